@@ -1,0 +1,50 @@
+"""The one error tree of promptseg.
+
+    PromptsegError
+    ├── InputError (ValueError)         what the caller gave cannot be used
+    │   ├── ImageError                  the picture cannot be read or is too large
+    │   ├── PromptError                 a prompt is malformed or does not fit the picture or the model
+    │   └── FormatError                 a label file (COCO, labelme, RLE, ...) is malformed
+    ├── WeightsError                    a checkpoint is missing, damaged or of another architecture
+    ├── UnavailableError (ImportError)  an optional part is not installed
+    └── OutputError (OSError)           a result cannot be written
+
+Every message says what was given, what was expected and what to do.
+"""
+
+
+class PromptsegError(Exception):
+    """Base of every error that promptseg raises on purpose."""
+
+
+class InputError(PromptsegError, ValueError):
+    """What the caller gave cannot be used."""
+
+
+class ImageError(InputError):
+    """The picture cannot be read, is damaged, or is larger than the limit."""
+
+
+class PromptError(InputError):
+    """A prompt is malformed, or does not fit the picture or the model."""
+
+
+class FormatError(InputError):
+    """A label file or an encoded mask is malformed."""
+
+
+class WeightsError(PromptsegError):
+    """A checkpoint is missing, damaged, or belongs to another architecture."""
+
+
+class UnavailableError(PromptsegError, ImportError):
+    """An optional part of promptseg is not installed."""
+
+    @classmethod
+    def extra(cls, what: str, extra: str) -> "UnavailableError":
+        """Says which extra brings `what`."""
+        return cls(f'{what} is not installed. Install it with: pip install "promptseg[{extra}]"')
+
+
+class OutputError(PromptsegError, OSError):
+    """A result cannot be written."""

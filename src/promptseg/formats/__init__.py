@@ -1,0 +1,1 @@
+"""Label files: COCO, YOLO, labelme, SVG and PNG, read and written."""

@@ -1,0 +1,1 @@
+"""Masks: the compact container, run lengths, overlaps, regions, outlines and drawing."""

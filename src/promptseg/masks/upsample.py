@@ -1,0 +1,195 @@
+"""From the 256 x 256 logits of the decoder to a mask of the picture, and back.
+
+The official rule (specification A3.4) enlarges twice, bilinearly with half-pixel centres and without antialiasing:
+the low-res grid to the padded 1024 frame, then the unpadded part of it to the original picture; the threshold comes
+last. Both steps are linear and separable, so this module composes them into one sparse operator per axis (each
+output row mixes at most three low-res rows) and applies it only where the result can exceed the threshold.
+"""
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from promptseg.errors import InputError
+from promptseg.geometry import ResizeFrame
+from promptseg.masks.rle import RLE
+
+Float32 = npt.NDArray[np.float32]
+
+_CHUNK = 64
+"""Output rows per matrix product: few enough that the operator stays a narrow band."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Axis:
+    """A sparse interpolation operator: output i is the sum over t of weights[i, t] * input[starts[i] + t]."""
+
+    starts: npt.NDArray[np.int64]
+    weights: Float32
+
+    def block(self, first: int, last: int) -> tuple[slice, Float32]:
+        """Returns the inputs that outputs `first:last` need, and the dense matrix between them."""
+        starts = self.starts[first:last] - self.starts[first]
+        matrix = np.zeros((last - first, int(starts[-1]) + self.weights.shape[1]), np.float32)
+        columns = starts[:, None] + np.arange(self.weights.shape[1])
+        np.put_along_axis(matrix, columns, self.weights[first:last], axis=1)
+        begin = int(self.starts[first])
+        return slice(begin, begin + matrix.shape[1]), matrix
+
+    def reached(self, first: int, last: int) -> tuple[int, int]:
+        """Returns the range of outputs that inputs `first:last` have any part in."""
+        taps = self.weights.shape[1]
+        return int(np.searchsorted(self.starts, first - taps, "right")), int(np.searchsorted(self.starts, last, "left"))
+
+
+def _linear(inputs: int, outputs: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Returns the lower neighbour and the weight of the upper one, in float32 steps as torch computes them."""
+    scale = np.float64(np.float32(inputs) / np.float32(outputs))
+    positions = (scale * (np.arange(outputs) + 0.5) - 0.5).astype(np.float32)
+    positions = np.maximum(positions, np.float32(0))
+    lower = np.minimum(positions.astype(np.int64), inputs - 1)
+    return lower, np.clip(positions - lower.astype(np.float32), 0, 1).astype(np.float64)
+
+
+@functools.lru_cache(maxsize=16)
+def _axis(original: int, resized: int, side: int, low: int) -> _Axis:
+    lower, upper_weight = _linear(low, side)
+    frame_row, next_weight = _linear(resized, original)
+    next_row = np.minimum(frame_row + 1, resized - 1)
+    taps = min(3, low)
+    starts = np.clip(lower[frame_row], 0, low - taps)
+    weights = np.zeros((original, taps))
+    outputs = np.arange(original)
+    for row, weight in ((frame_row, 1 - next_weight), (next_row, next_weight)):
+        below = lower[row]
+        above = np.minimum(below + 1, low - 1)
+        np.add.at(weights, (outputs, below - starts), weight * (1 - upper_weight[row]))
+        np.add.at(weights, (outputs, above - starts), weight * upper_weight[row])
+    return _Axis(starts, weights.astype(np.float32))
+
+
+def _axes(logits: Float32, frame: ResizeFrame) -> tuple[_Axis, _Axis]:
+    if logits.ndim != 2 or logits.size == 0:
+        raise InputError(f"Low-res logits need a (height, width) array, got shape {logits.shape}.")
+    rows = _axis(frame.original.height, frame.resized.height, frame.side, logits.shape[0])
+    return rows, _axis(frame.original.width, frame.resized.width, frame.side, logits.shape[1])
+
+
+def _widen(logits: Float32, axis: _Axis, first: int, last: int) -> Float32:
+    """Enlarges the columns of `logits` to outputs `first:last` of `axis`."""
+    wide = np.empty((len(logits), last - first), np.float32)
+    for begin in range(first, last, _CHUNK):
+        end = min(begin + _CHUNK, last)
+        columns, matrix = axis.block(begin, end)
+        np.matmul(logits[:, columns], matrix.T, out=wide[:, begin - first : end - first])
+    return wide
+
+
+def _bands(wide: Float32, axis: _Axis, first: int, last: int) -> Iterator[tuple[int, Float32]]:
+    """Enlarges the rows of `wide`; yields (index of the first row, rows), a small buffer that is used again."""
+    buffer = np.empty((_CHUNK, wide.shape[1]), np.float32)
+    for begin in range(first, last, _CHUNK):
+        end = min(begin + _CHUNK, last)
+        rows, matrix = axis.block(begin, end)
+        yield begin, np.matmul(matrix, wide[rows], out=buffer[: end - begin])
+
+
+def upsample_logits(logits: Float32, frame: ResizeFrame) -> Float32:
+    """Returns the logits of every pixel of the original picture, as float32 (H, W).
+
+    Args:
+        logits: (256, 256) output of the decoder over the padded frame.
+        frame: how the picture was fitted into the frame.
+    """
+    logits = np.asarray(logits, np.float32)
+    rows, columns = _axes(logits, frame)
+    result = np.empty(frame.original, np.float32)
+    wide = _widen(logits, columns, 0, frame.original.width)
+    for begin, band in _bands(wide, rows, 0, frame.original.height):
+        result[begin : begin + len(band)] = band
+    return result
+
+
+def _exceeding(logits: Float32, frame: ResizeFrame, threshold: float) -> tuple[int, int, Iterator[tuple[int, Float32]]]:
+    """Returns (x, y of the top-left pixel, bands of rows) of the part of the picture that can exceed the threshold.
+
+    Interpolation mixes neighbours with weights that add up to one, so a pixel exceeds the threshold only if one
+    of the low-res logits it is mixed from does.
+    """
+    above = logits > threshold
+    low_rows, low_columns = np.flatnonzero(above.any(axis=1)), np.flatnonzero(above.any(axis=0))
+    if len(low_rows) == 0:
+        return 0, 0, iter(())
+    rows, columns = _axes(logits, frame)
+    top, bottom = rows.reached(int(low_rows[0]), int(low_rows[-1]) + 1)
+    left, right = columns.reached(int(low_columns[0]), int(low_columns[-1]) + 1)
+    if top >= bottom or left >= right:
+        return 0, 0, iter(())
+    return left, top, _bands(_widen(logits, columns, left, right), rows, top, bottom)
+
+
+def upsample_to_rle(logits: Float32, frame: ResizeFrame, threshold: float = 0.0) -> RLE:
+    """Returns the mask of the original picture where the upsampled logits exceed `threshold`.
+
+    The full-size logits are never held in memory.
+
+    Args:
+        logits: (256, 256) output of the decoder over the padded frame.
+        frame: how the picture was fitted into the frame.
+        threshold: a logit; the official value is 0.
+    """
+    return upsample_with_stability(logits, frame, threshold, None)[0]
+
+
+def upsample_with_stability(
+    logits: Float32, frame: ResizeFrame, threshold: float = 0.0, offset: float | None = 1.0
+) -> tuple[RLE, float]:
+    """Returns the mask as `upsample_to_rle` does, and its stability, in one pass.
+
+    Stability is the area above `threshold + offset` over the area above `threshold - offset`, at full resolution
+    (specification A3.7): near one when the outline does not depend on the threshold. It is NaN when both areas
+    are empty, or when `offset` is None.
+    """
+    logits = np.asarray(logits, np.float32)
+    margin = offset or 0.0
+    x, y, bands = _exceeding(logits, frame, threshold - margin)
+    parts: list[npt.NDArray[np.bool_]] = []
+    strict = loose = 0
+    for _, band in bands:
+        parts.append(band > threshold)
+        if offset is not None:
+            strict += int(np.count_nonzero(band > threshold + margin))
+            loose += int(np.count_nonzero(band > threshold - margin))
+    stability = strict / loose if loose else float("nan")
+    if not parts:
+        return RLE.empty(frame.original), stability
+    return RLE.encode_crop(np.concatenate(parts), (x, y), frame.original), stability
+
+
+def downsample_mask(mask: npt.NDArray[np.floating], frame: ResizeFrame, side: int = 256) -> Float32:
+    """Brings a mask of the whole picture to the decoder's prompt grid.
+
+    The mask is resized to the unpadded part of the frame (Pillow's antialiased bilinear filter, in float), and every
+    grid cell takes the mean of the frame pixels it covers. Cells in the padding are 0.
+
+    Args:
+        mask: (h, w) probabilities over the whole picture, at any resolution.
+        frame: how the picture was fitted into the frame.
+        side: cells of the grid along each side.
+
+    Returns:
+        (side, side) float32 probabilities.
+    """
+    picture = Image.fromarray(np.ascontiguousarray(mask, np.float32))
+    height, width = frame.resized
+    resized = np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR), np.float32)
+    cell = frame.side // side
+    resized = np.pad(resized, ((0, -height % cell), (0, -width % cell)), mode="edge")
+    rows, columns = resized.shape[0] // cell, resized.shape[1] // cell
+    grid = np.zeros((side, side), np.float32)
+    grid[:rows, :columns] = resized.reshape(rows, cell, columns, cell).mean(axis=(1, 3), dtype=np.float32)
+    return grid

@@ -1,0 +1,1 @@
+"""Small torch modules that more than one network uses."""

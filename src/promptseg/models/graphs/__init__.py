@@ -1,0 +1,1 @@
+"""Exported ONNX graphs without weights, and the manifest that says what each reads (made by tools/export_graphs.py)."""

@@ -1,0 +1,84 @@
+"""One model ready for an engine: its graphs, and the tensors that fill them. Knows neither torch nor an engine."""
+
+import gzip
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from promptseg.errors import WeightsError
+from promptseg.models.graphs.assembly import assemble
+from promptseg.models.registry import ModelCard, embedded_weights_path, get_card
+from promptseg.models.sam.keys import check_state_dict
+from promptseg.models.store import cached_weights_path, read_safetensors
+
+Tensors = Mapping[str, npt.NDArray[Any]]
+
+
+@cache
+def graph_manifest() -> dict[str, Any]:
+    """Returns what the exporter recorded: for each model and graph its file, opset, inputs, outputs and tensors."""
+    return json.loads(resources.files("promptseg.models.graphs").joinpath("manifest.json").read_text())
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A model's card, its tensors under their official names, and its graphs.
+
+    Attributes:
+        card: what the registry knows of the model.
+        tensors: the checkpoint.
+        source: the file that the tensors came from.
+        side: the model's input is a square of this many pixels.
+    """
+
+    card: ModelCard
+    tensors: Tensors = field(repr=False)
+    source: Path
+    side: int = 1024
+
+    @classmethod
+    def load(cls, model: str = "mobile-sam", weights: str | Path | None = None) -> "Network":
+        """Loads a model by name, from its embedded or cached weights or from a safetensors file.
+
+        Raises:
+            WeightsError: the model is unknown, its weights are not at hand, damaged, or of another architecture.
+        """
+        card = get_card(model)
+        path = Path(weights) if weights is not None else _at_hand(card)
+        tensors = read_safetensors(path)
+        check_state_dict(card.name, {name: array.shape for name, array in tensors.items()})
+        return cls(card, tensors, path)
+
+    @property
+    def name(self) -> str:
+        """The model's name in the registry."""
+        return self.card.name
+
+    def model(self, graph: str) -> bytes:
+        """Returns a complete ONNX model: "encoder", "decoder" (no mask prompt) or "mask_decoder"."""
+        entry = graph_manifest()["models"][self.name][graph]
+        packed = resources.files("promptseg.models.graphs").joinpath(entry["file"]).read_bytes()
+        return assemble(gzip.decompress(packed), entry["tensors"], self.tensors)
+
+    def widened(self) -> dict[str, npt.NDArray[np.float32]]:
+        """Returns the floating-point tensors in float32, for torch."""
+        return {k: v.astype(np.float32) if v.dtype.kind == "f" else v for k, v in self.tensors.items()}
+
+
+def _at_hand(card: ModelCard) -> Path:
+    if card.embedded:
+        return embedded_weights_path()
+    cached = cached_weights_path(card)
+    if cached is None:
+        raise WeightsError(
+            f"The weights of {card.name} are not on this machine ({card.bytes / 1e6:,.0f} MB). Get them with: "
+            f"promptseg models download {card.name}  - or give a converted checkpoint with --weights FILE."
+        )
+    return cached

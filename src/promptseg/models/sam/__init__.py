@@ -1,0 +1,1 @@
+"""SAM and MobileSAM in torch. `config` and `keys` need no torch; everything else does."""

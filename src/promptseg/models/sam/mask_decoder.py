@@ -1,0 +1,90 @@
+"""SAM's mask decoder: from prompt tokens and a picture to masks (SAM paper, appendix A).
+
+Shapes: B objects, b = B or 1 (all objects share the picture), N prompt tokens, T = 1 + M + N tokens in all,
+M mask tokens, C channels, H W embedding grid, P = H*W; masks are 4 H x 4 W.
+"""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from promptseg.models.blocks.mlp import ReluMLP, side_by_side
+from promptseg.models.blocks.norms import LayerNorm2d
+from promptseg.models.sam.config import DecoderConfig
+from promptseg.models.sam.transformer import TwoWayTransformer
+
+MASKED = -1e9
+"""Added to an attention logit, it makes the weight exactly zero; finite in bfloat16 too."""
+
+
+def double(deconvolution: nn.ConvTranspose2d, x_ZC: Tensor) -> Tensor:
+    """A 2 x 2 deconvolution of stride 2 as one matrix product: (..., C) to (..., 4, outputs).
+
+    The four new cells (top left, top right, bottom left, bottom right) become an axis and stay channels-last,
+    so that no large tensor is transposed.
+    """
+    weight_4OC = deconvolution.weight.permute(2, 3, 1, 0).flatten(0, 2)
+    bias = cast(Tensor, deconvolution.bias).repeat(4)
+    return F.linear(x_ZC, weight_4OC, bias).unflatten(-1, (4, deconvolution.out_channels))
+
+
+class MaskDecoder(nn.Module):
+    """Predicts M masks for every object, each with an estimate of its own IoU."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        channels, masks, depth = config.channels, config.mask_tokens, config.head_depth
+        self.masks, self.grid = masks, config.grid
+        self.transformer = TwoWayTransformer(config)
+        self.iou_token = nn.Embedding(1, channels)
+        self.mask_tokens = nn.Embedding(masks, channels)
+        self.output_upscaling = nn.Sequential(
+            nn.ConvTranspose2d(channels, channels // 4, 2, stride=2),
+            LayerNorm2d(channels // 4),
+            nn.GELU(),
+            nn.ConvTranspose2d(channels // 4, channels // 8, 2, stride=2),
+            nn.GELU(),
+        )
+        self.output_hypernetworks_mlps = nn.ModuleList(
+            ReluMLP(channels, channels, channels // 8, depth) for _ in range(masks)
+        )
+        self.iou_prediction_head = ReluMLP(channels, channels, masks, depth)
+
+    def forward(
+        self,
+        image_bPC: Tensor,
+        positions_1PC: Tensor,
+        sparse_BNC: Tensor,
+        absent_BN: Tensor,
+        *,
+        shared: bool,
+    ) -> tuple[Tensor, Tensor]:
+        """Returns mask logits (B, M, 4H, 4W) and predicted IoU (B, M), a regression that may exceed 1.
+
+        Args:
+            image_bPC: the embedding plus the dense prompt; (1, P, C) if `shared`.
+            positions_1PC: positions of the image tokens.
+            sparse_BNC: prompt tokens.
+            absent_BN: true where a token only fills a ragged batch.
+            shared: all objects see the very same picture.
+        """
+        learned_LC = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
+        prompt_BTC = torch.cat([learned_LC.expand(sparse_BNC.shape[0], -1, -1), sparse_BNC], 1)
+        mask_BT = F.pad(absent_BN.to(prompt_BTC.dtype) * MASKED, (1 + self.masks, 0))
+        tokens_BTC, image_BPC = self.transformer(
+            prompt_BTC, image_bPC, positions_1PC, mask_BT[:, None, None], shared=shared
+        )
+        mask_tokens_MBC = tokens_BTC[:, 1 : 1 + self.masks].transpose(0, 1)
+        filters_MBc = side_by_side(list(self.output_hypernetworks_mlps), mask_tokens_MBC)
+        return self._paint(image_BPC, filters_MBc), self.iou_prediction_head(tokens_BTC[:, 0])
+
+    def _paint(self, image_BPC: Tensor, filters_MBc: Tensor) -> Tensor:
+        """Quadruples the resolution and takes the product with every filter: (B, M, 4H, 4W)."""
+        up1, norm, _, up2, _ = self.output_upscaling
+        fine_BP4c = F.gelu(cast(LayerNorm2d, norm).channels_last(double(cast(nn.ConvTranspose2d, up1), image_BPC)))
+        fine_BPc = F.gelu(double(cast(nn.ConvTranspose2d, up2), fine_BP4c)).flatten(1, 3)
+        logits_BPM = fine_BPc @ filters_MBc.permute(1, 2, 0)
+        cells = logits_BPM.reshape(-1, self.grid, self.grid, 2, 2, 2, 2, self.masks)  # B H W, y x twice, M
+        return cells.permute(0, 7, 1, 3, 5, 2, 4, 6).reshape(-1, self.masks, 4 * self.grid, 4 * self.grid)

@@ -1,0 +1,29 @@
+"""The end of every SAM image encoder: to 256 channels, with two channel-wise layer normalisations.
+
+Shapes: B pictures, C channels of the encoder, K channels of the embedding, H W grid.
+"""
+
+from typing import cast
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from promptseg.models.blocks.norms import LayerNorm2d
+
+
+class Neck(nn.Sequential):
+    """1x1 convolution, norm, 3x3 convolution, norm; named 0 to 3 as in the checkpoints."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(
+            nn.Conv2d(inputs, outputs, 1, bias=False),
+            LayerNorm2d(outputs),
+            nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
+            LayerNorm2d(outputs),
+        )
+
+    def forward(self, x_BHWC: Tensor) -> Tensor:
+        """Returns the embedding (B, K, H, W) of a channels-last feature map."""
+        first, norm = cast(nn.Conv2d, self[0]), cast(LayerNorm2d, self[1])
+        x_BHWK = norm.channels_last(F.linear(x_BHWC, first.weight.flatten(1)))
+        return self[3](self[2](x_BHWK.permute(0, 3, 1, 2)))

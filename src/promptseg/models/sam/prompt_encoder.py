@@ -1,0 +1,114 @@
+"""SAM's prompt encoder: clicks, boxes and earlier masks become tokens (SAM paper, appendix A).
+
+Shapes: B objects, N prompt tokens, C channels, H W embedding grid; a mask prompt is 4 H x 4 W.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from promptseg.errors import PromptError
+from promptseg.models.blocks.norms import LayerNorm2d
+from promptseg.models.sam.config import DecoderConfig
+
+LABEL_PAD, LABEL_ABSENT = -1, -2
+
+
+def arrange_prompts(
+    points_BN2: Tensor | None, labels_BN: Tensor | None, boxes_B4: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Puts points and boxes into one list of labelled points, in the order the network was trained with.
+
+    Points come first, then the pad token if there is no box, then the two corners of the box. With neither
+    points nor boxes there is a single absent token, which changes nothing (a mask-only prompt).
+
+    Returns:
+        Points (B, N, 2) and int64 labels (B, N).
+
+    Raises:
+        PromptError: points, labels and boxes do not belong together.
+    """
+    if (points_BN2 is None) != (labels_BN is None):
+        raise PromptError("Points and labels come together; one of the two is missing.")
+    points: list[Tensor] = []
+    labels: list[Tensor] = []
+    if points_BN2 is not None and labels_BN is not None:
+        if points_BN2.shape[:2] != labels_BN.shape:
+            raise PromptError(f"{tuple(points_BN2.shape)} points do not fit {tuple(labels_BN.shape)} labels.")
+        points, labels = [points_BN2.float()], [labels_BN.long()]
+        if boxes_B4 is None:
+            points.append(points_BN2.new_zeros((len(points_BN2), 1, 2), dtype=torch.float32))
+            labels.append(torch.full_like(labels[0][:, :1], LABEL_PAD))
+    if boxes_B4 is not None:
+        if points and len(points[0]) != len(boxes_B4):
+            raise PromptError(f"Points of {len(points[0])} objects came with {len(boxes_B4)} boxes.")
+        points.append(boxes_B4.float().reshape(-1, 2, 2))
+        labels.append(torch.tensor([[2, 3]], device=boxes_B4.device).expand(len(boxes_B4), 2))
+    if not points:
+        return torch.zeros(1, 1, 2), torch.full((1, 1), LABEL_ABSENT)
+    return torch.cat(points, 1), torch.cat(labels, 1)
+
+
+class FourierPositions(nn.Module):
+    """Positions in the unit square as sines and cosines of random, fixed frequencies."""
+
+    positional_encoding_gaussian_matrix: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("positional_encoding_gaussian_matrix", torch.randn(2, channels // 2))
+
+    def forward(self, xy_Z2: Tensor) -> Tensor:
+        """Encodes (..., 2) positions x, y in [0, 1] as (..., C)."""
+        angles = 2 * math.pi * ((2 * xy_Z2 - 1) @ self.positional_encoding_gaussian_matrix)
+        return torch.cat([torch.sin(angles), torch.cos(angles)], dim=-1)
+
+
+class PromptEncoder(nn.Module):
+    """Learned embeddings of prompt kinds, a position encoding and a small encoder of masks."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        channels, inner = config.channels, config.mask_channels
+        self.image_side, self.grid = config.image_side, config.grid
+        self.pe_layer = FourierPositions(channels)
+        self.point_embeddings = nn.ModuleList(nn.Embedding(1, channels) for _ in range(4))
+        self.not_a_point_embed = nn.Embedding(1, channels)
+        self.no_mask_embed = nn.Embedding(1, channels)
+        self.mask_downscaling = nn.Sequential(
+            nn.Conv2d(1, inner // 4, 2, stride=2),
+            LayerNorm2d(inner // 4),
+            nn.GELU(),
+            nn.Conv2d(inner // 4, inner, 2, stride=2),
+            LayerNorm2d(inner),
+            nn.GELU(),
+            nn.Conv2d(inner, channels, 1),
+        )
+
+    def sparse_tokens(self, points_BN2: Tensor, labels_BN: Tensor) -> Tensor:
+        """Embeds labelled points as (B, N, C).
+
+        Args:
+            points_BN2: x, y in pixels of the 1024 frame, without the half-pixel shift.
+            labels_BN: 1 positive, 0 negative, 2 and 3 box corners, -1 pad, -2 absent.
+        """
+        labels_BN = labels_BN.long()
+        positions_BNC = self.pe_layer((points_BN2 + 0.5) / self.image_side)
+        kinds = [self.not_a_point_embed.weight, *(kind.weight for kind in self.point_embeddings.children())]
+        kinds_6C = torch.cat([torch.zeros_like(self.not_a_point_embed.weight), *kinds])
+        placed_BN1 = (labels_BN >= 0).unsqueeze(-1)
+        return torch.where(placed_BN1, positions_BNC, 0.0) + kinds_6C[labels_BN - LABEL_ABSENT]
+
+    def dense_tokens(self, mask_logits_B1HW: Tensor | None) -> Tensor:
+        """Embeds mask prompts as (B, C, H, W), or their absence as (1, C, 1, 1)."""
+        if mask_logits_B1HW is None:
+            return self.no_mask_embed.weight.reshape(1, -1, 1, 1)
+        return self.mask_downscaling(mask_logits_B1HW)
+
+    def dense_positions(self) -> Tensor:
+        """Encodes the centres of the embedding grid, row by row: (1, H*W, C). Depends on no input."""
+        matrix = self.pe_layer.positional_encoding_gaussian_matrix
+        centre_H = (torch.arange(self.grid, dtype=matrix.dtype, device=matrix.device) + 0.5) / self.grid
+        x_HW, y_HW = centre_H.expand(self.grid, -1), centre_H[:, None].expand(-1, self.grid)
+        return self.pe_layer(torch.stack([x_HW, y_HW], dim=-1)).reshape(1, self.grid * self.grid, -1)

@@ -1,0 +1,176 @@
+"""MobileSAM's image encoder, TinyViT-5M (arXiv 2306.14289, after arXiv 2207.10666).
+
+Shapes: B pictures, C channels, H W grid, L tokens of a window, h heads, d channels of a head.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from promptseg.models.blocks.conv_bn import ConvBN
+from promptseg.models.blocks.windows import join_windows, split_windows
+from promptseg.models.sam.config import TinyViTConfig
+from promptseg.models.sam.neck import Neck
+
+
+class PatchEmbed(nn.Module):
+    """Two convolutions of stride 2: a quarter of the resolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.seq = nn.Sequential(
+            ConvBN(3, channels // 2, 3, stride=2),
+            nn.GELU(),
+            ConvBN(channels // 2, channels, 3, stride=2),
+        )
+
+    def forward(self, image_B3HW: Tensor) -> Tensor:
+        """Returns (B, C, H/4, W/4)."""
+        return self.seq(image_B3HW)
+
+
+class MBConv(nn.Module):
+    """Widen, filter each channel, narrow; the last GELU comes after the shortcut."""
+
+    def __init__(self, channels: int, expand: int) -> None:
+        super().__init__()
+        hidden = channels * expand
+        self.conv1 = ConvBN(channels, hidden)
+        self.conv2 = ConvBN(hidden, hidden, 3, groups=hidden)
+        self.conv3 = ConvBN(hidden, channels)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Returns a map of the same shape."""
+        hidden = F.gelu(self.conv2(F.gelu(self.conv1(x_BCHW))))
+        return F.gelu(self.conv3(hidden) + x_BCHW)
+
+
+class PatchMerging(nn.Module):
+    """The step between two stages: more channels and, with stride 2, half the resolution."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = ConvBN(inputs, outputs)
+        self.conv2 = ConvBN(outputs, outputs, 3, stride=stride, groups=outputs)
+        self.conv3 = ConvBN(outputs, outputs)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Returns the map of the next stage."""
+        return self.conv3(F.gelu(self.conv2(F.gelu(self.conv1(x_BCHW)))))
+
+
+def offset_index(side: int) -> Tensor:
+    """For every pair of cells of a window the place |dy| * side + |dx| in the table of biases: (L, L)."""
+    step = torch.arange(side)
+    y_L, x_L = step.repeat_interleave(side), step.repeat(side)
+    return (y_L[:, None] - y_L).abs() * side + (x_L[:, None] - x_L).abs()
+
+
+class WindowAttention(nn.Module):
+    """Self-attention inside a window, with one learned bias per head and distance.
+
+    The bias is read from the parameter at every call: a cached copy would outlive a change of weights.
+    """
+
+    offsets_LL: Tensor
+
+    def __init__(self, channels: int, heads: int, window: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(channels)
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.proj = nn.Linear(channels, channels)
+        self.attention_biases = nn.Parameter(torch.zeros(heads, window * window))
+        self.register_buffer("offsets_LL", offset_index(window), persistent=False)
+
+    def forward(self, x_BLC: Tensor) -> Tensor:
+        """Returns a tensor of the same shape; padding cells are ordinary tokens here."""
+        cells, channels = x_BLC.shape[1:]
+        qkv_BLhd = self.qkv(self.norm(x_BLC)).reshape(-1, cells, self.heads, 3 * (channels // self.heads))
+        q_BhLd, k_BhLd, v_BhLd = qkv_BLhd.transpose(1, 2).chunk(3, dim=-1)  # q, k, v lie inside each head
+        bias_1hLL = self.attention_biases[:, self.offsets_LL].unsqueeze(0)
+        out_BhLd = F.scaled_dot_product_attention(q_BhLd, k_BhLd, v_BhLd, attn_mask=bias_1hLL)
+        return self.proj(out_BhLd.transpose(1, 2).reshape(-1, cells, channels))
+
+
+class TinyMLP(nn.Module):
+    """Norm, widen, GELU, narrow."""
+
+    def __init__(self, channels: int, ratio: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(channels)
+        self.fc1 = nn.Linear(channels, channels * ratio)
+        self.fc2 = nn.Linear(channels * ratio, channels)
+
+    def forward(self, x_BHWC: Tensor) -> Tensor:
+        """Returns a tensor of the same shape."""
+        return self.fc2(F.gelu(self.fc1(self.norm(x_BHWC))))
+
+
+class TinyViTBlock(nn.Module):
+    """Window attention, a 3x3 filter per channel without shortcut, then the MLP."""
+
+    def __init__(self, channels: int, heads: int, window: int, mlp_ratio: int) -> None:
+        super().__init__()
+        self.window = window
+        self.attn = WindowAttention(channels, heads, window)
+        self.local_conv = ConvBN(channels, channels, 3, groups=channels)
+        self.mlp = TinyMLP(channels, mlp_ratio)
+
+    def forward(self, x_BHWC: Tensor) -> Tensor:
+        """Returns a tensor of the same shape. The zeros of the padding enter before the attention's norm."""
+        height, width = x_BHWC.shape[1:3]
+        windows = self.attn(split_windows(x_BHWC, self.window))
+        x_BHWC = x_BHWC + join_windows(windows, self.window, (height, width))
+        x_BHWC = self.local_conv(x_BHWC.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        return x_BHWC + self.mlp(x_BHWC)
+
+
+class ConvStage(nn.Module):
+    """Stage 0: convolutions only."""
+
+    def __init__(self, config: TinyViTConfig) -> None:
+        super().__init__()
+        channels = config.channels[0]
+        self.blocks = nn.Sequential(*(MBConv(channels, config.expand) for _ in range(config.depths[0])))
+        self.downsample = PatchMerging(channels, config.channels[1], config.strides[0])
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Returns the map (B, C, H, W) of stage 1."""
+        return self.downsample(self.blocks(x_BCHW))
+
+
+class AttentionStage(nn.Module):
+    """Stages 1 to 3; the last has no `downsample`."""
+
+    def __init__(self, config: TinyViTConfig, stage: int) -> None:
+        super().__init__()
+        channels, heads, window = config.channels[stage], config.heads[stage], config.windows[stage]
+        self.blocks = nn.Sequential(
+            *(TinyViTBlock(channels, heads, window, config.mlp_ratio) for _ in range(config.depths[stage]))
+        )
+        self.downsample: PatchMerging | None = None
+        if stage + 1 < len(config.channels):
+            self.downsample = PatchMerging(channels, config.channels[stage + 1], config.strides[stage])
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Returns the map (B, C, H, W) of the next stage."""
+        x_BCHW = self.blocks(x_BCHW.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return x_BCHW if self.downsample is None else self.downsample(x_BCHW)
+
+
+class TinyViT(nn.Module):
+    """The encoder. `norm_head` and `head` are never used; they keep the official checkpoint's names."""
+
+    def __init__(self, config: TinyViTConfig) -> None:
+        super().__init__()
+        self.patch_embed = PatchEmbed(config.channels[0])
+        stages = (AttentionStage(config, stage) for stage in range(1, len(config.channels)))
+        self.layers = nn.Sequential(ConvStage(config), *stages)
+        self.norm_head = nn.LayerNorm(config.channels[-1])
+        self.head = nn.Linear(config.channels[-1], config.classes)
+        self.neck = Neck(config.channels[-1], config.outputs)
+
+    def forward(self, image_B3HW: Tensor) -> Tensor:
+        """Embeds normalised, padded pictures (B, 3, 1024, 1024) as (B, 256, 64, 64)."""
+        return self.neck(self.layers(self.patch_embed(image_B3HW)).permute(0, 2, 3, 1))

@@ -1,0 +1,59 @@
+"""ONNX Runtime: the default engine, on any processor, in float32."""
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promptseg.errors import UnavailableError
+from promptseg.models.network import Network
+from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs, Float32
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+
+class OnnxRuntime:
+    """Runs a network's graphs in ONNX Runtime. Sessions are made when first needed and are safe across threads."""
+
+    name = "onnx"
+    precision = "float32"
+
+    def __init__(self, network: Network, *, threads: int) -> None:
+        self._network = network
+        self._threads = threads
+        self._sessions: dict[str, InferenceSession] = {}
+        self._lock = threading.Lock()
+
+    def encode(self, image: Float32) -> Float32:
+        """Embeds normalised, padded pictures; see `Runtime.encode`."""
+        return self._run("encoder", {"image": image})[0]
+
+    def decode(self, embedding: Float32, inputs: DecoderInputs) -> DecoderOutputs:
+        """Decodes prompts on one picture; see `Runtime.decode`."""
+        feeds = {"embedding": embedding, "points": inputs.points, "labels": inputs.labels}
+        if inputs.mask_logits is None:
+            return DecoderOutputs(*self._run("decoder", feeds))
+        return DecoderOutputs(*self._run("mask_decoder", {**feeds, "mask_logits": inputs.mask_logits}))
+
+    def _run(self, graph: str, feeds: dict[str, np.ndarray[Any, Any]]) -> list[Float32]:
+        return self._session(graph).run(None, feeds)  # type: ignore[return-value]
+
+    def _session(self, graph: str) -> "InferenceSession":
+        with self._lock:
+            if graph not in self._sessions:
+                self._sessions[graph] = self._load(graph)
+            return self._sessions[graph]
+
+    def _load(self, graph: str) -> "InferenceSession":
+        try:
+            import onnxruntime as ort
+        except ImportError as error:
+            raise UnavailableError('ONNX Runtime is not installed. Install it with: pip install onnxruntime') from error
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # A spinning pool would hold every core between two runs, while Pillow and NumPy want them.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "1" if self._threads > 1 else "0")
+        return ort.InferenceSession(self._network.model(graph), options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,68 @@
+"""What the floors above ask of an inference engine: encode a picture, decode prompts. Nothing else.
+
+Shapes: I pictures, B objects, N prompt tokens; the model frame is 1024 x 1024, its embedding 64 x 64, masks 256 x 256.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Float32 = npt.NDArray[np.float32]
+
+LABEL_NEGATIVE, LABEL_POSITIVE, LABEL_BOX_START, LABEL_BOX_END = 0, 1, 2, 3
+LABEL_PAD = -1
+"""The official "not a point" token, part of every prompt without a box."""
+LABEL_ABSENT = -2
+"""Fills ragged batches: such a token is masked out of every attention, so it changes nothing."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DecoderInputs:
+    """Prompt tokens of B objects on one picture.
+
+    Attributes:
+        points: (B, N, 2) x, y in pixels of the resized 1024 frame, without the half-pixel shift.
+        labels: (B, N) int: 1 positive, 0 negative, 2 and 3 box corners, -1 pad, -2 absent.
+        mask_logits: (B, 1, 256, 256) logits of a mask prompt, or None when no object has one.
+    """
+
+    points: Float32
+    labels: npt.NDArray[np.int64]
+    mask_logits: Float32 | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DecoderOutputs:
+    """All four mask tokens of B objects: 0 is the single-mask output, 1 to 3 the ambiguity-aware ones.
+
+    Attributes:
+        logits: (B, 4, 256, 256) mask logits over the padded model frame.
+        scores: (B, 4) predicted IoU; a regression, so it may exceed 1.
+    """
+
+    logits: Float32
+    scores: Float32
+
+
+class Runtime(Protocol):
+    """One engine with one model loaded. Safe to call from several threads."""
+
+    @property
+    def name(self) -> str:
+        """The engine: "onnx", "openvino" or "torch"."""
+        ...
+
+    @property
+    def precision(self) -> str:
+        """The arithmetic: "float32" or "bfloat16"."""
+        ...
+
+    def encode(self, image: Float32) -> Float32:
+        """Embeds normalised, padded pictures (I, 3, 1024, 1024) as (I, 256, 64, 64)."""
+        ...
+
+    def decode(self, embedding: Float32, inputs: DecoderInputs) -> DecoderOutputs:
+        """Decodes prompts on the embedding (1, 256, 64, 64) of one picture."""
+        ...

@@ -1,0 +1,70 @@
+"""PyTorch: the reference engine, on CPU, CUDA or Apple's MPS, in float32 or bfloat16."""
+
+import threading
+from typing import Any
+
+from promptseg.errors import InputError, UnavailableError
+from promptseg.models.network import Network
+from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs, Float32
+
+
+class TorchRuntime:
+    """Runs a network's torch modules. The model is built when first needed."""
+
+    name = "torch"
+
+    def __init__(self, network: Network, *, threads: int, precision: str = "auto", device: str = "cpu") -> None:
+        try:
+            import torch
+        except ImportError as error:
+            raise UnavailableError.extra("PyTorch", "torch") from error
+        precision = "float32" if precision == "auto" else precision
+        if precision not in ("float32", "bfloat16"):
+            raise InputError(f"PyTorch computes in float32 or bfloat16 here, got precision={precision!r}.")
+        try:
+            self._device = torch.device(device)
+            torch.empty(1, device=self._device)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(f"The device {device!r} cannot be used here ({reason}). Use cpu, cuda or mps.") from error
+        self.precision = precision
+        self._network = network
+        self._threads = threads
+        self._model: Any = None
+        self._lock = threading.Lock()
+
+    def encode(self, image: Float32) -> Float32:
+        """Embeds normalised, padded pictures; see `Runtime.encode`."""
+        return self._call("image_encoder", image)
+
+    def decode(self, embedding: Float32, inputs: DecoderInputs) -> DecoderOutputs:
+        """Decodes prompts on one picture; see `Runtime.decode`."""
+        logits, scores = self._call("predict_masks", embedding, inputs.points, inputs.labels, inputs.mask_logits)
+        return DecoderOutputs(logits, scores)
+
+    def _call(self, method: str, *arrays: Any) -> Any:
+        import torch
+
+        model = self._loaded()
+        tensors = [None if array is None else torch.from_numpy(array).to(self._device) for array in arrays]
+        reduced = self.precision == "bfloat16"
+        with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=reduced):
+            result = getattr(model, method)(*tensors)
+        if isinstance(result, tuple):
+            return tuple(part.float().cpu().numpy() for part in result)
+        return result.float().cpu().numpy()
+
+    def _loaded(self) -> Any:
+        import torch
+
+        from promptseg.models.sam.checkpoint import load_state_dict
+        from promptseg.models.sam.sam import build_sam
+
+        with self._lock:
+            if self._model is None:
+                if self._device.type == "cpu":
+                    torch.set_num_threads(self._threads)
+                model = build_sam(self._network.name)
+                load_state_dict(model, self._network.tensors)
+                self._model = model.eval().to(self._device)
+            return self._model

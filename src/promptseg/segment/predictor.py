@@ -1,0 +1,138 @@
+"""Prompts to masks: a pure function of an embedding and prompts (SAM paper 3; specification A1.2, A2.4, A3.4-6)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from promptseg.errors import InputError
+from promptseg.geometry import ResizeFrame
+from promptseg.masks.segments import Segments
+from promptseg.masks.upsample import upsample_to_rle
+from promptseg.prompts.encode import EncodedObject, Feed, encode_object, pad_objects
+from promptseg.prompts.types import Prompt, group_objects
+from promptseg.runtimes.protocol import DecoderInputs, Runtime
+from promptseg.segment.embedded import EmbeddedImage
+
+Granularity: TypeAlias = Literal["auto", "part", "object", "whole", "all"]
+"""Which of SAM's three nested answers to give. "auto" lets the scores choose after a single click and takes the
+single-mask output after more; "part", "object" and "whole" take the smallest, middle and largest; "all" gives three."""
+
+NESTED = ("part", "object", "whole")
+
+CHUNK = 16
+"""Objects decoded per call: it bounds memory; larger batches are not faster on a CPU."""
+
+Float32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """All four masks that the decoder proposes for one object.
+
+    Attributes:
+        logits: (4, 256, 256); 0 is the single-mask output.
+        scores: (4,) predicted IoU.
+    """
+
+    logits: Float32
+    scores: Float32
+
+    def best_of_three(self) -> int:
+        """Index of the ambiguity-aware mask with the highest score."""
+        return 1 + int(np.argmax(self.scores[1:]))
+
+    def nested(self, frame: ResizeFrame) -> tuple[int, int, int]:
+        """Indices of the three ambiguity-aware masks from the smallest to the largest inside the picture."""
+        height, width = (-(-side // 4) for side in frame.resized)
+        areas = (self.logits[1:, :height, :width] > 0).sum((1, 2))
+        first, second, third = (1 + int(index) for index in np.argsort(areas, kind="stable"))
+        return first, second, third
+
+
+def segment(
+    runtime: Runtime,
+    embedded: EmbeddedImage,
+    prompts: Prompt | Sequence[Prompt] | Sequence[Sequence[Prompt]],
+    *,
+    granularity: Granularity = "auto",
+    feeds: dict[str, Feed] | None = None,
+) -> Segments:
+    """Segments the objects that the prompts speak of.
+
+    Args:
+        runtime: the engine.
+        embedded: the picture.
+        prompts: one prompt, a list for one object, or a list of lists for several (see `group_objects`).
+        granularity: see `Granularity`.
+        feeds: overrides how drawn prompts are fed to SAM.
+
+    Returns:
+        One mask per object, in order; three per object with granularity "all", from part to whole.
+
+    Raises:
+        PromptError: a prompt is malformed or does not fit the picture or the model.
+        InputError: an unknown granularity.
+    """
+    check_granularity(granularity)
+    objects = group_objects(prompts)
+    encoded = [encode_object(parts, embedded.frame, feeds=feeds) for parts in objects]
+    masks, scores, logits, owners, kinds = [], [], [], [], []
+    for owner, (item, candidates) in enumerate(zip(encoded, decode(runtime, embedded, encoded), strict=True)):
+        for index, kind in choose(candidates, item.ambiguous, granularity, embedded.frame):
+            masks.append(upsample_to_rle(candidates.logits[index], embedded.frame))
+            scores.append(candidates.scores[index])
+            logits.append(candidates.logits[index])
+            owners.append(owner)
+            kinds.append(kind)
+    return Segments(
+        size=embedded.size,
+        masks=tuple(masks),
+        scores=np.asarray(scores, np.float32),
+        labels=(None,) * len(masks),
+        prompts=tuple(objects[owner] for owner in owners),
+        object_ids=np.asarray(owners, np.int64),
+        granularities=tuple(kinds),
+        low_res_logits=np.stack(logits),
+        image=embedded.image.pixels,
+    )
+
+
+def decode(runtime: Runtime, embedded: EmbeddedImage, objects: Sequence[EncodedObject]) -> list[Candidates]:
+    """Decodes encoded objects, those with and those without a mask prompt apart, in bounded batches."""
+    out: dict[int, Candidates] = {}
+    for masked in (False, True):
+        rows = [row for row, item in enumerate(objects) if (item.mask_logits is not None) == masked]
+        for start in range(0, len(rows), CHUNK):
+            chunk = rows[start : start + CHUNK]
+            points, labels = pad_objects([objects[row] for row in chunk])
+            logits = np.stack([objects[row].mask_logits for row in chunk])[:, None] if masked else None  # type: ignore[arg-type]
+            result = runtime.decode(embedded.features, DecoderInputs(points, labels, logits))
+            for position, row in enumerate(chunk):
+                out[row] = Candidates(result.logits[position], result.scores[position])
+    return [out[row] for row in range(len(objects))]
+
+
+def choose(
+    candidates: Candidates, ambiguous: bool, granularity: Granularity, frame: ResizeFrame
+) -> list[tuple[int, str | None]]:
+    """Chooses which candidates answer, with the names of the granularities where they were asked for."""
+    if granularity == "auto":
+        return [(candidates.best_of_three() if ambiguous else 0, None)]
+    order = candidates.nested(frame)
+    if granularity == "all":
+        return list(zip(order, NESTED, strict=True))
+    return [(order[NESTED.index(granularity)], granularity)]
+
+
+def check_granularity(granularity: str) -> None:
+    """Refuses unknown granularities.
+
+    Raises:
+        InputError: the name is unknown.
+    """
+    if granularity not in get_args(Granularity):
+        raise InputError(f"Unknown granularity {granularity!r}: expected {', '.join(get_args(Granularity))}.")
+

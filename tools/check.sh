@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Style, types, floors and spelling: everything that CI checks besides the tests.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export PATH="$PWD/.venv/bin:$PATH"
+ruff format --check src tests tools benchmarks
+ruff check src tests tools benchmarks
+pyright
+lint-imports
+typos src tests tools benchmarks docs README.md CHANGELOG.md
