@@ -1,8 +1,8 @@
 """The simulated click: where a careful person would click next to mend a mask.
 
-The protocol of RITM and its successors (NoC), which SAM's centre-point protocol agrees with: the click goes to the
-pixel deepest inside the larger error, "larger" meaning the one with the deepest pixel, and the picture's border counts
-as outside.
+The protocol of RITM and its successors (NoC), which SAM's centre-point protocol agrees with: the click goes
+to the pixel deepest inside the larger error, "larger" meaning the one with the deepest pixel. The
+picture's border counts as outside.
 """
 
 from collections.abc import Collection
@@ -19,8 +19,8 @@ from promptseg.evaluate.samples import BoolArray, require_ndimage
 class Click:
     """A click on pixel column `x`, row `y`.
 
-    The numbers are whole pixel indices, as the official protocols give them to a model: a click on the top-left pixel
-    is (0, 0). SAM itself adds the half pixel that leads to the pixel's centre.
+    The numbers are whole pixel indices, as the official protocols give them to a model: a click on the
+    top-left pixel is (0, 0). SAM itself adds the half pixel that leads to the pixel's centre.
     """
 
     x: int
@@ -43,8 +43,8 @@ def next_click(
 ) -> Click | None:
     """Returns the next click: positive inside missed pixels, negative inside wrongly added ones.
 
-    Of equally deep pixels the topmost, then leftmost is taken; between equally deep errors the wrongly added one is,
-    as in RITM. Pixels already clicked are passed over unless no other wrong pixel is left.
+    Of equally deep pixels the topmost, then leftmost is taken; between equally deep errors the wrongly
+    added one is, as in RITM. Pixels already clicked are passed over unless no other wrong pixel is left.
 
     Args:
         prediction: the mask so far (H, W), or None before the first click.
@@ -56,11 +56,11 @@ def next_click(
         The click, or None when no pixel is wrong.
 
     Raises:
-        InputError: the masks differ in shape.
+        InputError: the masks differ in shape or are not bool.
         UnavailableError: SciPy is not installed.
     """
     guess = np.zeros_like(truth) if prediction is None else prediction
-    check_shapes(guess, truth, ignore)
+    check_masks(guess, truth, ignore)
     missed, added = truth & ~guess, guess & ~truth
     if ignore is not None:
         missed, added = missed & ~ignore, added & ~ignore
@@ -74,12 +74,17 @@ def next_click(
     return None
 
 
-def check_shapes(prediction: BoolArray, truth: BoolArray, ignore: BoolArray | None) -> None:
-    """Raises InputError unless all masks are (H, W) of one shape."""
-    shapes = [mask.shape for mask in (prediction, truth, ignore) if mask is not None]
+def check_masks(prediction: BoolArray, truth: BoolArray, ignore: BoolArray | None) -> None:
+    """Raises InputError unless all masks are bool (H, W) of one shape."""
+    masks = [mask for mask in (prediction, truth, ignore) if mask is not None]
+    shapes = [mask.shape for mask in masks]
     if truth.ndim != 2 or len(set(shapes)) > 1:
         listed = ", ".join("x".join(map(str, shape)) for shape in shapes)
-        raise InputError(f"Prediction, truth and ignored pixels must be masks of one height and width, got {listed}.")
+        raise InputError(
+            f"Prediction, truth and ignored pixels must be masks of one height and width, got {listed}."
+        )
+    if any(mask.dtype != np.bool_ for mask in masks):
+        raise InputError(f"Masks must be bool, got {', '.join(str(mask.dtype) for mask in masks)}.")
 
 
 def bounds(mask: BoolArray) -> tuple[slice, slice] | None:
@@ -103,7 +108,7 @@ def _deepest(region: BoolArray, passed_over: Collection[tuple[int, int]], at_lea
     crop = region[rows, columns]
     if (min(crop.shape) + 1) // 2 < at_least:
         return _Deepest(0.0)
-    # Everything around the bounding box is outside the region, so one ring of it is enough to measure against.
+    # All around the bounding box is outside the region, so one ring of it is enough to measure against.
     distance: npt.NDArray[np.float64] = require_ndimage().distance_transform_edt(np.pad(crop, 1))[1:-1, 1:-1]
     for x, y in passed_over:
         if rows.start <= y < rows.stop and columns.start <= x < columns.stop:

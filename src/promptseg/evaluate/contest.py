@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from promptseg.errors import FormatError, InputError
-from promptseg.evaluate.clicks import check_shapes, next_click
+from promptseg.evaluate.clicks import next_click
 from promptseg.evaluate.metrics import boundary_iou, iou
 from promptseg.evaluate.samples import BoolArray, Dataset, Sample, Target
 from promptseg.images import Image
@@ -109,8 +109,8 @@ def run_clicks(
 ) -> ClickReport:
     """Lets every contestant segment every target by simulated clicks.
 
-    Each contestant gets the clicks that its own mistakes call for; all take their turn on a target before the next.
-    A target ends early only when nothing is wrong any more.
+    Each contestant gets the clicks that its own mistakes call for; all take their turn on a target before the
+    next. A target ends early only when nothing is wrong any more.
 
     Args:
         dataset: the pictures and targets.
@@ -120,7 +120,7 @@ def run_clicks(
         progress: called after each target.
 
     Raises:
-        InputError: there is no contestant, two have one name, a number is out of range, or a mask is of wrong size.
+        InputError: no contestant, two of one name, a number out of range, or a mask that does not fit.
         FormatError: a label and its picture differ in size.
         UnavailableError: SciPy is not installed.
     """
@@ -164,8 +164,8 @@ def _truth(sample: Sample, target: Target, image: Image) -> tuple[BoolArray, Boo
             f"{truth.shape[1]} x {truth.shape[0]}."
         )
     ignore = target.ignored()
-    if not truth.any():
-        raise FormatError(f"The mask of {target.name!r} on {sample.picture} is empty.")
+    if not (truth.any() if ignore is None else (truth & ~ignore).any()):
+        raise FormatError(f"The mask of {target.name!r} on {sample.picture} has no pixel that counts.")
     return truth, ignore
 
 
@@ -179,11 +179,12 @@ def _play(
     contestant.begin()
     while len(ious) < clicks and (click := next_click(prediction, truth, ignore, clicked)):
         began = time.perf_counter()
-        prediction = np.asarray(contestant.click(float(click.x), float(click.y), click.positive), bool)
+        prediction = contestant.click(float(click.x), float(click.y), click.positive)
         record.click_times.append(time.perf_counter() - began)
-        if prediction.shape != truth.shape:
+        if prediction.shape != truth.shape or prediction.dtype != np.bool_:
             raise InputError(
-                f"{contestant.name} answered a click with a mask of shape {prediction.shape}; expected {truth.shape}."
+                f"{contestant.name} answered a click with {prediction.dtype} of shape {prediction.shape}; "
+                f"expected bool of shape {truth.shape}."
             )
         clicked.append((click.x, click.y))
         ious.append(iou(prediction, truth, ignore))

@@ -21,7 +21,7 @@ SEMANTIC_MIN_AREA = 400
 
 LAYOUTS = {
     "coco": "instances.json + images/, or annotations/instances_<split>.json + <split>/ (COCO instances)",
-    "masks": "images/ + masks/*.png of the same names, or DAVIS JPEGImages/480p + Annotations/480p (one object each)",
+    "masks": "images/ + masks/*.png of the same names, or JPEGImages/480p + Annotations/480p (foreground)",
     "labels": "images/ + labels/*.png with classes.json (class numbers; 0 background, 255 ignored)",
     "instances": "images/ + instances/*.png (object numbers, 0 background)",
     "folder": "pictures beside their masks: cat.jpg + cat.png, or cat.jpg + cat_mask.png",
@@ -62,8 +62,8 @@ def open_dataset(
     dataset = full.at_least(max(1, min_area))
     if not dataset.samples:
         raise FormatError(
-            f"{root} ({layout} layout) has {len(samples)} labelled pictures and {full.targets} objects, but none of "
-            f"at least {max(1, min_area)} pixels."
+            f"{root} ({layout} layout) has {len(samples)} labelled pictures and {full.targets} objects, "
+            f"but none of at least {max(1, min_area)} pixels."
         )
     return dataset.subset(limit)
 
@@ -80,7 +80,12 @@ def _read(root: Path) -> tuple[str, tuple[Sample, ...]]:
             lambda: read_pairs(root / "JPEGImages/480p", root / "Annotations/480p", binary_targets),
         ),
         ("labels", "images", "labels", lambda: _read_semantic(root)),
-        ("instances", "images", "instances", lambda: read_pairs(root / "images", root / "instances", instance_targets)),
+        (
+            "instances",
+            "images",
+            "instances",
+            lambda: read_pairs(root / "images", root / "instances", instance_targets),
+        ),
     )
     for layout, pictures, labels, read in readers:
         if (root / pictures).is_dir() and any((root / labels).rglob("*.png")):
@@ -88,7 +93,9 @@ def _read(root: Path) -> tuple[str, tuple[Sample, ...]]:
     if samples := _read_folder(root):
         return "folder", samples
     known = "\n".join(f"  - {text}" for text in LAYOUTS.values())
-    raise FormatError(f"{root} is not a dataset with masks: found {_content(root)}. Layouts that are read:\n{known}")
+    raise FormatError(
+        f"{root} is not a dataset with masks: found {_content(root)}. Layouts that are read:\n{known}"
+    )
 
 
 def _read_semantic(root: Path) -> tuple[Sample, ...]:
@@ -98,7 +105,9 @@ def _read_semantic(root: Path) -> tuple[Sample, ...]:
 
 def _read_folder(root: Path) -> tuple[Sample, ...]:
     """Pairs pictures with masks of the same stem: PNG beside another format, or with a mask ending."""
-    files = sorted(path for path in root.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
+    files = sorted(
+        path for path in root.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()
+    )
     masks: dict[str, Path] = {}
     for file in files:
         for ending in _MASK_ENDINGS:
@@ -114,7 +123,9 @@ def _read_folder(root: Path) -> tuple[Sample, ...]:
         else:
             pictures[file.stem] = file
     return tuple(
-        Sample(pictures[stem], stem, binary_targets(masks[stem])) for stem in sorted(pictures) if stem in masks
+        Sample(pictures[stem], stem, binary_targets(masks[stem]))
+        for stem in sorted(pictures)
+        if stem in masks
     )
 
 

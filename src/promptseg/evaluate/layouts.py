@@ -1,4 +1,4 @@
-"""Readers of datasets whose labels are pictures themselves: binary masks, class index masks, instance maps."""
+"""Readers of datasets whose labels are pictures: binary masks, class index masks, instance maps."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -24,7 +24,9 @@ LabelReader = Callable[[Path], tuple[Target, ...]]
 
 def pictures_in(folder: Path) -> dict[str, Path]:
     """Returns the pictures below `folder` by their relative path without suffix, sorted."""
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
+    found = sorted(
+        path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()
+    )
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in found}
 
 
@@ -46,8 +48,8 @@ def read_pairs(pictures: Path, labels: Path, read: LabelReader) -> tuple[Sample,
 def binary_targets(path: Path) -> tuple[Target, ...]:
     """Reads a foreground mask: black is background, white (or any one other value) the object.
 
-    A mask of exactly 0, 128 and 255 marks unknown pixels by 128, as GrabCut does; other grey masks are cut at one
-    half.
+    A mask of exactly 0, 128 and 255 marks unknown pixels by 128, as GrabCut does; other grey masks are cut at
+    one half.
     """
     values = _read(path)
     present = np.unique(values)
@@ -58,8 +60,8 @@ def binary_targets(path: Path) -> tuple[Target, ...]:
         foreground = values > 127
     elif present.max() != 255 or _mode(path) == "P":
         raise FormatError(
-            f"{path} is not a foreground mask: it holds the values {_some(present)}. Index masks belong in labels/, "
-            "instance maps in instances/."
+            f"{path} is not a foreground mask: it holds the values {_some(present)}. Index masks belong "
+            "in labels/, instance maps in instances/."
         )
     else:
         foreground = values > IGNORED_GREY if IGNORED_GREY in present else values > 127
@@ -94,7 +96,9 @@ def semantic_targets(names: list[str]) -> LabelReader:
             name = names[number] if number < len(names) else f"class {number}"
             regions, _ = ndimage.label(mask, np.ones((3, 3), int))
             for region, part in _numbers(np.asarray(regions)):
-                targets.append(Target(f"{name} {region}", int(np.count_nonzero(part)), RLE.encode(part), ignore))
+                targets.append(
+                    Target(f"{name} {region}", int(np.count_nonzero(part)), RLE.encode(part), ignore)
+                )
         return tuple(targets)
 
     return read

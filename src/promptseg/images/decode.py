@@ -1,9 +1,8 @@
-"""Bytes of a picture file to RGB pixels: content decides, sizes are checked first, every failure is an ImageError."""
+"""Bytes of a picture file to RGB pixels: content decides, sizes come first, failures are ImageErrors."""
 
 import io
 import struct
 from collections.abc import Callable
-from typing import IO
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +25,7 @@ from promptseg.images.quiet import quiet_pillow
 READS = "promptseg reads JPEG, PNG, WebP, TIFF, BMP and GIF"
 _ORIENTATION = 0x0112
 
-_Reader = Callable[[IO[bytes]], ImageFile.ImageFile]
+_Reader = type[ImageFile.ImageFile]
 
 # These readers and no others. They are called directly, not through PIL.Image.open, whose only limit is the
 # process-wide MAX_IMAGE_PIXELS: ours comes with each call, and nobody's settings are touched.
@@ -90,13 +89,10 @@ def guarded(
     except MemoryError as error:
         raise ImageError(f"{what} does not fit into memory. Make it smaller.") from error
     except Pillow.DecompressionBombError as error:
-        raise ImageError(
-            f"{what} has too many pixels for Pillow's {kind} reader. Make it smaller."
-        ) from error
+        raise ImageError(f"{what} has too many pixels for Pillow's {kind} reader.") from error
     except Exception as error:
-        raise ImageError(
-            f"{what} is a damaged or unsupported {kind} picture ({error}). Save it anew."
-        ) from error
+        detail = str(error) or type(error).__name__
+        raise ImageError(f"{what} is a damaged or unsupported {kind} picture: {detail}.") from error
 
 
 def _orientation(picture: Pillow.Image) -> int:
@@ -135,7 +131,7 @@ def _describe(data: bytes) -> str:
 
 
 def _webp_canvas(data: bytes) -> tuple[int, int] | None:
-    """Returns (width, height) of an extended WebP file, whose canvas may be absurd; simple ones are bounded."""
+    """Returns (width, height) of an extended WebP file, whose canvas may be absurd; simple ones cannot."""
     if data[12:16] != b"VP8X" or len(data) < 30:
         return None
     width, height = (struct.unpack("<I", data[at : at + 3] + b"\0")[0] + 1 for at in (24, 27))

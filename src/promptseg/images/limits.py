@@ -41,6 +41,6 @@ class ImageLimits:
             )
         if width * height > self.max_pixels:
             raise ImageError(
-                f"{what} is {width} x {height} = {width * height:,} pixels; the limit is {self.max_pixels:,}. "
-                "Make it smaller, or raise ImageLimits.max_pixels."
+                f"{what} is {width} x {height} = {width * height:,} pixels; "
+                f"the limit is {self.max_pixels:,}. Make it smaller, or raise ImageLimits.max_pixels."
             )

@@ -54,12 +54,12 @@ class Image:
     def open(cls, source: Source, *, name: str | None = None, limits: ImageLimits | None = None) -> "Image":
         """Reads a picture, turns it upright by its EXIF orientation, and makes it RGB.
 
-        Files may be JPEG, PNG, WebP, TIFF, BMP or GIF (first frame or page); the content decides, not the file's
-        extension. How grey, deep, transparent and CMYK pictures become RGB is written in `promptseg.images.pixels`.
+        Files may be JPEG, PNG, WebP, TIFF, BMP or GIF (first frame or page); the content decides, not the
+        extension. How grey, deep, transparent and CMYK pictures become RGB: see `promptseg.images.pixels`.
 
         Args:
-            source: a path, the bytes of a file, a Pillow picture, or a NumPy array: (H, W, 3) RGB, (H, W, 4) RGBA,
-                (H, W) or (H, W, 1) grey, of uint8, uint16, bool or float in [0, 1].
+            source: a path, the bytes of a file, a Pillow picture, or a NumPy array: (H, W, 3) RGB, (H, W, 4)
+                RGBA, (H, W) or (H, W, 1) grey, of uint8, uint16, bool or float in [0, 1].
             name: a name for it; a path brings its own.
             limits: the largest picture accepted; by default 256 MiB and 250 million pixels.
 
@@ -102,7 +102,7 @@ class Image:
             raise ImageError(f"A crop needs four whole numbers (x0, y0, x1, y1), got {box!r}.") from error
         if not (whole and 0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
             raise ImageError(
-                f"A crop must be whole pixels (x0, y0, x1, y1) within the {width} x {height} picture, got {box!r}."
+                f"A crop must be whole pixels (x0, y0, x1, y1) within {width} x {height}, got {box!r}."
             )
         return Image(self.pixels[y0:y1, x0:x1], self.name)
 

@@ -3,11 +3,12 @@
 Rules, stated once:
 - transparency is laid over white;
 - 16-bit values keep their high byte, as Pillow does for 16-bit RGB;
-- 32-bit integers are taken for 16-bit ones when they all fit, and otherwise stretched from their least to their
-  greatest value;
-- floats within 0..1 are scaled by 255; floats of a *file* beyond that range are stretched, those of an array refused;
-- CMYK and YCbCr use Pillow's conversion, LAB the colour management of Pillow. Embedded ICC profiles are ignored, as
-  the official SAM code ignores them.
+- 32-bit integers count as 8-bit or 16-bit ones when they all fit; otherwise they are stretched, so that the
+  least becomes black and the greatest white;
+- floats within 0..1 are scaled by 255; in a file, those within 0..255 are kept and others stretched (NaN is
+  black); in an array they are refused;
+- CMYK, YCbCr and HSV use Pillow's conversion, LAB its colour engine. Embedded ICC profiles are ignored, as
+  in the official SAM code.
 """
 
 from collections.abc import Callable
@@ -20,9 +21,13 @@ from PIL import Image as Pillow
 from promptseg.errors import ImageError
 
 Pixels = npt.NDArray[np.uint8]
+_Converter = Callable[[Pillow.Image], Pixels]
 _STRIP_PIXELS = 2**22  # pictures are converted in strips, so that a large one is never held three times
 _ALPHA_MODES = {"LA", "La", "PA", "RGBA", "RGBa"}
-_ARRAYS = "Expected (H, W, 3) RGB, (H, W, 4) RGBA, (H, W) or (H, W, 1) grey of uint8, uint16, bool or float in [0, 1]"
+_ARRAYS = (
+    "Expected (H, W, 3) RGB, (H, W, 4) RGBA, (H, W) or (H, W, 1) grey, "
+    "of uint8, uint16, bool or float in [0, 1]"
+)
 
 
 def to_rgb(picture: Pillow.Image, orientation: int = 1) -> Pixels:
@@ -92,12 +97,12 @@ def _as_stored(upright: Pixels, orientation: int) -> Pixels:
     return views[orientation]() if orientation in views else upright
 
 
-def _strip_converter(picture: Pillow.Image) -> Callable[[Pillow.Image], npt.NDArray[np.uint8]]:
+def _strip_converter(picture: Pillow.Image) -> _Converter:
     mode = picture.mode
     if mode.startswith("I;16"):
         return _deep_grey(picture.info.get("transparency"))
     if mode in ("I", "F"):
-        return _stretched(picture)
+        return _wide_grey(picture)
     if mode == "LAB":
         return _lab
     if mode in _ALPHA_MODES or _has_colour_key(picture):
@@ -125,7 +130,7 @@ def _over_white(strip: Pillow.Image) -> Pixels:
     return np.asarray(page)
 
 
-def _deep_grey(key: Any) -> Callable[[Pillow.Image], Pixels]:
+def _deep_grey(key: Any) -> _Converter:
     def convert(strip: Pillow.Image) -> Pixels:
         values = np.asarray(strip)
         grey = (values >> 8).astype(np.uint8)
@@ -136,22 +141,23 @@ def _deep_grey(key: Any) -> Callable[[Pillow.Image], Pixels]:
     return convert
 
 
-def _stretched(picture: Pillow.Image) -> Callable[[Pillow.Image], Pixels]:
+def _wide_grey(picture: Pillow.Image) -> _Converter:
     """Returns the converter of 32-bit integers or floats, with one scale for the whole picture."""
     whole = np.asarray(picture)
     finite = whole[np.isfinite(whole)]
-    least, greatest = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-    full = 65535.0 if picture.mode == "I" else 1.0
-    if least >= 0 and greatest <= full:
-        least, greatest = 0.0, full
-    halving = np.floor if picture.mode == "I" and full == greatest else np.rint
-    scale = 255 / (greatest - least) if greatest > least else 0.0
-    if halving is np.floor:
-        scale = 1 / 256  # the high byte
+    least, greatest = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    if least >= 0 and greatest <= 1 and picture.mode == "F":
+        offset, factor = 0.0, 255.0
+    elif least >= 0 and greatest <= 255:
+        offset, factor = 0.0, 1.0
+    elif least >= 0 and greatest <= 65535 and picture.mode == "I":
+        offset, factor = 127.5, 1 / 256  # rounds to the high byte
+    else:
+        offset, factor = least, 255 / (greatest - least) if greatest > least else 0.0
 
     def convert(strip: Pillow.Image) -> Pixels:
         values = np.nan_to_num(np.asarray(strip, np.float64), nan=least, posinf=greatest, neginf=least)
-        return halving((values - least) * scale).clip(0, 255).astype(np.uint8)[:, :, None]
+        return np.rint((values - offset) * factor).clip(0, 255).astype(np.uint8)[:, :, None]
 
     return convert
 
@@ -159,9 +165,8 @@ def _stretched(picture: Pillow.Image) -> Callable[[Pillow.Image], Pixels]:
 def _lab(strip: Pillow.Image) -> Pixels:
     from PIL import ImageCms
 
-    transform = ImageCms.buildTransform(
-        ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB"
-    )
+    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    transform = ImageCms.buildTransform(lab, srgb, "LAB", "RGB")
     converted = ImageCms.applyTransform(strip, transform)
     assert converted is not None  # noqa: S101 - only an in-place transform returns nothing
     return np.asarray(converted)

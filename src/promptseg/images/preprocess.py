@@ -15,7 +15,7 @@ PIXEL_STD = (58.395, 57.12, 57.375)
 def preprocess(image: Image, frame: ResizeFrame) -> npt.NDArray[np.float32]:
     """Resizes, normalises and pads a picture to (1, 3, side, side).
 
-    Pillow's bilinear filter on bytes; then (value - mean) / deviation in float32; then zeros at the bottom and right.
+    Pillow's bilinear filter on bytes, (value - mean) / deviation in float32, zeros at the bottom and right.
 
     Raises:
         ImageError: `frame` was made for a picture of another size.
@@ -32,7 +32,7 @@ def preprocess(image: Image, frame: ResizeFrame) -> npt.NDArray[np.float32]:
 
 
 def _tables() -> npt.NDArray[np.float32]:
-    """Returns the normalised value of every byte, per channel: a look-up is quicker than the sum and exact."""
+    """Returns the normalised value of every byte, per channel: looking it up is exact and quick."""
     values = np.arange(256, dtype=np.float32)
     mean, std = (np.asarray(numbers, np.float32)[:, None] for numbers in (PIXEL_MEAN, PIXEL_STD))
     return (values - mean) / std

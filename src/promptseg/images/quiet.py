@@ -1,20 +1,20 @@
-"""Keeping Pillow's warnings (bombs, odd EXIF, truncated tags) from the caller, also while several threads decode."""
+"""Keeping Pillow's warnings (bombs, odd EXIF, cut tags) from the caller, also while threads decode."""
 
 import contextlib
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 
 _lock = threading.Lock()
 _users = 0
-_scope: warnings.catch_warnings[None] | None = None
+_scope: "warnings.catch_warnings[None] | None" = None
 
 
 @contextlib.contextmanager
-def quiet_pillow() -> Iterator[None]:
+def quiet_pillow() -> Generator[None]:
     """Ignores warnings issued by Pillow's own modules inside the block; all others still pass.
 
-    Python's warning filters belong to the process, so nested scopes of several threads would restore one another's
+    Python's warning filters belong to the process: the scopes of several threads would restore one another's
     filters in the wrong order. Here the first thread in sets the filter and the last one out takes it away.
     """
     global _users, _scope

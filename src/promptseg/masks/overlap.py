@@ -57,6 +57,20 @@ def iou_matrix(first: Sequence[RLE], second: Sequence[RLE]) -> npt.NDArray[np.fl
     return result
 
 
+def union(masks: Sequence[RLE], size: tuple[int, int]) -> RLE:
+    """Returns the pixels of a picture of `size` that belong to any of the masks."""
+    runs = [mask.runs() for mask in masks]
+    if not runs:
+        return RLE.empty(size)
+    starts, ends = np.concatenate([run[0] for run in runs]), np.concatenate([run[1] for run in runs])
+    order = np.argsort(starts, kind="stable")
+    starts, reach = starts[order], np.maximum.accumulate(ends[order])
+    apart = starts[1:] > reach[:-1]
+    if len(starts) == 0:
+        return RLE.empty(size)
+    return RLE.from_runs(starts[np.concatenate([[True], apart])], reach[np.concatenate([apart, [True]])], size)
+
+
 def mask_nms(masks: Sequence[RLE], scores: npt.ArrayLike, threshold: float) -> Int64:
     """Keeps the best of masks that overlap: drops each whose IoU with a better kept one exceeds `threshold`.
 

@@ -83,11 +83,16 @@ class RLE:
             return cls.empty(size)
         top, bottom = int(filled[0]), int(filled[-1]) + 1
         columns, tops, bottoms = runlength.runs_of_columns(crop[top:bottom])
-        return cls._from_columns(columns + x, tops + y + top, bottoms + y + top, Size(*size))
+        return cls.from_columns(columns + x, tops + y + top, bottoms + y + top, Size(*size))
 
     @classmethod
-    def _from_columns(cls, columns: runlength.Int64, tops: runlength.Int64, bottoms: runlength.Int64, size: Size) -> "RLE":
-        """Builds the mask from vertical runs in picture coordinates, sorted by column and top, at least one."""
+    def from_columns(cls, columns: runlength.Int64, tops: runlength.Int64, bottoms: runlength.Int64, size: Size) -> "RLE":
+        """Builds the mask from vertical runs (x, top, bottom) in picture coordinates, sorted by x and top.
+
+        Runs may touch but not overlap.
+        """
+        if len(columns) == 0:
+            return cls.empty(size)
         box = (int(columns[0]), int(tops.min()), int(columns[-1]) + 1, int(bottoms.max()))
         height = box[3] - box[1]
         offset = (columns - box[0]) * height - box[1]
@@ -103,10 +108,12 @@ class RLE:
             FormatError: the record is malformed.
         """
         size, counts = _read_record(record)
-        starts, ends = runlength.from_counts(counts)
-        if len(starts) == 0:
-            return cls.empty(size)
-        return cls._from_columns(*runlength.split_columns(starts, ends, size.height), size)
+        return cls.from_runs(*runlength.from_counts(counts), size)
+
+    @classmethod
+    def from_runs(cls, starts: runlength.Int64, ends: runlength.Int64, size: tuple[int, int]) -> "RLE":
+        """Builds the mask from sorted runs that do not overlap, in the column-major flattened picture."""
+        return cls.from_columns(*runlength.split_columns(starts, ends, size[0]), Size(*size))
 
     def to_coco(self) -> dict[str, Any]:
         """Returns {"size": [h, w], "counts": str}, as pycocotools encodes it."""
@@ -115,6 +122,11 @@ class RLE:
     def to_uncompressed(self) -> dict[str, Any]:
         """Returns {"size": [h, w], "counts": list of int}, COCO's plain form."""
         return {"size": list(self.size), "counts": self._picture_counts().tolist()}
+
+    def inverted(self) -> "RLE":
+        """Returns the mask of all other pixels."""
+        starts, ends = runlength.from_counts(np.concatenate([[0], self._picture_counts()]))
+        return RLE.from_runs(starts, ends, self.size)
 
     def crop(self) -> BoolArray:
         """Returns the (h, w) bool pixels inside `box`."""

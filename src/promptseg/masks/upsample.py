@@ -114,8 +114,8 @@ def upsample_logits(logits: Float32, frame: ResizeFrame) -> Float32:
     return result
 
 
-def _exceeding(logits: Float32, frame: ResizeFrame, threshold: float) -> tuple[int, int, Iterator[tuple[int, Float32]]]:
-    """Returns (x, y of the top-left pixel, bands of rows) of the part of the picture that can exceed the threshold.
+def _reachable(logits: Float32, rows: _Axis, columns: _Axis, threshold: float) -> tuple[int, int, int, int]:
+    """Returns the box (x0, y0, x1, y1) of picture pixels that can exceed the threshold.
 
     Interpolation mixes neighbours with weights that add up to one, so a pixel exceeds the threshold only if one
     of the low-res logits it is mixed from does.
@@ -123,13 +123,10 @@ def _exceeding(logits: Float32, frame: ResizeFrame, threshold: float) -> tuple[i
     above = logits > threshold
     low_rows, low_columns = np.flatnonzero(above.any(axis=1)), np.flatnonzero(above.any(axis=0))
     if len(low_rows) == 0:
-        return 0, 0, iter(())
-    rows, columns = _axes(logits, frame)
+        return 0, 0, 0, 0
     top, bottom = rows.reached(int(low_rows[0]), int(low_rows[-1]) + 1)
     left, right = columns.reached(int(low_columns[0]), int(low_columns[-1]) + 1)
-    if top >= bottom or left >= right:
-        return 0, 0, iter(())
-    return left, top, _bands(_widen(logits, columns, left, right), rows, top, bottom)
+    return left, top, max(left, right), max(top, bottom)
 
 
 def upsample_to_rle(logits: Float32, frame: ResizeFrame, threshold: float = 0.0) -> RLE:
@@ -155,19 +152,19 @@ def upsample_with_stability(
     are empty, or when `offset` is None.
     """
     logits = np.asarray(logits, np.float32)
+    rows, columns = _axes(logits, frame)
     margin = offset or 0.0
-    x, y, bands = _exceeding(logits, frame, threshold - margin)
-    parts: list[npt.NDArray[np.bool_]] = []
+    x0, y0, x1, y1 = _reachable(logits, rows, columns, threshold - margin)
+    if x0 == x1 or y0 == y1:
+        return RLE.empty(frame.original), float("nan")
+    crop = np.empty((y1 - y0, x1 - x0), np.bool_)
     strict = loose = 0
-    for _, band in bands:
-        parts.append(band > threshold)
+    for begin, band in _bands(_widen(logits, columns, x0, x1), rows, y0, y1):
+        np.greater(band, threshold, out=crop[begin - y0 : begin - y0 + len(band)])
         if offset is not None:
             strict += int(np.count_nonzero(band > threshold + margin))
             loose += int(np.count_nonzero(band > threshold - margin))
-    stability = strict / loose if loose else float("nan")
-    if not parts:
-        return RLE.empty(frame.original), stability
-    return RLE.encode_crop(np.concatenate(parts), (x, y), frame.original), stability
+    return RLE.encode_crop(crop, (x0, y0), frame.original), strict / loose if loose else float("nan")
 
 
 def downsample_mask(mask: npt.NDArray[np.floating], frame: ResizeFrame, side: int = 256) -> Float32:

@@ -18,6 +18,9 @@ from promptseg.models.registry import ModelCard, embedded_weights_path, get_card
 from promptseg.models.sam.keys import check_state_dict
 from promptseg.models.store import cached_weights_path, read_safetensors
 
+GRAPHS = ("encoder", "decoder", "mask_decoder")
+"""The graphs of every model; the last takes a mask prompt besides."""
+
 Tensors = Mapping[str, npt.NDArray[Any]]
 
 

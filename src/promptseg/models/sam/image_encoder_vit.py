@@ -19,7 +19,7 @@ FUSED_FROM = 1024
 
 
 def relative_table(table_Rd: Tensor, side: int) -> Tensor:
-    """Lays out a table of relative positions as (S queries, S keys, d), resampled if it has another length."""
+    """Lays out a table of relative positions as (S queries, S keys, d), resampled if its length differs."""
     if table_Rd.shape[0] != 2 * side - 1:
         resized = F.interpolate(table_Rd.T.unsqueeze(0), size=2 * side - 1, mode="linear")
         table_Rd = resized.squeeze(0).T
@@ -67,9 +67,9 @@ class Attention(nn.Module):
         """Returns [q.Rh | q.Rw] for every query: (B, h, L, H + W)."""
         height, width = size
         q_BhHWd = q_BhLd.unflatten(2, size)
-        rows = torch.einsum("bnhwd,hkd->bnhwk", q_BhHWd, relative_table(self.rel_pos_h, height))
-        columns = torch.einsum("bnhwd,wkd->bnhwk", q_BhHWd, relative_table(self.rel_pos_w, width))
-        return torch.cat([rows, columns], -1).flatten(2, 3)
+        rows = q_BhHWd @ relative_table(self.rel_pos_h, height).transpose(1, 2)
+        columns = q_BhHWd.transpose(2, 3) @ relative_table(self.rel_pos_w, width).transpose(1, 2)
+        return torch.cat([rows, columns.transpose(2, 3)], -1).flatten(2, 3)
 
 
 class Block(nn.Module):

@@ -83,7 +83,9 @@ class MaskDecoder(nn.Module):
     def _paint(self, image_BPC: Tensor, filters_MBc: Tensor) -> Tensor:
         """Quadruples the resolution and takes the product with every filter: (B, M, 4H, 4W)."""
         up1, norm, _, up2, _ = self.output_upscaling
-        fine_BP4c = F.gelu(cast(LayerNorm2d, norm).channels_last(double(cast(nn.ConvTranspose2d, up1), image_BPC)))
+        fine_BP4c = F.gelu(
+            cast(LayerNorm2d, norm).channels_last(double(cast(nn.ConvTranspose2d, up1), image_BPC))
+        )
         fine_BPc = F.gelu(double(cast(nn.ConvTranspose2d, up2), fine_BP4c)).flatten(1, 3)
         logits_BPM = fine_BPc @ filters_MBc.permute(1, 2, 0)
         cells = logits_BPM.reshape(-1, self.grid, self.grid, 2, 2, 2, 2, self.masks)  # B H W, y x twice, M

@@ -22,8 +22,8 @@ class Neck(nn.Sequential):
             LayerNorm2d(outputs),
         )
 
-    def forward(self, x_BHWC: Tensor) -> Tensor:
-        """Returns the embedding (B, K, H, W) of a channels-last feature map."""
+    def forward(self, input: Tensor) -> Tensor:
+        """Returns the embedding (B, K, H, W) of a channels-last feature map (B, H, W, C)."""
         first, norm = cast(nn.Conv2d, self[0]), cast(LayerNorm2d, self[1])
-        x_BHWK = norm.channels_last(F.linear(x_BHWC, first.weight.flatten(1)))
+        x_BHWK = norm.channels_last(F.linear(input, first.weight.flatten(1)))
         return self[3](self[2](x_BHWK.permute(0, 3, 1, 2)))

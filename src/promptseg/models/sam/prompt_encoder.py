@@ -4,9 +4,11 @@ Shapes: B objects, N prompt tokens, C channels, H W embedding grid; a mask promp
 """
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from promptseg.errors import PromptError
 from promptseg.models.blocks.norms import LayerNorm2d
@@ -94,11 +96,12 @@ class PromptEncoder(nn.Module):
             labels_BN: 1 positive, 0 negative, 2 and 3 box corners, -1 pad, -2 absent.
         """
         labels_BN = labels_BN.long()
-        positions_BNC = self.pe_layer((points_BN2 + 0.5) / self.image_side)
-        kinds = [self.not_a_point_embed.weight, *(kind.weight for kind in self.point_embeddings.children())]
-        kinds_6C = torch.cat([torch.zeros_like(self.not_a_point_embed.weight), *kinds])
+        none_1C = torch.zeros_like(self.not_a_point_embed.weight)
+        positions_BNC = self.pe_layer(((points_BN2 + 0.5) / self.image_side).to(none_1C.dtype))
+        kinds = [cast(nn.Embedding, kind).weight for kind in self.point_embeddings]
+        kinds_6C = torch.cat([none_1C, self.not_a_point_embed.weight, *kinds])  # label -2 first
         placed_BN1 = (labels_BN >= 0).unsqueeze(-1)
-        return torch.where(placed_BN1, positions_BNC, 0.0) + kinds_6C[labels_BN - LABEL_ABSENT]
+        return torch.where(placed_BN1, positions_BNC, 0.0) + F.embedding(labels_BN - LABEL_ABSENT, kinds_6C)
 
     def dense_tokens(self, mask_logits_B1HW: Tensor | None) -> Tensor:
         """Embeds mask prompts as (B, C, H, W), or their absence as (1, C, 1, 1)."""

@@ -5,20 +5,25 @@ Shapes: I pictures, B objects, b = B or 1, N prompt tokens, C channels, H W embe
 
 from torch import Tensor, nn
 
-from promptseg.models.sam.config import SamConfig, TinyViTConfig, sam_config
+from promptseg.models.sam.config import SamConfig, TinyViTConfig, ViTConfig, sam_config
 from promptseg.models.sam.image_encoder_vit import ImageEncoderViT
 from promptseg.models.sam.mask_decoder import MaskDecoder
 from promptseg.models.sam.prompt_encoder import LABEL_ABSENT, PromptEncoder
 from promptseg.models.sam.tiny_vit import TinyViT
 
 
+def build_encoder(config: ViTConfig | TinyViTConfig) -> ImageEncoderViT | TinyViT:
+    """Builds the image encoder that the numbers describe."""
+    return TinyViT(config) if isinstance(config, TinyViTConfig) else ImageEncoderViT(config)
+
+
 class Sam(nn.Module):
     """An image encoder to be run once per picture, and a decoder to be run once per prompt."""
 
-    def __init__(self, config: SamConfig) -> None:
+    def __init__(self, config: SamConfig, name: str) -> None:
         super().__init__()
-        tiny = isinstance(config.encoder, TinyViTConfig)
-        self.image_encoder: nn.Module = TinyViT(config.encoder) if tiny else ImageEncoderViT(config.encoder)
+        self.name = name
+        self.image_encoder = build_encoder(config.encoder)
         self.prompt_encoder = PromptEncoder(config.decoder)
         self.mask_decoder = MaskDecoder(config.decoder)
 
@@ -61,4 +66,4 @@ def build_sam(name: str) -> Sam:
     Raises:
         WeightsError: there is no such network.
     """
-    return Sam(sam_config(name)).eval()
+    return Sam(sam_config(name), name).eval()

@@ -86,10 +86,14 @@ class WindowAttention(nn.Module):
     def forward(self, x_BLC: Tensor) -> Tensor:
         """Returns a tensor of the same shape; padding cells are ordinary tokens here."""
         cells, channels = x_BLC.shape[1:]
-        qkv_BLhd = self.qkv(self.norm(x_BLC)).reshape(-1, cells, self.heads, 3 * (channels // self.heads))
+        head = channels // self.heads
+        qkv_BLhd = self.qkv(self.norm(x_BLC)).reshape(-1, cells, self.heads, 3 * head)
         q_BhLd, k_BhLd, v_BhLd = qkv_BLhd.transpose(1, 2).chunk(3, dim=-1)  # q, k, v lie inside each head
-        bias_1hLL = self.attention_biases[:, self.offsets_LL].unsqueeze(0)
-        out_BhLd = F.scaled_dot_product_attention(q_BhLd, k_BhLd, v_BhLd, attn_mask=bias_1hLL)
+        bias_hLL = self.attention_biases.index_select(1, self.offsets_LL.flatten()).unflatten(
+            1, (cells, cells)
+        )
+        weights_BhLL = ((q_BhLd * head**-0.5) @ k_BhLd.transpose(2, 3) + bias_hLL).softmax(-1)
+        out_BhLd = weights_BhLL @ v_BhLd
         return self.proj(out_BhLd.transpose(1, 2).reshape(-1, cells, channels))
 
 

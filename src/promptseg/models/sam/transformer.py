@@ -4,7 +4,6 @@ Shapes: B objects, b = B or 1 (all objects share the picture), N tokens, P image
 C channels, h heads, d channels of a head.
 """
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -89,8 +88,11 @@ class TwoWayLayer(nn.Module):
                 tokens_BNC + self.self_attn(placed_BNC, placed_BNC, tokens_BNC, mask_B11N)
             )
         seen_bPC = image_bPC + positions_1PC
-        look = attend_to_shared if shared else torch.nn.Module.__call__
-        found_BNC = look(self.cross_attn_token_to_image, tokens_BNC + prompt_BNC, seen_bPC, image_bPC)
+        placed_BNC = tokens_BNC + prompt_BNC
+        if shared:
+            found_BNC = attend_to_shared(self.cross_attn_token_to_image, placed_BNC, seen_bPC, image_bPC)
+        else:
+            found_BNC = self.cross_attn_token_to_image(placed_BNC, seen_bPC, image_bPC)
         tokens_BNC = self.norm2(tokens_BNC + found_BNC)
         tokens_BNC = self.norm3(tokens_BNC + self.mlp(tokens_BNC))
         told_BPC = self.cross_attn_image_to_token(seen_bPC, tokens_BNC + prompt_BNC, tokens_BNC, mask_B11N)

@@ -1,0 +1,1 @@
+"""From our torch modules to ONNX graphs that any engine runs, verified after writing."""

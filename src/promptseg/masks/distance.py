@@ -1,0 +1,104 @@
+"""How deep pixels lie inside a mask, and good places to click."""
+
+import numpy as np
+import numpy.typing as npt
+
+from promptseg.errors import InputError
+from promptseg.masks.rle import RLE
+
+BoolArray = npt.NDArray[np.bool_]
+
+_REVIEW = 8
+"""Steps between looks at how far the work area has shrunk."""
+
+
+def distance_transform(mask: BoolArray | RLE, *, border: bool = True) -> npt.NDArray[np.float64]:
+    """Returns the exact Euclidean distance of each pixel of the mask to the nearest pixel outside it, 0 elsewhere.
+
+    Args:
+        mask: (H, W) bool or RLE.
+        border: whether everything outside the picture counts as outside the mask. Otherwise a mask that fills
+            the picture is infinitely deep.
+    """
+    rle = mask if isinstance(mask, RLE) else RLE.encode(mask)
+    result = np.zeros(rle.size)
+    if rle.area:
+        x0, y0, x1, y1 = rle.box
+        result[y0:y1, x0:x1] = _crop_distance(rle, border)
+    return result
+
+
+def _crop_distance(rle: RLE, border: bool) -> npt.NDArray[np.float64]:
+    """Returns the distances inside the box. The nearest outside pixel is never beyond the ring around the box."""
+    x0, y0, x1, y1 = rle.box
+    top, left = border or y0 > 0, border or x0 > 0
+    bottom, right = border or y1 < rle.size.height, border or x1 < rle.size.width
+    crop = np.pad(rle.crop(), ((int(top), int(bottom)), (int(left), int(right))))
+    squared = _squared_distance(crop)[int(top) : int(top) + y1 - y0, int(left) : int(left) + x1 - x0]
+    return np.sqrt(squared.astype(np.float64)) if not crop.all() else np.full(squared.shape, np.inf)
+
+
+def _squared_distance(mask: BoolArray) -> npt.NDArray[np.int64]:
+    """First along columns, then along rows by growing offsets: offset d can still help only where distance exceeds d."""
+    height, width = mask.shape
+    far = height + width
+    vertical = _column_distance(mask, far).astype(np.int64 if far > 30_000 else np.int32) ** 2
+    squared = vertical.copy()
+    y0, y1, x0, x1 = 0, height, 0, width
+    for offset in range(1, width):
+        if (offset - 1) % _REVIEW == 0:
+            deep = squared[y0:y1, x0:x1] > offset * offset
+            rows, columns = np.flatnonzero(deep.any(axis=1)), np.flatnonzero(deep.any(axis=0))
+            if len(rows) == 0:
+                break
+            y0, y1 = y0 + int(rows[0]), y0 + int(rows[-1]) + 1
+            x0, x1 = x0 + int(columns[0]), x0 + int(columns[-1]) + 1
+        for shift in (-offset, offset):
+            low, high = max(x0, -shift), min(x1, width - shift)
+            if low < high:
+                target = squared[y0:y1, low:high]
+                np.minimum(target, vertical[y0:y1, low + shift : high + shift] + offset * offset, out=target)
+    return squared  # type: ignore[return-value]
+
+
+def _column_distance(mask: BoolArray, far: int) -> npt.NDArray[np.int64]:
+    """Returns the distance to the nearest False pixel in the same column, `far` when there is none."""
+    height = len(mask)
+    rows = np.arange(height)[:, None]
+    above = np.maximum.accumulate(np.where(mask, -far, rows), axis=0)
+    below = np.minimum.accumulate(np.where(mask, height + far, rows)[::-1], axis=0)[::-1]
+    return np.minimum(np.minimum(rows - above, below - rows), far)
+
+
+def interior_point(mask: BoolArray | RLE) -> tuple[float, float]:
+    """Returns the centre (x, y) of the pixel deepest inside the mask; of equal ones, the first in reading order.
+
+    Raises:
+        InputError: the mask is empty.
+    """
+    return interior_points(mask, 1)[0]
+
+
+def interior_points(mask: BoolArray | RLE, count: int) -> list[tuple[float, float]]:
+    """Returns up to `count` pixel centres (x, y) that lie deep inside the mask and far from one another.
+
+    The first is `interior_point`; each next one is as far as possible from the outline and all points before it.
+
+    Raises:
+        InputError: the mask is empty.
+    """
+    rle = mask if isinstance(mask, RLE) else RLE.encode(mask)
+    if not rle.area:
+        raise InputError("An empty mask has no interior point.")
+    room = _crop_distance(rle, border=True)
+    x0, y0 = rle.box[:2]
+    points: list[tuple[float, float]] = []
+    while len(points) < count:
+        y, x = np.unravel_index(np.argmax(room), room.shape)
+        if room[y, x] == 0:
+            break
+        points.append((float(x) + x0 + 0.5, float(y) + y0 + 0.5))
+        if len(points) < count:
+            dy, dx = np.ogrid[: room.shape[0], : room.shape[1]]
+            np.minimum(room, np.hypot(dy - y, dx - x), out=room)
+    return points

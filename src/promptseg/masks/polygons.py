@@ -1,0 +1,193 @@
+"""Outlines of masks: tracing them along pixel edges, simplifying them, and painting them back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from promptseg.masks.overlap import union
+from promptseg.masks.raster import polygon_to_mask, polygon_to_rle, rings_to_rle, stroke_to_mask
+from promptseg.masks.regions import label_runs
+from promptseg.masks.rle import RLE
+
+__all__ = [
+    "PolygonWithHoles",
+    "polygon_to_mask",
+    "polygon_to_rle",
+    "polygons_to_mask",
+    "rings_to_rle",
+    "signed_area",
+    "simplify",
+    "stroke_to_mask",
+    "trace_polygons",
+]
+
+Ring = npt.NDArray[np.float64]
+"""(N, 2) corners x, y of a closed line; the last joins the first."""
+
+_RIGHT, _DOWN, _LEFT, _UP = range(4)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PolygonWithHoles:
+    """One outline and the holes inside it.
+
+    Attributes:
+        exterior: (N, 2) corners, clockwise on the screen.
+        holes: rings of corners, counter-clockwise.
+    """
+
+    exterior: Ring
+    holes: tuple[Ring, ...] = ()
+
+    @property
+    def rings(self) -> tuple[Ring, ...]:
+        """The exterior, then the holes."""
+        return (self.exterior, *self.holes)
+
+    @property
+    def area(self) -> float:
+        """Area of the exterior less the holes."""
+        return sum(signed_area(ring) for ring in self.rings)
+
+    def to_rle(self, size: tuple[int, int]) -> RLE:
+        """Returns the pixels of a picture of `size` whose centre lies inside."""
+        return rings_to_rle(self.rings, size)
+
+
+def signed_area(ring: Ring) -> float:
+    """Area of a ring: positive when it runs clockwise on the screen (y down)."""
+    x, y = (ring - ring[:1]).T
+    return float((x * np.roll(y, -1) - np.roll(x, -1) * y).sum() / 2)
+
+
+def polygons_to_mask(polygons: Sequence[npt.ArrayLike], size: tuple[int, int]) -> RLE:
+    """Returns the pixels inside any of the polygons."""
+    return union([polygon_to_rle(polygon, size) for polygon in polygons], size)
+
+
+def trace_polygons(mask: RLE | npt.NDArray[np.bool_], tolerance: float = 0.0) -> list[PolygonWithHoles]:
+    """Traces the outlines of a mask along the edges of its pixels.
+
+    Painting the polygons back gives exactly the same mask when `tolerance` is 0. Pixels that touch only at a corner
+    get polygons of their own, so a polygon never crosses itself.
+
+    Args:
+        mask: the mask.
+        tolerance: how many pixels a simplified outline may lie off; 0 keeps every corner.
+
+    Returns:
+        Polygons in the order of their topmost, leftmost corner.
+    """
+    rle = mask if isinstance(mask, RLE) else RLE.encode(mask)
+    if rle.area == 0:
+        return []
+    rings = _trace(rle.crop())
+    areas = [signed_area(ring) for ring in rings]
+    owners = _owners(rle, rings, areas)
+    offset = np.array(rle.box[:2], np.float64)
+    placed = [simplify(ring + offset, tolerance) for ring in rings]
+    holes: dict[int, list[Ring]] = {}
+    for ring, area, owner in zip(placed, areas, owners, strict=True):
+        if area < 0 and signed_area(ring) < 0:
+            holes.setdefault(owner, []).append(ring)
+    exteriors = [(ring, owner) for ring, area, owner in zip(placed, areas, owners, strict=True) if area > 0]
+    return [PolygonWithHoles(ring, tuple(holes.get(owner, ()))) for ring, owner in exteriors]
+
+
+def _owners(rle: RLE, rings: list[Ring], areas: list[float]) -> list[int]:
+    """Returns the 4-connected component that each ring bounds."""
+    corners = np.array([ring[0] for ring in rings], np.int64)
+    # Rings begin with an edge to the right, and those have the object below them.
+    keys = (corners[:, 0] + rle.box[0]) * rle.size.height + corners[:, 1] + rle.box[1]
+    run = np.searchsorted(rle.runs()[0], keys, side="right") - 1
+    return label_runs(rle, 4)[run].tolist()
+
+
+def _trace(mask: npt.NDArray[np.bool_]) -> list[Ring]:
+    """Walks around every region with the object on the right hand; returns corners only, each ring from an edge
+    that goes right.
+    """
+    padded = np.pad(mask, 1)
+    above_left, above_right = padded[:-1, :-1], padded[:-1, 1:]
+    below_left, below_right = padded[1:, :-1], padded[1:, 1:]
+    saddle = (above_left == below_right) & (above_right == below_left) & (above_left != above_right)
+    y, x = np.nonzero((above_left ^ above_right ^ below_left ^ below_right) | saddle)
+    quad = above_left[y, x], above_right[y, x], below_left[y, x], below_right[y, x]
+    leaves_right, leaves_left = quad[3] & ~quad[1], quad[0] & ~quad[2]
+    leaves_down = quad[2] & ~quad[3]
+    # A plain corner has one way out. At a saddle the walk turns right, to stay on its own pixel.
+    way_out = np.where(leaves_right, _RIGHT, np.where(leaves_left, _LEFT, np.where(leaves_down, _DOWN, _UP)))
+    way_out[saddle[y, x]] = -1
+    # Corners follow one another along rows in their own order, and along columns in this one.
+    by_column = np.lexsort((y, x))
+    down, up = np.empty(len(x), np.int64), np.empty(len(x), np.int64)
+    down[by_column[:-1]], up[by_column[1:]] = by_column[1:], by_column[:-1]
+    return _walk(np.stack([x, y], 1).astype(np.float64), way_out, leaves_right, down, up)
+
+
+def _walk(
+    corners: Ring,
+    way_out: npt.NDArray[np.int64],
+    leaves_right: npt.NDArray[np.bool_],
+    down: npt.NDArray[np.int64],
+    up: npt.NDArray[np.int64],
+) -> list[Ring]:
+    ways: list[int] = way_out.tolist()
+    downs: list[int] = down.tolist()
+    ups: list[int] = up.tolist()
+    fresh = leaves_right.tolist()
+    rings: list[Ring] = []
+    for start in np.flatnonzero(leaves_right).tolist():
+        if not fresh[start]:
+            continue
+        visited: list[int] = []
+        corner, heading = start, _RIGHT
+        while True:
+            visited.append(corner)
+            if heading == _RIGHT:
+                fresh[corner] = False
+                corner += 1
+            elif heading == _LEFT:
+                corner -= 1
+            else:
+                corner = downs[corner] if heading == _DOWN else ups[corner]
+            heading = ways[corner] if ways[corner] >= 0 else (heading + 1) % 4
+            if corner == start and heading == _RIGHT:
+                break
+        rings.append(corners[visited])
+    return rings
+
+
+def simplify(ring: Ring, tolerance: float) -> Ring:
+    """Drops corners of a ring that lie within `tolerance` of the simpler line (Douglas-Peucker).
+
+    A ring that would collapse to a line comes back unchanged.
+    """
+    if tolerance <= 0 or len(ring) <= 4:
+        return ring
+    far = int(np.argmax(((ring - ring[0]) ** 2).sum(axis=1)))
+    closed = np.concatenate([ring, ring[:1]])
+    kept = np.zeros(len(closed), np.bool_)
+    kept[[0, far, len(ring)]] = True
+    tasks = [(0, far), (far, len(ring))]
+    while tasks:
+        first, last = tasks.pop()
+        if last - first < 2:
+            continue
+        distance = _distance_to_line(closed[first + 1 : last], closed[first], closed[last])
+        worst = int(np.argmax(distance))
+        if distance[worst] > tolerance:
+            middle = first + 1 + worst
+            kept[middle] = True
+            tasks += [(first, middle), (middle, last)]
+    simple = ring[kept[:-1]]
+    return simple if len(simple) >= 3 and signed_area(simple) * signed_area(ring) > 0 else ring
+
+
+def _distance_to_line(points: Ring, start: npt.NDArray[np.float64], end: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    step, offset = end - start, points - start
+    length = float(step @ step)
+    share = np.clip(offset @ step / length, 0, 1) if length else np.zeros(len(points))
+    return np.hypot(*(offset - share[:, None] * step).T)

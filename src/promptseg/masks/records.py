@@ -1,0 +1,181 @@
+"""COCO instances records: plain JSON values to `Segments` and back, without touching files."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from promptseg.errors import FormatError
+from promptseg.geometry import Size
+from promptseg.masks.polygons import polygons_to_mask
+from promptseg.masks.rle import MOST_PIXELS, RLE
+from promptseg.masks.segments import Segments
+
+UNLABELLED = "object"
+"""Category of masks without a label: COCO demands one."""
+
+
+def category_ids(*results: Segments) -> dict[str, int]:
+    """Numbers the labels from 1 in the order they appear."""
+    labels = dict.fromkeys(label or UNLABELLED for result in results for label in result.labels)
+    return {label: number for number, label in enumerate(labels, start=1)}
+
+
+def segments_to_coco(segments: Segments, image_id: int = 1, file_name: str = "") -> dict[str, Any]:
+    """Returns the COCO record of one picture (see `Segments.to_coco`)."""
+    categories = category_ids(segments)
+    return {
+        "images": [coco_image(segments, image_id, file_name)],
+        "annotations": coco_annotations(segments, image_id, categories),
+        "categories": coco_categories(categories),
+    }
+
+
+def coco_image(segments: Segments, image_id: int, file_name: str) -> dict[str, Any]:
+    """Returns the image entry."""
+    height, width = segments.size
+    return {"id": image_id, "file_name": file_name, "height": height, "width": width}
+
+
+def coco_categories(categories: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Returns the category entries."""
+    return [{"id": number, "name": name, "supercategory": ""} for name, number in categories.items()]
+
+
+def coco_annotations(
+    segments: Segments, image_id: int, categories: Mapping[str, int], first_id: int = 1
+) -> list[dict[str, Any]]:
+    """Returns one annotation entry per mask, numbered from `first_id`."""
+    entries: list[dict[str, Any]] = []
+    for position, (mask, score, label) in enumerate(
+        zip(segments.masks, segments.scores.tolist(), segments.labels, strict=True)
+    ):
+        x0, y0, x1, y1 = mask.bbox
+        entries.append(
+            {
+                "id": first_id + position,
+                "image_id": image_id,
+                "category_id": categories[label or UNLABELLED],
+                "segmentation": mask.to_coco(),
+                "area": mask.area,
+                "bbox": [x0, y0, x1 - x0, y1 - y0],
+                "iscrowd": 0,
+                "score": score,
+            }
+        )
+    return entries
+
+
+def segments_from_coco(record: Any, image_id: int | None = None) -> Segments:
+    """Reads one image of a COCO record (see `Segments.from_coco`)."""
+    by_image = all_from_coco(record)
+    if image_id is None:
+        if len(by_image) != 1:
+            raise FormatError(f"This COCO record holds {len(by_image)} images: say which with image_id=.")
+        return next(iter(by_image.values()))[1]
+    if image_id not in by_image:
+        raise FormatError(f"This COCO record has no image with id {image_id}; it has {_some(list(by_image))}.")
+    return by_image[image_id][1]
+
+
+def all_from_coco(record: Any) -> dict[int, tuple[str, Segments]]:
+    """Reads every image of a COCO record.
+
+    Returns:
+        Image id to (file name, masks), in the order of the record.
+
+    Raises:
+        FormatError: the record is malformed.
+    """
+    if not isinstance(record, Mapping):
+        raise FormatError(f"A COCO record must be an object with images and annotations, got {type(record).__name__}.")
+    names = {_integer(entry, "id"): _text(entry, "name") for entry in _entries(record, "categories", missing_is_empty=True)}
+    sizes: dict[int, tuple[str, Size]] = {}
+    for entry in _entries(record, "images"):
+        size = Size(_integer(entry, "height"), _integer(entry, "width"))
+        if min(size) < 1 or size.height * size.width > MOST_PIXELS:
+            raise FormatError(f"A COCO image has an impossible size: height {size.height}, width {size.width}.")
+        name = entry.get("file_name", "")
+        sizes[_integer(entry, "id")] = (name if isinstance(name, str) else "", size)
+    found: dict[int, list[tuple[RLE, float, str | None]]] = {image_id: [] for image_id in sizes}
+    for entry in _entries(record, "annotations"):
+        image_id = _integer(entry, "image_id")
+        if image_id not in sizes:
+            raise FormatError(f"A COCO annotation speaks of image {image_id}, which is not in images.")
+        mask = mask_from_coco(entry.get("segmentation"), sizes[image_id][1])
+        found[image_id].append((mask, _score(entry), _label(entry, names)))
+    return {image_id: (sizes[image_id][0], _assemble(sizes[image_id][1], rows)) for image_id, rows in found.items()}
+
+
+def mask_from_coco(segmentation: Any, size: Size) -> RLE:
+    """Reads a COCO segmentation: RLE in either form, or a list of polygons.
+
+    Raises:
+        FormatError: it is malformed, or of another size than the picture.
+    """
+    if isinstance(segmentation, list):
+        return polygons_to_mask([_ring(flat) for flat in segmentation], size)
+    mask = RLE.from_coco(segmentation)
+    if mask.size != size:
+        raise FormatError(f"An RLE of size {tuple(mask.size)} does not fit its picture of size {tuple(size)}.")
+    return mask
+
+
+def _ring(flat: Any) -> npt.NDArray[np.float64]:
+    numbers = flat if isinstance(flat, list) else []
+    real = all(isinstance(number, int | float) and abs(number) < MOST_PIXELS for number in numbers)
+    if not real or len(numbers) < 6 or len(numbers) % 2:
+        raise FormatError(f"A COCO polygon must be a flat list of x, y, x, y, ... of at least three points, got {_some(flat)}.")
+    return np.array(numbers, np.float64).reshape(-1, 2)
+
+
+def _assemble(size: Size, rows: list[tuple[RLE, float, str | None]]) -> Segments:
+    return Segments(
+        size,
+        tuple(mask for mask, _, _ in rows),
+        scores=np.array([score for _, score, _ in rows], np.float32),
+        labels=tuple(label for _, _, label in rows),
+    )
+
+
+def _entries(record: Mapping[str, Any], key: str, missing_is_empty: bool = False) -> list[Mapping[str, Any]]:
+    entries = record.get(key, [] if missing_is_empty else None)
+    if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
+        raise FormatError(f"A COCO record needs {key!r}, a list of objects.")
+    return entries
+
+
+def _integer(entry: Mapping[str, Any], key: str) -> int:
+    value = entry.get(key)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise FormatError(f"A COCO entry needs an integer {key!r}, got {_some(value)} in {_some(entry)}.")
+    return value
+
+
+def _text(entry: Mapping[str, Any], key: str) -> str:
+    value = entry.get(key)
+    if not isinstance(value, str):
+        raise FormatError(f"A COCO entry needs a text {key!r}, got {_some(value)} in {_some(entry)}.")
+    return value
+
+
+def _score(entry: Mapping[str, Any]) -> float:
+    score = entry.get("score", 1.0)
+    if not isinstance(score, int | float) or isinstance(score, bool) or not abs(score) <= 1e6:
+        raise FormatError(f"A COCO score must be a number, got {_some(score)}.")
+    return float(score)
+
+
+def _label(entry: Mapping[str, Any], names: Mapping[int, str]) -> str | None:
+    category = entry.get("category_id")
+    if category is None:
+        return None
+    if not isinstance(category, int) or (names and category not in names):
+        raise FormatError(f"A COCO annotation has category {_some(category)}, which is not in categories.")
+    return names.get(category)
+
+
+def _some(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,293 @@
+"""`Segments`: the one container of results, N masks of one picture with what is known about each."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from promptseg.errors import InputError
+from promptseg.geometry import Size
+from promptseg.masks.overlap import mask_nms
+from promptseg.masks.rle import RLE
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from promptseg.masks.draw import Colour
+    from promptseg.masks.polygons import PolygonWithHoles
+
+Float32 = npt.NDArray[np.float32]
+Int64 = npt.NDArray[np.int64]
+Index: TypeAlias = int | slice | Sequence[int] | Sequence[bool] | npt.NDArray[np.integer] | npt.NDArray[np.bool_]
+
+_PER_MASK = ("scores", "labels", "prompts", "object_ids", "granularities")
+
+
+def _no_floats() -> Float32:
+    return np.empty(0, np.float32)
+
+
+def _no_integers() -> Int64:
+    return np.empty(0, np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Segments:
+    """N masks of one picture. An immutable value; every method that changes something returns a new one.
+
+    Only `size` and `masks` are needed; a field left empty gets its default for each mask: score 1, no label, no
+    prompts, object ids 0 to N-1, no granularity. Masks are compact run lengths; `dense()` makes pixels of them.
+
+    Attributes:
+        size: height and width of the picture.
+        masks: the masks, as `RLE` values.
+        scores: (N,) predicted quality of each mask.
+        labels: what each mask shows, where known.
+        prompts: the prompts that each mask answers.
+        object_ids: (N,) which object of the request each mask answers.
+        granularities: "part", "whole" and so on, where the model says so.
+        low_res_logits: (N, 256, 256) decoder output, the memory for refinement, or None.
+        image: uint8 (H, W, 3) pixels to draw on, by reference, or None; not part of equality.
+
+    Raises:
+        InputError: the fields do not fit together.
+    """
+
+    size: Size
+    masks: tuple[RLE, ...] = ()
+    scores: Float32 = field(default_factory=_no_floats)
+    labels: tuple[str | None, ...] = ()
+    prompts: tuple[tuple[Any, ...] | None, ...] = ()
+    object_ids: Int64 = field(default_factory=_no_integers)
+    granularities: tuple[str | None, ...] = ()
+    low_res_logits: Float32 | None = None
+    image: npt.NDArray[np.uint8] | None = None
+
+    def __post_init__(self) -> None:
+        masks = tuple(self.masks)
+        count = len(masks)
+        values: dict[str, Any] = {
+            "size": Size(*self.size),
+            "masks": masks,
+            "scores": _array(self.scores, np.float32, np.ones(count, np.float32)),
+            "labels": tuple(self.labels) or (None,) * count,
+            "prompts": tuple(self.prompts) or (None,) * count,
+            "object_ids": _array(self.object_ids, np.int64, np.arange(count)),
+            "granularities": tuple(self.granularities) or (None,) * count,
+        }
+        if self.low_res_logits is not None:
+            values["low_res_logits"] = _array(self.low_res_logits, np.float32, None)
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+        self._check()
+
+    def _check(self) -> None:
+        for name in _PER_MASK:
+            if len(getattr(self, name)) != len(self.masks):
+                raise InputError(f"{len(self.masks)} masks need as many {name}, got {len(getattr(self, name))}.")
+        if any(mask.size != self.size for mask in self.masks):
+            raise InputError(f"Every mask must have the size of the picture, {tuple(self.size)}.")
+        logits = self.low_res_logits
+        if logits is not None and (logits.ndim != 3 or len(logits) != len(self.masks)):
+            raise InputError(f"{len(self.masks)} masks need (N, 256, 256) low-res logits, got shape {logits.shape}.")
+
+    @classmethod
+    def empty(cls, size: tuple[int, int]) -> "Segments":
+        """Returns no masks of a picture of `size` (height, width)."""
+        return cls(Size(*size))
+
+    @classmethod
+    def concatenate(cls, parts: "Sequence[Segments]") -> "Segments":
+        """Joins the masks of several results of one picture, in order.
+
+        Low-res logits are kept only when every part has them.
+
+        Raises:
+            InputError: there are no parts, or they are of pictures of different sizes.
+        """
+        if not parts or len({part.size for part in parts}) > 1:
+            sizes = [tuple(part.size) for part in parts]
+            raise InputError(f"Only results of one picture can be joined, got the sizes {sizes}.")
+        logits = [part.low_res_logits for part in parts if part.low_res_logits is not None]
+        return cls(
+            parts[0].size,
+            tuple(mask for part in parts for mask in part.masks),
+            np.concatenate([part.scores for part in parts]),
+            tuple(label for part in parts for label in part.labels),
+            tuple(prompts for part in parts for prompts in part.prompts),
+            np.concatenate([part.object_ids for part in parts]),
+            tuple(granularity for part in parts for granularity in part.granularities),
+            np.concatenate(logits) if len(logits) == len(parts) else None,
+            next((part.image for part in parts if part.image is not None), None),
+        )
+
+    def replace(self, **changes: Any) -> "Segments":
+        """Returns a copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+    def with_labels(self, labels: Sequence[str | None] | str | None) -> "Segments":
+        """Returns a copy with these labels; one label is given to every mask."""
+        one = labels is None or isinstance(labels, str)
+        return self.replace(labels=(labels,) * len(self) if one else tuple(labels))
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+    def __getitem__(self, index: Index) -> "Segments":
+        """Returns the chosen masks as `Segments`, even when it is only one."""
+        chosen = np.atleast_1d(np.arange(len(self))[_as_index(index)])
+        positions: list[int] = chosen.tolist()
+        return self.replace(
+            masks=tuple(self.masks[i] for i in positions),
+            scores=self.scores[chosen],
+            labels=tuple(self.labels[i] for i in positions),
+            prompts=tuple(self.prompts[i] for i in positions),
+            object_ids=self.object_ids[chosen],
+            granularities=tuple(self.granularities[i] for i in positions),
+            low_res_logits=None if self.low_res_logits is None else self.low_res_logits[chosen],
+        )
+
+    def __iter__(self) -> "Iterator[Segments]":
+        return (self[position] for position in range(len(self)))
+
+    @property
+    def boxes(self) -> Float32:
+        """(N, 4) boxes (x0, y0, x1, y1) around the masks; all zero for an empty mask."""
+        return np.array([mask.bbox for mask in self.masks], np.float32).reshape(-1, 4)
+
+    @property
+    def areas(self) -> Int64:
+        """(N,) pixels of each mask."""
+        return np.array([mask.area for mask in self.masks], np.int64)
+
+    def sorted_by(self, key: Literal["score", "area"]) -> "Segments":
+        """Returns the masks in falling order of score or area; equal ones keep their order."""
+        if key not in ("score", "area"):
+            raise InputError(f'Masks are sorted by "score" or "area", got {key!r}.')
+        return self[np.argsort(-(self.scores if key == "score" else self.areas), kind="stable")]
+
+    def nms(self, iou: float = 0.7) -> "Segments":
+        """Drops every mask whose IoU with a better one exceeds `iou`; returns the rest, best first."""
+        return self[mask_nms(self.masks, self.scores, iou)]
+
+    def dense(self) -> npt.NDArray[np.bool_]:
+        """Returns the masks as (N, H, W) bool pixels; this can be large."""
+        stack = np.zeros((len(self), *self.size), np.bool_)
+        for layer, mask in zip(stack, self.masks, strict=True):
+            x0, y0, x1, y1 = mask.box
+            layer[y0:y1, x0:x1] = mask.crop()
+        return stack
+
+    def polygons(self, tolerance: float = 0.0) -> "list[list[PolygonWithHoles]]":
+        """Returns the outlines of each mask, simplified by at most `tolerance` pixels; 0 is exact."""
+        from promptseg.masks.polygons import trace_polygons
+
+        return [trace_polygons(mask, tolerance) for mask in self.masks]
+
+    def draw(
+        self,
+        image: Any = None,
+        *,
+        alpha: float = 0.5,
+        outline: bool = True,
+        labels: bool = True,
+        palette: "Sequence[Colour] | None" = None,
+    ) -> "Image.Image":
+        """Returns the picture with the masks painted over it.
+
+        Args:
+            image: pixels to draw on, (H, W, 3) uint8 or a PIL image; by default the picture of this result.
+            alpha: strength of the tint, from 0 to 1.
+            outline: whether to draw outlines.
+            labels: whether to write labels and, where there are any, scores.
+            palette: RGB colours to cycle through; by default distinct ones are made.
+
+        Raises:
+            InputError: there is no image, or it is of another size.
+        """
+        from promptseg.masks.draw import draw_masks
+
+        pixels = self._pixels(image)
+        return draw_masks(pixels, self, alpha=alpha, outline=outline, labels=labels, palette=palette)
+
+    def cutout(self, index: int = 0, image: Any = None, *, crop: bool = False) -> "Image.Image":
+        """Returns one object alone, as an RGBA picture that is transparent elsewhere.
+
+        Args:
+            index: which mask.
+            image: pixels to cut from; by default the picture of this result.
+            crop: whether to keep only the box around the object.
+
+        Raises:
+            InputError: there is no image, or it is of another size, or no such mask.
+        """
+        from promptseg.masks.draw import cut_out
+
+        if not -len(self) <= index < len(self):
+            raise InputError(f"There is no mask {index}: this result has {len(self)}.")
+        return cut_out(self._pixels(image), self.masks[index], crop=crop)
+
+    def to_coco(self, image_id: int = 1, file_name: str = "") -> dict[str, Any]:
+        """Returns a complete COCO instances record: images, annotations and categories."""
+        from promptseg.masks.records import segments_to_coco
+
+        return segments_to_coco(self, image_id, file_name)
+
+    @classmethod
+    def from_coco(cls, record: Any, image_id: int | None = None) -> "Segments":
+        """Reads the masks of one image of a COCO instances record.
+
+        Args:
+            record: the parsed JSON.
+            image_id: which image; may be left out when there is only one.
+
+        Raises:
+            FormatError: the record is malformed.
+        """
+        from promptseg.masks.records import segments_from_coco
+
+        return segments_from_coco(record, image_id)
+
+    def _pixels(self, image: Any) -> npt.NDArray[np.uint8]:
+        from promptseg.masks.draw import as_pixels
+
+        given = self.image if image is None else image
+        if given is None:
+            raise InputError("This result does not hold its picture: give one with image=.")
+        return as_pixels(given, self.size)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Segments):
+            return NotImplemented
+        if (self.low_res_logits is None) != (other.low_res_logits is None):
+            return False
+        same = all(getattr(self, name) == getattr(other, name) for name in ("size", "masks", "labels", "prompts"))
+        arrays = ("scores", "object_ids", "granularities", *(("low_res_logits",) if self.low_res_logits is not None else ()))
+        return same and all(np.array_equal(getattr(self, name), getattr(other, name)) for name in arrays)
+
+    def __hash__(self) -> int:
+        return hash((self.size, self.masks, self.labels))
+
+    def __repr__(self) -> str:
+        named = sorted({label for label in self.labels if label is not None})
+        return f"Segments({len(self)} masks of {self.size.height} x {self.size.width}, labels={named})"
+
+
+def _array(given: Any, dtype: Any, default: Any) -> npt.NDArray[Any]:
+    """Returns a read-only array; an own writable array is copied first, so that the caller's stays writable."""
+    array = np.asarray(given, dtype)
+    if array.size == 0 and default is not None:
+        array = np.asarray(default, dtype)
+    if array.flags.writeable:
+        array = array.copy() if array is given or array.base is not None else array
+        array.flags.writeable = False
+    return array
+
+
+def _as_index(index: Any) -> Any:
+    if isinstance(index, list | tuple) and not index:
+        return np.empty(0, np.int64)
+    return np.asarray(index) if isinstance(index, list | tuple) else index

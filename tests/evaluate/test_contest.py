@@ -1,0 +1,115 @@
+"""Runs of doubles against the simulated click."""
+
+import numpy as np
+import pytest
+from fakes_for_evaluate import BALL, SMALL, GrowingDisc, Scripted, dataset_of, disc, picture
+
+from promptseg.errors import FormatError, InputError
+from promptseg.evaluate.contest import run_clicks
+from promptseg.evaluate.metrics import iou
+from promptseg.evaluate.samples import Dataset, Sample, Target
+from promptseg.masks.rle import RLE
+
+
+def test_calls_come_in_the_promised_order(tmp_path):
+    dataset = dataset_of(tmp_path, {"a": [BALL, SMALL], "b": [BALL]})
+    contestant = GrowingDisc("discs", 4)
+    run_clicks(dataset, [contestant], clicks=2)
+    kinds = [call if isinstance(call, str) else "click" for call in contestant.calls]
+    assert kinds == ["start", *["begin", "click", "click"] * 2, "start", "begin", "click", "click"]
+    assert contestant.calls[2] == (25.0, 20.0, True)
+    assert all(
+        isinstance(value, float) for call in contestant.calls if isinstance(call, tuple) for value in call[:2]
+    )
+
+
+def test_every_contestant_gets_clicks_from_its_own_mistakes(tmp_path):
+    dataset = dataset_of(tmp_path, {"a": [BALL]})
+    small, large = GrowingDisc("small", 6), GrowingDisc("large", 18)
+    run_clicks(dataset, [small, large], clicks=2)
+    assert small.calls[2] == large.calls[2]
+    assert small.calls[3][2] is True
+    assert large.calls[3][2] is False
+
+
+def test_ious_are_kept_per_click_and_grow(tmp_path):
+    dataset = dataset_of(tmp_path, {"a": [BALL], "b": [SMALL]})
+    report = run_clicks(dataset, [GrowingDisc("discs", 4, -0.1)], clicks=15)
+    ious = report.traces[0].ious
+    assert ious.shape == (2, 15)
+    assert ious[0, 0] == iou(disc(40, 60, 25, 20, 4), BALL)
+    assert ious[0, -1] > 0.7 > ious[0, 5] > ious[0, 0]
+    assert report.targets == ("object 0", "object 0")
+    assert report.pictures == ("a", "b")
+
+
+def test_perfect_mask_ends_the_target_and_keeps_its_value(tmp_path):
+    contestant = Scripted("perfect at two", [BALL & ~SMALL & (np.arange(60) < 25), BALL])
+    report = run_clicks(dataset_of(tmp_path, {"a": [BALL]}), [contestant], clicks=8)
+    trace = report.traces[0]
+    assert contestant.clicks == 2
+    assert trace.ious[0, 1:].tolist() == [1.0] * 7
+    assert trace.ious[0, 0] < 1
+    assert trace.boundary[0, 1] == 1.0
+    assert trace.boundary[0, 0] < 1
+
+
+def test_a_worse_mask_after_more_clicks_is_recorded(tmp_path):
+    contestant = Scripted("collapses", [disc(40, 60, 25, 20, 11), SMALL])
+    report = run_clicks(dataset_of(tmp_path, {"a": [BALL]}), [contestant], clicks=3)
+    assert report.traces[0].ious[0].tolist() == pytest.approx([iou(disc(40, 60, 25, 20, 11), BALL), 0, 0])
+    assert np.isnan(report.traces[0].boundary[0, 1])
+
+
+def test_ignored_pixels_do_not_count(tmp_path):
+    ring = disc(40, 60, 25, 20, 15) & ~BALL
+    target = Target("ball", int(BALL.sum()), RLE.encode(BALL), RLE.encode(ring))
+    dataset = Dataset("d", "labels", (Sample(picture(tmp_path / "a.png"), "a", (target,)),))
+    report = run_clicks(dataset, [Scripted("generous", [BALL | ring])], clicks=5)
+    assert report.traces[0].ious[0].tolist() == [1.0] * 5
+
+
+def test_limit_and_progress(tmp_path):
+    dataset = dataset_of(tmp_path, {"a": [BALL, SMALL], "b": [BALL, SMALL]})
+    seen: list[tuple[int, int]] = []
+    report = run_clicks(
+        dataset, [GrowingDisc("d", 4)], clicks=1, limit=2, progress=lambda *done: seen.append(done)
+    )
+    assert seen == [(1, 2), (2, 2)]
+    assert report.pictures == ("a", "b")
+
+
+def test_two_runs_agree(tmp_path):
+    dataset = dataset_of(tmp_path, {"a": [BALL, SMALL]})
+    first, second = (run_clicks(dataset, [GrowingDisc("d", 3)], clicks=6).traces[0].ious for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+def test_bad_requests_are_refused(tmp_path):
+    dataset = dataset_of(tmp_path, {"a": [BALL]})
+    with pytest.raises(InputError, match="at least one contestant"):
+        run_clicks(dataset, [])
+    with pytest.raises(InputError, match="name of its own"):
+        run_clicks(dataset, [GrowingDisc("d", 3), GrowingDisc("d", 4)])
+    with pytest.raises(InputError, match="at least one click"):
+        run_clicks(dataset, [GrowingDisc("d", 3)], clicks=0)
+
+
+@pytest.mark.parametrize("answer", [np.zeros((20, 20), bool), np.zeros((40, 60), np.float32)])
+def test_wrong_answer_names_the_contestant(tmp_path, answer):
+    with pytest.raises(InputError, match=r"odd answered a click with .* expected bool of shape \(40, 60\)"):
+        run_clicks(dataset_of(tmp_path, {"a": [BALL]}), [Scripted("odd", [answer])])
+
+
+def test_label_and_picture_must_have_one_size(tmp_path):
+    target = Target("ball", 9, RLE.encode(np.ones((3, 3), bool)))
+    dataset = Dataset("d", "masks", (Sample(picture(tmp_path / "a.png"), "a", (target,)),))
+    with pytest.raises(FormatError, match=r"60 x 40 pixels, but the mask of 'ball' is 3 x 3"):
+        run_clicks(dataset, [GrowingDisc("d", 3)])
+
+
+def test_empty_truth_is_refused(tmp_path):
+    target = Target("ball", 9, lambda: RLE.encode(np.zeros((40, 60), bool)))
+    dataset = Dataset("d", "masks", (Sample(picture(tmp_path / "a.png"), "a", (target,)),))
+    with pytest.raises(FormatError, match="no pixel that counts"):
+        run_clicks(dataset, [GrowingDisc("d", 3)])

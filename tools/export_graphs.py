@@ -1,0 +1,41 @@
+"""Writes the weightless graphs and their manifest into the package: run it after any change to models/sam.
+
+    python tools/export_graphs.py
+"""
+
+import gzip
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+
+from promptseg.export.graphs import declared, trace
+
+TARGET = Path(__file__).resolve().parent.parent / "src/promptseg/models/graphs"
+MODELS = ("mobile-sam", "sam-vit-b", "sam-vit-l", "sam-vit-h")
+
+
+def write(file: str, model: str, graph: str) -> dict[str, object]:
+    """Traces one graph, writes it compressed, and returns its entry of the manifest."""
+    traced = trace(model, graph)
+    content = gzip.compress(traced.model.SerializeToString(), mtime=0)
+    (TARGET / file).write_bytes(content)
+    print(f"{file}: {len(content) / 1e3:.0f} kB, {len(traced.model.graph.node)} nodes, {len(traced.tensors)} tensors")
+    digest = hashlib.sha256(content).hexdigest()
+    return {"file": file, "sha256": digest, **declared(traced.model), "tensors": list(traced.tensors)}
+
+
+def main() -> None:
+    """Runs the command."""
+    decoders = {graph: write(f"{graph}.onnx.gz", "mobile-sam", graph) for graph in ("decoder", "mask_decoder")}
+    models = {
+        model: {"encoder": write(f"encoder_{model.replace('-', '_')}.onnx.gz", model, "encoder"), **decoders}
+        for model in MODELS
+    }
+    manifest = {"exporter": f"torch {torch.__version__.split('+')[0]}", "side": 1024, "models": models}
+    (TARGET / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
