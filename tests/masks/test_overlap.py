@@ -3,10 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from promptseg.errors import InputError
-from promptseg.masks.overlap import box_nms, intersection_area, iou, iou_matrix, mask_nms
-from promptseg.masks.rle import RLE
 from pycocotools import mask as oracle
+
+from promptseg.errors import InputError
+from promptseg.masks.overlap import box_nms, intersection_area, iou, iou_matrix, mask_nms, union
+from promptseg.masks.rle import RLE
 
 STACKS = hnp.arrays(np.bool_, st.tuples(st.integers(1, 7), st.integers(1, 8), st.integers(1, 8)))
 
@@ -62,7 +63,10 @@ def test_box_nms_agrees_with_the_matrix(count, seed, threshold):
     boxes = np.concatenate([corners.min(1), corners.max(1)], -1)
     scores = rng.integers(0, 4, count) / 4
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    low, high = np.maximum(boxes[:, None, :2], boxes[None, :, :2]), np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    low, high = (
+        np.maximum(boxes[:, None, :2], boxes[None, :, :2]),
+        np.minimum(boxes[:, None, 2:], boxes[None, :, 2:]),
+    )
     shared = np.clip(high - low, 0, None).prod(-1)
     overlap = shared / (areas[:, None] + areas[None] - shared)
     assert box_nms(boxes, scores, threshold).tolist() == reference_nms(overlap, scores, threshold)
@@ -72,3 +76,9 @@ def test_nothing_to_suppress():
     assert mask_nms([], [], 0.5).tolist() == []
     assert box_nms(np.empty((0, 4)), [], 0.5).tolist() == []
     assert iou_matrix([], []).shape == (0, 0)
+
+
+@given(STACKS)
+def test_union(stack):
+    assert union(encode(stack), stack.shape[1:]) == RLE.encode(stack.any(axis=0))
+    assert union([], (3, 4)) == RLE.empty((3, 4))

@@ -4,39 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
+from pycocotools import mask as oracle
+
 from promptseg.errors import FormatError, InputError
 from promptseg.geometry import Size
 from promptseg.masks.rle import RLE
-from pycocotools import mask as oracle
 
-MASKS = hnp.arrays(np.bool_, st.tuples(st.integers(1, 14), st.integers(1, 14)))
-
-
-def blob_scene(height, width, seed=0):
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[:height, :width]
-    mask = np.zeros((height, width), bool)
-    for _ in range(6):
-        cy, cx, r = rng.uniform(0, height), rng.uniform(0, width), rng.uniform(3, 0.2 * max(height, width))
-        mask ^= (y - cy) ** 2 + (x - cx) ** 2 < r * r
-    return mask
-
-
-SPECIAL = {
-    "empty": np.zeros((5, 7), bool),
-    "full": np.ones((5, 7), bool),
-    "one pixel picture, off": np.zeros((1, 1), bool),
-    "one pixel picture, on": np.ones((1, 1), bool),
-    "row": np.array([[0, 1, 1, 0, 1]], bool),
-    "column": np.array([[0, 1, 1, 0, 1]], bool).T,
-    "first pixel": np.eye(1, 12, 0, dtype=bool).reshape(3, 4),
-    "last pixel": np.eye(1, 12, 11, dtype=bool).reshape(3, 4),
-    "chessboard": np.indices((6, 9)).sum(0) % 2 == 1,
-    "full columns": np.tile([False, True, True, False], (6, 1)),
-    "blobs": blob_scene(173, 219),
-    "large": blob_scene(600, 900, 3),
-}
+from .shapes import MASKS, SPECIAL
 
 
 @pytest.mark.parametrize("mask", SPECIAL.values(), ids=SPECIAL.keys())
@@ -182,3 +156,10 @@ def test_values_are_immutable_and_pickle():
 def test_impossible_masks_are_refused(make):
     with pytest.raises(InputError):
         make()
+
+
+@given(MASKS)
+def test_inverted(mask):
+    rle = RLE.encode(mask)
+    assert rle.inverted() == RLE.encode(~mask)
+    assert rle.inverted().inverted() == rle

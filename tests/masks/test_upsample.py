@@ -1,13 +1,30 @@
 import numpy as np
 import pytest
+
 from promptseg.errors import InputError
 from promptseg.geometry import ResizeFrame
 from promptseg.masks.rle import RLE
-from promptseg.masks.upsample import downsample_mask, upsample_logits, upsample_to_rle, upsample_with_stability
+from promptseg.masks.upsample import (
+    downsample_mask,
+    upsample_logits,
+    upsample_to_rle,
+    upsample_with_stability,
+)
 
 torch = pytest.importorskip("torch")
 
-SIZES = [(1, 1), (1, 5000), (5000, 1), (683, 1024), (1500, 2250), (37, 211), (1024, 1024), (480, 854), (2047, 333), (3, 2)]
+SIZES = [
+    (1, 1),
+    (1, 5000),
+    (5000, 1),
+    (683, 1024),
+    (1500, 2250),
+    (37, 211),
+    (1024, 1024),
+    (480, 854),
+    (2047, 333),
+    (3, 2),
+]
 
 
 def smooth_logits(seed, scale=12.0):
@@ -30,7 +47,11 @@ def official(logits, frame):
 @pytest.mark.parametrize("kind", ["smooth", "noise"])
 def test_agrees_with_torch(size, kind):
     frame = ResizeFrame.fit(size)
-    logits = smooth_logits(1) if kind == "smooth" else np.random.default_rng(2).normal(0, 4, (256, 256)).astype("f4")
+    logits = (
+        smooth_logits(1)
+        if kind == "smooth"
+        else np.random.default_rng(2).normal(0, 4, (256, 256)).astype("f4")
+    )
     expected = official(logits, frame)
     result = upsample_logits(logits, frame)
     assert result.shape == size

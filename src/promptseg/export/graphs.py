@@ -80,7 +80,7 @@ def example_inputs(graph: str, objects: int = 2, seed: int = 0) -> dict[str, "Te
         return {"image": torch.randn(1, 3, SIDE, SIDE, generator=generator)}
     labels = torch.tensor([[1, 0, -1, -2], [1, 0, 2, 3]]).repeat(math.ceil(objects / 2), 1)[:objects]
     inputs = {
-        "embedding": torch.randn(1, CHANNELS, GRID, GRID, generator=generator) * 0.1,
+        "features": torch.randn(1, CHANNELS, GRID, GRID, generator=generator) * 0.1,
         "points": torch.rand(objects, 4, 2, generator=generator) * SIDE,
         "labels": labels,
     }
@@ -91,7 +91,7 @@ def example_inputs(graph: str, objects: int = 2, seed: int = 0) -> dict[str, "Te
 
 _DYNAMIC: dict[str, dict[int, str]] = {
     "image": {0: "images"},
-    "embedding": {},
+    "features": {},
     "points": {0: "objects", 1: "tokens"},
     "labels": {0: "objects", 1: "tokens"},
     "mask_logits": {0: "objects"},
@@ -106,7 +106,7 @@ def trace(name: str, graph: str) -> TracedGraph:
     inputs = example_inputs(graph)
 
     shapes = [{axis: torch.export.Dim.DYNAMIC for axis in _DYNAMIC[key]} for key in inputs]
-    outputs = ["embedding"] if graph == "encoder" else ["logits", "scores"]
+    outputs = ["features"] if graph == "encoder" else ["logits", "scores"]
     with _quiet(), _plain_attention(), torch.no_grad():
         program = torch.onnx.export(
             _Step(sam, graph, names).eval(),
@@ -115,7 +115,7 @@ def trace(name: str, graph: str) -> TracedGraph:
             opset_version=OPSET,
             dynamic_shapes=((*shapes, *(None for _ in names)),),
             input_names=[*inputs, *names],
-            output_names=outputs if graph != "encoder" else ["features"],
+            output_names=outputs,
             optimize=True,
             verbose=False,
         )

@@ -1,1 +1,20 @@
 """Label files: COCO, YOLO, labelme, SVG and PNG, read and written."""
+
+from promptseg.formats.coco import read_coco, write_coco
+from promptseg.formats.labelme import read_labelme, write_labelme
+from promptseg.formats.svg import write_svg
+from promptseg.formats.writers import WRITERS, Writer, write
+from promptseg.formats.yolo import read_yolo, write_yolo
+
+__all__ = [
+    "WRITERS",
+    "Writer",
+    "read_coco",
+    "read_labelme",
+    "read_yolo",
+    "write",
+    "write_coco",
+    "write_labelme",
+    "write_svg",
+    "write_yolo",
+]

@@ -13,7 +13,7 @@ _REVIEW = 8
 
 
 def distance_transform(mask: BoolArray | RLE, *, border: bool = True) -> npt.NDArray[np.float64]:
-    """Returns the exact Euclidean distance of each pixel of the mask to the nearest pixel outside it, 0 elsewhere.
+    """Returns the exact Euclidean distance of each pixel of the mask to the nearest pixel outside it.
 
     Args:
         mask: (H, W) bool or RLE.
@@ -29,7 +29,7 @@ def distance_transform(mask: BoolArray | RLE, *, border: bool = True) -> npt.NDA
 
 
 def _crop_distance(rle: RLE, border: bool) -> npt.NDArray[np.float64]:
-    """Returns the distances inside the box. The nearest outside pixel is never beyond the ring around the box."""
+    """Returns the distances inside the box; the nearest outside pixel is in it or in the ring around it."""
     x0, y0, x1, y1 = rle.box
     top, left = border or y0 > 0, border or x0 > 0
     bottom, right = border or y1 < rle.size.height, border or x1 < rle.size.width
@@ -39,7 +39,7 @@ def _crop_distance(rle: RLE, border: bool) -> npt.NDArray[np.float64]:
 
 
 def _squared_distance(mask: BoolArray) -> npt.NDArray[np.int64]:
-    """First along columns, then along rows by growing offsets: offset d can still help only where distance exceeds d."""
+    """Along columns first, then along rows by growing offsets d, which help only where distance exceeds d."""
     height, width = mask.shape
     far = height + width
     vertical = _column_distance(mask, far).astype(np.int64 if far > 30_000 else np.int32) ** 2
@@ -71,7 +71,7 @@ def _column_distance(mask: BoolArray, far: int) -> npt.NDArray[np.int64]:
 
 
 def interior_point(mask: BoolArray | RLE) -> tuple[float, float]:
-    """Returns the centre (x, y) of the pixel deepest inside the mask; of equal ones, the first in reading order.
+    """Returns the centre (x, y) of the deepest pixel of the mask; of equal ones, the first in reading order.
 
     Raises:
         InputError: the mask is empty.
@@ -82,7 +82,8 @@ def interior_point(mask: BoolArray | RLE) -> tuple[float, float]:
 def interior_points(mask: BoolArray | RLE, count: int) -> list[tuple[float, float]]:
     """Returns up to `count` pixel centres (x, y) that lie deep inside the mask and far from one another.
 
-    The first is `interior_point`; each next one is as far as possible from the outline and all points before it.
+    The first is `interior_point`; each next one has the greatest product of its depth and its distance to the
+    nearest point before it, so that points spread over the whole mask without going to its rim.
 
     Raises:
         InputError: the mask is empty.
@@ -90,15 +91,14 @@ def interior_points(mask: BoolArray | RLE, count: int) -> list[tuple[float, floa
     rle = mask if isinstance(mask, RLE) else RLE.encode(mask)
     if not rle.area:
         raise InputError("An empty mask has no interior point.")
-    room = _crop_distance(rle, border=True)
-    x0, y0 = rle.box[:2]
+    depth = _crop_distance(rle, border=True)
+    worth, apart = depth, np.full(depth.shape, np.inf)
+    dy, dx = np.ogrid[: depth.shape[0], : depth.shape[1]]
     points: list[tuple[float, float]] = []
-    while len(points) < count:
-        y, x = np.unravel_index(np.argmax(room), room.shape)
-        if room[y, x] == 0:
-            break
-        points.append((float(x) + x0 + 0.5, float(y) + y0 + 0.5))
+    while len(points) < min(count, rle.area):
+        y, x = np.unravel_index(np.argmax(worth), depth.shape)
+        points.append((float(x) + rle.box[0] + 0.5, float(y) + rle.box[1] + 0.5))
         if len(points) < count:
-            dy, dx = np.ogrid[: room.shape[0], : room.shape[1]]
-            np.minimum(room, np.hypot(dy - y, dx - x), out=room)
+            np.minimum(apart, np.hypot(dy - y, dx - x), out=apart)
+            worth = depth * apart
     return points

@@ -70,8 +70,8 @@ def polygons_to_mask(polygons: Sequence[npt.ArrayLike], size: tuple[int, int]) -
 def trace_polygons(mask: RLE | npt.NDArray[np.bool_], tolerance: float = 0.0) -> list[PolygonWithHoles]:
     """Traces the outlines of a mask along the edges of its pixels.
 
-    Painting the polygons back gives exactly the same mask when `tolerance` is 0. Pixels that touch only at a corner
-    get polygons of their own, so a polygon never crosses itself.
+    Painting the polygons back gives exactly the same mask when `tolerance` is 0. Pixels that touch only at a
+    corner get polygons of their own, so a polygon never crosses itself.
 
     Args:
         mask: the mask.
@@ -90,7 +90,7 @@ def trace_polygons(mask: RLE | npt.NDArray[np.bool_], tolerance: float = 0.0) ->
     placed = [simplify(ring + offset, tolerance) for ring in rings]
     holes: dict[int, list[Ring]] = {}
     for ring, area, owner in zip(placed, areas, owners, strict=True):
-        if area < 0 and signed_area(ring) < 0:
+        if area < 0:
             holes.setdefault(owner, []).append(ring)
     exteriors = [(ring, owner) for ring, area, owner in zip(placed, areas, owners, strict=True) if area > 0]
     return [PolygonWithHoles(ring, tuple(holes.get(owner, ()))) for ring, owner in exteriors]
@@ -106,9 +106,7 @@ def _owners(rle: RLE, rings: list[Ring], areas: list[float]) -> list[int]:
 
 
 def _trace(mask: npt.NDArray[np.bool_]) -> list[Ring]:
-    """Walks around every region with the object on the right hand; returns corners only, each ring from an edge
-    that goes right.
-    """
+    """Walks around every region, object on the right; rings of corners begin with an edge to the right."""
     padded = np.pad(mask, 1)
     above_left, above_right = padded[:-1, :-1], padded[:-1, 1:]
     below_left, below_right = padded[1:, :-1], padded[1:, 1:]
@@ -186,7 +184,9 @@ def simplify(ring: Ring, tolerance: float) -> Ring:
     return simple if len(simple) >= 3 and signed_area(simple) * signed_area(ring) > 0 else ring
 
 
-def _distance_to_line(points: Ring, start: npt.NDArray[np.float64], end: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _distance_to_line(
+    points: Ring, start: npt.NDArray[np.float64], end: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
     step, offset = end - start, points - start
     length = float(step @ step)
     share = np.clip(offset @ step / length, 0, 1) if length else np.zeros(len(points))

@@ -1,9 +1,11 @@
 """Painting outlines: which pixels a polygon or a stroke covers.
 
-A pixel belongs to a polygon when its centre lies inside, by the even-odd rule; centres exactly on an edge belong to
-the polygon on their right (or, on horizontal edges, below), so that polygons that share an edge share no pixel.
+A pixel belongs to a polygon when its centre lies inside, by the even-odd rule; centres exactly on an edge
+belong to the polygon on their right (or, on horizontal edges, below), so that polygons that share an edge
+share no pixel.
 """
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,7 +31,7 @@ def rings_to_rle(rings: Sequence[Points], size: tuple[int, int]) -> RLE:
     height, width = size
     crossings = [_crossings(_checked(ring), height, width) for ring in rings]
     keys = np.sort(np.concatenate(crossings)) if crossings else np.empty(0, np.int64)
-    # Each column holds an even number of crossings: pixels between the first and second are inside, and so on.
+    # A column holds an even number of crossings: pixels between the first and second are inside, and so on.
     columns, rows = np.divmod(keys, height + 1)
     columns, tops, bottoms = columns[0::2], rows[0::2], rows[1::2]
     some = tops < bottoms
@@ -37,7 +39,7 @@ def rings_to_rle(rings: Sequence[Points], size: tuple[int, int]) -> RLE:
 
 
 def _crossings(ring: npt.NDArray[np.float64], height: int, width: int) -> npt.NDArray[np.int64]:
-    """Returns column * (height + 1) + row of the first pixel centre at or below each edge, in each column it crosses."""
+    """Returns column * (height + 1) + row of the first centre at or below each edge, column by column."""
     start, end = ring, np.roll(ring, -1, axis=0)
     swap = start[:, 0] > end[:, 0]
     low, high = np.where(swap[:, None], end, start), np.where(swap[:, None], start, end)
@@ -109,7 +111,7 @@ def _clip(start: _Point, end: _Point, radius: float, size: tuple[int, int]) -> t
 def _paint(mask: npt.NDArray[np.bool_], start: _Point, end: _Point, radius: float) -> None:
     pieces = max(1, int(np.ceil(np.abs(end - start).max() / _PIECE)))
     marks = np.linspace(start, end, pieces + 1)
-    for a, b in zip(marks, marks[1:], strict=False):
+    for a, b in itertools.pairwise(marks):
         x0, y0 = np.maximum(np.floor(np.minimum(a, b) - radius), 0).astype(int)
         x1, y1 = np.ceil(np.maximum(a, b) + radius).astype(int) + 1
         region = mask[y0:y1, x0:x1]

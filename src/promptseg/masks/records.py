@@ -75,7 +75,9 @@ def segments_from_coco(record: Any, image_id: int | None = None) -> Segments:
             raise FormatError(f"This COCO record holds {len(by_image)} images: say which with image_id=.")
         return next(iter(by_image.values()))[1]
     if image_id not in by_image:
-        raise FormatError(f"This COCO record has no image with id {image_id}; it has {_some(list(by_image))}.")
+        raise FormatError(
+            f"This COCO record has no image with id {image_id}; it has {_some(list(by_image))}."
+        )
     return by_image[image_id][1]
 
 
@@ -89,13 +91,20 @@ def all_from_coco(record: Any) -> dict[int, tuple[str, Segments]]:
         FormatError: the record is malformed.
     """
     if not isinstance(record, Mapping):
-        raise FormatError(f"A COCO record must be an object with images and annotations, got {type(record).__name__}.")
-    names = {_integer(entry, "id"): _text(entry, "name") for entry in _entries(record, "categories", missing_is_empty=True)}
+        raise FormatError(
+            f"A COCO record must be an object with images and annotations, got {type(record).__name__}."
+        )
+    names = {
+        _integer(entry, "id"): _text(entry, "name")
+        for entry in _entries(record, "categories", missing_is_empty=True)
+    }
     sizes: dict[int, tuple[str, Size]] = {}
     for entry in _entries(record, "images"):
         size = Size(_integer(entry, "height"), _integer(entry, "width"))
         if min(size) < 1 or size.height * size.width > MOST_PIXELS:
-            raise FormatError(f"A COCO image has an impossible size: height {size.height}, width {size.width}.")
+            raise FormatError(
+                f"A COCO image has an impossible size: height {size.height}, width {size.width}."
+            )
         name = entry.get("file_name", "")
         sizes[_integer(entry, "id")] = (name if isinstance(name, str) else "", size)
     found: dict[int, list[tuple[RLE, float, str | None]]] = {image_id: [] for image_id in sizes}
@@ -105,7 +114,10 @@ def all_from_coco(record: Any) -> dict[int, tuple[str, Segments]]:
             raise FormatError(f"A COCO annotation speaks of image {image_id}, which is not in images.")
         mask = mask_from_coco(entry.get("segmentation"), sizes[image_id][1])
         found[image_id].append((mask, _score(entry), _label(entry, names)))
-    return {image_id: (sizes[image_id][0], _assemble(sizes[image_id][1], rows)) for image_id, rows in found.items()}
+    return {
+        image_id: (sizes[image_id][0], _assemble(sizes[image_id][1], rows))
+        for image_id, rows in found.items()
+    }
 
 
 def mask_from_coco(segmentation: Any, size: Size) -> RLE:
@@ -118,7 +130,9 @@ def mask_from_coco(segmentation: Any, size: Size) -> RLE:
         return polygons_to_mask([_ring(flat) for flat in segmentation], size)
     mask = RLE.from_coco(segmentation)
     if mask.size != size:
-        raise FormatError(f"An RLE of size {tuple(mask.size)} does not fit its picture of size {tuple(size)}.")
+        raise FormatError(
+            f"An RLE of size {tuple(mask.size)} does not fit its picture of size {tuple(size)}."
+        )
     return mask
 
 
@@ -126,7 +140,10 @@ def _ring(flat: Any) -> npt.NDArray[np.float64]:
     numbers = flat if isinstance(flat, list) else []
     real = all(isinstance(number, int | float) and abs(number) < MOST_PIXELS for number in numbers)
     if not real or len(numbers) < 6 or len(numbers) % 2:
-        raise FormatError(f"A COCO polygon must be a flat list of x, y, x, y, ... of at least three points, got {_some(flat)}.")
+        raise FormatError(
+            f"A COCO polygon must be a flat list of x, y, x, y, ... of at least three points, "
+            f"got {_some(flat)}."
+        )
     return np.array(numbers, np.float64).reshape(-1, 2)
 
 

@@ -1,7 +1,7 @@
 """Connected regions of masks: finding them, dropping small ones, filling holes.
 
-Everything works on runs, never on single pixels. Functions take a mask as `RLE` or as a (H, W) bool array and give
-back the same kind.
+Everything works on runs, never on single pixels. Functions take a mask as `RLE` or as a (H, W) bool array and
+give back the same kind.
 """
 
 from collections.abc import Callable
@@ -20,14 +20,14 @@ AnyMask = TypeVar("AnyMask", RLE, BoolArray)
 
 
 def label_runs(mask: RLE, connectivity: Connectivity = 8) -> Int64:
-    """Returns the component, from 0, of each run of `mask.columns()`; numbered in the order of first appearance."""
+    """Returns the component, from 0, of each run of `mask.columns()`, in the order of first appearance."""
     columns, tops, bottoms = mask.columns()
     if connectivity not in (4, 8):
         raise InputError(f"Connectivity is 4 or 8, got {connectivity!r}.")
     reach = 1 if connectivity == 8 else 0
     stride = mask.size.height + 2
     here = (columns + 1) * stride
-    # Neighbours of a run lie in the next column, begin before it ends and end after it begins: one range of runs.
+    # Neighbours of a run lie in the next column, begin before it ends and end after it begins: one range.
     first = np.searchsorted(columns * stride + bottoms, here + tops - reach, side="right")
     last = np.searchsorted(columns * stride + tops, here + bottoms + reach, side="left")
     counts = np.maximum(last - first, 0)
@@ -53,8 +53,10 @@ def _connect(count: int, left: Int64, right: Int64) -> Int64:
     return parents
 
 
-def label_components(mask: RLE | BoolArray, connectivity: Connectivity = 8) -> tuple[npt.NDArray[np.int32], int]:
-    """Returns the component of each pixel, from 1, with 0 for background, as (H, W) int32; and how many there are."""
+def label_components(
+    mask: RLE | BoolArray, connectivity: Connectivity = 8
+) -> tuple[npt.NDArray[np.int32], int]:
+    """Returns the component of each pixel (from 1; background 0) as (H, W) int32, and how many there are."""
     rle = mask if isinstance(mask, RLE) else RLE.encode(mask)
     labels = label_runs(rle, connectivity)
     image = np.zeros((rle.size.width, rle.size.height), np.int32)
@@ -75,8 +77,8 @@ def components(mask: RLE, connectivity: Connectivity = 8) -> list[RLE]:
 def remove_small_regions(mask: AnyMask, area: float, mode: Literal["holes", "islands"]) -> AnyMask:
     """Fills holes, or drops islands, of fewer than `area` pixels (8-connected; specification A3.7).
 
-    A hole is any region of the background, also one at the border of the picture. When every island is too small,
-    the largest stays.
+    A hole is any region of the background, also one at the border of the picture. When every island is too
+    small, the largest stays.
 
     Raises:
         InputError: the mode is unknown.
@@ -95,11 +97,13 @@ def remove_small_regions(mask: AnyMask, area: float, mode: Literal["holes", "isl
 
 def largest_component(mask: AnyMask, connectivity: Connectivity = 8) -> AnyMask:
     """Returns the largest connected region; of equal ones, the leftmost."""
-    return _on_runs(mask, lambda rle: _select(rle, connectivity, lambda areas: np.arange(len(areas)) == np.argmax(areas)))
+    return _on_runs(
+        mask, lambda rle: _select(rle, connectivity, lambda areas: np.arange(len(areas)) == np.argmax(areas))
+    )
 
 
 def fill_holes(mask: AnyMask) -> AnyMask:
-    """Fills every hole: every 4-connected region of the background that does not reach the border of the picture."""
+    """Fills every 4-connected region of the background that does not reach the border of the picture."""
     return _on_runs(mask, lambda rle: _fill(rle, 4, lambda _, touches_border: ~touches_border))
 
 

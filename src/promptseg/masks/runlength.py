@@ -1,8 +1,8 @@
 """Runs of ones: the arithmetic under `RLE`.
 
-A run is a pair of positions `start <= position < end` in a column-major flattening; runs are kept as two sorted
-int64 arrays `starts, ends` that neither touch nor overlap. Counts are the COCO form: lengths of alternating runs
-of zeros and ones, beginning with zeros.
+A run is a pair of positions `start <= position < end` in a column-major flattening; runs are kept as two
+sorted int64 arrays `starts, ends` that neither touch nor overlap. Counts are the COCO form: lengths of
+alternating runs of zeros and ones, beginning with zeros.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ _MOST_DIGITS = 7
 
 
 def runs_of_columns(mask: npt.NDArray[np.bool_]) -> tuple[Int64, Int64, Int64]:
-    """Returns (columns, tops, bottoms) of every vertical run of a (h, w) mask, sorted by column, then by top."""
+    """Returns (columns, tops, bottoms) of every vertical run of a (h, w) mask, by column, then by top."""
     height, width = mask.shape
     edges = np.empty((height + 1, width), np.bool_)
     edges[0], edges[-1] = mask[0], mask[-1]
@@ -100,14 +100,19 @@ def read_string(text: str | bytes) -> Int64:
         return characters
     if characters.min() < 0 or characters.max() > 63:
         wrong = int(np.flatnonzero((characters < 0) | (characters > 63))[0])
-        raise FormatError(f"The RLE string has a character outside '0' to 'o' at position {wrong}: {raw[wrong : wrong + 1]!r}.")
+        raise FormatError(
+            f"The RLE string has a character outside '0' to 'o' "
+            f"at position {wrong}: {raw[wrong : wrong + 1]!r}."
+        )
     last = (characters & 32) == 0
     if not last[-1]:
         raise FormatError("The RLE string is cut off: its last number is not complete.")
     final = np.flatnonzero(last)
     digits = np.diff(final, prepend=-1)
     if digits.max() > _MOST_DIGITS:
-        raise FormatError(f"The RLE string holds a number of {digits.max()} digits; at most {_MOST_DIGITS} make sense.")
+        raise FormatError(
+            f"The RLE string holds a number of {digits.max()} digits; at most {_MOST_DIGITS} make sense."
+        )
     first = final - digits + 1
     place = np.arange(len(characters)) - np.repeat(first, digits)
     values = np.add.reduceat((characters & 31) << (_DIGIT_BITS * place), first)

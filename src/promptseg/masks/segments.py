@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
-Index: TypeAlias = int | slice | Sequence[int] | Sequence[bool] | npt.NDArray[np.integer] | npt.NDArray[np.bool_]
+Index: TypeAlias = (
+    int | slice | Sequence[int] | Sequence[bool] | npt.NDArray[np.integer] | npt.NDArray[np.bool_]
+)
 
 _PER_MASK = ("scores", "labels", "prompts", "object_ids", "granularities")
 
@@ -38,8 +40,9 @@ def _no_integers() -> Int64:
 class Segments:
     """N masks of one picture. An immutable value; every method that changes something returns a new one.
 
-    Only `size` and `masks` are needed; a field left empty gets its default for each mask: score 1, no label, no
-    prompts, object ids 0 to N-1, no granularity. Masks are compact run lengths; `dense()` makes pixels of them.
+    Only `size` and `masks` are needed; a field left empty gets its default for each mask: score 1, no label,
+    no prompts, object ids 0 to N-1, no granularity. Masks are compact run lengths; `dense()` makes pixels of
+    them.
 
     Attributes:
         size: height and width of the picture.
@@ -87,12 +90,16 @@ class Segments:
     def _check(self) -> None:
         for name in _PER_MASK:
             if len(getattr(self, name)) != len(self.masks):
-                raise InputError(f"{len(self.masks)} masks need as many {name}, got {len(getattr(self, name))}.")
+                raise InputError(
+                    f"{len(self.masks)} masks need as many {name}, got {len(getattr(self, name))}."
+                )
         if any(mask.size != self.size for mask in self.masks):
             raise InputError(f"Every mask must have the size of the picture, {tuple(self.size)}.")
         logits = self.low_res_logits
         if logits is not None and (logits.ndim != 3 or len(logits) != len(self.masks)):
-            raise InputError(f"{len(self.masks)} masks need (N, 256, 256) low-res logits, got shape {logits.shape}.")
+            raise InputError(
+                f"{len(self.masks)} masks need (N, 256, 256) low-res logits, got shape {logits.shape}."
+            )
 
     @classmethod
     def empty(cls, size: tuple[int, int]) -> "Segments":
@@ -120,7 +127,7 @@ class Segments:
             tuple(prompts for part in parts for prompts in part.prompts),
             np.concatenate([part.object_ids for part in parts]),
             tuple(granularity for part in parts for granularity in part.granularities),
-            np.concatenate(logits) if len(logits) == len(parts) else None,
+            _frozen(np.concatenate(logits)) if len(logits) == len(parts) else None,
             next((part.image for part in parts if part.image is not None), None),
         )
 
@@ -130,8 +137,9 @@ class Segments:
 
     def with_labels(self, labels: Sequence[str | None] | str | None) -> "Segments":
         """Returns a copy with these labels; one label is given to every mask."""
-        one = labels is None or isinstance(labels, str)
-        return self.replace(labels=(labels,) * len(self) if one else tuple(labels))
+        if labels is None or isinstance(labels, str):
+            labels = (labels,) * len(self)
+        return self.replace(labels=tuple(labels))
 
     def __len__(self) -> int:
         return len(self.masks)
@@ -142,12 +150,12 @@ class Segments:
         positions: list[int] = chosen.tolist()
         return self.replace(
             masks=tuple(self.masks[i] for i in positions),
-            scores=self.scores[chosen],
+            scores=_frozen(self.scores[chosen]),
             labels=tuple(self.labels[i] for i in positions),
             prompts=tuple(self.prompts[i] for i in positions),
-            object_ids=self.object_ids[chosen],
+            object_ids=_frozen(self.object_ids[chosen]),
             granularities=tuple(self.granularities[i] for i in positions),
-            low_res_logits=None if self.low_res_logits is None else self.low_res_logits[chosen],
+            low_res_logits=None if self.low_res_logits is None else _frozen(self.low_res_logits[chosen]),
         )
 
     def __iter__(self) -> "Iterator[Segments]":
@@ -202,7 +210,7 @@ class Segments:
             image: pixels to draw on, (H, W, 3) uint8 or a PIL image; by default the picture of this result.
             alpha: strength of the tint, from 0 to 1.
             outline: whether to draw outlines.
-            labels: whether to write labels and, where there are any, scores.
+            labels: whether to write labels, with the scores, on masks that have one.
             palette: RGB colours to cycle through; by default distinct ones are made.
 
         Raises:
@@ -264,8 +272,15 @@ class Segments:
             return NotImplemented
         if (self.low_res_logits is None) != (other.low_res_logits is None):
             return False
-        same = all(getattr(self, name) == getattr(other, name) for name in ("size", "masks", "labels", "prompts"))
-        arrays = ("scores", "object_ids", "granularities", *(("low_res_logits",) if self.low_res_logits is not None else ()))
+        same = all(
+            getattr(self, name) == getattr(other, name) for name in ("size", "masks", "labels", "prompts")
+        )
+        arrays = (
+            "scores",
+            "object_ids",
+            "granularities",
+            *(("low_res_logits",) if self.low_res_logits is not None else ()),
+        )
         return same and all(np.array_equal(getattr(self, name), getattr(other, name)) for name in arrays)
 
     def __hash__(self) -> int:
@@ -277,13 +292,19 @@ class Segments:
 
 
 def _array(given: Any, dtype: Any, default: Any) -> npt.NDArray[Any]:
-    """Returns a read-only array; an own writable array is copied first, so that the caller's stays writable."""
+    """Returns a read-only array; a writable one is copied first, so that the caller's stays writable."""
     array = np.asarray(given, dtype)
     if array.size == 0 and default is not None:
         array = np.asarray(default, dtype)
     if array.flags.writeable:
         array = array.copy() if array is given or array.base is not None else array
         array.flags.writeable = False
+    return array
+
+
+def _frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Marks a new array read-only, which spares it the copy."""
+    array.flags.writeable = False
     return array
 
 

@@ -1,9 +1,10 @@
 """From the 256 x 256 logits of the decoder to a mask of the picture, and back.
 
-The official rule (specification A3.4) enlarges twice, bilinearly with half-pixel centres and without antialiasing:
-the low-res grid to the padded 1024 frame, then the unpadded part of it to the original picture; the threshold comes
-last. Both steps are linear and separable, so this module composes them into one sparse operator per axis (each
-output row mixes at most three low-res rows) and applies it only where the result can exceed the threshold.
+The official rule (specification A3.4) enlarges twice, bilinearly with half-pixel centres and without
+antialiasing: the low-res grid to the padded 1024 frame, then the unpadded part of it to the original picture;
+the threshold comes last. Both steps are linear and separable, so this module composes them into one sparse
+operator per axis (each output row mixes at most three low-res rows) and applies it only where the result can
+exceed the threshold.
 """
 
 import functools
@@ -43,11 +44,13 @@ class _Axis:
     def reached(self, first: int, last: int) -> tuple[int, int]:
         """Returns the range of outputs that inputs `first:last` have any part in."""
         taps = self.weights.shape[1]
-        return int(np.searchsorted(self.starts, first - taps, "right")), int(np.searchsorted(self.starts, last, "left"))
+        return int(np.searchsorted(self.starts, first - taps, "right")), int(
+            np.searchsorted(self.starts, last, "left")
+        )
 
 
 def _linear(inputs: int, outputs: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Returns the lower neighbour and the weight of the upper one, in float32 steps as torch computes them."""
+    """Returns the lower neighbour and the weight of the upper one, rounded as torch rounds."""
     scale = np.float64(np.float32(inputs) / np.float32(outputs))
     positions = (scale * (np.arange(outputs) + 0.5) - 0.5).astype(np.float32)
     positions = np.maximum(positions, np.float32(0))
@@ -90,7 +93,7 @@ def _widen(logits: Float32, axis: _Axis, first: int, last: int) -> Float32:
 
 
 def _bands(wide: Float32, axis: _Axis, first: int, last: int) -> Iterator[tuple[int, Float32]]:
-    """Enlarges the rows of `wide`; yields (index of the first row, rows), a small buffer that is used again."""
+    """Enlarges the rows of `wide`; yields (first row, rows), the latter a small buffer that is used again."""
     buffer = np.empty((_CHUNK, wide.shape[1]), np.float32)
     for begin in range(first, last, _CHUNK):
         end = min(begin + _CHUNK, last)
@@ -117,8 +120,8 @@ def upsample_logits(logits: Float32, frame: ResizeFrame) -> Float32:
 def _reachable(logits: Float32, rows: _Axis, columns: _Axis, threshold: float) -> tuple[int, int, int, int]:
     """Returns the box (x0, y0, x1, y1) of picture pixels that can exceed the threshold.
 
-    Interpolation mixes neighbours with weights that add up to one, so a pixel exceeds the threshold only if one
-    of the low-res logits it is mixed from does.
+    Interpolation mixes neighbours with weights that add up to one, so a pixel exceeds the threshold only if
+    one of the low-res logits it is mixed from does.
     """
     above = logits > threshold
     low_rows, low_columns = np.flatnonzero(above.any(axis=1)), np.flatnonzero(above.any(axis=0))
@@ -147,9 +150,9 @@ def upsample_with_stability(
 ) -> tuple[RLE, float]:
     """Returns the mask as `upsample_to_rle` does, and its stability, in one pass.
 
-    Stability is the area above `threshold + offset` over the area above `threshold - offset`, at full resolution
-    (specification A3.7): near one when the outline does not depend on the threshold. It is NaN when both areas
-    are empty, or when `offset` is None.
+    Stability is the area above `threshold + offset` over the area above `threshold - offset`, at full
+    resolution (specification A3.7): near one when the outline does not depend on the threshold. It is NaN
+    when both areas are empty, or when `offset` is None.
     """
     logits = np.asarray(logits, np.float32)
     rows, columns = _axes(logits, frame)
@@ -170,8 +173,8 @@ def upsample_with_stability(
 def downsample_mask(mask: npt.NDArray[np.floating], frame: ResizeFrame, side: int = 256) -> Float32:
     """Brings a mask of the whole picture to the decoder's prompt grid.
 
-    The mask is resized to the unpadded part of the frame (Pillow's antialiased bilinear filter, in float), and every
-    grid cell takes the mean of the frame pixels it covers. Cells in the padding are 0.
+    The mask is resized to the unpadded part of the frame (Pillow's antialiased bilinear filter, in float),
+    and every grid cell takes the mean of the frame pixels it covers. Cells in the padding are 0.
 
     Args:
         mask: (h, w) probabilities over the whole picture, at any resolution.

@@ -9,14 +9,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from promptseg.errors import WeightsError
 from promptseg.models.graphs.assembly import assemble
-from promptseg.models.registry import ModelCard, embedded_weights_path, get_card
+from promptseg.models.registry import ModelCard, get_card
 from promptseg.models.sam.keys import check_state_dict
-from promptseg.models.store import cached_weights_path, read_safetensors
+from promptseg.models.store import cache_folder, find_weights
+from promptseg.models.tensors import read_safetensors
 
 GRAPHS = ("encoder", "decoder", "mask_decoder")
 """The graphs of every model; the last takes a mask prompt besides."""
@@ -54,7 +53,7 @@ class Network:
             WeightsError: the model is unknown, its weights are not at hand, damaged, or of another architecture.
         """
         card = get_card(model)
-        path = Path(weights) if weights is not None else _at_hand(card)
+        path = Path(weights) if weights is not None else find_weights(card, cache_folder())
         tensors = read_safetensors(path)
         check_state_dict(card.name, {name: array.shape for name, array in tensors.items()})
         return cls(card, tensors, path)
@@ -70,18 +69,3 @@ class Network:
         packed = resources.files("promptseg.models.graphs").joinpath(entry["file"]).read_bytes()
         return assemble(gzip.decompress(packed), entry["tensors"], self.tensors)
 
-    def widened(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Returns the floating-point tensors in float32, for torch."""
-        return {k: v.astype(np.float32) if v.dtype.kind == "f" else v for k, v in self.tensors.items()}
-
-
-def _at_hand(card: ModelCard) -> Path:
-    if card.embedded:
-        return embedded_weights_path()
-    cached = cached_weights_path(card)
-    if cached is None:
-        raise WeightsError(
-            f"The weights of {card.name} are not on this machine ({card.bytes / 1e6:,.0f} MB). Get them with: "
-            f"promptseg models download {card.name}  - or give a converted checkpoint with --weights FILE."
-        )
-    return cached

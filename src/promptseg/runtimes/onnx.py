@@ -31,7 +31,7 @@ class OnnxRuntime:
 
     def decode(self, embedding: Float32, inputs: DecoderInputs) -> DecoderOutputs:
         """Decodes prompts on one picture; see `Runtime.decode`."""
-        feeds = {"embedding": embedding, "points": inputs.points, "labels": inputs.labels}
+        feeds = {"features": embedding, "points": inputs.points, "labels": inputs.labels}
         if inputs.mask_logits is None:
             return DecoderOutputs(*self._run("decoder", feeds))
         return DecoderOutputs(*self._run("mask_decoder", {**feeds, "mask_logits": inputs.mask_logits}))
@@ -46,14 +46,21 @@ class OnnxRuntime:
             return self._sessions[graph]
 
     def _load(self, graph: str) -> "InferenceSession":
-        try:
-            import onnxruntime as ort
-        except ImportError as error:
-            raise UnavailableError('ONNX Runtime is not installed. Install it with: pip install onnxruntime') from error
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        # A spinning pool would hold every core between two runs, while Pillow and NumPy want them.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "1" if self._threads > 1 else "0")
-        return ort.InferenceSession(self._network.model(graph), options, providers=["CPUExecutionProvider"])
+        return _open(self._network.model(graph), self._threads)
+
+
+def run_model(model: bytes, feeds: dict[str, Any], *, threads: int = 1) -> list[Float32]:
+    """Runs a serialised ONNX model once."""
+    return _open(model, threads).run(None, feeds)  # type: ignore[return-value]
+
+
+def _open(model: bytes, threads: int) -> "InferenceSession":
+    try:
+        import onnxruntime as ort
+    except ImportError as error:
+        raise UnavailableError("ONNX Runtime is not installed. Install it with: pip install onnxruntime") from error
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])

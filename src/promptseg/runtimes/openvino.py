@@ -40,7 +40,7 @@ class OpenVinoRuntime:
 
     def decode(self, embedding: Float32, inputs: DecoderInputs) -> DecoderOutputs:
         """Decodes prompts on one picture; see `Runtime.decode`."""
-        feeds = {"embedding": embedding, "points": inputs.points, "labels": inputs.labels}
+        feeds = {"features": embedding, "points": inputs.points, "labels": inputs.labels}
         if inputs.mask_logits is None:
             return DecoderOutputs(*self._run("decoder", feeds))
         return DecoderOutputs(*self._run("mask_decoder", {**feeds, "mask_logits": inputs.mask_logits}))

@@ -27,7 +27,7 @@ def expected_shapes(name: str) -> dict[str, Shape]:
 
 
 def is_unused(key: str) -> bool:
-    """Whether no prediction depends on a tensor: TinyViT's classifier from pre-training, and batch counters."""
+    """Whether no prediction depends on it: TinyViT's classifier from pre-training, and batch counters."""
     heads = ("image_encoder.norm_head.", "image_encoder.head.")
     return key.startswith(heads) or key.endswith(".num_batches_tracked")
 

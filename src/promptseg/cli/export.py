@@ -1,0 +1,27 @@
+"""`promptseg export`: complete ONNX graphs of encoder and decoder, verified."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from promptseg.cli import options
+
+
+def export(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the graphs.", metavar="DIR")],
+    model: options.Model = "mobile-sam",
+    weights: options.Weights = None,
+) -> None:
+    """Writes encoder and decoder of a model as ONNX and verifies them against the torch modules.
+
+    Needs: pip install "promptseg[export]".
+    """
+    from promptseg.export.onnx_files import export_model
+    from promptseg.models.network import Network
+
+    for report in export_model(Network.load(model, weights), output):
+        print(
+            f"{report.path}: {report.path.stat().st_size / 1e6:.1f} MB, opset {report.opset}, "
+            f"max difference to torch {report.difference:.1e}"
+        )

@@ -1,0 +1,146 @@
+"""`promptseg models`: list, download, convert and verify the weights."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from promptseg.errors import WeightsError
+from promptseg.models.registry import CARDS, ModelCard, embedded_record, embedded_weights_path, get_card
+from promptseg.models.store import cache_folder
+
+models_app = typer.Typer(help="List, download, convert and verify model weights.", no_args_is_help=False)
+
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache", help="The folder of downloaded weights.", envvar="PROMPTSEG_CACHE", show_default=False
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+@models_app.callback(invoke_without_command=True)
+def list_models(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the known models and where their weights are."""
+    if context.invoked_subcommand is not None:
+        return
+    cache = cache_folder()
+    rows = [_row(card, cache) for card in CARDS]
+    typer.echo(json.dumps(rows, indent=2) if as_json else _table(rows))
+
+
+@models_app.command("download")
+def download_model(
+    name: Annotated[str, typer.Argument(help="A model of the list, such as sam-vit-b.")], cache: Cache = None
+) -> None:
+    """Download the official checkpoint of a model, check its hash and convert it (needs PyTorch)."""
+    from promptseg.models.convert import convert_checkpoint, need_torch
+    from promptseg.models.store import download
+
+    card = get_card(name)
+    if card.embedded:
+        typer.echo(f"{card.name} comes with promptseg; there is nothing to download.")
+        return
+    folder = cache or cache_folder()
+    target = folder / f"{card.name}.safetensors"
+    if os.path.isfile(target):
+        typer.echo(f"{target} is there already. Check it with: promptseg models verify")
+        return
+    need_torch()  # before the download, not after it
+    with typer.progressbar(length=card.bytes, label=card.name) as bar:
+        checkpoint = download(card, folder, progress=lambda done, _: bar.update(done - bar.pos))
+    convert_checkpoint(checkpoint, target, card)
+    checkpoint.unlink(missing_ok=True)
+    typer.echo(str(target))
+
+
+@models_app.command("convert")
+def convert_model(
+    file: Annotated[Path, typer.Argument(help="A PyTorch checkpoint (.pth, .pt).", show_default=False)],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write the result.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="Check that it is this model; without -o, put it into the cache."),
+    ] = None,
+    cache: Cache = None,
+) -> None:
+    """Convert a PyTorch checkpoint to safetensors, in a confined process that runs none of its code."""
+    from promptseg.models.convert import convert_checkpoint
+
+    card = get_card(model) if model else None
+    if output is None:
+        named = card is not None and not card.embedded
+        output = (cache or cache_folder()) / f"{card.name}.safetensors" if card and named else None
+    target = output or file.with_suffix(".safetensors")
+    if target.absolute() == file.absolute():
+        raise WeightsError(f"{file} would overwrite itself. Choose another place with -o.")
+    typer.echo(str(convert_checkpoint(file, target, card)))
+
+
+@models_app.command("verify")
+def verify_models(cache: Cache = None) -> None:
+    """Compare the SHA-256 of the embedded and the downloaded weights with their records."""
+    results = [_verified(embedded_weights_path(), embedded_record())]
+    folder = cache or cache_folder()
+    for card in CARDS:
+        checkpoint, weights = folder / card.checkpoint, folder / f"{card.name}.safetensors"
+        if os.path.isfile(checkpoint):
+            results.append(_verified(checkpoint, {"sha256": card.sha256}))
+        if os.path.isfile(weights):
+            results.append(_verified(weights, _record(weights)))
+    wrong = [path for path, good in results if not good]
+    if wrong:
+        paths = ", ".join(str(path) for path in wrong)
+        raise WeightsError(f"Not what was recorded: {paths}. Delete and download again.")
+
+
+def _verified(path: Path, record: dict[str, Any]) -> tuple[Path, bool]:
+    from promptseg.models.store import file_sha256
+
+    digest = file_sha256(path)
+    good = digest == record.get("sha256")
+    typer.echo(f"{'ok   ' if good else 'WRONG'}  {digest}  {path}")
+    return path, good
+
+
+def _record(weights: Path) -> dict[str, Any]:
+    from promptseg.models.convert import record_path
+
+    try:
+        record = json.loads(record_path(weights).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _row(card: ModelCard, cache: Path) -> dict[str, Any]:
+    return {
+        "name": card.name,
+        "parameters": card.parameters,
+        "bytes": embedded_record()["bytes"] if card.embedded else card.bytes,
+        "state": _state(card, cache),
+        "licence": card.licence,
+        "source": card.url,
+        "aliases": list(card.aliases),
+    }
+
+
+def _state(card: ModelCard, cache: Path) -> str:
+    if card.embedded:
+        return "embedded"
+    return "cached" if os.path.isfile(cache / f"{card.name}.safetensors") else "not here"
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    head = ("name", "parameters", "size", "state", "licence", "source")
+    lines: list[tuple[str, ...]] = [head]
+    for row in rows:
+        million, megabytes = f"{row['parameters'] / 1e6:.1f} M", f"{row['bytes'] / 1e6:,.0f} MB"
+        lines.append((row["name"], million, megabytes, row["state"], row["licence"], row["source"]))
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines
+    )

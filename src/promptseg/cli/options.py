@@ -1,0 +1,79 @@
+"""Options that several verbs share, and how prompts are written on the command line."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import typer
+
+from promptseg.errors import PromptError
+from promptseg.prompts.types import Box, Mask, Point, Polygon, Prompt, Scribble
+
+Model: TypeAlias = Annotated[str, typer.Option("--model", help="Model name, see `promptseg models`.")]
+Weights: TypeAlias = Annotated[
+    Path | None, typer.Option("--weights", help="A safetensors checkpoint of that model.", metavar="FILE")
+]
+Runtime: TypeAlias = Annotated[str, typer.Option("--runtime", help="auto, onnx, openvino or torch.")]
+Precision: TypeAlias = Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")]
+Device: TypeAlias = Annotated[str, typer.Option("--device", help="cpu, or with torch: cuda, mps.")]
+Threads: TypeAlias = Annotated[int | None, typer.Option("--threads", help="Threads; default: one per processor.")]
+
+
+def numbers(text: str, what: str, count: int | None = None) -> tuple[float, ...]:
+    """Reads `1,2,3`.
+
+    Raises:
+        PromptError: it is not a list of numbers, or not of that length.
+    """
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        values = ()
+    if not values or (count is not None and len(values) != count):
+        shape = {2: "x,y", 4: "x0,y0,x1,y1"}.get(count or 0, "numbers")
+        raise PromptError(f"{what} expects {shape} in pixels (like {_EXAMPLES[count or 2]}), got {text!r}.")
+    return values
+
+
+_EXAMPLES = {2: "320,210", 4: "40,60,400,380"}
+
+
+def vertices(text: str, what: str) -> list[tuple[float, ...]]:
+    """Reads `x,y x,y x,y`; semicolons may stand for the spaces."""
+    return [numbers(part, what, 2) for part in text.replace(";", " ").split()]
+
+
+def mask_from_file(path: str) -> Any:
+    """Reads a mask picture: bright or opaque is inside."""
+    import numpy as np
+
+    from promptseg.images import Image
+
+    grey = Image.open(path).pixels.max(axis=2)
+    return (grey > 127).astype(np.uint8)
+
+
+def read_prompts(
+    *,
+    points: Sequence[str] = (),
+    boxes: Sequence[str] = (),
+    polygons: Sequence[str] = (),
+    scribbles: Sequence[str] = (),
+    masks: Sequence[str] = (),
+    width: float = 5.0,
+    positive: bool = True,
+) -> list[Prompt]:
+    """Makes prompts from what stands behind --point, --box, --polygon, --scribble and --mask, or their negatives.
+
+    Raises:
+        PromptError: a prompt is malformed.
+    """
+    sign = "" if positive else "not-"
+    point = "--point" if positive else "--not"
+    return [
+        *(Point(*numbers(text, point, 2), positive=positive) for text in points),
+        *(Box(*numbers(text, f"--{sign}box", 4), positive=positive) for text in boxes),
+        *(Polygon(tuple(vertices(text, f"--{sign}polygon")), positive) for text in polygons),  # type: ignore[arg-type]
+        *(Scribble(tuple(vertices(text, f"--{sign}scribble")), width, positive) for text in scribbles),  # type: ignore[arg-type]
+        *(Mask(mask_from_file(path), positive) for path in masks),
+    ]

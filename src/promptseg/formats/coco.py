@@ -1,0 +1,74 @@
+"""COCO instances JSON: many pictures in one file, masks as RLE or as polygons."""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from promptseg.errors import FormatError
+from promptseg.files import write_bytes
+from promptseg.formats.reading import read_json
+from promptseg.masks import records
+from promptseg.masks.bridge import bridge_holes
+from promptseg.masks.polygons import trace_polygons
+from promptseg.masks.rle import RLE
+from promptseg.masks.segments import Segments
+
+
+def coco_record(results: Mapping[str, Segments], polygons: float | None = None) -> dict[str, Any]:
+    """Returns one COCO instances record of several pictures.
+
+    Args:
+        results: masks by file name.
+        polygons: None writes run lengths, which are exact. A number writes polygons simplified by at most so
+            many pixels (0 is exact, too); holes are bridged into the outline.
+    """
+    categories = records.category_ids(*results.values())
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for image_id, (file_name, segments) in enumerate(results.items(), start=1):
+        images.append(records.coco_image(segments, image_id, file_name))
+        entries = records.coco_annotations(segments, image_id, categories, len(annotations) + 1)
+        if polygons is not None:
+            for entry, mask in zip(entries, segments.masks, strict=True):
+                entry["segmentation"] = polygon_segmentation(mask, polygons)
+        annotations.extend(entries)
+    return {
+        "images": images,
+        "annotations": annotations,
+        "categories": records.coco_categories(categories),
+    }
+
+
+def polygon_segmentation(mask: RLE, tolerance: float = 0.0) -> list[list[float]]:
+    """Returns COCO polygons, one flat list of x, y, x, y, ... per part."""
+    return [bridge_holes(polygon).ravel().tolist() for polygon in trace_polygons(mask, tolerance)]
+
+
+def write_coco(
+    path: str | os.PathLike[str], results: Mapping[str, Segments], polygons: float | None = None
+) -> None:
+    """Writes a COCO instances file (see `coco_record`).
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    write_bytes(path, json.dumps(coco_record(results, polygons), ensure_ascii=False).encode())
+
+
+def read_coco(path: str | os.PathLike[str]) -> dict[str, Segments]:
+    """Reads a COCO instances file.
+
+    Returns:
+        Masks by file name, in the order of the file; a picture without a name goes by its id.
+
+    Raises:
+        FormatError: the file is malformed, or two pictures have one name.
+    """
+    results: dict[str, Segments] = {}
+    for image_id, (file_name, segments) in records.all_from_coco(read_json(path)).items():
+        name = file_name or str(image_id)
+        if name in results:
+            raise FormatError(f"{path} has two images named {name!r}.")
+        results[name] = segments
+    return results

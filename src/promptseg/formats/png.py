@@ -1,0 +1,130 @@
+"""PNG: one binary picture per mask, one map of instance numbers, or transparent cut-outs."""
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, PngImagePlugin
+
+from promptseg.errors import FormatError, InputError
+from promptseg.files import atomic_write
+from promptseg.geometry import Size
+from promptseg.images.quiet import quiet_pillow
+from promptseg.masks.rle import MOST_PIXELS, RLE
+from promptseg.masks.segments import Segments
+
+_MOST_INSTANCES = 65_535
+
+
+def write_picture(path: str | os.PathLike[str], picture: Image.Image) -> None:
+    """Writes a PIL picture as PNG.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    with atomic_write(path) as file:
+        picture.save(file, format="PNG")
+
+
+def write_mask(path: str | os.PathLike[str], mask: RLE) -> None:
+    """Writes a mask as an 8-bit grey PNG, 255 inside and 0 outside.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    write_picture(path, Image.fromarray(mask.dense().astype(np.uint8) * 255))
+
+
+def index_map(segments: Segments) -> npt.NDArray[np.uint16]:
+    """Returns (H, W) uint16 numbers: 0 for background, n for mask n-1; smaller masks lie on top of larger.
+
+    Raises:
+        InputError: there are more masks than 16 bits can number.
+    """
+    if len(segments) > _MOST_INSTANCES:
+        raise InputError(f"A 16-bit map numbers at most {_MOST_INSTANCES} masks, got {len(segments)}.")
+    numbers = np.zeros(segments.size, np.uint16)
+    for index in np.argsort(-segments.areas, kind="stable").tolist():
+        mask = segments.masks[index]
+        x0, y0, x1, y1 = mask.box
+        numbers[y0:y1, x0:x1][mask.crop()] = index + 1
+    return numbers
+
+
+def write_index(path: str | os.PathLike[str], segments: Segments) -> None:
+    """Writes the instance numbers as a 16-bit grey PNG (see `index_map`).
+
+    Raises:
+        InputError: there are more masks than 16 bits can number.
+        OutputError: the file cannot be written.
+    """
+    write_picture(path, Image.fromarray(index_map(segments)))
+
+
+def write_cutout(path: str | os.PathLike[str], segments: Segments, index: int = 0, image: Any = None) -> None:
+    """Writes one object as a full-size RGBA PNG, transparent elsewhere.
+
+    Raises:
+        InputError: there is no picture to cut from, or no such mask.
+        OutputError: the file cannot be written.
+    """
+    write_picture(path, segments.cutout(index, image))
+
+
+def read_mask(path: str | os.PathLike[str]) -> RLE:
+    """Reads a grey, palette or colour PNG; every pixel that is not 0 (or black) belongs to the mask.
+
+    Raises:
+        FormatError: the file is not a readable PNG.
+    """
+    return RLE.encode(decode_mask(_read(path), str(path)))
+
+
+def read_index(path: str | os.PathLike[str]) -> Segments:
+    """Reads a PNG of instance numbers; every number other than 0 becomes a mask, in rising order.
+
+    Raises:
+        FormatError: the file is not a readable PNG of one channel.
+    """
+    numbers = _decode(_read(path), str(path))
+    if numbers.ndim != 2:
+        raise FormatError(f"{path} has colours; a map of instance numbers has one channel.")
+    masks = tuple(RLE.encode(numbers == number) for number in np.unique(numbers[numbers > 0]).tolist())
+    height, width = numbers.shape
+    return Segments(Size(height, width), masks)
+
+
+def decode_mask(data: bytes, what: str) -> npt.NDArray[np.bool_]:
+    """Returns the pixels of a PNG that are not black; `what` names it in messages.
+
+    Raises:
+        FormatError: it is not a readable PNG.
+    """
+    pixels = _decode(data, what)
+    return pixels != 0 if pixels.ndim == 2 else (pixels[..., :3] != 0).any(axis=-1)
+
+
+def _read(path: str | os.PathLike[str]) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise FormatError(f"Cannot read {path}: {error.strerror or error}. Check the path.") from error
+
+
+def _decode(data: bytes, what: str) -> npt.NDArray[Any]:
+    """Decodes with Pillow's PNG reader alone; palettes stay numbers, as label maps use them."""
+    with quiet_pillow():
+        try:
+            picture = PngImagePlugin.PngImageFile(io.BytesIO(data))
+            if picture.width * picture.height > MOST_PIXELS:
+                raise FormatError(f"{what} has too many pixels: {picture.width} x {picture.height}.")
+            if picture.mode in ("LA", "PA"):
+                return np.asarray(picture.getchannel(0))
+            return np.asarray(picture)
+        except (OSError, ValueError, SyntaxError, EOFError, MemoryError, OverflowError, IndexError) as error:
+            if isinstance(error, FormatError):
+                raise
+            raise FormatError(f"{what} is not a readable PNG: {error}.") from error

@@ -1,0 +1,114 @@
+"""YOLO segmentation text: a file per picture, a line "class x y x y ..." per part of a mask, in shares of its size.
+
+A line holds one ring, so the holes of a part are bridged into its outline. Several parts of one mask become
+several lines; read back, they are several masks, because the format does not say what belongs together.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from promptseg.errors import FormatError
+from promptseg.files import write_bytes
+from promptseg.formats.reading import read_text, shorten
+from promptseg.geometry import Size
+from promptseg.masks.bridge import bridge_holes
+from promptseg.masks.polygons import polygon_to_rle, trace_polygons
+from promptseg.masks.records import UNLABELLED
+from promptseg.masks.rle import RLE
+from promptseg.masks.segments import Segments
+
+_FARTHEST = 1e4
+_HIGHEST_CLASS = 10**6
+
+
+def class_names(results: Iterable[Segments], known: Sequence[str] = ()) -> list[str]:
+    """Returns the known names and after them the new labels, in the order they appear."""
+    labels = (_name(label) for segments in results for label in segments.labels)
+    return list(dict.fromkeys([*known, *labels]))
+
+
+def _name(label: str | None) -> str:
+    """A class name is one line of text."""
+    return " ".join((label or "").split()) or UNLABELLED
+
+
+def yolo_lines(segments: Segments, names: Sequence[str], tolerance: float = 0.0) -> str:
+    """Returns the text of one picture.
+
+    Args:
+        segments: the masks.
+        names: the classes; a label's place in the list is its number.
+        tolerance: how many pixels outlines may be simplified by.
+    """
+    numbers = {name: number for number, name in enumerate(names)}
+    scale = np.array([segments.size.width, segments.size.height], np.float64)
+    lines: list[str] = []
+    for mask, label in zip(segments.masks, segments.labels, strict=True):
+        for polygon in trace_polygons(mask, tolerance):
+            shares = (bridge_holes(polygon) / scale).ravel().tolist()
+            lines.append(" ".join([str(numbers[_name(label)]), *(f"{share:.7g}" for share in shares)]))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def write_yolo(
+    path: str | os.PathLike[str],
+    segments: Segments,
+    names: Sequence[str] | None = None,
+    tolerance: float = 0.0,
+) -> list[str]:
+    """Writes the text file of one picture.
+
+    Returns:
+        The class names: the given ones, and after them labels that were not among them.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    all_names = class_names([segments], names or ())
+    write_bytes(path, yolo_lines(segments, all_names, tolerance).encode())
+    return all_names
+
+
+def read_yolo(
+    path: str | os.PathLike[str], size: tuple[int, int], names: Sequence[str] | None = None
+) -> Segments:
+    """Reads the text file of one picture; every line becomes a mask.
+
+    Args:
+        path: the file.
+        size: height and width of the picture, which the format does not hold.
+        names: the classes; without them masks have no labels.
+
+    Raises:
+        FormatError: the file is malformed.
+    """
+    masks: list[RLE] = []
+    labels: list[str | None] = []
+    for place, line in enumerate(read_text(path).splitlines(), start=1):
+        words = line.split()
+        if words:
+            number, ring = _read_line(words, f"{path}, line {place}")
+            if names is not None and number >= len(names):
+                raise FormatError(f"{path}, line {place}: class {number}, but there are {len(names)} names.")
+            masks.append(polygon_to_rle(ring * (size[1], size[0]), size))
+            labels.append(None if names is None else names[number])
+    return Segments(Size(*size), tuple(masks), labels=tuple(labels))
+
+
+def _read_line(words: list[str], where: str) -> tuple[int, npt.NDArray[np.float64]]:
+    if not (words[0].isascii() and words[0].isdigit()) or len(words[0]) > 7 or int(words[0]) > _HIGHEST_CLASS:
+        raise FormatError(f"{where}: a class number comes first, got {shorten(words[0])}.")
+    if len(words) < 7 or len(words) % 2 == 0:
+        raise FormatError(
+            f"{where}: at least three x y pairs must follow the class, got {len(words) - 1} numbers."
+        )
+    try:
+        shares = np.array([float(word) for word in words[1:]])
+    except ValueError as error:
+        raise FormatError(f"{where}: {error}.") from error
+    if not (np.abs(shares) <= _FARTHEST).all():
+        raise FormatError(f"{where}: coordinates are shares of the picture, from 0 to 1.")
+    return int(words[0]), shares.reshape(-1, 2)

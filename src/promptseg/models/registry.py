@@ -1,0 +1,147 @@
+"""The models that promptseg knows: names, sizes, origins, licences and hashes of the official checkpoints."""
+
+import importlib.resources
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from promptseg.errors import WeightsError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelCard:
+    """What is known about one model.
+
+    Attributes:
+        name: the name used everywhere in promptseg.
+        architecture: the image encoder's name in the official code (vit_t, vit_b, vit_l, vit_h).
+        parameters: how many trained numbers the network has.
+        licence: SPDX name of the licence of the weights.
+        origin: who trained it, and from what.
+        url: the official checkpoint, a PyTorch pickle file.
+        bytes: the size of that file.
+        sha256: the hash of that file.
+        embedded: the weights come with the package; nothing has to be downloaded.
+        aliases: other names for it.
+    """
+
+    name: str
+    architecture: str
+    parameters: int
+    licence: str
+    origin: str
+    url: str
+    bytes: int
+    sha256: str
+    embedded: bool = False
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def checkpoint(self) -> str:
+        """The file name of the official checkpoint."""
+        return self.url.rpartition("/")[2]
+
+
+_META = "https://dl.fbaipublicfiles.com/segment_anything/"
+_SAM = "facebookresearch/segment-anything, trained on SA-1B"
+
+# The hexadecimal digits in Meta's file names begin the MD5 sums, not the SHA-256 sums. The SHA-256 sums and
+# sizes below are those on which many independent public projects agree, among them micro-sam.
+CARDS: tuple[ModelCard, ...] = (
+    ModelCard(
+        name="mobile-sam",
+        architecture="vit_t",
+        parameters=10_130_092,
+        licence="Apache-2.0",
+        origin="ChaoningZhang/MobileSAM, distilled from SAM ViT-H",
+        url="https://github.com/ChaoningZhang/MobileSAM/raw/master/weights/mobile_sam.pt",
+        bytes=40_728_226,
+        sha256="6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f",
+        embedded=True,
+        aliases=("default", "vit_t", "mobile_sam"),
+    ),
+    ModelCard(
+        name="sam-vit-b",
+        architecture="vit_b",
+        parameters=93_735_472,
+        licence="Apache-2.0",
+        origin=_SAM,
+        url=_META + "sam_vit_b_01ec64.pth",
+        bytes=375_042_383,
+        sha256="ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
+        aliases=("vit_b",),
+    ),
+    ModelCard(
+        name="sam-vit-l",
+        architecture="vit_l",
+        parameters=312_342_832,
+        licence="Apache-2.0",
+        origin=_SAM,
+        url=_META + "sam_vit_l_0b3195.pth",
+        bytes=1_249_524_607,
+        sha256="3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622",
+        aliases=("vit_l",),
+    ),
+    ModelCard(
+        name="sam-vit-h",
+        architecture="vit_h",
+        parameters=641_090_608,
+        licence="Apache-2.0",
+        origin=_SAM,
+        url=_META + "sam_vit_h_4b8939.pth",
+        bytes=2_564_550_879,
+        sha256="a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
+        aliases=("vit_h",),
+    ),
+)
+
+
+def get_card(name: str) -> ModelCard:
+    """Returns the card of the model called `name` (or one of its aliases; case and -/_ do not matter).
+
+    Raises:
+        WeightsError: no model has that name.
+    """
+    wanted = _plain(name)
+    for card in CARDS:
+        if wanted in (_plain(known) for known in (card.name, *card.aliases)):
+            return card
+    known = ", ".join(card.name for card in CARDS)
+    raise WeightsError(f"There is no model called {name!r}. Known models: {known}.")
+
+
+def embedded_weights_path() -> Path:
+    """Returns the weights file that comes with the package (MobileSAM, fp16, safetensors).
+
+    Raises:
+        WeightsError: the installation lacks it.
+    """
+    return _resource("mobile_sam.safetensors")
+
+
+def embedded_record() -> dict[str, Any]:
+    """Returns what is recorded about the embedded file: its sha256, bytes, origin and licence.
+
+    Raises:
+        WeightsError: the installation lacks the record, or it is damaged.
+    """
+    path = _resource("mobile_sam.json")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{path} is damaged: {error}. Install promptseg again.") from error
+    if not isinstance(record, dict) or not {"sha256", "bytes"} <= record.keys():
+        raise WeightsError(f"{path} lacks sha256 or bytes. Install promptseg again.")
+    return record
+
+
+def _resource(name: str) -> Path:
+    path = Path(str(importlib.resources.files("promptseg.models").joinpath("weights", name)))
+    if not path.is_file():
+        raise WeightsError(f"The embedded weights are missing: no file {path}. Install promptseg again.")
+    return path
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().replace("-", "_")
