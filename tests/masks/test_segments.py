@@ -196,7 +196,12 @@ def test_coco_round_trip(count, seed):
     assert record["images"] == [{"id": 7, "file_name": "a.jpg", "height": 7, "width": 9}]
     for entry, mask in zip(record["annotations"], stack, strict=True):
         assert entry["area"] == mask.sum()
-        assert entry["bbox"] == oracle.toBbox(entry["segmentation"] | {"counts": entry["segmentation"]["counts"].encode()}).tolist()
+        assert (
+            entry["bbox"]
+            == oracle.toBbox(
+                entry["segmentation"] | {"counts": entry["segmentation"]["counts"].encode()}
+            ).tolist()
+        )
         assert entry["iscrowd"] == 0
         assert entry["image_id"] == 7
     assert [entry["id"] for entry in record["annotations"]] == list(range(1, count + 1))

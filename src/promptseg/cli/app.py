@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import promptseg
-from promptseg.cli import demo, evaluate, export, segment
+from promptseg.cli import evaluate, export, segment
 from promptseg.cli.models import models_app
 from promptseg.errors import PromptsegError
 
@@ -19,7 +19,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("segment")(segment.segment)
-app.command("demo")(demo.demo)
 app.command("export")(export.export)
 app.add_typer(evaluate.evaluate_app, name="evaluate")
 app.add_typer(models_app, name="models")

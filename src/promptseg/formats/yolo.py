@@ -1,5 +1,6 @@
-"""YOLO segmentation text: a file per picture, a line "class x y x y ..." per part of a mask, in shares of its size.
+"""YOLO segmentation text: one file per picture, one line "class x y x y ..." per part of a mask.
 
+Coordinates are shares of the width and height of the picture.
 A line holds one ring, so the holes of a part are bridged into its outline. Several parts of one mask become
 several lines; read back, they are several masks, because the format does not say what belongs together.
 """
