@@ -1,11 +1,11 @@
 """promptseg: promptable segmentation. Points, boxes, masks, polygons and scribbles in, precise masks out.
 
-    from promptseg import Point, Segmenter
+from promptseg import Point, Segmenter
 
-    segmenter = Segmenter()
-    image = segmenter.embed("dog.jpg")
-    cut = segmenter.segment(image, [Point(320, 210), Point(90, 40, positive=False)])
-    cut.draw().save("dog.png")
+segmenter = Segmenter()
+image = segmenter.embed("dog.jpg")
+cut = segmenter.segment(image, [Point(320, 210), Point(90, 40, positive=False)])
+cut.draw().save("dog.png")
 """
 
 from importlib import import_module

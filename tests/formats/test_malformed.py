@@ -1,5 +1,6 @@
 """Whatever a label file holds, reading it gives masks or a FormatError, nothing else."""
 
+import contextlib
 import copy
 import json
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from promptseg.errors import FormatError
 from promptseg.formats import png, read_coco, read_labelme, read_yolo
@@ -73,12 +75,8 @@ def test_mutated_records(name, data):
             holder.append(holder[path[-1]])
         else:
             holder[path[-1]] = data.draw(JUNK)
-    try:
-        result = read(broken)
-    except FormatError as error:
-        assert str(error)
-    else:
-        assert isinstance(result, dict | Segments)
+    with contextlib.suppress(FormatError):
+        assert isinstance(read(broken), dict | Segments)
 
 
 @settings(max_examples=200)
@@ -93,10 +91,8 @@ def test_any_bytes(tmp_path_factory, content):
         png.read_index,
         lambda path: read_yolo(path, (5, 6)),
     ):
-        try:
+        with contextlib.suppress(FormatError):
             read(path)
-        except FormatError as error:
-            assert str(error)
 
 
 @settings(max_examples=200)
@@ -109,10 +105,8 @@ def test_mutated_png(tmp_path_factory, data):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(content[: data.draw(st.integers(1, len(content)))])
     for read in (png.read_mask, png.read_index):
-        try:
+        with contextlib.suppress(FormatError):
             read(path)
-        except FormatError as error:
-            assert str(error)
 
 
 @settings(max_examples=200)
@@ -124,10 +118,8 @@ def test_mutated_png(tmp_path_factory, data):
 def test_any_yolo_words(tmp_path_factory, words):
     path = tmp_path_factory.getbasetemp() / "words.txt"
     path.write_text(" ".join(words), encoding="utf-8")
-    try:
+    with contextlib.suppress(FormatError):
         assert len(read_yolo(path, (5, 6), ["a", "b"])) <= 1
-    except FormatError as error:
-        assert str(error)
 
 
 @pytest.mark.parametrize(
@@ -171,8 +163,17 @@ def test_files_that_cannot_be_read(tmp_path):
 
 
 def test_a_png_index_has_one_channel(tmp_path):
-    png.write_picture(
-        tmp_path / "c.png", __import__("PIL.Image").Image.fromarray(np.zeros((3, 3, 3), np.uint8))
-    )
+    png.write_picture(tmp_path / "c.png", Image.fromarray(np.zeros((3, 3, 3), np.uint8)))
     with pytest.raises(FormatError, match="one channel"):
         png.read_index(tmp_path / "c.png")
+
+
+def test_small_files_that_ask_for_much(tmp_path):
+    """Neither a strip of very many columns nor a zigzag over a wide picture may fill the memory."""
+    strip = {"size": [1, 2**31 - 1], "counts": [0, 2**31 - 1]}
+    with pytest.raises(FormatError, match="too large"):
+        RLE.from_coco(strip)
+    zigzag = [[x, y] for y in range(2000) for x in (0, 900_000)]
+    record = {"imageHeight": 2000, "imageWidth": 900_000, "shapes": [{"points": zigzag}]}
+    with pytest.raises(FormatError, match="crosses too many"):
+        segments_from_labelme(record)

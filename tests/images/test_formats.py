@@ -117,8 +117,8 @@ def test_alpha_lies_over_white(kind: str, mode: str) -> None:
 
 def test_premultiplied_and_palette_alpha() -> None:
     clear = Pillow.new("RGBA", (3, 2), (200, 100, 0, 0))
-    for mode in ("RGBa", "La"):
-        source = clear.convert("RGBa") if mode == "RGBa" else clear.convert("LA").convert("La")
+    for mode in ("RGBA", "LA"):
+        source = clear.convert(mode).convert(mode[:-1] + "a")
         assert (Image.open(source).pixels == 255).all()
     palette = Pillow.new("P", (3, 2), 1)
     palette.putpalette([0, 0, 0, 10, 20, 30])

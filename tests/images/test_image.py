@@ -144,3 +144,9 @@ def test_crop(box: tuple[int, int, int, int]) -> None:
 def test_odd_crops(box: object) -> None:
     with pytest.raises(ImageError, match="crop"):
         Image(RGB).crop(box)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [(0, 5), (5, 0), (0, 0)])
+def test_pillow_pictures_without_pixels(size: tuple[int, int]) -> None:
+    with pytest.raises(ImageError, match="is empty"):
+        Image.open(Pillow.new("RGB", size))

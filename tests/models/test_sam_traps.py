@@ -193,11 +193,11 @@ def test_first_layer_has_no_shortcut_and_no_positions(official):
         prompt = tokens if first else normal("prompt", 2, 6, 256)
         expected = theirs(tokens, image, prompt, positions)
         for given, wanted in zip(
-            ours(tokens, image, prompt, positions, none, shared=False), expected, strict=True
+            ours(tokens, image, prompt, positions, none), expected, strict=True
         ):
             assert difference(given, wanted) <= 1e-5
         ours.first = not first
-        mistaken = ours(tokens, image, prompt, positions, none, shared=False)
+        mistaken = ours(tokens, image, prompt, positions, none)
         assert difference(mistaken[0], expected[0]) > CLEAR
 
 

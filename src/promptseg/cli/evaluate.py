@@ -18,12 +18,15 @@ def _evaluate() -> None:
 
 @evaluate_app.command("clicks")
 def clicks(
-    dataset: Annotated[Path, typer.Argument(help="Folder in a known layout (COCO, DAVIS, VOC, instances, pairs).")],
+    dataset: Annotated[
+        Path, typer.Argument(help="Folder in a known layout (COCO, DAVIS, VOC, instances, pairs).")
+    ],
     count: Annotated[int, typer.Option("--clicks", help="The most clicks per object.")] = 20,
     limit: Annotated[int | None, typer.Option(help="At most so many objects, evenly strided.")] = None,
     min_area: Annotated[int | None, typer.Option(help="Leave smaller objects out (pixels).")] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Folder for clicks.json, .csv and .md.", metavar="DIR")
+        Path | None,
+        typer.Option("-o", "--output", help="Folder for clicks.json, .csv and .md.", metavar="DIR"),
     ] = None,
     model: options.Model = "mobile-sam",
     weights: options.Weights = None,

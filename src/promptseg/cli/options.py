@@ -16,7 +16,9 @@ Weights: TypeAlias = Annotated[
 Runtime: TypeAlias = Annotated[str, typer.Option("--runtime", help="auto, onnx, openvino or torch.")]
 Precision: TypeAlias = Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")]
 Device: TypeAlias = Annotated[str, typer.Option("--device", help="cpu, or with torch: cuda, mps.")]
-Threads: TypeAlias = Annotated[int | None, typer.Option("--threads", help="Threads; default: one per processor.")]
+Threads: TypeAlias = Annotated[
+    int | None, typer.Option("--threads", help="Threads; default: one per processor.")
+]
 
 
 def numbers(text: str, what: str, count: int | None = None) -> tuple[float, ...]:

@@ -24,20 +24,33 @@ def segment(
     image: Annotated[Path, typer.Argument(help="The picture (JPEG, PNG, WebP, TIFF, BMP, GIF).")],
     point: Annotated[Strings, _repeat("--point", "A click on the object.", "X,Y")] = None,
     not_point: Annotated[Strings, _repeat("--not", "A click beside the object.", "X,Y")] = None,
-    box: Annotated[Strings, _repeat("--box", "A box around the object; several boxes: several objects.", "X0,Y0,X1,Y1")] = None,
+    box: Annotated[
+        Strings, _repeat("--box", "A box around the object; several boxes: several objects.", "X0,Y0,X1,Y1")
+    ] = None,
     polygon: Annotated[Strings, _repeat("--polygon", "A rough outline.", '"X,Y X,Y X,Y"')] = None,
     scribble: Annotated[Strings, _repeat("--scribble", "A stroke over the object.", '"X,Y X,Y"')] = None,
     mask: Annotated[Strings, _repeat("--mask", "A rough mask picture (white is inside).", "FILE")] = None,
     not_box: Annotated[Strings, _repeat("--not-box", "A box beside the object.", "X0,Y0,X1,Y1")] = None,
-    not_polygon: Annotated[Strings, _repeat("--not-polygon", "An outline beside the object.", '"X,Y X,Y X,Y"')] = None,
-    not_scribble: Annotated[Strings, _repeat("--not-scribble", "A stroke beside the object.", '"X,Y X,Y"')] = None,
-    not_mask: Annotated[Strings, _repeat("--not-mask", "A mask picture of what is beside the object.", "FILE")] = None,
+    not_polygon: Annotated[
+        Strings, _repeat("--not-polygon", "An outline beside the object.", '"X,Y X,Y X,Y"')
+    ] = None,
+    not_scribble: Annotated[
+        Strings, _repeat("--not-scribble", "A stroke beside the object.", '"X,Y X,Y"')
+    ] = None,
+    not_mask: Annotated[
+        Strings, _repeat("--not-mask", "A mask picture of what is beside the object.", "FILE")
+    ] = None,
     scribble_width: Annotated[float, typer.Option(help="Width of the strokes in pixels.")] = 5.0,
     prompts: Annotated[
-        Path | None, typer.Option(help="JSON file: a list of prompts of one object, or a list of such lists.", metavar="FILE")
+        Path | None,
+        typer.Option(
+            help="JSON file: a list of prompts of one object, or a list of such lists.", metavar="FILE"
+        ),
     ] = None,
     granularity: Annotated[str, typer.Option(help="auto, part, object, whole, or all three.")] = "auto",
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder for the results.", metavar="DIR")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder for the results.", metavar="DIR")
+    ] = None,
     format: Annotated[
         Strings, _repeat("-f", "png, overlay, cutout, coco, yolo, labelme or svg.", "FORMAT")
     ] = None,
@@ -61,12 +74,21 @@ def segment(
             raise InputError(f"Unknown format {name!r}: expected one of {', '.join(WRITERS)}.")
     request = _request(
         options.read_prompts(
-            points=point or (), boxes=box or (), polygons=polygon or (), scribbles=scribble or (), masks=mask or (),
+            points=point or (),
+            boxes=box or (),
+            polygons=polygon or (),
+            scribbles=scribble or (),
+            masks=mask or (),
             width=scribble_width,
         ),
         options.read_prompts(
-            points=not_point or (), boxes=not_box or (), polygons=not_polygon or (), scribbles=not_scribble or (),
-            masks=not_mask or (), width=scribble_width, positive=False,
+            points=not_point or (),
+            boxes=not_box or (),
+            polygons=not_polygon or (),
+            scribbles=not_scribble or (),
+            masks=not_mask or (),
+            width=scribble_width,
+            positive=False,
         ),
         prompts,
     )
@@ -85,7 +107,10 @@ def segment(
     paths = [path for name in formats for path in WRITERS[name](segments, image.stem, folder, picture)]
     for index, (score, area) in enumerate(zip(segments.scores, segments.areas, strict=True)):
         kind = segments.granularities[index]
-        print(f"mask {index}{f' ({kind})' if kind else ''}: score {score:.2f}, {int(area):,} pixels", file=sys.stderr)
+        print(
+            f"mask {index}{f' ({kind})' if kind else ''}: score {score:.2f}, {int(area):,} pixels",
+            file=sys.stderr,
+        )
     for path in paths:
         print(path)
 

@@ -22,8 +22,8 @@ from promptseg.formats.reading import size as read_size
 from promptseg.geometry import Size
 from promptseg.masks.bridge import bridge_holes
 from promptseg.masks.overlap import union
-from promptseg.masks.polygons import polygon_to_rle, trace_polygons
-from promptseg.masks.records import UNLABELLED
+from promptseg.masks.polygons import trace_polygons
+from promptseg.masks.records import UNLABELLED, ring_to_rle
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 
@@ -130,7 +130,7 @@ def _read_shape(shape: Mapping[str, Any], size: Size) -> RLE | None:
 
 
 def _polygon(shape: Mapping[str, Any], size: Size) -> RLE:
-    return polygon_to_rle(points(shape.get("points"), "The points of a labelme polygon", 3), size)
+    return ring_to_rle(points(shape.get("points"), "The points of a labelme polygon", 3), size)
 
 
 def _corners(shape: Mapping[str, Any]) -> npt.NDArray[np.float64]:
@@ -139,14 +139,14 @@ def _corners(shape: Mapping[str, Any]) -> npt.NDArray[np.float64]:
 
 def _rectangle(shape: Mapping[str, Any], size: Size) -> RLE:
     (x0, y0), (x1, y1) = _corners(shape)
-    return polygon_to_rle([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], size)
+    return ring_to_rle(np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]), size)
 
 
 def _circle(shape: Mapping[str, Any], size: Size) -> RLE:
     centre, rim = _corners(shape)
     angles = np.linspace(0, 2 * np.pi, 256, endpoint=False)
     radius = np.hypot(*(rim - centre))
-    return polygon_to_rle(centre + radius * np.stack([np.cos(angles), np.sin(angles)], axis=1), size)
+    return ring_to_rle(centre + radius * np.stack([np.cos(angles), np.sin(angles)], axis=1), size)
 
 
 def _mask(shape: Mapping[str, Any], size: Size) -> RLE:

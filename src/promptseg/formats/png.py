@@ -13,10 +13,11 @@ from promptseg.errors import FormatError, InputError
 from promptseg.files import atomic_write
 from promptseg.geometry import Size
 from promptseg.images.quiet import quiet_pillow
-from promptseg.masks.rle import MOST_PIXELS, RLE
+from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 
 _MOST_INSTANCES = 65_535
+_MOST_PIXELS = 2**28
 
 
 def write_picture(path: str | os.PathLike[str], picture: Image.Image) -> None:
@@ -119,7 +120,7 @@ def _decode(data: bytes, what: str) -> npt.NDArray[Any]:
     with quiet_pillow():
         try:
             picture = PngImagePlugin.PngImageFile(io.BytesIO(data))
-            if picture.width * picture.height > MOST_PIXELS:
+            if picture.width * picture.height > _MOST_PIXELS:
                 raise FormatError(f"{what} has too many pixels: {picture.width} x {picture.height}.")
             if picture.mode in ("LA", "PA"):
                 return np.asarray(picture.getchannel(0))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from promptseg.errors import FormatError
 from promptseg.geometry import Size
-from promptseg.masks.rle import MOST_PIXELS
+from promptseg.masks.rle import too_large
 
 _FARTHEST = 1e9
 
@@ -86,9 +86,9 @@ def size(height: Any, width: Any, what: str) -> Size:
         FormatError: the sides are not positive integers, or too large.
     """
     whole = all(isinstance(side, int) and not isinstance(side, bool) for side in (height, width))
-    if not whole or height < 1 or width < 1 or height * width > MOST_PIXELS:
+    if not whole or height < 1 or width < 1 or too_large(height, width):
         raise FormatError(
-            f"{what} must have a positive integer height and width and at most {MOST_PIXELS} pixels, "
+            f"{what} must have a positive integer height and width of a sensible size, "
             f"got {shorten(height)} and {shorten(width)}."
         )
     return Size(height, width)

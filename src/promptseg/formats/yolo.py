@@ -16,8 +16,8 @@ from promptseg.files import write_bytes
 from promptseg.formats.reading import read_text, shorten
 from promptseg.geometry import Size
 from promptseg.masks.bridge import bridge_holes
-from promptseg.masks.polygons import polygon_to_rle, trace_polygons
-from promptseg.masks.records import UNLABELLED
+from promptseg.masks.polygons import trace_polygons
+from promptseg.masks.records import UNLABELLED, ring_to_rle
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 
@@ -94,7 +94,7 @@ def read_yolo(
             number, ring = _read_line(words, f"{path}, line {place}")
             if names is not None and number >= len(names):
                 raise FormatError(f"{path}, line {place}: class {number}, but there are {len(names)} names.")
-            masks.append(polygon_to_rle(ring * (size[1], size[0]), size))
+            masks.append(ring_to_rle(ring * (size[1], size[0]), size))
             labels.append(None if names is None else names[number])
     return Segments(Size(*size), tuple(masks), labels=tuple(labels))
 

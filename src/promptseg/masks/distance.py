@@ -4,9 +4,13 @@ import numpy as np
 import numpy.typing as npt
 
 from promptseg.errors import InputError
+from promptseg.masks.regions import components
 from promptseg.masks.rle import RLE
 
 BoolArray = npt.NDArray[np.bool_]
+
+_MOST_PARTS = 64
+"""Masks of more regions than this are worked on as a whole."""
 
 _REVIEW = 8
 """Steps between looks at how far the work area has shrunk."""
@@ -29,6 +33,24 @@ def distance_transform(mask: BoolArray | RLE, *, border: bool = True) -> npt.NDA
 
 
 def _crop_distance(rle: RLE, border: bool) -> npt.NDArray[np.float64]:
+    """Returns the distances inside the box, region by region.
+
+    On the way from one region to another a background pixel comes first, so regions do not matter
+    to each other; and together they would share one large work area.
+    """
+    parts = components(rle)
+    if not 1 < len(parts) <= _MOST_PARTS:
+        return _part_distance(rle, border)
+    x0, y0, x1, y1 = rle.box
+    result = np.zeros((y1 - y0, x1 - x0))
+    for part in parts:
+        left, top, right, bottom = part.box
+        region = result[top - y0 : bottom - y0, left - x0 : right - x0]
+        np.maximum(region, _part_distance(part, border), out=region)
+    return result
+
+
+def _part_distance(rle: RLE, border: bool) -> npt.NDArray[np.float64]:
     """Returns the distances inside the box; the nearest outside pixel is in it or in the ring around it."""
     x0, y0, x1, y1 = rle.box
     top, left = border or y0 > 0, border or x0 > 0

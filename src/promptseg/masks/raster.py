@@ -18,6 +18,9 @@ from promptseg.masks.rle import RLE
 Points = npt.ArrayLike
 """(N, 2) x, y pixels."""
 
+_MOST_CROSSINGS = 50_000_000
+"""Bounds memory: a zigzag of few corners over a wide picture crosses very many columns."""
+
 _PIECE = 64.0
 """Strokes are painted in pieces of at most this many pixels, so that work follows the length, not the box."""
 
@@ -26,7 +29,7 @@ def rings_to_rle(rings: Sequence[Points], size: tuple[int, int]) -> RLE:
     """Returns the pixels inside an odd number of the closed rings (an outline with its holes, for one).
 
     Raises:
-        InputError: a ring is not a list of finite (x, y) pairs.
+        InputError: a ring is not a list of finite (x, y) pairs, or too intricate for the picture.
     """
     height, width = size
     crossings = [_crossings(_checked(ring), height, width) for ring in rings]
@@ -46,6 +49,8 @@ def _crossings(ring: npt.NDArray[np.float64], height: int, width: int) -> npt.ND
     first = np.ceil(np.clip(low[:, 0], 0, width) - 0.5).astype(np.int64)
     last = np.ceil(np.clip(high[:, 0], 0, width) - 0.5).astype(np.int64)
     counts = np.maximum(last - first, 0)
+    if counts.sum() > _MOST_CROSSINGS:
+        raise InputError(f"This outline crosses too many columns of pixels: {counts.sum()}. Simplify it.")
     edge = np.repeat(np.arange(len(ring)), counts)
     columns = np.arange(len(edge)) + np.repeat(first - (np.cumsum(counts) - counts), counts)
     step = high[edge] - low[edge]

@@ -6,11 +6,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from promptseg.errors import FormatError
+from promptseg.errors import FormatError, InputError
 from promptseg.geometry import Size
-from promptseg.masks.polygons import polygons_to_mask
-from promptseg.masks.rle import MOST_PIXELS, RLE
+from promptseg.masks.overlap import union
+from promptseg.masks.raster import polygon_to_rle
+from promptseg.masks.rle import RLE, too_large
 from promptseg.masks.segments import Segments
+
+_FARTHEST = 1e9
 
 UNLABELLED = "object"
 """Category of masks without a label: COCO demands one."""
@@ -101,7 +104,7 @@ def all_from_coco(record: Any) -> dict[int, tuple[str, Segments]]:
     sizes: dict[int, tuple[str, Size]] = {}
     for entry in _entries(record, "images"):
         size = Size(_integer(entry, "height"), _integer(entry, "width"))
-        if min(size) < 1 or size.height * size.width > MOST_PIXELS:
+        if min(size) < 1 or too_large(*size):
             raise FormatError(
                 f"A COCO image has an impossible size: height {size.height}, width {size.width}."
             )
@@ -127,7 +130,7 @@ def mask_from_coco(segmentation: Any, size: Size) -> RLE:
         FormatError: it is malformed, or of another size than the picture.
     """
     if isinstance(segmentation, list):
-        return polygons_to_mask([_ring(flat) for flat in segmentation], size)
+        return union([ring_to_rle(_ring(flat), size) for flat in segmentation], size)
     mask = RLE.from_coco(segmentation)
     if mask.size != size:
         raise FormatError(
@@ -136,9 +139,21 @@ def mask_from_coco(segmentation: Any, size: Size) -> RLE:
     return mask
 
 
+def ring_to_rle(ring: npt.NDArray[np.float64], size: tuple[int, int]) -> RLE:
+    """Paints a ring that comes from a file.
+
+    Raises:
+        FormatError: it is too intricate for the picture.
+    """
+    try:
+        return polygon_to_rle(ring, size)
+    except InputError as error:
+        raise FormatError(str(error)) from error
+
+
 def _ring(flat: Any) -> npt.NDArray[np.float64]:
     numbers = flat if isinstance(flat, list) else []
-    real = all(isinstance(number, int | float) and abs(number) < MOST_PIXELS for number in numbers)
+    real = all(isinstance(number, int | float) and abs(number) <= _FARTHEST for number in numbers)
     if not real or len(numbers) < 6 or len(numbers) % 2:
         raise FormatError(
             f"A COCO polygon must be a flat list of x, y, x, y, ... of at least three points, "

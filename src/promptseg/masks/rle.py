@@ -18,7 +18,10 @@ from promptseg.masks import runlength
 BoolArray = npt.NDArray[np.bool_]
 
 MOST_PIXELS = 2**31
-"""Masks of more pixels than this are refused when read from a file."""
+"""Masks of more pixels are refused when read from a file."""
+
+LONGEST_SIDE = 1_000_000
+"""Masks with a longer side are refused when read from a file."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -210,6 +213,11 @@ def _checked(mask: BoolArray) -> BoolArray:
     return mask if mask.dtype == np.bool_ else mask != 0
 
 
+def too_large(height: int, width: int) -> bool:
+    """Returns whether masks of this size are refused when read from a file."""
+    return height * width > MOST_PIXELS or max(height, width) > LONGEST_SIDE
+
+
 def _read_record(record: Any) -> tuple[Size, runlength.Int64]:
     if not isinstance(record, Mapping) or "size" not in record or "counts" not in record:
         raise FormatError(
@@ -241,9 +249,10 @@ def _read_size(given: Any) -> Size:
             f"An RLE size must be [height, width], two positive integers, got {str(given)[:80]!r}."
         )
     size = Size(int(numbers[0]), int(numbers[1]))
-    if size.height * size.width > MOST_PIXELS:
+    if too_large(*size):
         raise FormatError(
-            f"An RLE mask of {size.height} x {size.width} pixels is too large: at most {MOST_PIXELS}."
+            f"An RLE mask of {size.height} x {size.width} pixels is too large: at most {MOST_PIXELS} pixels "
+            f"and sides of {LONGEST_SIDE}."
         )
     return size
 

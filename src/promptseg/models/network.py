@@ -68,4 +68,3 @@ class Network:
         entry = graph_manifest()["models"][self.name][graph]
         packed = resources.files("promptseg.models.graphs").joinpath(entry["file"]).read_bytes()
         return assemble(gzip.decompress(packed), entry["tensors"], self.tensors)
-

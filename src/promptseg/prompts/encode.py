@@ -120,7 +120,9 @@ def encode_object(
             if feed.mask:
                 drawn = grid if drawn is None else np.maximum(drawn, grid)
     if not any(prompt.positive for prompt in prompts) and memory is None:
-        raise PromptError("Every prompt is negative: give at least one positive prompt that shows the object.")
+        raise PromptError(
+            "Every prompt is negative: give at least one positive prompt that shows the object."
+        )
     if box is None:
         points.append((0.0, 0.0))
         labels.append(PAD)
@@ -168,7 +170,10 @@ def draw_on_grid(prompt: Prompt, frame: ResizeFrame) -> Float32:
         raise TypeError(f"{type(prompt).__name__} has no shape to draw.")
     if not shape.any():  # thinner than a grid cell
         shape = stroke_to_mask(np.vstack([outline, outline[:1]]), 1.0, size)
-    height, width = -(-frame.resized.height * GRID // frame.side), -(-frame.resized.width * GRID // frame.side)
+    height, width = (
+        -(-frame.resized.height * GRID // frame.side),
+        -(-frame.resized.width * GRID // frame.side),
+    )
     shape[height:], shape[:, width:] = False, False
     if not shape.any():
         raise PromptError(f"This {prompt.kind} does not touch the picture of {_spell(frame.original)}.")

@@ -117,7 +117,11 @@ class Polygon:
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain JSON."""
-        return {"type": self.kind, "points": [list(point) for point in self.points], "positive": self.positive}
+        return {
+            "type": self.kind,
+            "points": [list(point) for point in self.points],
+            "positive": self.positive,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +193,11 @@ class Mask:
         """Returns plain JSON: the mask as COCO RLE after thresholding at one half."""
         from promptseg.masks.rle import RLE
 
-        return {"type": self.kind, "segmentation": RLE.encode(self.array > 0.5).to_coco(), "positive": self.positive}
+        return {
+            "type": self.kind,
+            "segmentation": RLE.encode(self.array > 0.5).to_coco(),
+            "positive": self.positive,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,11 +248,15 @@ def prompt_from_json(record: Mapping[str, Any]) -> Prompt:
         if kind == "text":
             return Text(record["phrase"])
     except (KeyError, TypeError, AttributeError) as error:
-        raise PromptError(f"This prompt record lacks a field or has a wrong one ({error}): {record!r}.") from error
+        raise PromptError(
+            f"This prompt record lacks a field or has a wrong one ({error}): {record!r}."
+        ) from error
     raise PromptError(f"Unknown prompt type {kind!r}: expected point, box, polygon, scribble, mask or text.")
 
 
-def group_objects(prompts: "Prompt | Sequence[Prompt] | Sequence[Sequence[Prompt]]") -> tuple[ObjectPrompts, ...]:
+def group_objects(
+    prompts: "Prompt | Sequence[Prompt] | Sequence[Sequence[Prompt]]",
+) -> tuple[ObjectPrompts, ...]:
     """Sorts what a caller gave into objects.
 
     One prompt or a flat list of prompts speaks of one object; a list of lists speaks of several. A flat list that
@@ -268,7 +280,9 @@ def group_objects(prompts: "Prompt | Sequence[Prompt] | Sequence[Sequence[Prompt
                 _check(part)
         return objects
     if any(lists):
-        raise PromptError("Give either prompts of one object, or one list of prompts per object, not a mixture.")
+        raise PromptError(
+            "Give either prompts of one object, or one list of prompts per object, not a mixture."
+        )
     for item in items:
         _check(item)
     if len(items) > 1 and all(isinstance(item, Box) and item.positive for item in items):

@@ -54,7 +54,9 @@ def create_runtime(
     if runtime == "auto":
         runtime = _choose(device, precision)
     if device != "cpu" and runtime != "torch":
-        raise InputError(f"The {runtime} runtime computes on the CPU only, got device={device!r}. Use runtime='torch'.")
+        raise InputError(
+            f"The {runtime} runtime computes on the CPU only, got device={device!r}. Use runtime='torch'."
+        )
     count = threads or default_threads()
 
     def make_onnx() -> Runtime:
@@ -74,7 +76,11 @@ def create_runtime(
 
         return TorchRuntime(network, threads=count, precision=precision, device=device)
 
-    makers: dict[str, Callable[[], Runtime]] = {"onnx": make_onnx, "openvino": make_openvino, "torch": make_torch}
+    makers: dict[str, Callable[[], Runtime]] = {
+        "onnx": make_onnx,
+        "openvino": make_openvino,
+        "torch": make_torch,
+    }
     return makers[runtime]()
 
 

@@ -58,7 +58,9 @@ def _open(model: bytes, threads: int) -> "InferenceSession":
     try:
         import onnxruntime as ort
     except ImportError as error:
-        raise UnavailableError("ONNX Runtime is not installed. Install it with: pip install onnxruntime") from error
+        raise UnavailableError(
+            "ONNX Runtime is not installed. Install it with: pip install onnxruntime"
+        ) from error
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

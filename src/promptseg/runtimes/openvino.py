@@ -4,6 +4,8 @@ import io
 import threading
 from typing import Any
 
+import numpy as np
+
 from promptseg.errors import InputError, UnavailableError
 from promptseg.models.network import Network
 from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs, Float32
@@ -36,14 +38,23 @@ class OpenVinoRuntime:
 
     def encode(self, image: Float32) -> Float32:
         """Embeds normalised, padded pictures; see `Runtime.encode`."""
-        return self._run("encoder", {"image": image})[0]
+        return np.concatenate([self._run("encoder", {"image": one[None]})[0] for one in image])
 
     def decode(self, embedding: Float32, inputs: DecoderInputs) -> DecoderOutputs:
-        """Decodes prompts on one picture; see `Runtime.decode`."""
-        feeds = {"features": embedding, "points": inputs.points, "labels": inputs.labels}
-        if inputs.mask_logits is None:
-            return DecoderOutputs(*self._run("decoder", feeds))
-        return DecoderOutputs(*self._run("mask_decoder", {**feeds, "mask_logits": inputs.mask_logits}))
+        """Decodes prompts on one picture; see `Runtime.decode`.
+
+        One object at a time: the graphs are compiled for one, and larger batches are not faster on a CPU.
+        """
+        parts: list[list[Float32]] = []
+        for row in range(len(inputs.labels)):
+            one = slice(row, row + 1)
+            feeds = {"features": embedding, "points": inputs.points[one], "labels": inputs.labels[one]}
+            graph = "decoder"
+            if inputs.mask_logits is not None:
+                graph, feeds["mask_logits"] = "mask_decoder", inputs.mask_logits[one]
+            parts.append(self._run(graph, feeds))
+        logits, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return DecoderOutputs(logits, scores)
 
     def _run(self, graph: str, feeds: dict[str, Any]) -> list[Float32]:
         results = self._request(graph).infer(feeds)
@@ -60,8 +71,7 @@ class OpenVinoRuntime:
         with self._lock:
             if graph not in self._compiled:
                 model = self._core.read_model(io.BytesIO(self._network.model(graph)))
-                if graph == "encoder":
-                    model.reshape([1, 3, self._network.side, self._network.side])
+                model.reshape({port.any_name: _one(port.partial_shape) for port in model.inputs})
                 options = {
                     "INFERENCE_PRECISION_HINT": _HINTS[self.precision],
                     "INFERENCE_NUM_THREADS": self._threads,
@@ -69,3 +79,8 @@ class OpenVinoRuntime:
                 }
                 self._compiled[graph] = self._core.compile_model(model, "CPU", options)
             return self._compiled[graph]
+
+
+def _one(shape: Any) -> list[int]:
+    """Fixes the batch to one; the number of tokens stays open."""
+    return [1, *(side.get_length() if side.is_static else -1 for side in list(shape)[1:])]

@@ -13,7 +13,9 @@ class TorchRuntime:
 
     name = "torch"
 
-    def __init__(self, network: Network, *, threads: int, precision: str = "auto", device: str = "cpu") -> None:
+    def __init__(
+        self, network: Network, *, threads: int, precision: str = "auto", device: str = "cpu"
+    ) -> None:
         try:
             import torch
         except ImportError as error:
@@ -26,7 +28,9 @@ class TorchRuntime:
             torch.empty(1, device=self._device)
         except (RuntimeError, AssertionError) as error:
             reason = str(error).splitlines()[0]
-            raise InputError(f"The device {device!r} cannot be used here ({reason}). Use cpu, cuda or mps.") from error
+            raise InputError(
+                f"The device {device!r} cannot be used here ({reason}). Use cpu, cuda or mps."
+            ) from error
         self.precision = precision
         self._network = network
         self._threads = threads
@@ -39,7 +43,9 @@ class TorchRuntime:
 
     def decode(self, embedding: Float32, inputs: DecoderInputs) -> DecoderOutputs:
         """Decodes prompts on one picture; see `Runtime.decode`."""
-        logits, scores = self._call("predict_masks", embedding, inputs.points, inputs.labels, inputs.mask_logits)
+        logits, scores = self._call(
+            "predict_masks", embedding, inputs.points, inputs.labels, inputs.mask_logits
+        )
         return DecoderOutputs(logits, scores)
 
     def _call(self, method: str, *arrays: Any) -> Any:

@@ -135,4 +135,3 @@ def check_granularity(granularity: str) -> None:
     """
     if granularity not in get_args(Granularity):
         raise InputError(f"Unknown granularity {granularity!r}: expected {', '.join(get_args(Granularity))}.")
-

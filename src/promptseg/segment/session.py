@@ -57,7 +57,9 @@ class Session:
         """
         check_granularity(granularity)
         if granularity == "all":
-            raise InputError('A session keeps one mask per object: choose "auto", "part", "object" or "whole".')
+            raise InputError(
+                'A session keeps one mask per object: choose "auto", "part", "object" or "whole".'
+            )
         if not prompts:
             raise PromptError("Give at least one prompt to add.")
         state = self._history[self._now]
@@ -137,7 +139,9 @@ class Session:
             if record["image"]["sha256"] != embedded.image.digest:
                 raise InputError("This session record belongs to another picture (its sha256 differs).")
             if record["model"] != embedded.model:
-                raise InputError(f"This session was held with {record['model']!r}, not with {embedded.model!r}.")
+                raise InputError(
+                    f"This session was held with {record['model']!r}, not with {embedded.model!r}."
+                )
             for item in record["rounds"]:
                 prompts = tuple(prompt_from_json(part) for part in item["prompts"])
                 session.add(*prompts, object_id=int(item["object_id"]), granularity=item["granularity"])

@@ -27,7 +27,10 @@ def double(deconvolution: nn.ConvTranspose2d, x_ZC: Tensor) -> Tensor:
     """
     weight_4OC = deconvolution.weight.permute(2, 3, 1, 0).flatten(0, 2)
     bias = cast(Tensor, deconvolution.bias).repeat(4)
-    return F.linear(x_ZC, weight_4OC, bias).unflatten(-1, (4, deconvolution.out_channels))
+    flat = F.linear(
+        x_ZC.flatten(0, -2), weight_4OC, bias
+    )  # a plain matrix: engines fuse the bias into the product
+    return flat.reshape(*x_ZC.shape[:-1], 4, deconvolution.out_channels)
 
 
 class MaskDecoder(nn.Module):
@@ -58,24 +61,19 @@ class MaskDecoder(nn.Module):
         positions_1PC: Tensor,
         sparse_BNC: Tensor,
         absent_BN: Tensor,
-        *,
-        shared: bool,
     ) -> tuple[Tensor, Tensor]:
         """Returns mask logits (B, M, 4H, 4W) and predicted IoU (B, M), a regression that may exceed 1.
 
         Args:
-            image_bPC: the embedding plus the dense prompt; (1, P, C) if `shared`.
+            image_bPC: the embedding plus the dense prompt; (1, P, C) if all objects see the very same.
             positions_1PC: positions of the image tokens.
             sparse_BNC: prompt tokens.
             absent_BN: true where a token only fills a ragged batch.
-            shared: all objects see the very same picture.
         """
         learned_LC = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
         prompt_BTC = torch.cat([learned_LC.expand(sparse_BNC.shape[0], -1, -1), sparse_BNC], 1)
         mask_BT = F.pad(absent_BN.to(prompt_BTC.dtype) * MASKED, (1 + self.masks, 0))
-        tokens_BTC, image_BPC = self.transformer(
-            prompt_BTC, image_bPC, positions_1PC, mask_BT[:, None, None], shared=shared
-        )
+        tokens_BTC, image_BPC = self.transformer(prompt_BTC, image_bPC, positions_1PC, mask_BT[:, None, None])
         mask_tokens_MBC = tokens_BTC[:, 1 : 1 + self.masks].transpose(0, 1)
         filters_MBc = side_by_side(list(self.output_hypernetworks_mlps), mask_tokens_MBC)
         return self._paint(image_BPC, filters_MBc), self.iou_prediction_head(tokens_BTC[:, 0])

@@ -53,7 +53,6 @@ class Sam(nn.Module):
             self.prompt_encoder.dense_positions(),
             self.prompt_encoder.sparse_tokens(points_BN2, labels_BN),
             labels_BN == LABEL_ABSENT,
-            shared=mask_logits_B1HW is None and embedding_bCHW.shape[0] == 1,
         )
 
 

@@ -1,7 +1,7 @@
 """SAM's two-way transformer: prompt tokens and image tokens attend to each other (SAM paper, appendix A).
 
 Shapes: B objects, b = B or 1 (all objects share the picture), N tokens, P image tokens, Q queries, K keys,
-C channels, h heads, d channels of a head.
+C channels, h heads, d channels of a head, R = h*N rows of all heads.
 """
 
 from torch import Tensor, nn
@@ -12,10 +12,7 @@ from promptseg.models.sam.config import DecoderConfig
 
 
 class Attention(nn.Module):
-    """Multi-head attention whose inner width may be smaller than that of its inputs.
-
-    Written as two plain products with broadcasting, so that a picture shared by B objects is never copied.
-    """
+    """Multi-head attention whose inner width may be smaller than that of its inputs."""
 
     def __init__(self, channels: int, inner: int, heads: int) -> None:
         super().__init__()
@@ -38,10 +35,49 @@ class Attention(nn.Module):
     def _heads(self, x_BNC: Tensor) -> Tensor:
         return x_BNC.unflatten(2, (self.heads, self.head_channels)).transpose(1, 2)
 
+    def _per_head(self, projection: nn.Linear) -> tuple[Tensor, Tensor]:
+        weight_hdC = projection.weight.unflatten(0, (self.heads, self.head_channels))
+        return weight_hdC, projection.bias.reshape(self.heads, 1, self.head_channels)
 
-def attend_to_shared(attention: Attention, q_BNC: Tensor, k_1PC: Tensor, v_1PC: Tensor) -> Tensor:
-    """Attention of B objects to one picture: the keys are projected once and the queries stand in one row."""
-    return attention(q_BNC.flatten(0, 1).unsqueeze(0), k_1PC, v_1PC).reshape(q_BNC.shape)
+
+class TokenToImage(Attention):
+    """Attention of few tokens to many image cells, without ever projecting the cells.
+
+    The product q (W k)^T is (q W) k^T, and attention times (W v) is W times (attention times v): with 7 tokens and 8
+    heads that is 56 rows instead of 128 columns at each of 4,096 cells. The bias of the keys adds the same to all
+    logits of a query and falls out of the softmax; that of the values passes through it unchanged.
+    """
+
+    def forward(self, q_BNC: Tensor, k_bPC: Tensor, v_bPC: Tensor) -> Tensor:  # type: ignore[override]
+        """Returns (B, N, C)."""
+        batch, tokens, _ = q_BNC.shape
+        key_hdC, _ = self._per_head(self.k_proj)
+        value_hdC, bias_h1d = self._per_head(self.v_proj)
+        q_BhNd = self._heads(self.q_proj(q_BNC))
+        probe_BRC = (q_BhNd @ (key_hdC * self.head_channels**-0.5)).flatten(1, 2)  # R = heads * tokens rows
+        if k_bPC.shape[0] == 1:  # one picture for all objects: their rows stand below each other
+            probe_BRC = probe_BRC.flatten(0, 1).unsqueeze(0)
+        found_BRC = (probe_BRC @ k_bPC.transpose(1, 2)).softmax(-1) @ v_bPC
+        found_BhNC = found_BRC.reshape(batch, self.heads, tokens, -1)
+        out_BhNd = found_BhNC @ value_hdC.transpose(1, 2) + bias_h1d
+        return self.out_proj(out_BhNd.transpose(1, 2).flatten(2))
+
+
+class ImageToToken(Attention):
+    """Attention of many image cells to few tokens; the same rearrangement seen from the other side."""
+
+    def forward(self, q_bPC: Tensor, k_BNC: Tensor, v_BNC: Tensor, mask_B11N: Tensor) -> Tensor:  # type: ignore[override]
+        """Returns (B, P, C). The mask is added to the logits of the tokens."""
+        batch, tokens, _ = k_BNC.shape
+        query_hdC, bias_h1d = self._per_head(self.q_proj)
+        k_BhNd = self._heads(self.k_proj(k_BNC)) * self.head_channels**-0.5
+        probe_BRC = (k_BhNd @ query_hdC).flatten(1, 2)
+        offset_B1R = ((k_BhNd * bias_h1d).sum(-1) + mask_B11N[:, :, 0]).reshape(batch, 1, -1)
+        logits_BPR = q_bPC @ probe_BRC.transpose(1, 2) + offset_B1R
+        weights_BPR = logits_BPR.unflatten(2, (self.heads, tokens)).softmax(-1).flatten(2)
+        out_hdC = self.out_proj.weight.t().unflatten(0, (self.heads, self.head_channels))
+        said_BRC = (self._heads(self.v_proj(v_BNC)) @ out_hdC).flatten(1, 2)
+        return weights_BPR @ said_BRC + self.out_proj.bias
 
 
 class TwoWayLayer(nn.Module):
@@ -53,12 +89,12 @@ class TwoWayLayer(nn.Module):
         self.first = first
         self.self_attn = Attention(channels, channels, heads)
         self.norm1 = nn.LayerNorm(channels)
-        self.cross_attn_token_to_image = Attention(channels, inner, heads)
+        self.cross_attn_token_to_image = TokenToImage(channels, inner, heads)
         self.norm2 = nn.LayerNorm(channels)
         self.mlp = TwoLayerMLP(channels, config.mlp_channels, F.relu)
         self.norm3 = nn.LayerNorm(channels)
         self.norm4 = nn.LayerNorm(channels)
-        self.cross_attn_image_to_token = Attention(channels, inner, heads)
+        self.cross_attn_image_to_token = ImageToToken(channels, inner, heads)
 
     def forward(
         self,
@@ -67,18 +103,15 @@ class TwoWayLayer(nn.Module):
         prompt_BNC: Tensor,
         positions_1PC: Tensor,
         mask_B11N: Tensor,
-        *,
-        shared: bool,
     ) -> tuple[Tensor, Tensor]:
         """Returns the new tokens (B, N, C) and the new picture (B, P, C).
 
         Args:
             tokens_BNC: the tokens so far.
-            image_bPC: the picture so far, (1, P, C) if `shared`.
+            image_bPC: the picture so far, (1, P, C) while all objects still see the very same one.
             prompt_BNC: the tokens as they were at first; they serve as positions of the tokens.
             positions_1PC: positions of the image tokens.
             mask_B11N: added to the logits wherever a token is a key.
-            shared: all objects still see the very same picture.
         """
         if self.first:  # neither positions nor a shortcut: the result replaces the tokens
             tokens_BNC = self.norm1(self.self_attn(tokens_BNC, tokens_BNC, tokens_BNC, mask_B11N))
@@ -89,10 +122,7 @@ class TwoWayLayer(nn.Module):
             )
         seen_bPC = image_bPC + positions_1PC
         placed_BNC = tokens_BNC + prompt_BNC
-        if shared:
-            found_BNC = attend_to_shared(self.cross_attn_token_to_image, placed_BNC, seen_bPC, image_bPC)
-        else:
-            found_BNC = self.cross_attn_token_to_image(placed_BNC, seen_bPC, image_bPC)
+        found_BNC = self.cross_attn_token_to_image(placed_BNC, seen_bPC, image_bPC)
         tokens_BNC = self.norm2(tokens_BNC + found_BNC)
         tokens_BNC = self.norm3(tokens_BNC + self.mlp(tokens_BNC))
         told_BPC = self.cross_attn_image_to_token(seen_bPC, tokens_BNC + prompt_BNC, tokens_BNC, mask_B11N)
@@ -106,7 +136,7 @@ class TwoWayTransformer(nn.Module):
         super().__init__()
         channels = config.channels
         self.layers = nn.ModuleList(TwoWayLayer(config, first=i == 0) for i in range(config.depth))
-        self.final_attn_token_to_image = Attention(channels, config.attention_channels, config.heads)
+        self.final_attn_token_to_image = TokenToImage(channels, config.attention_channels, config.heads)
         self.norm_final_attn = nn.LayerNorm(channels)
 
     def forward(
@@ -115,16 +145,11 @@ class TwoWayTransformer(nn.Module):
         image_bPC: Tensor,
         positions_1PC: Tensor,
         mask_B11N: Tensor,
-        *,
-        shared: bool,
     ) -> tuple[Tensor, Tensor]:
         """Returns the tokens (B, N, C) and the picture (B, P, C) after all layers; see `TwoWayLayer`."""
         tokens_BNC = prompt_BNC
         for layer in self.layers:
-            tokens_BNC, image_bPC = layer(
-                tokens_BNC, image_bPC, prompt_BNC, positions_1PC, mask_B11N, shared=shared
-            )
-            shared = False
+            tokens_BNC, image_bPC = layer(tokens_BNC, image_bPC, prompt_BNC, positions_1PC, mask_B11N)
         found_BNC = self.final_attn_token_to_image(
             tokens_BNC + prompt_BNC, image_bPC + positions_1PC, image_bPC
         )
