@@ -21,8 +21,8 @@ from promptseg.masks.rle import RLE
 
 Float32 = npt.NDArray[np.float32]
 
-_CHUNK = 64
-"""Output rows per matrix product: few enough that the operator stays a narrow band."""
+_CHUNK = 32
+"""Output rows at a time: few enough to stay in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,14 +32,19 @@ class _Axis:
     starts: npt.NDArray[np.int64]
     weights: Float32
 
-    def block(self, first: int, last: int) -> tuple[slice, Float32]:
-        """Returns the inputs that outputs `first:last` need, and the dense matrix between them."""
-        starts = self.starts[first:last] - self.starts[first]
-        matrix = np.zeros((last - first, int(starts[-1]) + self.weights.shape[1]), np.float32)
-        columns = starts[:, None] + np.arange(self.weights.shape[1])
-        np.put_along_axis(matrix, columns, self.weights[first:last], axis=1)
-        begin = int(self.starts[first])
-        return slice(begin, begin + matrix.shape[1]), matrix
+    def mix(self, rows: Float32, first: int, last: int, out: Float32) -> Float32:
+        """Writes outputs `first:last` of the operator along axis 0 of `rows` into `out`, and returns it.
+
+        Rows are gathered and added tap by tap. A matrix product would be shorter, but its thread pool goes on
+        spinning afterwards and takes the processors from the inference engine.
+        """
+        starts, weights = self.starts[first:last], self.weights[first:last, :, None]
+        np.multiply(rows[starts], weights[:, 0], out=out)
+        for tap in range(1, weights.shape[1]):
+            part = rows[starts + tap]
+            part *= weights[:, tap]
+            out += part
+        return out
 
     def reached(self, first: int, last: int) -> tuple[int, int]:
         """Returns the range of outputs that inputs `first:last` have any part in."""
@@ -84,12 +89,9 @@ def _axes(logits: Float32, frame: ResizeFrame) -> tuple[_Axis, _Axis]:
 
 def _widen(logits: Float32, axis: _Axis, first: int, last: int) -> Float32:
     """Enlarges the columns of `logits` to outputs `first:last` of `axis`."""
-    wide = np.empty((len(logits), last - first), np.float32)
-    for begin in range(first, last, _CHUNK):
-        end = min(begin + _CHUNK, last)
-        columns, matrix = axis.block(begin, end)
-        np.matmul(logits[:, columns], matrix.T, out=wide[:, begin - first : end - first])
-    return wide
+    columns = np.ascontiguousarray(logits.T)
+    wide = axis.mix(columns, first, last, np.empty((last - first, len(logits)), np.float32))
+    return np.ascontiguousarray(wide.T)
 
 
 def _bands(wide: Float32, axis: _Axis, first: int, last: int) -> Iterator[tuple[int, Float32]]:
@@ -97,8 +99,7 @@ def _bands(wide: Float32, axis: _Axis, first: int, last: int) -> Iterator[tuple[
     buffer = np.empty((_CHUNK, wide.shape[1]), np.float32)
     for begin in range(first, last, _CHUNK):
         end = min(begin + _CHUNK, last)
-        rows, matrix = axis.block(begin, end)
-        yield begin, np.matmul(matrix, wide[rows], out=buffer[: end - begin])
+        yield begin, axis.mix(wide, begin, end, buffer[: end - begin])
 
 
 def upsample_logits(logits: Float32, frame: ResizeFrame) -> Float32:
