@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 
@@ -25,7 +26,7 @@ class Worker:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
 
-    def ask(self, *job):
+    def ask(self, *job: object) -> Any:
         """Sends a job and returns the answer."""
         self.process.stdin.write(json.dumps(job) + "\n")
         self.process.stdin.flush()
@@ -34,7 +35,9 @@ class Worker:
 
 def main() -> None:
     """Runs the command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--peer-python", required=True)
     parser.add_argument("--checkpoint", required=True)
     parser.add_argument("--picture", default=str(HERE.parent / "examples/astronaut.jpg"))
@@ -61,7 +64,11 @@ def main() -> None:
     print("|---|---|---|---|")
     for (task, name), values in seconds.items():
         ratios = [a / b for a, b in zip(seconds[task, "peer"], values, strict=True)]
-        spread = f"{statistics.median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f})" if name != "peer" else ""
+        spread = (
+            f"{statistics.median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f})"
+            if name != "peer"
+            else ""
+        )
         print(f"| {task} | {name} | {statistics.median(values) * 1e3:.1f} ms | {spread} |")
 
 

@@ -1,6 +1,6 @@
 """One contestant in its own process: reads a job per line on stdin, does it, answers with seconds. Used by peer.py.
 
-    python worker.py ours RUNTIME | peer CHECKPOINT
+python worker.py ours RUNTIME | peer CHECKPOINT
 """
 
 import json

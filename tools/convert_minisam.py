@@ -15,7 +15,7 @@ import json
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -168,7 +168,11 @@ def recover(folder: Path) -> Tensors:
 
 def write(tensors: Tensors, target: Path) -> None:
     """Writes the compact tensors and, beside them, their provenance."""
-    metadata = {"model": "mobile-sam", "licence": "Apache-2.0", "origin": "ChaoningZhang/MobileSAM, mobile_sam.pt"}
+    metadata = {
+        "model": "mobile-sam",
+        "licence": "Apache-2.0",
+        "origin": "ChaoningZhang/MobileSAM, mobile_sam.pt",
+    }
     content = save(compact(tensors), metadata=metadata)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(content)
@@ -180,7 +184,10 @@ def write(tensors: Tensors, target: Path) -> None:
         "licence": "Apache-2.0",
         "origin": "MobileSAM (ChaoningZhang/MobileSAM, mobile_sam.pt; TinyViT distilled from Segment Anything)",
         "recovered_from": f"npm {PACKAGE}, {INTEGRITY}",
-        "not_recovered": ["image_encoder.norm_head.*", "image_encoder.head.* (unused 1000-way classifier; zeros)"],
+        "not_recovered": [
+            "image_encoder.norm_head.*",
+            "image_encoder.head.* (unused 1000-way classifier; zeros)",
+        ],
     }
     target.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n")
     print(f"{target}: {len(content) / 1e6:.1f} MB, sha256 {record['sha256']}")
@@ -226,15 +233,26 @@ def verify(folder: Path, tensors: Tensors, pictures: list[Path]) -> None:
             mine = logits[0, best].numpy()
             pair = (mine > 0, low[0, 0] > 0)
             iou = np.logical_and(*pair).sum() / max(1, np.logical_or(*pair).sum())
-            differences = (abs(ours - theirs).max(), abs(mine - low[0, 0]).max(), abs(float(scores[0, best]) - float(score[0, 0])))
+            differences = (
+                abs(ours - theirs).max(),
+                abs(mine - low[0, 0]).max(),
+                abs(float(scores[0, best]) - float(score[0, 0])),
+            )
             worst = np.maximum(worst, (*differences, 1 - iou))
-            print(f"  {label} {path.name}: embedding {differences[0]:.1e}, logits {differences[1]:.1e}, IoU score {differences[2]:.1e}, mask IoU {iou:.5f}")
-        print(f"{label}: worst embedding {worst[0]:.1e}, logits {worst[1]:.1e}, score {worst[2]:.1e}, mask IoU {1 - worst[3]:.5f}")
+            print(f"  {label} {path.name}: {_spell((*differences, 1 - iou))}")
+        print(f"{label}: worst {_spell(worst)}")
+
+
+def _spell(differences: Sequence[float]) -> str:
+    embedding, logits, score, missed = differences
+    return f"embedding {embedding:.1e}, logits {logits:.1e}, IoU score {score:.1e}, mask IoU {1 - missed:.5f}"
 
 
 def main() -> None:
     """Runs the command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--verify", nargs="+", type=Path, default=[], metavar="PICTURE")
     parser.add_argument("--target", type=Path, default=TARGET)
     options = parser.parse_args()

@@ -1,7 +1,7 @@
 """Writes the weightless graphs and their manifest into the package: run it after any change to models/sam.
 
-    python tools/export_graphs.py            # all
-    python tools/export_graphs.py decoder    # only those whose file name holds this word
+python tools/export_graphs.py            # all
+python tools/export_graphs.py decoder    # only those whose file name holds this word
 """
 
 import gzip
@@ -26,14 +26,18 @@ def write(file: str, model: str, graph: str) -> dict[str, object]:
     traced = trace(model, graph)
     content = gzip.compress(traced.model.SerializeToString(), mtime=0)
     (TARGET / file).write_bytes(content)
-    print(f"{file}: {len(content) / 1e3:.0f} kB, {len(traced.model.graph.node)} nodes, {len(traced.tensors)} tensors")
+    print(
+        f"{file}: {len(content) / 1e3:.0f} kB, {len(traced.model.graph.node)} nodes, {len(traced.tensors)} tensors"
+    )
     digest = hashlib.sha256(content).hexdigest()
     return {"file": file, "sha256": digest, **declared(traced.model), "tensors": list(traced.tensors)}
 
 
 def main() -> None:
     """Runs the command."""
-    decoders = {graph: write(f"{graph}.onnx.gz", "mobile-sam", graph) for graph in ("decoder", "mask_decoder")}
+    decoders = {
+        graph: write(f"{graph}.onnx.gz", "mobile-sam", graph) for graph in ("decoder", "mask_decoder")
+    }
     models = {
         model: {"encoder": write(f"encoder_{model.replace('-', '_')}.onnx.gz", model, "encoder"), **decoders}
         for model in MODELS

@@ -2,8 +2,7 @@
 
 import contextlib
 import os
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,7 +10,7 @@ from promptseg.errors import OutputError
 
 
 @contextlib.contextmanager
-def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def atomic_write(path: str | os.PathLike[str]) -> Generator[BinaryIO]:
     """Opens a temporary file beside `path` and renames it onto `path` when the block ends well.
 
     Parent folders are made. When the block raises, the temporary file is removed and `path` is untouched.
@@ -20,15 +19,19 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         OutputError: the folder or file cannot be written (no permission, disk full, path is a folder).
     """
     target = Path(path)
-    temporary: str | None = None
+    if "\0" in str(target):
+        raise OutputError(f"Cannot write {str(target)!r}: a file name holds no null character.")
+    temporary: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+        # A short name of its own, so that every name that the folder allows can be written.
+        candidate = target.parent / f".{target.name[:40]}.{os.urandom(8).hex()}.part"
+        descriptor = os.open(candidate, _NEW_FILE, 0o666)  # the process's umask applies
+        temporary = candidate
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, target)
         temporary = None
     except OSError as error:
@@ -43,13 +46,10 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
                 os.unlink(temporary)
 
 
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+
+
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
     """Writes `content` to `path` atomically (see `atomic_write`)."""
     with atomic_write(path) as file:
         file.write(content)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -8,12 +8,13 @@ import typer
 
 from promptseg.cli import options
 
-evaluate_app = typer.Typer(help="Measures on labelled pictures.", no_args_is_help=True)
+evaluate_app = typer.Typer(help="Measures on labelled pictures.", invoke_without_command=True)
 
 
 @evaluate_app.callback()
-def _evaluate() -> None:
+def _evaluate(context: typer.Context) -> None:
     """Measures on labelled pictures."""
+    options.help_when_alone(context)
 
 
 @evaluate_app.command("clicks")

@@ -21,6 +21,13 @@ Threads: TypeAlias = Annotated[
 ]
 
 
+def help_when_alone(context: typer.Context) -> None:
+    """Shows the help of a command that needs another after it, when none follows; the exit code is 2."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
+
+
 def numbers(text: str, what: str, count: int | None = None) -> tuple[float, ...]:
     """Reads `1,2,3`.
 

@@ -17,7 +17,7 @@ Strings = list[str] | None
 
 
 def _repeat(names: str, text: str, metavar: str) -> typer.models.OptionInfo:
-    return typer.Option(names, help=text + " May be repeated.", metavar=metavar)
+    return typer.Option(*names.split(), help=text + " May be repeated.", metavar=metavar)
 
 
 def segment(
@@ -52,7 +52,7 @@ def segment(
         Path | None, typer.Option("-o", "--output", help="Folder for the results.", metavar="DIR")
     ] = None,
     format: Annotated[
-        Strings, _repeat("-f", "png, overlay, cutout, coco, yolo, labelme or svg.", "FORMAT")
+        Strings, _repeat("-f --format", "png, overlay, cutout, coco, yolo, labelme or svg.", "FORMAT")
     ] = None,
     model: options.Model = "mobile-sam",
     weights: options.Weights = None,
@@ -67,11 +67,14 @@ def segment(
     to the folder "out"; `--format coco` without -o prints JSON.
     """
     from promptseg.formats.writers import WRITERS
+    from promptseg.prompts.encode import check_inside
+    from promptseg.segment.predictor import check_granularity
 
     formats = format or DEFAULT_FORMATS
     for name in formats:
         if name not in WRITERS:
             raise InputError(f"Unknown format {name!r}: expected one of {', '.join(WRITERS)}.")
+    check_granularity(granularity)
     request = _request(
         options.read_prompts(
             points=point or (),
@@ -96,6 +99,8 @@ def segment(
     from promptseg.segment.segmenter import Segmenter
 
     picture = Image.open(image)
+    for prompt in (prompt for parts in request for prompt in parts):
+        check_inside(prompt, picture.size)  # before a large model is loaded
     segmenter = Segmenter(
         model, weights=weights, runtime=runtime, precision=precision, device=device, threads=threads
     )
@@ -138,6 +143,8 @@ def _read_file(file: Path) -> list[list[Prompt]]:
         raise InputError(f"Cannot read {file}: {error.strerror}.") from error
     except ValueError as error:
         raise PromptError(f"{file} is not JSON: {error}.") from error
+    except RecursionError as error:
+        raise PromptError(f"{file} is JSON nested too deeply.") from error
     if not isinstance(records, list) or not records:
         raise PromptError(f"{file} must hold a list of prompts, or a list of such lists, one per object.")
     objects = records if isinstance(records[0], list) else [records]

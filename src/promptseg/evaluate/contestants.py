@@ -15,8 +15,10 @@ from promptseg.segment.session import Session
 
 
 class OfficialRecipe:
-    """SAM's demo and training (specification A3.6): three masks for the first click, of which the best-scored is
-    taken; then all clicks so far, the previous logits and the single-mask output.
+    """The recipe of SAM's demo and training (specification A3.6).
+
+    The first click gives three masks, of which the best-scored is taken; from then on all clicks so far, the
+    previous logits and the single-mask output.
     """
 
     name = "official recipe"
@@ -43,8 +45,9 @@ class OfficialRecipe:
         item = encode_object(self._points, self._embedded.frame, memory=self._memory)
         (found,) = decode(self._segmenter.runtime, self._embedded, [item])
         chosen = found.best_of_three() if item.ambiguous else 0
-        self._memory = found.logits[chosen]
-        return upsample_to_rle(self._memory, self._embedded.frame).dense()
+        logits = found.logits[chosen]
+        self._memory = logits
+        return upsample_to_rle(logits, self._embedded.frame).dense()
 
 
 class OurSession:

@@ -115,5 +115,5 @@ def require_ndimage() -> Any:
     try:
         from scipy import ndimage
     except ImportError as error:
-        raise UnavailableError.extra("SciPy", "evaluate") from error  # noqa: S610 - no database here
+        raise UnavailableError.extra("SciPy", "evaluate") from error
     return ndimage

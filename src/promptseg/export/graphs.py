@@ -8,7 +8,7 @@ import contextlib
 import logging
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
@@ -119,8 +119,7 @@ def trace(name: str, graph: str) -> TracedGraph:
             optimize=True,
             verbose=False,
         )
-    assert program is not None
-    model: onnx.ModelProto = program.model_proto
+    model: onnx.ModelProto = program.model_proto  # type: ignore[union-attr]
     return _strip(model, tuple(inputs), names)
 
 
@@ -165,7 +164,7 @@ def _plain_attention() -> Any:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet() -> Generator[None]:
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -13,7 +13,7 @@ from promptseg.files import write_bytes
 from promptseg.models.graphs.assembly import assemble
 from promptseg.models.network import GRAPHS, Network
 from promptseg.models.sam.checkpoint import load_state_dict
-from promptseg.models.sam.sam import build_sam
+from promptseg.models.sam.sam import Sam, build_sam
 from promptseg.runtimes.onnx import run_model
 
 TOLERANCE = 1e-3
@@ -57,7 +57,7 @@ def export_model(network: Network, folder: Path) -> Iterator[ExportReport]:
         yield ExportReport(path, declared(traced.model)["opset"], difference)
 
 
-def _difference(sam: torch.nn.Module, graph: str, content: bytes) -> float:
+def _difference(sam: Sam, graph: str, content: bytes) -> float:
     """Compares on inputs of another batch size than the traced ones, so that fixed sizes would show."""
     inputs = example_inputs(graph, objects=3, seed=1)
     with torch.inference_mode():

@@ -76,7 +76,7 @@ def write_labelme(
         OutputError: the file cannot be written.
     """
     record = labelme_record(segments, image_path, tolerance)
-    write_bytes(path, json.dumps(record, ensure_ascii=False, indent=2).encode())
+    write_bytes(path, json.dumps(record, ensure_ascii=False, indent=2).encode("utf-8", "replace"))
 
 
 def read_labelme(path: str | os.PathLike[str]) -> Segments:

@@ -68,7 +68,7 @@ def need_torch() -> None:
         UnavailableError: it is not.
     """
     if find_spec("torch") is None:
-        raise UnavailableError.extra("PyTorch", "torch")  # noqa: S610 - no Django here
+        raise UnavailableError.extra("PyTorch", "torch")
 
 
 def record_path(weights: Path) -> Path:

@@ -12,20 +12,39 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from promptseg.errors import PromptError
+from promptseg.errors import FormatError, PromptError
 
 Vertices: TypeAlias = tuple[tuple[float, float], ...]
 """(x, y) pixels, in order."""
 
 
-def _finite(what: str, *values: float) -> tuple[float, ...]:
+FARTHEST = 1e9
+"""No coordinate lies farther out: what does is a mistake, and sums of it would overflow."""
+
+
+def _finite(what: str, *values: Any) -> tuple[float, ...]:
     try:
+        if any(isinstance(value, str | bytes | bool) for value in values):
+            raise TypeError
         numbers = tuple(float(value) for value in values)
-    except (TypeError, ValueError) as error:
-        raise PromptError(f"{what} needs numbers, got {values!r}.") from error
-    if not all(math.isfinite(number) for number in numbers):
-        raise PromptError(f"{what} needs finite pixel coordinates, got {values!r}.")
+    except (TypeError, ValueError, OverflowError) as error:
+        raise PromptError(f"{what} needs numbers, got {_short(values)}.") from error
+    if not all(math.isfinite(number) and abs(number) <= FARTHEST for number in numbers):
+        raise PromptError(f"{what} needs finite pixel coordinates, got {_short(values)}.")
     return numbers
+
+
+def _sign(what: str, positive: Any) -> bool:
+    """Takes a bool, or SAM's labels 1 and 0."""
+    if isinstance(positive, bool | int | np.bool_ | np.integer) and positive in (0, 1):
+        return bool(positive)
+    raise PromptError(f"{what} is positive=True or positive=False, got positive={_short(positive)}.")
+
+
+def _short(value: Any) -> str:
+    """Shows a value in one short line, whatever it is."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _vertices(what: str, points: Any, least: int) -> Vertices:
@@ -34,7 +53,7 @@ def _vertices(what: str, points: Any, least: int) -> Vertices:
     except (TypeError, ValueError) as error:
         if isinstance(error, PromptError):
             raise
-        raise PromptError(f"{what} needs a list of (x, y) pairs, got {points!r}.") from error
+        raise PromptError(f"{what} needs a list of (x, y) pairs, got {_short(points)}.") from error
     if len(vertices) < least:
         raise PromptError(f"{what} needs at least {least} points, got {len(vertices)}.")
     return vertices  # type: ignore[return-value]
@@ -57,6 +76,7 @@ class Point:
         x, y = _finite("A point", self.x, self.y)
         object.__setattr__(self, "x", x)
         object.__setattr__(self, "y", y)
+        object.__setattr__(self, "positive", _sign("A point", self.positive))
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain JSON."""
@@ -84,6 +104,7 @@ class Box:
             ("x0", "y0", "x1", "y1"), (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)), strict=True
         ):
             object.__setattr__(self, name, value)
+        object.__setattr__(self, "positive", _sign("A box", self.positive))
         if self.x0 == self.x1 or self.y0 == self.y1:
             raise PromptError(
                 f"A box needs a width and a height, got {x0:g},{y0:g},{x1:g},{y1:g}. "
@@ -114,6 +135,7 @@ class Polygon:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "points", _vertices("A polygon", self.points, 3))
+        object.__setattr__(self, "positive", _sign("A polygon", self.positive))
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain JSON."""
@@ -139,9 +161,10 @@ class Scribble:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "points", _vertices("A scribble", self.points, 1))
+        object.__setattr__(self, "positive", _sign("A scribble", self.positive))
         (width,) = _finite("A scribble's width", self.width)
         if width <= 0:
-            raise PromptError(f"A scribble's width must be positive, got {self.width!r}.")
+            raise PromptError(f"A scribble's width must be positive, got {width:g}.")
         object.__setattr__(self, "width", width)
 
     def to_json(self) -> dict[str, Any]:
@@ -161,16 +184,21 @@ class Mask:
     """
 
     kind: ClassVar[str] = "mask"
-    array: npt.NDArray[np.float32] = field(repr=False)
+    array: npt.NDArray[Any] = field(repr=False)
     positive: bool = True
 
     def __post_init__(self) -> None:
-        given = np.asarray(self.array)
+        object.__setattr__(self, "positive", _sign("A mask prompt", self.positive))
+        try:
+            given = np.asarray(self.array)
+        except (TypeError, ValueError) as error:
+            raise PromptError(f"A mask prompt needs a (height, width) array: {error}.") from error
         if given.ndim != 2 or given.size == 0:
             raise PromptError(f"A mask prompt needs a (height, width) array, got shape {given.shape}.")
         if given.dtype.kind not in "buif":
             raise PromptError(f"A mask prompt needs bool or numbers, got dtype {given.dtype}.")
-        values = given.astype(np.float32)
+        with np.errstate(over="ignore"):  # becomes infinite, which is refused below
+            values = given.astype(np.float32)
         if given.dtype.kind in "ui" and values.max(initial=0) > 1:
             values /= 255.0
         if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
@@ -208,8 +236,9 @@ class Text:
     phrase: str
 
     def __post_init__(self) -> None:
-        if not isinstance(self.phrase, str) or not self.phrase.strip():
-            raise PromptError(f"A text prompt needs a phrase, got {self.phrase!r}.")
+        phrase: Any = self.phrase
+        if not isinstance(phrase, str) or not phrase.strip():
+            raise PromptError(f"A text prompt needs a phrase, got {_short(phrase)}.")
 
     positive: ClassVar[bool] = True
 
@@ -234,7 +263,7 @@ def prompt_from_json(record: Mapping[str, Any]) -> Prompt:
     from promptseg.masks.rle import RLE
 
     try:
-        kind, positive = record["type"], bool(record.get("positive", True))
+        kind, positive = record["type"], record.get("positive", True)
         if kind == "point":
             return Point(record["x"], record["y"], positive)
         if kind == "box":
@@ -247,11 +276,13 @@ def prompt_from_json(record: Mapping[str, Any]) -> Prompt:
             return Mask(RLE.from_coco(record["segmentation"]).dense(), positive)
         if kind == "text":
             return Text(record["phrase"])
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, FormatError) as error:
         raise PromptError(
-            f"This prompt record lacks a field or has a wrong one ({error}): {record!r}."
+            f"This prompt record lacks a field or has a wrong one ({error}): {_short(record)}."
         ) from error
-    raise PromptError(f"Unknown prompt type {kind!r}: expected point, box, polygon, scribble, mask or text.")
+    raise PromptError(
+        f"Unknown prompt type {_short(kind)}: expected point, box, polygon, scribble, mask or text."
+    )
 
 
 def group_objects(
@@ -267,7 +298,11 @@ def group_objects(
     """
     if isinstance(prompts, Point | Box | Mask | Polygon | Scribble | Text):
         return ((prompts,),)
-    items: list[Any] = list(prompts)
+    try:
+        items: list[Any] = list(prompts)
+    except TypeError:
+        _check(prompts)
+        raise
     if not items:
         raise PromptError("No prompt was given: give at least one point, box, mask, polygon or scribble.")
     lists = [isinstance(item, Sequence) and not isinstance(item, str) for item in items]
@@ -293,5 +328,5 @@ def group_objects(
 def _check(item: Any) -> None:
     if not isinstance(item, Point | Box | Mask | Polygon | Scribble | Text):
         raise PromptError(
-            f"Expected Point, Box, Mask, Polygon, Scribble or Text, got {type(item).__name__} ({item!r})."
+            f"Expected Point, Box, Mask, Polygon, Scribble or Text, got {type(item).__name__} ({_short(item)})."
         )

@@ -87,14 +87,23 @@ class WindowAttention(nn.Module):
         """Returns a tensor of the same shape; padding cells are ordinary tokens here."""
         cells, channels = x_BLC.shape[1:]
         head = channels // self.heads
-        qkv_BLhd = self.qkv(self.norm(x_BLC)).reshape(-1, cells, self.heads, 3 * head)
-        q_BhLd, k_BhLd, v_BhLd = qkv_BLhd.transpose(1, 2).chunk(3, dim=-1)  # q, k, v lie inside each head
-        bias_hLL = self.attention_biases.index_select(1, self.offsets_LL.flatten()).unflatten(
-            1, (cells, cells)
-        )
-        weights_BhLL = ((q_BhLd * head**-0.5) @ k_BhLd.transpose(2, 3) + bias_hLL).softmax(-1)
-        out_BhLd = weights_BhLL @ v_BhLd
-        return self.proj(out_BhLd.transpose(1, 2).reshape(-1, cells, channels))
+        q_hBLd, k_hBLd, v_hBLd = self._project(x_BLC).reshape(3, self.heads, -1, cells, head)
+        bias_h1LL = self.attention_biases.index_select(1, self.offsets_LL.flatten()).reshape(-1, 1, cells, cells)
+        weights_hBLL = ((q_hBLd * head**-0.5) @ k_hBLd.transpose(2, 3) + bias_h1LL).softmax(-1)
+        out_hBLd = weights_hBLL @ v_hBLd
+        return self.proj(out_hBLd.permute(1, 2, 0, 3).reshape(-1, cells, channels))
+
+    def _project(self, x_BLC: Tensor) -> Tensor:
+        """Returns queries, keys and values of all heads, (3*h, B*L, d).
+
+        The official weights interleave q, k and v inside each head. One product per head puts the heads in front of
+        the cells, where attention wants them: this spares the inference engines three transposes per block.
+        """
+        channels = x_BLC.shape[2]
+        shape = (self.heads, 3, channels // self.heads)
+        weight_kCd = self.qkv.weight.reshape(*shape, channels).permute(1, 0, 3, 2).flatten(0, 1)
+        bias_k1d = self.qkv.bias.reshape(shape).transpose(0, 1).reshape(-1, 1, shape[2])
+        return self.norm(x_BLC).reshape(1, -1, channels) @ weight_kCd + bias_k1d
 
 
 class TinyMLP(nn.Module):

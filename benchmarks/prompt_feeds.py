@@ -1,0 +1,464 @@
+"""Measures how best to feed polygons, rough masks and scribbles to SAM, on labelled pictures.
+
+    nice -n 5 .venv/bin/python benchmarks/prompt_feeds.py --data /work/shared/data/dev --cache /root/w/feed_emb
+
+Hands are simulated, with the random numbers of each target fixed by its name:
+
+- polygon: the outline of the target's largest region, simplified by Douglas-Peucker to 8-16 corners, each corner
+  moved by gaussian noise of 2 % of the diagonal of its box. The truth is that region.
+- mask: the target dilated or eroded by 5 % of its size, with blobs added and removed along its rim until the IoU
+  with the truth falls to a number drawn from 0.75 to 0.85.
+- scribble: a stroke along the target's longest inner path, through a random place on the way, that stays inside; its
+  width is 3 % of the box. "Short" is a third of that stroke. The truth is the whole target.
+
+Every feed is decoded once and all four masks of the answer are measured, so that the choice among them is made
+afterwards, on the same numbers. Raw numbers are kept in the cache folder; `--only-tables` prints from them.
+"""
+
+import argparse
+import json
+import shlex
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import dijkstra
+
+from promptseg import Segmenter
+from promptseg.evaluate.datasets import open_dataset
+from promptseg.evaluate.metrics import bootstrap, boundary_iou, iou
+from promptseg.evaluate.origin import provenance
+from promptseg.evaluate.samples import Dataset, Sample, Target
+from promptseg.geometry import ResizeFrame
+from promptseg.images import Image
+from promptseg.masks.distance import distance_transform, interior_points
+from promptseg.masks.polygons import polygon_to_mask, simplify, stroke_to_mask, trace_polygons
+from promptseg.masks.regions import largest_component
+from promptseg.masks.upsample import upsample_to_rle
+from promptseg.prompts.encode import EncodedObject, Feed, draw_on_grid, encode_object
+from promptseg.prompts.types import Mask, Polygon, Prompt, Scribble
+from promptseg.segment.embedded import EmbeddedImage
+from promptseg.segment.predictor import Candidates, decode
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+Float32 = npt.NDArray[np.float32]
+Random = np.random.Generator
+Record = dict[str, Any]
+
+GRID_CELL = 4
+"""Pixels of the model frame per cell of the prompt grid."""
+UNIT = 10.0
+"""The magnitude of mask logits that feeds have unless they say otherwise."""
+BANDS = (0.04, 0.08)
+"""How far from a drawn outline an answer may lie when it is bound to it, in diagonals of the drawing's box."""
+
+
+# --- hands -----------------------------------------------------------------------------------------------------
+
+
+def box_of(mask: Bools) -> tuple[int, int, int, int]:
+    """Returns x0, y0, x1, y1 of the mask."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def hand_polygon(truth: Bools, random: Random) -> Floats:
+    """Returns the corners of a polygon drawn by hand around the mask (one region)."""
+    x0, y0, x1, y1 = box_of(truth)
+    diagonal = float(np.hypot(x1 - x0, y1 - y0))
+    ring = max(trace_polygons(truth), key=lambda polygon: polygon.area).exterior
+    corners = ring
+    for share in np.geomspace(0.025, 0.004, 12):  # about 2.5 % of the diagonal, finer for plain outlines
+        corners = simplify(ring, share * diagonal)
+        if len(corners) >= 8:
+            break
+    for share in np.geomspace(0.025, 0.1, 12):  # coarser for intricate ones
+        if len(corners) <= 16:
+            break
+        corners = simplify(ring, share * diagonal)
+    return corners + random.normal(0, 0.02 * diagonal, corners.shape)
+
+
+def rough_mask(truth: Bools, random: Random) -> Bools:
+    """Returns the mask swollen or shrunk, with blobs along its rim, at an IoU of 0.75 to 0.85."""
+    size = float(np.sqrt(truth.sum()))
+    goal = random.uniform(0.75, 0.85)
+    inner = ndimage.distance_transform_edt(np.pad(truth, 1))[1:-1, 1:-1]
+    outer = ndimage.distance_transform_edt(~truth)
+    grow = random.random() < 0.5
+    step = 0.05 * size
+    mask = truth
+    for _ in range(6):
+        mask = outer <= step if grow else inner > step
+        if iou(mask, truth) >= goal:
+            break
+        step /= 2
+    else:
+        mask = truth.copy()
+    rim_y, rim_x = np.nonzero(truth & (inner <= 1.5))
+    dy, dx = np.ogrid[: truth.shape[0], : truth.shape[1]]
+    for _ in range(300):
+        if iou(mask, truth) <= goal:
+            break
+        pick = int(random.integers(len(rim_y)))
+        radius = max(1.0, random.uniform(0.03, 0.09) * size)
+        disc = (dy - rim_y[pick]) ** 2 + (dx - rim_x[pick]) ** 2 <= radius**2
+        changed = mask | disc if random.random() < 0.5 else mask & ~disc
+        if iou(changed, truth) >= 0.74:
+            mask = changed
+    return mask
+
+
+def inner_path(region: Bools, random: Random) -> Floats:
+    """Returns the (N, 2) x, y cells of a long path inside the region, by way of a random cell of it."""
+    y, x = np.nonzero(region)
+    number = np.full((region.shape[0] + 2, region.shape[1] + 2), -1)
+    number[y + 1, x + 1] = np.arange(len(y))
+    starts, ends, costs = [], [], []
+    for sy, sx in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        neighbour = number[y + 1 + sy, x + 1 + sx]
+        has = neighbour >= 0
+        starts.append(np.flatnonzero(has))
+        ends.append(neighbour[has])
+        costs.append(np.full(int(has.sum()), np.hypot(sy, sx)))
+    graph = coo_matrix(
+        (np.concatenate(costs), (np.concatenate(starts), np.concatenate(ends))), shape=(len(y), len(y))
+    ).tocsr()
+
+    def far(start: int) -> tuple[int, Any]:
+        distance, before = dijkstra(graph, directed=False, indices=start, return_predecessors=True)
+        return int(np.argmax(np.where(np.isfinite(distance), distance, -1))), before
+
+    def walk(before: Any, end: int) -> list[int]:
+        cells = [end]
+        while before[cells[-1]] >= 0:
+            cells.append(int(before[cells[-1]]))
+        return cells
+
+    via = int(random.integers(len(y)))
+    _, from_via = dijkstra(graph, directed=False, indices=via, return_predecessors=True)
+    first, _ = far(via)
+    last, _ = far(first)
+    cells = walk(from_via, first) + walk(from_via, last)[::-1][1:]
+    return np.stack([x[cells], y[cells]], 1).astype(np.float64)
+
+
+def along(line: Floats, shares: npt.ArrayLike) -> Floats:
+    """Returns the places at these shares (0 to 1) of the line's length."""
+    if len(line) == 1:
+        return np.repeat(line, len(np.atleast_1d(shares)), axis=0)
+    run = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+    at = np.asarray(shares, np.float64) * run[-1]
+    return np.stack([np.interp(at, run, line[:, axis]) for axis in (0, 1)], 1)
+
+
+def hand_scribble(truth: Bools, random: Random) -> tuple[Floats, float]:
+    """Returns the points and the width of a stroke that stays inside the mask's largest region."""
+    part = largest_component(truth)
+    x0, y0, x1, y1 = box_of(part)
+    width = max(1.0, 0.03 * float(np.sqrt((x1 - x0) * (y1 - y0))))
+    crop = np.pad(part[y0:y1, x0:x1], 1)
+    depth = ndimage.distance_transform_edt(crop)
+    step = max(1, int(np.ceil(max(crop.shape) / 90)))
+    depth = depth[step // 2 :: step, step // 2 :: step]
+    deep = depth > max(width / 2 + 1, 0.25 * depth.max())
+    if not deep.any():
+        deep = depth >= depth.max()
+    path = inner_path(largest_component(deep), random) * step + step // 2 - 1 + 0.5
+    path += (x0, y0)
+    # A hand begins and ends short of the tips, and draws a smooth line.
+    line = along(path, np.linspace(0.08, 0.92, 24))
+    smooth = ndimage.gaussian_filter1d(line, 1.0, axis=0, mode="nearest")
+    columns, rows = smooth.astype(int).T
+    return (smooth if part[rows, columns].all() else line), width
+
+
+# --- feeds -----------------------------------------------------------------------------------------------------
+
+
+def tokens(
+    frame: ResizeFrame, points: npt.ArrayLike = (), box: npt.ArrayLike | None = None, mask: Float32 | None = None
+) -> EncodedObject:
+    """Encodes positive points and a box, both in the picture's pixels, and logits."""
+    places = frame.to_model(np.asarray(points, np.float64).reshape(-1, 2))
+    labels = [1] * len(places)
+    tail, kinds = (np.zeros((1, 2)), [-1]) if box is None else (frame.to_model(np.reshape(box, (2, 2))), [2, 3])
+    return EncodedObject(
+        np.vstack([places, tail]).astype(np.float32), np.array(labels + kinds), mask, ambiguous=False
+    )
+
+
+def outside_points(item: EncodedObject, grid: Bools, count: int) -> EncodedObject:
+    """Adds negative points inside the shape's box, away from the shape."""
+    x0, y0, x1, y1 = box_of(grid)
+    away = ndimage.distance_transform_edt(~grid) > 0.06 * np.hypot(x1 - x0, y1 - y0)
+    free = np.zeros_like(grid)
+    free[y0:y1, x0:x1] = away[y0:y1, x0:x1]
+    if not free.any():
+        return item
+    places = np.array(interior_points(free, count)) * GRID_CELL - 0.5
+    return replace(
+        item,
+        points=np.vstack([places, item.points]).astype(np.float32),
+        labels=np.concatenate([np.zeros(len(places), np.int64), item.labels]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """A second pass: the first answer's logits (of token 0, or the one nearest the drawing) go back in."""
+
+    of: str
+    token: str = "0"
+    blend: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What is decoded for one drawing, in order."""
+
+    first: dict[str, EncodedObject]
+    second: dict[str, Second] = field(default_factory=dict)
+    drawn: Float32 | None = None
+
+
+def shape_plan(prompt: Prompt, frame: ResizeFrame) -> Plan:
+    """Feeds of a polygon or a mask."""
+
+    def fed(feed: Feed) -> EncodedObject:
+        return encode_object((prompt,), frame, feeds={prompt.kind: feed})
+
+    grid = draw_on_grid(prompt, frame)
+    unit = 2 * grid - 1
+    inside = grid > 0.5
+    height, width = (-(-side // GRID_CELL) for side in frame.resized)
+    first = {
+        "box": fed(Feed(box=True)),
+        "1 point": fed(Feed(points=1)),
+        "3 points": fed(Feed(points=3)),
+        "box + 1 point": fed(Feed(box=True, points=1)),
+        "box + 3 points": fed(Feed(box=True, points=3)),
+        "box + 3 points + 2 outside": outside_points(fed(Feed(box=True, points=3)), inside[:height, :width], 2),
+    }
+    masked = {
+        "mask": Feed(mask=True),
+        "3 points + mask": Feed(points=3, mask=True),
+        "box + mask": Feed(box=True, mask=True),
+        "box + 1 point + mask": Feed(box=True, points=1, mask=True),
+        "box + 3 points + mask": Feed(box=True, points=3, mask=True),
+    }
+    for name, feed in masked.items():
+        item = fed(feed)
+        for magnitude in (5, 10, 20):
+            first[f"{name}, ±{magnitude}"] = replace(item, mask_logits=(unit * magnitude).astype(np.float32))
+    # Logits that rise gradually over the rim, as SAM's own do: certain at 10 % of the size from the outline.
+    signed = np.where(inside, distance_transform(inside), -ndimage.distance_transform_edt(~inside))
+    ramp = np.clip((signed - 0.5 * np.sign(signed)) / (0.1 * np.sqrt(inside.sum())), -1, 1) * UNIT
+    ramp[height:], ramp[:, width:] = -UNIT, -UNIT
+    best = "box + 1 point + mask"
+    first[f"{best}, ramp"] = replace(fed(masked[best]), mask_logits=ramp.astype(np.float32))
+    again = ("box", "box + 1 point", "3 points + mask, ±10", "box + mask, ±10", f"{best}, ±10")
+    second = {f"{name} → again": Second(name) for name in again}
+    second[f"{best}, ±10 → again, from nearest"] = Second(f"{best}, ±10", "nearest")
+    for name in ("box + 1 point", f"{best}, ±10"):
+        second[f"{name} → again, drawing blended in"] = Second(name, blend=True)
+    return Plan(first, second, (unit * UNIT).astype(np.float32))
+
+
+def scribble_plan(prompt: Scribble, frame: ResizeFrame) -> Plan:
+    """Feeds of a scribble."""
+    grid = draw_on_grid(prompt, frame)
+    line = np.asarray(prompt.points)
+    first: dict[str, EncodedObject] = {}
+    for count in (1, 2, 3, 5, 8):
+        first[f"{count} interior"] = encode_object((prompt,), frame, feeds={"scribble": Feed(points=count)})
+        first[f"{count} along"] = tokens(frame, along(line, (np.arange(count) + 0.5) / count))
+        if count in (3, 5):
+            first[f"{count} end to end"] = tokens(frame, along(line, np.linspace(0, 1, count)))
+    x0, y0 = line.min(0) - prompt.width / 2
+    x1, y1 = line.max(0) + prompt.width / 2
+    three = along(line, np.linspace(0, 1, 3))
+    first["stroke's box"] = tokens(frame, (), (x0, y0, x1, y1))
+    first["3 end to end + stroke's box"] = tokens(frame, three, (x0, y0, x1, y1))
+    binary = ((2 * grid - 1) * UNIT).astype(np.float32)
+    first["stroke as mask, ±10"] = tokens(frame, (), None, binary)
+    for magnitude in (5, 10, 20):
+        first[f"3 end to end + stroke as mask, ±{magnitude}"] = tokens(
+            frame, three, None, binary * np.float32(magnitude / UNIT)
+        )
+    soft = (grid * (UNIT + 1) - 1).astype(np.float32)
+    first["3 end to end + stroke +10, rest -1"] = tokens(frame, three, None, soft)
+    names = ("1 interior", "2 interior", "3 interior", "5 interior", "3 end to end", "5 end to end")
+    second = {f"{name} → again": Second(name) for name in names}
+    second |= {f"{name} → again, from nearest": Second(name, "nearest") for name in names}
+    return Plan(first, second)
+
+
+# --- measuring -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawing:
+    """One simulated drawing: the prompt, its pixels, and what it should bring."""
+
+    prompt: Prompt
+    pixels: Bools
+    truth: Bools
+    ignore: Bools | None
+    stroke: bool
+    bands: dict[float, tuple[Bools, Bools]] = field(default_factory=dict)
+
+
+def nearest(drawing: Drawing, masks: list[Bools], scores: Float32) -> int:
+    """The answer that agrees best with the drawing.
+
+    For a shape: the highest IoU with it. For a stroke: of the three masks 1 to 3, the highest score among those
+    that cover the stroke about as well as the best one does.
+    """
+    if not drawing.stroke:
+        return int(np.argmax([iou(mask, drawing.pixels) for mask in masks]))
+    return covering(np.array([(mask & drawing.pixels).sum() / drawing.pixels.sum() for mask in masks]), scores)
+
+
+def covering(cover: npt.NDArray[np.floating], scores: npt.NDArray[np.floating], least: int = 1) -> int:
+    """Index of the highest score from `least` on, among the masks that cover at least 0.95 of the best cover."""
+    good = cover[least:] >= 0.95 * cover[least:].max()
+    return least + int(np.argmax(np.where(good, scores[least:], -np.inf)))
+
+
+def measure(drawing: Drawing, candidates: Candidates, frame: ResizeFrame) -> tuple[dict[str, Any], int]:
+    """Returns the numbers of all four masks, and which is nearest the drawing."""
+    masks = [upsample_to_rle(logits, frame).dense() for logits in candidates.logits]
+    best = nearest(drawing, masks, candidates.scores)
+    wanted = {0, best, candidates.best_of_three()}
+    row: dict[str, Any] = {
+        "iou": [iou(mask, drawing.truth, drawing.ignore) for mask in masks],
+        "score": [float(score) for score in candidates.scores],
+        "edge": [
+            boundary_iou(mask, drawing.truth, drawing.ignore) if index in wanted else None
+            for index, mask in enumerate(masks)
+        ],
+    }
+    if drawing.stroke:
+        total = drawing.pixels.sum()
+        row["fit"] = [float((mask & drawing.pixels).sum() / total) for mask in masks]
+    else:
+        row["fit"] = [iou(mask, drawing.pixels) for mask in masks]
+        row["band"] = {
+            str(share): [
+                iou((masks[index] & outer) | inner, drawing.truth, drawing.ignore) for index in (0, best)
+            ]
+            for share, (inner, outer) in drawing.bands.items()
+        }
+    return row, best
+
+
+def bands_around(pixels: Bools) -> dict[float, tuple[Bools, Bools]]:
+    """Returns the shape shrunk and the shape swollen, by shares of its box's diagonal."""
+    x0, y0, x1, y1 = box_of(pixels)
+    diagonal = np.hypot(x1 - x0, y1 - y0)
+    inner, outer = ndimage.distance_transform_edt(pixels), ndimage.distance_transform_edt(~pixels)
+    return {share: (inner > share * diagonal, outer <= share * diagonal) for share in BANDS}
+
+
+def run(segmenter: Segmenter, embedded: EmbeddedImage, drawing: Drawing, plan: Plan) -> dict[str, Any]:
+    """Decodes and measures a whole plan."""
+    rows: dict[str, Any] = {}
+    answers: dict[str, tuple[Candidates, int]] = {}
+
+    def ask(name: str, item: EncodedObject) -> None:
+        (candidates,) = decode(segmenter.runtime, embedded, [item])
+        rows[name], best = measure(drawing, candidates, embedded.frame)
+        answers[name] = candidates, best
+
+    for name, item in plan.first.items():
+        ask(name, item)
+    for name, again in plan.second.items():
+        candidates, best = answers[again.of]
+        logits = candidates.logits[best if again.token == "nearest" else 0]  # noqa: S105 - a mask token
+        if again.blend and plan.drawn is not None:
+            logits = (np.clip(logits, -UNIT, UNIT) + plan.drawn) / 2
+        ask(name, replace(plan.first[again.of], mask_logits=logits))
+    return rows
+
+
+def drawings(truth: Bools, ignore: Bools | None, seed: int) -> Iterator[tuple[str, Drawing]]:
+    """Yields one drawing of each kind."""
+    part = largest_component(truth)
+    corners = hand_polygon(part, np.random.default_rng([seed, 0]))
+    pixels = polygon_to_mask(corners, truth.shape)
+    if pixels.any():
+        yield "polygon", Drawing(Polygon(tuple(map(tuple, corners))), pixels, part, ignore, False, bands_around(pixels))
+    rough = rough_mask(truth, np.random.default_rng([seed, 1]))
+    yield "mask", Drawing(Mask(rough), rough, truth, ignore, False, bands_around(rough))
+    random = np.random.default_rng([seed, 2])
+    line, width = hand_scribble(truth, random)
+    begin = random.uniform(0, 2 / 3)
+    for name, part_of_it in (
+        ("scribble", line),
+        ("short scribble", along(line, np.linspace(begin, begin + 1 / 3, 8))),
+    ):
+        stroke = stroke_to_mask(part_of_it, width, truth.shape)
+        prompt = Scribble(tuple(map(tuple, part_of_it)), width)
+        yield name, Drawing(prompt, stroke, truth, ignore, True)
+
+
+def embedding(segmenter: Segmenter, sample: Sample, cache: Path, dataset: str) -> EmbeddedImage:
+    """Embeds a picture, or takes its embedding from the cache."""
+    image = Image.open(sample.picture)
+    file = cache / f"{dataset}-{zlib.crc32(sample.name.encode()):08x}-{image.digest[:12]}.npy"
+    if not file.exists():
+        np.save(file, segmenter.embed(image).features.astype(np.float16))
+    features = np.load(file).astype(np.float32)
+    return EmbeddedImage(features, ResizeFrame.fit(image.size), image, segmenter.model)
+
+
+def measure_set(segmenter: Segmenter, dataset: Dataset, cache: Path) -> list[Record]:
+    """Measures every target of a dataset, one line of the raw file each; what is there already is kept."""
+    file = cache / f"raw-{dataset.name}.jsonl"
+    done = {record["name"]: record for record in map(json.loads, file.open())} if file.exists() else {}
+    out: list[Record] = []
+    began = time.perf_counter()
+    # In an order of its own, so that a run that was stopped is a fair sample.
+    for sample in sorted(dataset.samples, key=lambda sample: zlib.crc32(sample.name.encode())):
+        names = [
+            f"{dataset.name}/{sample.name}/{target.name}/{target.area}/{place}"
+            for place, target in enumerate(sample.targets)
+        ]
+        if missing := [name for name in names if name not in done]:
+            embedded = embedding(segmenter, sample, cache, dataset.name)
+            for name in missing:
+                target = sample.targets[names.index(name)]
+                done[name] = measure_target(segmenter, embedded, sample, target, name)
+                with file.open("a") as lines:
+                    lines.write(json.dumps(done[name]) + "\n")
+        out += [done[name] for name in names]
+        print(f"{dataset.name} {len(out)}/{dataset.targets}, {time.perf_counter() - began:.0f} s", file=sys.stderr)
+    return out
+
+
+def measure_target(
+    segmenter: Segmenter, embedded: EmbeddedImage, sample: Sample, target: Target, name: str
+) -> Record:
+    """Measures one target."""
+    kinds: Record = {}
+    for kind, drawing in drawings(target.mask(), target.ignored(), zlib.crc32(name.encode())):
+        make: Callable[[Any, ResizeFrame], Plan] = scribble_plan if drawing.stroke else shape_plan
+        kinds[kind] = {
+            "drawn": {
+                "iou": iou(drawing.pixels, drawing.truth, drawing.ignore),
+                "edge": boundary_iou(drawing.pixels, drawing.truth, drawing.ignore),
+                "corners": len(drawing.prompt.points) if isinstance(drawing.prompt, Polygon) else 0,
+            },
+            "feeds": run(segmenter, embedded, drawing, make(drawing.prompt, embedded.frame)),
+        }
+    return {"name": name, "picture": sample.name, "kinds": kinds}

@@ -1,0 +1,38 @@
+"""What all tests share: hypothesis settings, the example pictures, and one segmenter with its embeddings."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from promptseg.segment.embedded import EmbeddedImage
+from promptseg.segment.segmenter import Segmenter
+
+settings.register_profile("here", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+sys.path.append(str(Path(__file__).parent / "models"))  # sam_synthetic: stand-ins for official imports
+
+
+@pytest.fixture(scope="session")
+def examples() -> Path:
+    """The folder of example pictures."""
+    return EXAMPLES
+
+
+@pytest.fixture(scope="session")
+def segmenter() -> Segmenter:
+    """The embedded model in ONNX Runtime, one thread."""
+    return Segmenter(runtime="onnx", threads=1)
+
+
+@pytest.fixture(scope="session")
+def embedded(segmenter: Segmenter) -> Callable[[str], EmbeddedImage]:
+    """Embeds an example picture by its name, once per run."""
+    return functools.cache(lambda name: segmenter.embed(EXAMPLES / f"{name}.jpg"))
