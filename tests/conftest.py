@@ -3,8 +3,10 @@
 import functools
 import os
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -36,3 +38,23 @@ def segmenter() -> Segmenter:
 def embedded(segmenter: Segmenter) -> Callable[[str], EmbeddedImage]:
     """Embeds an example picture by its name, once per run."""
     return functools.cache(lambda name: segmenter.embed(EXAMPLES / f"{name}.jpg"))
+
+
+@pytest.fixture(scope="session")
+def official_mobile_sam() -> Iterator[Any]:
+    """The official MobileSAM package, with Pillow behind its picture resizing as torchvision has it."""
+    from PIL import Image
+    from sam_synthetic import stand_in_for_imports
+
+    with pytest.MonkeyPatch.context() as monkeypatch, warnings.catch_warnings():
+        stand_in_for_imports(monkeypatch)
+        warnings.simplefilter("ignore", FutureWarning)
+        mobile_sam = pytest.importorskip("mobile_sam", reason="needs mobilesam-mirror")
+        from mobile_sam.utils import transforms
+
+        def resize(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+            return picture.resize(size[::-1], Image.Resampling.BILINEAR)
+
+        monkeypatch.setattr(transforms, "resize", resize)
+        monkeypatch.setattr(transforms, "to_pil_image", Image.fromarray)
+        yield mobile_sam

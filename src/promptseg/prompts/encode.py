@@ -152,7 +152,7 @@ def pad_objects(objects: Sequence[EncodedObject]) -> tuple[Float32, npt.NDArray[
 def draw_on_grid(prompt: Prompt, frame: ResizeFrame) -> Float32:
     """Draws a polygon, scribble, box or mask onto the (256, 256) prompt grid, as values from 0 to 1."""
     if isinstance(prompt, Mask):
-        return downsample_mask(prompt.array, frame, side=GRID)
+        return _shrink(prompt, frame)
     scale = GRID / frame.side
     size = Size(GRID, GRID)
     if isinstance(prompt, Box):
@@ -164,7 +164,7 @@ def draw_on_grid(prompt: Prompt, frame: ResizeFrame) -> Float32:
         shape = polygon_to_mask(outline, size)
     elif isinstance(prompt, Scribble):
         outline = frame.to_model(prompt.points) * scale
-        width = max(1.0, prompt.width * scale * max(frame.factors))
+        width = min(max(1.0, prompt.width * scale * max(frame.factors)), 4.0 * GRID)  # no wider: it takes time
         shape = stroke_to_mask(outline, width, size)
     else:
         raise TypeError(f"{type(prompt).__name__} has no shape to draw.")
@@ -208,10 +208,16 @@ def _from_grid(x: float, y: float) -> tuple[float, float]:
     return 4 * x - 0.5, 4 * y - 0.5
 
 
+def _shrink(prompt: Mask, frame: ResizeFrame) -> Float32:
+    """Brings a mask to the grid; what is smaller than a cell keeps the cells that it covers most."""
+    if not (prompt.array > 0.5).any():
+        raise PromptError("This mask prompt is empty: no pixel is above one half.")
+    grid = downsample_mask(prompt.array, frame, side=GRID)
+    return grid if (grid > 0.5).any() else grid / grid.max()
+
+
 def _grid_box(grid: Float32) -> npt.NDArray[np.float64]:
     rows, columns = np.flatnonzero((grid > 0.5).any(1)), np.flatnonzero((grid > 0.5).any(0))
-    if not rows.size:
-        raise PromptError("This mask prompt is empty: no pixel is above one half.")
     return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float64) * 4
 
 

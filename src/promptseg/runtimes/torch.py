@@ -52,7 +52,8 @@ class TorchRuntime:
         import torch
 
         model = self._loaded()
-        tensors = [None if array is None else torch.from_numpy(array).to(self._device) for array in arrays]
+        # Copied, because embeddings are read-only, of which torch would warn.
+        tensors = [None if array is None else torch.tensor(array, device=self._device) for array in arrays]
         reduced = self.precision == "bfloat16"
         with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=reduced):
             result = getattr(model, method)(*tensors)

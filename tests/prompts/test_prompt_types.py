@@ -1,0 +1,266 @@
+"""Prompts check themselves when they are made, are values, and survive JSON."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from promptseg.errors import PromptError
+from promptseg.prompts.types import Box, Mask, Point, Polygon, Scribble, Text, group_objects, prompt_from_json
+
+NAN, INF = float("nan"), float("inf")
+TRIANGLE = ((1, 2), (30, 4), (5, 60))
+BAD_NUMBERS = [NAN, INF, -INF, 1e10, 10**400, "12", b"1", None, [], (1,), 1j, True, np.float64("nan")]
+
+
+@pytest.mark.parametrize("value", BAD_NUMBERS, ids=lambda value: str(value)[:20])
+@pytest.mark.parametrize("place", range(2))
+def test_no_bad_number_gets_into_any_prompt(value, place):
+    def put(*numbers):
+        changed = list(numbers)
+        changed[place] = value
+        return changed
+
+    for make in (
+        lambda: Point(*put(1, 2)),
+        lambda: Box(*put(1, 2, 30, 40)),
+        lambda: Box(*(1, 2), *put(30, 40)),
+        lambda: Polygon([(1, 2), put(30, 40), (5, 6)]),
+        lambda: Scribble([(1, 2), put(30, 40)]),
+        lambda: Scribble([(1, 2)], width=value),
+    ):
+        with pytest.raises(PromptError):
+            make()
+
+
+def test_numbers_of_all_kinds_become_floats():
+    point = Point(np.int32(3), np.float32(4.5))
+    assert (type(point.x), type(point.y)) == (float, float)
+    assert point == Point(3, 4.5)
+    assert hash(point) == hash(Point(3, 4.5))
+    assert Polygon(np.array(TRIANGLE)) == Polygon(TRIANGLE) == Polygon([list(p) for p in TRIANGLE])
+    assert Polygon(p for p in TRIANGLE) == Polygon(TRIANGLE)
+
+
+@pytest.mark.parametrize("positive", ["false", "no", None, 2, -1, 0.5, [], np.array([1, 0])])
+def test_positive_is_yes_or_no(positive):
+    for make in (
+        lambda: Point(1, 2, positive),
+        lambda: Box(1, 2, 3, 4, positive),
+        lambda: Polygon(TRIANGLE, positive),
+        lambda: Scribble(TRIANGLE, 5, positive),
+        lambda: Mask(np.ones((2, 2)), positive),
+    ):
+        with pytest.raises(PromptError, match="positive=True or positive=False"):
+            make()
+
+
+@pytest.mark.parametrize("positive", [0, np.int64(0), False, np.False_])
+def test_labels_of_sam_are_understood(positive):
+    assert Point(1, 2, positive).positive is False
+
+
+def test_boxes_put_corners_right():
+    assert Box(30, 40, 1, 2) == Box(1, 2, 30, 40) == Box(1, 40, 30, 2)
+    assert Box(30, 40, 1, 2).xyxy == (1, 2, 30, 40)
+
+
+@pytest.mark.parametrize("corners", [(5, 5, 5, 5), (5, 1, 5, 9), (1, 5, 9, 5)])
+def test_boxes_need_an_area(corners):
+    with pytest.raises(PromptError, match="needs a width and a height"):
+        Box(*corners)
+
+
+@pytest.mark.parametrize(
+    ("kind", "points", "hint"),
+    [
+        (Polygon, (), "at least 3 points, got 0"),
+        (Polygon, TRIANGLE[:2], "at least 3 points, got 2"),
+        (Scribble, (), "at least 1 points, got 0"),
+        (Polygon, 5, "list of .x, y. pairs"),
+        (Polygon, (1, 2, 3), "list of .x, y. pairs"),
+        (Polygon, ((1, 2, 3),) * 3, "list of .x, y. pairs"),
+        (Polygon, ["12", "34", "56"], "needs numbers"),
+        (Scribble, np.zeros((3, 4)), "list of .x, y. pairs"),
+    ],
+)
+def test_outlines_need_pairs(kind, points, hint):
+    with pytest.raises(PromptError, match=hint) as caught:
+        kind(points)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("width", [0, -1, NAN])
+def test_scribbles_have_a_width(width):
+    with pytest.raises(PromptError, match="width"):
+        Scribble(TRIANGLE, width)
+
+
+HALF = np.array([[0, 1], [1, 1]])
+
+
+@pytest.mark.parametrize(
+    "array",
+    [HALF > 0, HALF.astype(np.uint8), HALF.astype(np.uint8) * 255, HALF.astype(np.int64), HALF / 1.0, HALF.tolist()],
+    ids=["bool", "0/1", "0/255", "int64", "float", "list"],
+)
+def test_masks_of_all_kinds(array):
+    mask = Mask(array)
+    assert mask.array.dtype == np.float32
+    assert mask.array.tolist() == HALF.tolist()
+    assert mask == Mask(HALF)
+    assert hash(mask) == hash(Mask(HALF))
+    assert mask != Mask(HALF, positive=False)
+    assert mask != "mask"
+    with pytest.raises(ValueError, match="read-only"):
+        mask.array[0, 0] = 1
+
+
+def test_masks_hold_their_own_pixels():
+    mine = np.zeros((2, 2), np.float32)
+    mask = Mask(mine)
+    mine[0, 0] = 1
+    assert mask.array[0, 0] == 0
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros(4),
+        np.zeros((1, 2, 2)),
+        np.zeros((0, 4)),
+        np.full((2, 2), NAN),
+        np.full((2, 2), INF),
+        np.array([[0, 1e300]]),
+        np.array([[0, -0.1]]),
+        np.array([[0, 12.0]]),
+        np.array([[0, -1]]),
+        np.array([[0, 256]]),
+        np.array([["a", "b"]]),
+        np.array([[1j]]),
+        [[1, 0], [1]],
+        None,
+        "mask.png",
+    ],
+    ids=repr,
+)
+def test_masks_that_are_none(array):
+    with pytest.raises(PromptError, match="mask prompt needs"):
+        Mask(array)
+
+
+@pytest.mark.parametrize("phrase", ["", "  \n", None, 3, b"dog"])
+def test_phrases(phrase):
+    with pytest.raises(PromptError, match="needs a phrase"):
+        Text(phrase)
+
+
+NUMBER = st.floats(-1e6, 1e6)
+PAIRS = st.tuples(NUMBER, NUMBER)
+PROMPTS = st.one_of(
+    st.builds(Point, NUMBER, NUMBER, st.booleans()),
+    st.tuples(PAIRS, PAIRS, st.booleans())
+    .filter(lambda b: b[0][0] != b[1][0] and b[0][1] != b[1][1])
+    .map(lambda b: Box(*b[0], *b[1], b[2])),
+    st.builds(Polygon, st.lists(PAIRS, min_size=3, max_size=6), st.booleans()),
+    st.builds(Scribble, st.lists(PAIRS, min_size=1, max_size=6), st.floats(0.1, 100), st.booleans()),
+    st.builds(Mask, arrays.arrays(bool, arrays.array_shapes(min_dims=2, max_dims=2, max_side=9)), st.booleans()),
+    st.builds(Text, st.text(min_size=1).filter(str.strip)),
+)
+
+
+@given(PROMPTS)
+def test_json_brings_every_prompt_back(prompt):
+    text = json.dumps(prompt.to_json(), allow_nan=False)
+    assert prompt_from_json(json.loads(text)) == prompt
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=200)
+@given(st.sampled_from(PROMPTS.original_strategies if hasattr(PROMPTS, "original_strategies") else [PROMPTS]), st.data())
+def test_damaged_records_are_prompt_errors(strategy, data):
+    record = data.draw(strategy).to_json()
+    key = data.draw(st.sampled_from(sorted(record)))
+    record[key] = data.draw(JUNK)
+    try:
+        prompt_from_json(record)
+    except PromptError as error:
+        assert len(str(error)) < 600  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        None,
+        [],
+        "point",
+        {},
+        {"type": "ellipse"},
+        {"type": "point", "x": 1},
+        {"type": "box", "box": [1, 2, 3]},
+        {"type": "box", "box": [1, 2, 3, 4, 5]},
+        {"type": "box", "box": 7},
+        {"type": "polygon", "points": None},
+        {"type": "scribble", "points": [[1, 2]], "width": None},
+        {"type": "mask", "segmentation": {"size": [2, 2], "counts": "§"}},
+        {"type": "mask", "segmentation": {"size": [2, 2], "counts": [1, 1]}},
+        {"type": "mask", "segmentation": None},
+        {"type": "text", "phrase": " "},
+        {"type": "point", "x": 1, "y": 2, "positive": "false"},
+    ],
+)
+def test_wrong_records(record):
+    with pytest.raises(PromptError):
+        prompt_from_json(record)
+
+
+POINT, BACK, BOX = Point(1, 2), Point(3, 4, positive=False), Box(1, 2, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("given", "objects"),
+    [
+        (POINT, ((POINT,),)),
+        ([POINT], ((POINT,),)),
+        ([POINT, BACK], ((POINT, BACK),)),
+        ((POINT, BOX), ((POINT, BOX),)),
+        ([BOX], ((BOX,),)),
+        ([BOX, Box(5, 6, 7, 8)], ((BOX,), (Box(5, 6, 7, 8),))),
+        ([BOX, Box(5, 6, 7, 8, positive=False)], ((BOX, Box(5, 6, 7, 8, positive=False)),)),
+        ([[POINT, BACK], (BOX,)], ((POINT, BACK), (BOX,))),
+        ([[BOX, BOX]], ((BOX, BOX),)),
+        (iter([POINT, BACK]), ((POINT, BACK),)),
+    ],
+)
+def test_grouping(given, objects):
+    assert group_objects(given) == objects
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ([], "No prompt was given"),
+        ([[]], "Object 0 has no prompt"),
+        ([[POINT], []], "Object 1 has no prompt"),
+        ([POINT, [BOX]], "not a mixture"),
+        (None, "got NoneType"),
+        (5, "got int"),
+        ((320, 210), r"got int \(320\)"),
+        ("a dog", "got str"),
+        ([[(1, 2)]], "got tuple"),
+        ([["a dog"]], "got str"),
+        (np.zeros((2, 2)), "got ndarray"),
+    ],
+)
+def test_grouping_refuses(given, hint):
+    with pytest.raises(PromptError, match=hint):
+        group_objects(given)
