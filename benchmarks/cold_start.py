@@ -33,7 +33,9 @@ def run(command: list[str], environment: dict[str, str]) -> tuple[float, float]:
 
 def main() -> None:
     """Runs the command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--peer-python", required=True)
     parser.add_argument("--checkpoint", required=True)
     parser.add_argument("--picture", default=str(HERE.parent / "examples/astronaut.jpg"))

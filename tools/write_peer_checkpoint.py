@@ -1,6 +1,6 @@
 """Writes the embedded weights as mobile_sam.pt in float32, for the peer in benchmarks/. Needs torch.
 
-    python tools/write_peer_checkpoint.py mobile_sam.pt
+python tools/write_peer_checkpoint.py mobile_sam.pt
 """
 
 import sys

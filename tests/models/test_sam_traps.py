@@ -192,9 +192,7 @@ def test_first_layer_has_no_shortcut_and_no_positions(official):
         fill(theirs, ours)
         prompt = tokens if first else normal("prompt", 2, 6, 256)
         expected = theirs(tokens, image, prompt, positions)
-        for given, wanted in zip(
-            ours(tokens, image, prompt, positions, none), expected, strict=True
-        ):
+        for given, wanted in zip(ours(tokens, image, prompt, positions, none), expected, strict=True):
             assert difference(given, wanted) <= 1e-5
         ours.first = not first
         mistaken = ours(tokens, image, prompt, positions, none)

@@ -18,7 +18,10 @@ MEMORY = np.linspace(-9, 9, 65536, dtype=np.float32).reshape(256, 256)
 
 
 def table(item):
-    return [(round(float(x), 3), round(float(y), 3), int(k)) for (x, y), k in zip(item.points, item.labels, strict=True)]
+    return [
+        (round(float(x), 3), round(float(y), 3), int(k))
+        for (x, y), k in zip(item.points, item.labels, strict=True)
+    ]
 
 
 def at(x, y, label):
@@ -79,9 +82,7 @@ def test_tokens_are_those_of_the_official_predictor(official_mobile_sam, points,
     if not any(prompt.positive for prompt in prompts):
         return
     item = encode_object(prompts, FRAME)
-    expected = official_tokens(
-        official_mobile_sam, [p[:2] for p in points], [int(p[2]) for p in points], box
-    )
+    expected = official_tokens(official_mobile_sam, [p[:2] for p in points], [int(p[2]) for p in points], box)
     assert np.array_equal(item.points, np.array(expected, np.float64)[:, :2].astype(np.float32))
     assert item.labels.tolist() == [k for *_, k in expected]
 
@@ -211,7 +212,20 @@ def test_prompts_that_do_not_fit_the_picture(prompts):
         lambda w, h: Box(0, 0, w, h, False),
         lambda w, h: Box(w * 0.4, h * 0.4, w * 0.4001, h * 0.4001, False),
     ],
-    ids=["all", "nothing", "line", "huge", "dot", "corner", "thick", "mask", "cell", "pixel", "box", "tiny box"],
+    ids=[
+        "all",
+        "nothing",
+        "line",
+        "huge",
+        "dot",
+        "corner",
+        "thick",
+        "mask",
+        "cell",
+        "pixel",
+        "box",
+        "tiny box",
+    ],
 )
 def test_thin_and_tiny_and_huge_shapes(size, make):
     height, width = size

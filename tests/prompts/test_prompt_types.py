@@ -104,7 +104,14 @@ HALF = np.array([[0, 1], [1, 1]])
 
 @pytest.mark.parametrize(
     "array",
-    [HALF > 0, HALF.astype(np.uint8), HALF.astype(np.uint8) * 255, HALF.astype(np.int64), HALF / 1.0, HALF.tolist()],
+    [
+        HALF > 0,
+        HALF.astype(np.uint8),
+        HALF.astype(np.uint8) * 255,
+        HALF.astype(np.int64),
+        HALF / 1.0,
+        HALF.tolist(),
+    ],
     ids=["bool", "0/1", "0/255", "int64", "float", "list"],
 )
 def test_masks_of_all_kinds(array):
@@ -167,7 +174,9 @@ PROMPTS = st.one_of(
     .map(lambda b: Box(*b[0], *b[1], b[2])),
     st.builds(Polygon, st.lists(PAIRS, min_size=3, max_size=6), st.booleans()),
     st.builds(Scribble, st.lists(PAIRS, min_size=1, max_size=6), st.floats(0.1, 100), st.booleans()),
-    st.builds(Mask, arrays.arrays(bool, arrays.array_shapes(min_dims=2, max_dims=2, max_side=9)), st.booleans()),
+    st.builds(
+        Mask, arrays.arrays(bool, arrays.array_shapes(min_dims=2, max_dims=2, max_side=9)), st.booleans()
+    ),
     st.builds(Text, st.text(min_size=1).filter(str.strip)),
 )
 
@@ -186,7 +195,10 @@ JUNK = st.recursive(
 
 
 @settings(max_examples=200)
-@given(st.sampled_from(PROMPTS.original_strategies if hasattr(PROMPTS, "original_strategies") else [PROMPTS]), st.data())
+@given(
+    st.sampled_from(PROMPTS.original_strategies if hasattr(PROMPTS, "original_strategies") else [PROMPTS]),
+    st.data(),
+)
 def test_damaged_records_are_prompt_errors(strategy, data):
     record = data.draw(strategy).to_json()
     key = data.draw(st.sampled_from(sorted(record)))

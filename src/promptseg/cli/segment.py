@@ -9,7 +9,8 @@ import typer
 
 from promptseg.cli import options
 from promptseg.errors import InputError, PromptError
-from promptseg.prompts.types import Box, Prompt, prompt_from_json
+from promptseg.geometry import ResizeFrame
+from promptseg.prompts.types import Box, Prompt, group_objects, prompt_from_json
 
 DEFAULT_FORMATS = ["png", "overlay"]
 
@@ -21,7 +22,7 @@ def _repeat(names: str, text: str, metavar: str) -> typer.models.OptionInfo:
 
 
 def segment(
-    image: Annotated[Path, typer.Argument(help="The picture (JPEG, PNG, WebP, TIFF, BMP, GIF).")],
+    image: Annotated[str, typer.Argument(help="The picture (JPEG, PNG, WebP, TIFF, BMP, GIF).")],
     point: Annotated[Strings, _repeat("--point", "A click on the object.", "X,Y")] = None,
     not_point: Annotated[Strings, _repeat("--not", "A click beside the object.", "X,Y")] = None,
     box: Annotated[
@@ -67,7 +68,7 @@ def segment(
     to the folder "out"; `--format coco` without -o prints JSON.
     """
     from promptseg.formats.writers import WRITERS
-    from promptseg.prompts.encode import check_inside
+    from promptseg.prompts.encode import encode_object
     from promptseg.segment.predictor import check_granularity
 
     formats = format or DEFAULT_FORMATS
@@ -99,17 +100,17 @@ def segment(
     from promptseg.segment.segmenter import Segmenter
 
     picture = Image.open(image)
-    for prompt in (prompt for parts in request for prompt in parts):
-        check_inside(prompt, picture.size)  # before a large model is loaded
+    for parts in group_objects(request):
+        encode_object(parts, ResizeFrame.fit(picture.size))  # finds mistakes before a large model is loaded
     segmenter = Segmenter(
         model, weights=weights, runtime=runtime, precision=precision, device=device, threads=threads
     )
     segments = segmenter.segment(picture, request, granularity=granularity)  # type: ignore[arg-type]
     if output is None and formats == ["coco"]:
-        print(json.dumps(segments.to_coco(file_name=image.name)))
+        print(json.dumps(segments.to_coco(file_name=Path(image).name)))
         return
     folder = output or Path("out")
-    paths = [path for name in formats for path in WRITERS[name](segments, image.stem, folder, picture)]
+    paths = [path for name in formats for path in WRITERS[name](segments, Path(image).stem, folder, picture)]
     for index, (score, area) in enumerate(zip(segments.scores, segments.areas, strict=True)):
         kind = segments.granularities[index]
         print(

@@ -53,7 +53,9 @@ def write_coco(
     Raises:
         OutputError: the file cannot be written.
     """
-    write_bytes(path, json.dumps(coco_record(results, polygons), ensure_ascii=False).encode("utf-8", "replace"))
+    write_bytes(
+        path, json.dumps(coco_record(results, polygons), ensure_ascii=False).encode("utf-8", "replace")
+    )
 
 
 def read_coco(path: str | os.PathLike[str]) -> dict[str, Segments]:

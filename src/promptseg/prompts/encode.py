@@ -2,7 +2,7 @@
 
 SAM knows points, one box and one mask. A polygon, a scribble or a full-size mask is drawn onto the 256 x 256 prompt
 grid and from there fed as a box, as interior points, as mask logits, or as a combination of them; which combination
-is best was measured for each type (benchmarks/prompts.md) and stands in `FEEDS`.
+is best was measured for each type (benchmarks/prompt_feeds.md) and stands in `FEEDS`.
 """
 
 from collections.abc import Sequence
@@ -55,12 +55,14 @@ class EncodedObject:
         labels: (N,) 1 positive, 0 negative, 2 and 3 box corners, -1 pad (present when there is no box).
         mask_logits: (256, 256), or None.
         ambiguous: a single click and nothing else, for which SAM's three masks are meant.
+        again: strokes alone, whose first answer is better fed back once as a mask prompt (measured).
     """
 
     points: Float32
     labels: npt.NDArray[np.int64]
     mask_logits: Float32 | None
     ambiguous: bool
+    again: bool = False
 
 
 def encode_object(
@@ -112,9 +114,11 @@ def encode_object(
             feed = feeds[prompt.kind] if not isinstance(prompt, Box) else Feed(points=1)
             if not prompt.positive:
                 feed = Feed(points=max(1, feed.points))
-            for x, y in interior_points(grid > 0.5, feed.points) if feed.points else ():
-                points.append(_from_grid(x, y))
-                labels.append(POSITIVE if prompt.positive else NEGATIVE)
+            places = _along(prompt, frame, feed.points) if isinstance(prompt, Scribble) else []
+            if feed.points and not places:
+                places = [_from_grid(x, y) for x, y in interior_points(grid > 0.5, feed.points)]
+            points.extend(places)
+            labels.extend([POSITIVE if prompt.positive else NEGATIVE] * len(places))
             if feed.box and box is None:
                 box = _grid_box(grid)
             if feed.mask:
@@ -135,6 +139,7 @@ def encode_object(
         labels=np.asarray(labels, np.int64),
         mask_logits=logits,
         ambiguous=len(prompts) == clicks == 1 and logits is None,
+        again=logits is None and all(isinstance(prompt, Scribble) and prompt.positive for prompt in prompts),
     )
 
 
@@ -164,7 +169,9 @@ def draw_on_grid(prompt: Prompt, frame: ResizeFrame) -> Float32:
         shape = polygon_to_mask(outline, size)
     elif isinstance(prompt, Scribble):
         outline = frame.to_model(prompt.points) * scale
-        width = min(max(1.0, prompt.width * scale * max(frame.factors)), 4.0 * GRID)  # no wider: it takes time
+        width = min(
+            max(1.0, prompt.width * scale * max(frame.factors)), 4.0 * GRID
+        )  # no wider: it takes time
         shape = stroke_to_mask(outline, width, size)
     else:
         raise TypeError(f"{type(prompt).__name__} has no shape to draw.")
@@ -206,6 +213,17 @@ def _clip(box: Box, size: Size) -> npt.NDArray[np.float64]:
 def _from_grid(x: float, y: float) -> tuple[float, float]:
     """Maps a cell centre of the grid to the resized frame, in SAM's convention (its own half-pixel comes later)."""
     return 4 * x - 0.5, 4 * y - 0.5
+
+
+def _along(stroke: Scribble, frame: ResizeFrame, count: int) -> list[tuple[float, float]]:
+    """Places `count` points at equal distances along a stroke, from its start to its end, inside the picture."""
+    line = frame.to_model(stroke.points)
+    lengths = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+    shares = np.linspace(0, lengths[-1], count)
+    places = zip(*(np.interp(shares, lengths, line[:, axis]) for axis in (0, 1)), strict=True)
+    height, width = frame.resized
+    inside = [(float(x), float(y)) for x, y in places if 0 <= x <= width and 0 <= y <= height]
+    return list(dict.fromkeys(inside))
 
 
 def _shrink(prompt: Mask, frame: ResizeFrame) -> Float32:

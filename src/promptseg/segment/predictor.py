@@ -1,7 +1,7 @@
 """Prompts to masks: a pure function of an embedding and prompts (SAM paper 3; specification A1.2, A2.4, A3.4-6)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
@@ -80,7 +80,10 @@ def segment(
     objects = group_objects(prompts)
     encoded = [encode_object(parts, embedded.frame, feeds=feeds) for parts in objects]
     masks, scores, logits, owners, kinds = [], [], [], [], []
-    for owner, (item, candidates) in enumerate(zip(encoded, decode(runtime, embedded, encoded), strict=True)):
+    answers = decode(runtime, embedded, encoded)
+    if granularity == "auto":
+        answers = decode_again(runtime, embedded, encoded, answers)
+    for owner, (item, candidates) in enumerate(zip(encoded, answers, strict=True)):
         for index, kind in choose(candidates, item.ambiguous, granularity, embedded.frame):
             masks.append(upsample_to_rle(candidates.logits[index], embedded.frame))
             scores.append(candidates.scores[index])
@@ -113,6 +116,16 @@ def decode(runtime: Runtime, embedded: EmbeddedImage, objects: Sequence[EncodedO
             for position, row in enumerate(chunk):
                 out[row] = Candidates(result.logits[position], result.scores[position])
     return [out[row] for row in range(len(objects))]
+
+
+def decode_again(
+    runtime: Runtime, embedded: EmbeddedImage, objects: Sequence[EncodedObject], answers: Sequence[Candidates]
+) -> list[Candidates]:
+    """Gives the objects that gain by it (strokes) a second pass, with their first single mask as mask prompt."""
+    rows = [row for row, item in enumerate(objects) if item.again]
+    again = [replace(objects[row], mask_logits=answers[row].logits[0]) for row in rows]
+    better = dict(zip(rows, decode(runtime, embedded, again), strict=True))
+    return [better.get(row, answer) for row, answer in enumerate(answers)]
 
 
 def choose(

@@ -5,14 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.masks.overlap import iou
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 from promptseg.masks.upsample import upsample_to_rle
 from promptseg.prompts.encode import encode_object
-from promptseg.prompts.types import ObjectPrompts
+from promptseg.prompts.types import ObjectPrompts, Point, Scribble
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
-from promptseg.segment.predictor import Granularity, choose, decode
+from promptseg.segment.predictor import Granularity, choose, decode, decode_again
+
+Float32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +33,7 @@ class Answer:
 
     prompts: ObjectPrompts
     mask: RLE
-    logits: npt.NDArray[np.float32]
+    logits: Float32
     score: float
     granularity: str | None
     embedded: EmbeddedImage
@@ -49,6 +52,10 @@ class Answer:
         )
 
 
+SETTLED = 0.85
+"""A new mask that overlaps the old one by this IoU is taken as it is (chosen on dev sets, benchmarks/clicks.md)."""
+
+
 def refine(
     runtime: Runtime,
     embedded: EmbeddedImage,
@@ -56,11 +63,41 @@ def refine(
     prompts: ObjectPrompts,
     granularity: Granularity = "auto",
 ) -> Answer:
-    """Answers all prompts of an object so far, with the previous logits as mask prompt (specification A3.6)."""
+    """Answers all prompts of an object so far, with the previous logits as mask prompt (specification A3.6).
+
+    A correction has a direction: clicks on the object ask for more, clicks beside it for less. SAM knows only the
+    sum of all clicks and now and then answers one that adds a missing wheel by dropping the car. So a new mask that
+    differs much from the old one may change it in the direction of the new clicks only.
+    """
     together = prompts if before is None else (*before.prompts, *prompts)
     item = encode_object(together, embedded.frame, memory=None if before is None else before.logits)
-    (found,) = decode(runtime, embedded, [item])
+    answers = decode(runtime, embedded, [item])
+    if granularity == "auto":
+        answers = decode_again(runtime, embedded, [item], answers)
+    (found,) = answers
     ((index, kind),) = choose(found, item.ambiguous, granularity, embedded.frame)
     logits = found.logits[index]
     mask = upsample_to_rle(logits, embedded.frame)
+    if before is not None and granularity == "auto":
+        sign = _direction(prompts)
+        if sign is not None and iou(before.mask, mask) < SETTLED:
+            logits, mask = _follow(before, logits, mask, sign)
     return Answer(together, mask, logits, float(found.scores[index]), kind, embedded)
+
+
+def _direction(prompts: ObjectPrompts) -> bool | None:
+    """Whether new clicks and strokes ask for more (True) or less (False); None for both, or for other prompts."""
+    signs = {prompt.positive if isinstance(prompt, Point | Scribble) else None for prompt in prompts}
+    return signs.pop() if len(signs) == 1 else None
+
+
+def _follow(before: Answer, logits: Float32, mask: RLE, sign: bool) -> tuple[Float32, RLE]:
+    """Undoes what changed against the direction, in the mask and in the logits that the next round is fed."""
+    inside, was_inside = logits > 0, before.logits > 0
+    if sign:
+        undone = was_inside & ~inside
+        dense = mask.dense() | before.mask.dense()
+    else:
+        undone = inside & ~was_inside
+        dense = mask.dense() & before.mask.dense()
+    return np.where(undone, before.logits, logits), RLE.encode(dense)

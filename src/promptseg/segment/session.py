@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from promptseg.errors import InputError, PromptError
 from promptseg.masks.segments import Segments
-from promptseg.prompts.types import ObjectPrompts, Prompt, prompt_from_json
+from promptseg.prompts.types import ObjectPrompts, Prompt, group_objects, prompt_from_json
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.predictor import Granularity, check_granularity
@@ -62,7 +64,9 @@ class Session:
             )
         if not prompts:
             raise PromptError("Give at least one prompt to add.")
+        group_objects([prompts])  # refuses what is no prompt
         state = self._history[self._now]
+        object_id = _checked_id(object_id)
         step = Round(object_id, prompts, granularity)
         answer = refine(self._runtime, self._embedded, state.answers.get(object_id), prompts, granularity)
         answers = MappingProxyType({**state.answers, object_id: answer})
@@ -144,7 +148,13 @@ class Session:
                 )
             for item in record["rounds"]:
                 prompts = tuple(prompt_from_json(part) for part in item["prompts"])
-                session.add(*prompts, object_id=int(item["object_id"]), granularity=item["granularity"])
+                session.add(*prompts, object_id=item["object_id"], granularity=item["granularity"])
         except (KeyError, TypeError, AttributeError) as error:
             raise InputError(f"This session record lacks a field or has a wrong one: {error}.") from error
         return session
+
+
+def _checked_id(given: Any) -> int:
+    if isinstance(given, bool) or not isinstance(given, int | np.integer) or abs(int(given)) >= 2**63:
+        raise InputError(f"object_id must be a whole number, got {given!r}.")
+    return int(given)

@@ -39,7 +39,7 @@ def assemble(graph: bytes, names: Iterable[str], tensors: Mapping[str, npt.NDArr
 
 
 def _initializer(name: str, array: npt.NDArray[Any]) -> list[bytes]:
-    values = np.ascontiguousarray(array, np.int64 if array.dtype.kind in "iu" else np.float32)
+    values = np.asarray(array, np.int64 if array.dtype.kind in "iu" else np.float32, order="C")
     raw = values.tobytes()
     head = b"".join(
         [

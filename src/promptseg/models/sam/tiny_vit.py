@@ -88,7 +88,9 @@ class WindowAttention(nn.Module):
         cells, channels = x_BLC.shape[1:]
         head = channels // self.heads
         q_hBLd, k_hBLd, v_hBLd = self._project(x_BLC).reshape(3, self.heads, -1, cells, head)
-        bias_h1LL = self.attention_biases.index_select(1, self.offsets_LL.flatten()).reshape(-1, 1, cells, cells)
+        bias_h1LL = self.attention_biases.index_select(1, self.offsets_LL.flatten()).reshape(
+            -1, 1, cells, cells
+        )
         weights_hBLL = ((q_hBLd * head**-0.5) @ k_hBLd.transpose(2, 3) + bias_h1LL).softmax(-1)
         out_hBLd = weights_hBLL @ v_hBLd
         return self.proj(out_hBLd.permute(1, 2, 0, 3).reshape(-1, cells, channels))

@@ -1,0 +1,43 @@
+"""`promptseg export`: three complete ONNX files that any engine runs."""
+
+import numpy as np
+import onnx
+import pytest
+from typer.testing import CliRunner
+
+from promptseg.cli.app import app
+from promptseg.runtimes.onnx import run_model
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_export(tmp_path, segmenter, embedded):
+    result = CliRunner().invoke(app, ["export", "-o", str(tmp_path / "new")], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    files = {path.stem: path for path in (tmp_path / "new").iterdir()}
+    assert set(files) == {f"mobile-sam-{graph}" for graph in ("encoder", "decoder", "mask-decoder")}
+    assert len(result.output.splitlines()) == 3
+    for path in files.values():
+        onnx.checker.check_model(str(path), full_check=True)
+
+    contents = {stem.removeprefix("mobile-sam-"): path.read_bytes() for stem, path in files.items()}
+    features = embedded("chelsea").features
+    points = np.array([[(500, 340), (0, 0), (0, 0)]] * 5, np.float32)
+    labels = np.array([[1, -1, -2]] * 5)
+    logits, scores = run_model(
+        contents["decoder"], {"features": features, "points": points, "labels": labels}
+    )
+    assert logits.shape == (5, 4, 256, 256)
+    assert scores.shape == (5, 4)
+    from promptseg.runtimes.protocol import DecoderInputs
+
+    expected = segmenter.runtime.decode(features, DecoderInputs(points, labels))
+    assert abs(logits - expected.logits).max() < 1e-3
+    masks = logits[:, :1]
+    again, _ = run_model(
+        contents["mask-decoder"],
+        {"features": features, "points": points, "labels": labels, "mask_logits": masks},
+    )
+    expected = segmenter.runtime.decode(features, DecoderInputs(points, labels, masks))
+    assert abs(again - expected.logits).max() < 1e-3
+    blank = np.zeros((2, 3, 1024, 1024), np.float32)
+    assert run_model(contents["encoder"], {"image": blank})[0].shape == (2, 256, 64, 64)
