@@ -22,6 +22,9 @@ single-mask output after more; "part", "object" and "whole" take the smallest, m
 
 NESTED = ("part", "object", "whole")
 
+SIZE_PRICE, HALF_PRICE = 0.05, 0.2
+"""What a mask's share of the picture, and covering more than half of it, take off its score; see `likeliest`."""
+
 CHUNK = 16
 """Objects decoded per call: it bounds memory; larger batches are not faster on a CPU."""
 
@@ -41,15 +44,28 @@ class Candidates:
     scores: Float32
 
     def best_of_three(self) -> int:
-        """Index of the ambiguity-aware mask with the highest score."""
+        """Index of the ambiguity-aware mask with the highest score, as the official recipe chooses."""
         return 1 + int(np.argmax(self.scores[1:]))
+
+    def likeliest(self, frame: ResizeFrame) -> int:
+        """Index of the ambiguity-aware mask that answers a single click best, by score and by size.
+
+        SAM's scores often prefer a background that fills the picture. A person who clicks once rarely means more than
+        half of the picture, so large masks pay for their size (chosen on dev sets, benchmarks/clicks.md).
+        """
+        share = self._shares(frame)
+        return 1 + int(np.argmax(self.scores[1:] - SIZE_PRICE * share - HALF_PRICE * (share > 0.5)))
 
     def nested(self, frame: ResizeFrame) -> tuple[int, int, int]:
         """Indices of the three ambiguity-aware masks from the smallest to the largest inside the picture."""
-        height, width = (-(-side // 4) for side in frame.resized)
-        areas = (self.logits[1:, :height, :width] > 0).sum((1, 2))
-        first, second, third = (1 + int(index) for index in np.argsort(areas, kind="stable"))
+        order = np.argsort(self._shares(frame), kind="stable")
+        first, second, third = (1 + int(index) for index in order)
         return first, second, third
+
+    def _shares(self, frame: ResizeFrame) -> npt.NDArray[np.float64]:
+        """Which part of the picture each of the three covers, on the low-resolution grid."""
+        height, width = (-(-side // 4) for side in frame.resized)
+        return (self.logits[1:, :height, :width] > 0).mean((1, 2))
 
 
 def segment(
@@ -133,7 +149,7 @@ def choose(
 ) -> list[tuple[int, str | None]]:
     """Chooses which candidates answer, with the names of the granularities where they were asked for."""
     if granularity == "auto":
-        return [(candidates.best_of_three() if ambiguous else 0, None)]
+        return [(candidates.likeliest(frame) if ambiguous else 0, None)]
     order = candidates.nested(frame)
     if granularity == "all":
         return list(zip(order, NESTED, strict=True))
