@@ -113,7 +113,8 @@ def stand_in_for_imports(monkeypatch: "pytest.MonkeyPatch") -> None:
         },
         "timm.models.registry": {"register_model": lambda function: function},
     }
-    missing = {top for top in ("torchvision", "timm") if importlib.util.find_spec(top) is None}
+    absent = (top for top in ("torchvision", "timm") if top not in sys.modules)  # else they stand in already
+    missing = {top for top in absent if importlib.util.find_spec(top) is None}
     for name, contents in modules.items():
         if name.partition(".")[0] in missing:
             module = ModuleType(name)

@@ -74,7 +74,7 @@ def test_granularities_are_nested(segmenter, embedded):
         assert one == nested[index]
     auto = segmenter.segment(image, click)
     assert auto.granularities == (None,)
-    assert auto.masks[0] == nested.masks[int(np.argmax(nested.scores))]
+    assert auto.masks[0] in nested.masks
     two = segmenter.segment(image, [[click], [Point(400, 400)]], granularity="all")
     assert two.object_ids.tolist() == [0, 0, 0, 1, 1, 1]
     assert two.granularities == nested.granularities * 2
