@@ -22,7 +22,7 @@ single-mask output after more; "part", "object" and "whole" take the smallest, m
 
 NESTED = ("part", "object", "whole")
 
-SIZE_PRICE, HALF_PRICE = 0.05, 0.2
+SIZE_PRICE, HALF_PRICE = 0.03, 0.2
 """What a mask's share of the picture, and covering more than half of it, take off its score; see `likeliest`."""
 
 CHUNK = 16

@@ -52,7 +52,7 @@ class Answer:
         )
 
 
-SETTLED = 0.85
+SETTLED = 0.7
 """A new mask that overlaps the old one by this IoU is taken as it is (chosen on dev sets, benchmarks/clicks.md)."""
 
 
