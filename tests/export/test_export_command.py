@@ -41,3 +41,12 @@ def test_export(tmp_path, segmenter, embedded):
     assert abs(again - expected.logits).max() < 1e-3
     blank = np.zeros((2, 3, 1024, 1024), np.float32)
     assert run_model(contents["encoder"], {"image": blank})[0].shape == (2, 256, 64, 64)
+
+
+def test_without_its_packages_the_exporter_says_what_to_install(monkeypatch):
+    from promptseg import export
+    from promptseg.errors import UnavailableError
+
+    monkeypatch.setattr(export, "find_spec", lambda package: None)
+    with pytest.raises(UnavailableError, match=r"promptseg\[export\]"):
+        export.require()

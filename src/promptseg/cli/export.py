@@ -17,6 +17,9 @@ def export(
 
     Needs: pip install "promptseg[export]".
     """
+    from promptseg.export import require
+
+    require()
     from promptseg.export.onnx_files import export_model
     from promptseg.models.network import Network
 

@@ -13,18 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
-from promptseg.errors import UnavailableError
+import onnx
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
 from promptseg.models.network import GRAPHS
-
-try:
-    import onnx
-    import onnxscript  # pyright: ignore[reportUnusedImport]  # noqa: F401
-    import torch
-    from torch import Tensor, nn
-    from torch.nn import functional as F
-except ImportError as error:
-    raise UnavailableError.extra("The exporter (PyTorch, onnx and onnxscript)", "export") from error
-
 from promptseg.models.sam.sam import Sam, build_sam
 
 OPSET = 20
