@@ -1,6 +1,6 @@
 """Measures how best to feed polygons, rough masks and scribbles to SAM, on labelled pictures.
 
-    nice -n 5 .venv/bin/python benchmarks/prompt_feeds.py --data /work/shared/data/dev --cache /root/w/feed_emb
+    python benchmarks/prompt_feeds.py --data DEV_FOLDER --cache CACHE_FOLDER
 
 Hands are simulated, with the random numbers of each target fixed by its name:
 
@@ -29,8 +29,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import dijkstra
+from simulated_hands import along, box_of, hand_polygon, hand_scribble, rough_mask
 
 from promptseg import Segmenter
 from promptseg.evaluate.datasets import open_dataset
@@ -40,7 +39,7 @@ from promptseg.evaluate.samples import Dataset, Sample, Target
 from promptseg.geometry import ResizeFrame
 from promptseg.images import Image
 from promptseg.masks.distance import distance_transform, interior_points
-from promptseg.masks.polygons import polygon_to_mask, simplify, stroke_to_mask, trace_polygons
+from promptseg.masks.polygons import polygon_to_mask, stroke_to_mask
 from promptseg.masks.regions import largest_component
 from promptseg.masks.upsample import upsample_to_rle
 from promptseg.prompts.encode import EncodedObject, Feed, draw_on_grid, encode_object
@@ -60,126 +59,6 @@ UNIT = 10.0
 """The magnitude of mask logits that feeds have unless they say otherwise."""
 BANDS = (0.04, 0.08)
 """How far from a drawn outline an answer may lie when it is bound to it, in diagonals of the drawing's box."""
-
-
-# --- hands -----------------------------------------------------------------------------------------------------
-
-
-def box_of(mask: Bools) -> tuple[int, int, int, int]:
-    """Returns x0, y0, x1, y1 of the mask."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
-
-
-def hand_polygon(truth: Bools, random: Random) -> Floats:
-    """Returns the corners of a polygon drawn by hand around the mask (one region)."""
-    x0, y0, x1, y1 = box_of(truth)
-    diagonal = float(np.hypot(x1 - x0, y1 - y0))
-    ring = max(trace_polygons(truth), key=lambda polygon: polygon.area).exterior
-    corners = ring
-    for share in np.geomspace(0.025, 0.004, 12):  # about 2.5 % of the diagonal, finer for plain outlines
-        corners = simplify(ring, share * diagonal)
-        if len(corners) >= 8:
-            break
-    for share in np.geomspace(0.025, 0.1, 12):  # coarser for intricate ones
-        if len(corners) <= 16:
-            break
-        corners = simplify(ring, share * diagonal)
-    return corners + random.normal(0, 0.02 * diagonal, corners.shape)
-
-
-def rough_mask(truth: Bools, random: Random) -> Bools:
-    """Returns the mask swollen or shrunk, with blobs along its rim, at an IoU of 0.75 to 0.85."""
-    size = float(np.sqrt(truth.sum()))
-    goal = random.uniform(0.75, 0.85)
-    inner = ndimage.distance_transform_edt(np.pad(truth, 1))[1:-1, 1:-1]
-    outer = ndimage.distance_transform_edt(~truth)
-    grow = random.random() < 0.5
-    step = 0.05 * size
-    mask = truth
-    for _ in range(6):
-        mask = outer <= step if grow else inner > step
-        if iou(mask, truth) >= goal:
-            break
-        step /= 2
-    else:
-        mask = truth.copy()
-    rim_y, rim_x = np.nonzero(truth & (inner <= 1.5))
-    dy, dx = np.ogrid[: truth.shape[0], : truth.shape[1]]
-    for _ in range(300):
-        if iou(mask, truth) <= goal:
-            break
-        pick = int(random.integers(len(rim_y)))
-        radius = max(1.0, random.uniform(0.03, 0.09) * size)
-        disc = (dy - rim_y[pick]) ** 2 + (dx - rim_x[pick]) ** 2 <= radius**2
-        changed = mask | disc if random.random() < 0.5 else mask & ~disc
-        if iou(changed, truth) >= 0.74:
-            mask = changed
-    return mask
-
-
-def inner_path(region: Bools, random: Random) -> Floats:
-    """Returns the (N, 2) x, y cells of a long path inside the region, by way of a random cell of it."""
-    y, x = np.nonzero(region)
-    number = np.full((region.shape[0] + 2, region.shape[1] + 2), -1)
-    number[y + 1, x + 1] = np.arange(len(y))
-    starts, ends, costs = [], [], []
-    for sy, sx in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        neighbour = number[y + 1 + sy, x + 1 + sx]
-        has = neighbour >= 0
-        starts.append(np.flatnonzero(has))
-        ends.append(neighbour[has])
-        costs.append(np.full(int(has.sum()), np.hypot(sy, sx)))
-    graph = coo_matrix(
-        (np.concatenate(costs), (np.concatenate(starts), np.concatenate(ends))), shape=(len(y), len(y))
-    ).tocsr()
-
-    def far(start: int) -> tuple[int, Any]:
-        distance, before = dijkstra(graph, directed=False, indices=start, return_predecessors=True)
-        return int(np.argmax(np.where(np.isfinite(distance), distance, -1))), before
-
-    def walk(before: Any, end: int) -> list[int]:
-        cells = [end]
-        while before[cells[-1]] >= 0:
-            cells.append(int(before[cells[-1]]))
-        return cells
-
-    via = int(random.integers(len(y)))
-    _, from_via = dijkstra(graph, directed=False, indices=via, return_predecessors=True)
-    first, _ = far(via)
-    last, _ = far(first)
-    cells = walk(from_via, first) + walk(from_via, last)[::-1][1:]
-    return np.stack([x[cells], y[cells]], 1).astype(np.float64)
-
-
-def along(line: Floats, shares: npt.ArrayLike) -> Floats:
-    """Returns the places at these shares (0 to 1) of the line's length."""
-    if len(line) == 1:
-        return np.repeat(line, len(np.atleast_1d(shares)), axis=0)
-    run = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
-    at = np.asarray(shares, np.float64) * run[-1]
-    return np.stack([np.interp(at, run, line[:, axis]) for axis in (0, 1)], 1)
-
-
-def hand_scribble(truth: Bools, random: Random) -> tuple[Floats, float]:
-    """Returns the points and the width of a stroke that stays inside the mask's largest region."""
-    part = largest_component(truth)
-    x0, y0, x1, y1 = box_of(part)
-    width = max(1.0, 0.03 * float(np.sqrt((x1 - x0) * (y1 - y0))))
-    crop = np.pad(part[y0:y1, x0:x1], 1)
-    depth = ndimage.distance_transform_edt(crop)
-    step = max(1, int(np.ceil(max(crop.shape) / 90)))
-    depth = depth[step // 2 :: step, step // 2 :: step]
-    deep = depth > max(width / 2 + 1, 0.25 * depth.max())
-    if not deep.any():
-        deep = depth >= depth.max()
-    path = inner_path(largest_component(deep), random) * step + step // 2 - 1 + 0.5
-    path += (x0, y0)
-    # A hand begins and ends short of the tips, and draws a smooth line.
-    line = along(path, np.linspace(0.08, 0.92, 24))
-    smooth = ndimage.gaussian_filter1d(line, 1.0, axis=0, mode="nearest")
-    columns, rows = smooth.astype(int).T
-    return (smooth if part[rows, columns].all() else line), width
 
 
 # --- feeds -----------------------------------------------------------------------------------------------------
@@ -664,59 +543,8 @@ def report(sets: Sets, runtime: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-READING = """
-## What it says
-
-The run was stopped early for want of time (76 and 150 targets were planned); pictures come in the order of a hash of
-their names, so what was measured is a fair sample. The same command without `--only-tables` measures the rest. The
-numbers were taken on commits fd7ee4d and cd366c1, whose prompt and decoding code are the same; the commit above is the
-one that the tables were printed on. Differences are pooled over targets, so COCO weighs more; the sets often
-disagree, and then both are given, DAVIS first.
-
-**Polygons and rough masks: box + one interior point + mask logits, the single-mask output (token 0), one pass.**
-That is what `FEEDS` already held. Nothing tried is better on both sets. It is better than the drawing itself by 0.10
-and 0.01 IoU for polygons and by 0.06 and 0.05 for masks. COCO's labels are polygons drawn by hand themselves, so a
-drawn polygon is close to them in its faults too; DAVIS' labels are exact.
-
-- The logits need points or a box beside them: alone they fail at every magnitude, since SAM was never trained on a
-  mask without points. Without the logits, box and points lose 0.05 to 0.09 over both sets (polygons on DAVIS: only
-  0.00 to 0.02).
-- Magnitude: 5 is a little too weak (-0.01); 10 and 20 are equal within 0.004, and the sets disagree on the sign
-  (DAVIS 10, COCO 20). With a box but no point, or points but no box, 20 is better than 10.
-- One or three points beside box and mask: equal for masks; for polygons -0.015 and +0.005. With three the answer
-  clings to the drawing.
-- Logits that rise gradually over the rim leave SAM freer: polygons +0.016 and -0.012, masks worse on both.
-- A second pass, fed with the first answer's logits instead of the drawing, forgets the drawing: polygons +0.009 and
-  -0.03, masks -0.01 and -0.03. With both mixed: polygons +0.007 and -0.009, masks no gain.
-- Choosing among the four masks, by score or by agreement with the drawing, gains nothing once the logits are fed
-  (+0.02 to +0.03 after a box alone); even an oracle would gain only 0.01.
-- Negative points outside the outline add 0.006 to box and points, not surely, and far less than the logits do.
-- Binding the answer to a band of 4 % of the diagonal around the drawing gains about 0.005: real, but small, and it
-  supposes hands as steady as these. At 8 % it does next to nothing.
-
-**Scribbles: three points on the stroke (both ends and the middle), token 0, and a second pass with its logits.**
-Against three of `interior_points` and one pass: long strokes +0.014 and +0.007, short ones +0.040 and +0.015.
-
-- Most of that is the second pass (token 0's logits, the same points, token 0 again): +0.008 and +0.015, for one more
-  decode. Feeding back the covering mask instead of token 0 gains 0.03 more on DAVIS' short strokes and loses 0.05
-  on COCO's.
-- Ends and middle are equal to `interior_points` on long strokes and 0.01 better on short ones: on a thin stroke of
-  constant depth "deep" means little. Places pulled in from the ends ("along") are worse.
-- How many points is best depends on how much of the object the stroke covers, which nobody knows beforehand. Five
-  instead of three: long strokes -0.02 and +0.04, short strokes -0.18 and -0.04. Crowded points are read as a small
-  part. Taking the count whose answer has the highest score does not resolve it (tried on these numbers).
-  Three is the safe number.
-- With three points token 0 beats the best score of the others on long strokes by 0.02 and 0.05; on short strokes the
-  sets disagree: the best score is better by 0.06 on DAVIS and worse by 0.05 on COCO. The rule of covering adds
-  nothing to that. With one point, though, token 0 is the worst choice by far, as after a click: covering is better
-  by 0.05 to 0.12.
-- The stroke as mask logits is harmful at every magnitude: it says that all the rest is background. Even with only
-  -1 for the rest it loses 0.01 to 0.05. The stroke's box is the worst thing to give along.
-- An oracle among the four masks would still gain 0.06: which part a stroke means is an open question, as with a click.
-
-Simulated hands are not hands: the noise is independent from corner to corner, and a rough mask's blobs are rounder
-than another program's faults. One model (MobileSAM) was measured, in bfloat16.
-"""
+READING = "\n" + (Path(__file__).parent / "prompt_feeds_reading.md").read_text()
+"""What the tables say, in words; to be checked after every new measurement."""
 
 
 def main() -> None:
