@@ -8,6 +8,7 @@ from scipy import ndimage
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 
+from promptseg.evaluate.metrics import iou
 from promptseg.masks.polygons import simplify, trace_polygons
 from promptseg.masks.regions import largest_component
 
