@@ -1,6 +1,6 @@
 """Segments the example pictures by point, box, polygon and scribble, and says where the results are.
 
-    python examples/demo.py [FOLDER]
+python examples/demo.py [FOLDER]
 """
 
 import sys
@@ -15,10 +15,13 @@ from promptseg.masks.marks import draw_prompts
 PICTURES = Path(__file__).parent
 
 EXAMPLES = {
-    "point": ("chelsea.jpg", [Point(220, 150)]),
+    "point": ("chelsea.jpg", [Point(220, 150)], "object"),  # not the face alone
     "points": ("astronaut.jpg", [Point(225, 300), Point(225, 110, positive=False)]),
     "box": ("rocket.jpg", [Box(285, 60, 360, 340)]),
-    "polygon": ("astronaut.jpg", [Polygon(((290, 400), (330, 350), (400, 335), (480, 360), (500, 430), (470, 500), (310, 500)))]),
+    "polygon": (
+        "astronaut.jpg",
+        [Polygon(((290, 400), (330, 350), (400, 335), (480, 360), (500, 430), (470, 500), (310, 500)))],
+    ),
     "scribble": ("coffee.jpg", [Scribble(((110, 260), (150, 320), (230, 355), (340, 350)), width=12)]),
 }
 
@@ -42,11 +45,11 @@ def main() -> None:
     segmenter = Segmenter()
     print(segmenter)
     embedded = {}
-    for name, (picture, prompts) in EXAMPLES.items():
+    for name, (picture, prompts, *granularity) in EXAMPLES.items():
         began = time.perf_counter()
         if picture not in embedded:
             embedded[picture] = segmenter.embed(PICTURES / picture)
-        cut = segmenter.segment(embedded[picture], prompts)
+        cut = segmenter.segment(embedded[picture], prompts, granularity=granularity[0] if granularity else "auto")
         path = folder / f"{name}_{Path(picture).stem}.png"
         draw_prompts(cut.draw(), prompts).save(path)
         print(f"{path}: score {cut.scores[0]:.2f}, {int(cut.areas[0]):,} pixels, {time.perf_counter() - began:.2f} s")

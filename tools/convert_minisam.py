@@ -30,6 +30,12 @@ BATCH_NORM_EPS = 1e-5
 WINDOWS = {1: 7, 2: 14, 3: 7}
 """Attention window of each TinyViT stage."""
 
+METADATA = {
+    "origin": "ChaoningZhang/MobileSAM, mobile_sam.pt",
+    "model": "mobile-sam",
+    "licence": "Apache-2.0",
+}
+
 Tensors = dict[str, np.ndarray]
 
 
@@ -166,14 +172,18 @@ def recover(folder: Path) -> Tensors:
     return tensors
 
 
+def _in_fixed_order(content: bytes) -> bytes:
+    """Puts the metadata of a safetensors file into our order: the library's own changes from run to run."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"] = METADATA
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    return content[:8] + text.ljust(length) + content[8 + length :]
+
+
 def write(tensors: Tensors, target: Path) -> None:
     """Writes the compact tensors and, beside them, their provenance."""
-    metadata = {
-        "model": "mobile-sam",
-        "licence": "Apache-2.0",
-        "origin": "ChaoningZhang/MobileSAM, mobile_sam.pt",
-    }
-    content = save(compact(tensors), metadata=metadata)
+    content = _in_fixed_order(save(compact(tensors), metadata=METADATA))
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(content)
     record = {
