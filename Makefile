@@ -28,7 +28,7 @@ $(BIN)/python:
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	$(PIP) torch==2.13.0
 	$(PIP) -e ".[all,test,lint]"
-	$(PIP) --no-deps segment-anything==1.0 mobilesam-mirror==1.0.0
+	$(PIP) --no-deps segment-anything==1.0 mobilesam-mirror==1.0.0 open-clip-torch==3.3.0
 	touch $@ $(VENV)/.demo
 
 $(VENV)/.demo: pyproject.toml | $(BIN)/python

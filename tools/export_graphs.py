@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from promptseg.export.graphs import declared, trace
+from promptseg.export.graphs import GRAPHS, declared, trace
 
 TARGET = Path(__file__).resolve().parent.parent / "src/promptseg/models/graphs"
 MODELS = ("mobile-sam", "sam-vit-b", "sam-vit-l", "sam-vit-h")
@@ -21,8 +21,9 @@ MODELS = ("mobile-sam", "sam-vit-b", "sam-vit-l", "sam-vit-h")
 def write(file: str, model: str, graph: str) -> dict[str, object]:
     """Traces one graph, writes it compressed, and returns its entry of the manifest."""
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
-    if wanted not in file:
-        return json.loads((TARGET / "manifest.json").read_text())["models"][model][graph]
+    known = json.loads((TARGET / "manifest.json").read_text())["models"].get(model, {})
+    if wanted not in file and graph in known:
+        return known[graph]
     traced = trace(model, graph)
     content = gzip.compress(traced.model.SerializeToString(), mtime=0)
     (TARGET / file).write_bytes(content)
@@ -35,9 +36,7 @@ def write(file: str, model: str, graph: str) -> dict[str, object]:
 
 def main() -> None:
     """Runs the command."""
-    decoders = {
-        graph: write(f"{graph}.onnx.gz", "mobile-sam", graph) for graph in ("decoder", "mask_decoder")
-    }
+    decoders = {graph: write(f"{graph}.onnx.gz", "mobile-sam", graph) for graph in GRAPHS[1:]}
     models = {
         model: {"encoder": write(f"encoder_{model.replace('-', '_')}.onnx.gz", model, "encoder"), **decoders}
         for model in MODELS

@@ -15,19 +15,22 @@ if TYPE_CHECKING:
     from promptseg.errors import PromptsegError
     from promptseg.images import Image
     from promptseg.masks.segments import Segments
-    from promptseg.prompts.types import Box, Mask, Point, Polygon, Scribble, Text
+    from promptseg.prompts.types import Audio, Box, Circle, Mask, Point, Polygon, Reference, Scribble, Text
     from promptseg.segment.segmenter import Segmenter
     from promptseg.segment.session import Session
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Audio": "promptseg.prompts.types",
     "Box": "promptseg.prompts.types",
+    "Circle": "promptseg.prompts.types",
     "Image": "promptseg.images",
     "Mask": "promptseg.prompts.types",
     "Point": "promptseg.prompts.types",
     "Polygon": "promptseg.prompts.types",
     "PromptsegError": "promptseg.errors",
+    "Reference": "promptseg.prompts.types",
     "Scribble": "promptseg.prompts.types",
     "Segmenter": "promptseg.segment.segmenter",
     "Segments": "promptseg.masks.segments",
@@ -36,12 +39,15 @@ _HOMES = {
 }
 
 __all__ = [
+    "Audio",
     "Box",
+    "Circle",
     "Image",
     "Mask",
     "Point",
     "Polygon",
     "PromptsegError",
+    "Reference",
     "Scribble",
     "Segmenter",
     "Segments",

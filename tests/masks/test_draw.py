@@ -7,7 +7,7 @@ from promptseg.masks.draw import distinct_colours, draw_prompts
 from promptseg.masks.paint import line_width
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
-from promptseg.prompts.types import Box, Mask, Point, Polygon, Scribble, Text
+from promptseg.prompts.types import Box, Circle, Mask, Point, Polygon, Scribble, Text
 
 GREY = np.full((120, 160, 3), 128, np.uint8)
 
@@ -97,6 +97,7 @@ ROUGH[3:9, 4:12] = 1
         (Box(20, 30, 120, 100), (70, 30)),
         (Polygon(((20, 20), (120, 30), (60, 110))), (65, 50)),
         (Scribble(((20, 20), (120, 60)), 9), (70, 40)),
+        (Circle(60, 60, 30), (55, 65)),
         (Mask(ROUGH), (80, 60)),
     ],
     ids=lambda value: getattr(value, "kind", ""),

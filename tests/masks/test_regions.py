@@ -10,6 +10,7 @@ from promptseg.masks.regions import (
     fill_holes,
     label_components,
     largest_component,
+    region_areas,
     remove_small_regions,
 )
 from promptseg.masks.rle import RLE
@@ -37,6 +38,8 @@ def check(mask, connectivity):
     assert np.array_equal(labels > 0, mask)
     assert len(np.unique(np.stack([labels[mask], expected[mask]]), axis=1).T) == count
     parts = components(RLE.encode(mask), connectivity)
+    areas = region_areas(RLE.encode(mask), connectivity)
+    assert areas.tolist() == [part.area for part in parts]
     assert [part.area for part in parts] == np.bincount(labels[mask], minlength=1)[1:].tolist()
     for number, part in enumerate(parts, start=1):
         assert np.array_equal(part.dense(), labels == number)

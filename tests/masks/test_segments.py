@@ -97,6 +97,29 @@ def test_iteration_and_concatenate():
             Segments.concatenate(parts)
 
 
+def test_stability_scores_and_crop_boxes_go_along():
+    stability, crops = np.linspace(0.1, 0.4, 4), np.arange(16).reshape(4, 4)
+    segments = make(stability_scores=stability, crop_boxes=crops)
+    assert segments.stability_scores.dtype == segments.crop_boxes.dtype == np.float32
+    assert make().stability_scores is make().crop_boxes is None
+    assert segments != make()
+    assert segments != make(stability_scores=stability, crop_boxes=crops + 1)
+    chosen = segments[[2, 0]]
+    assert chosen.stability_scores.tolist() == pytest.approx([0.3, 0.1])
+    assert chosen.crop_boxes.tolist() == crops[[2, 0]].tolist()
+    assert Segments.concatenate(list(segments)) == segments
+    assert Segments.concatenate([Segments.empty(SIZE), segments]) == segments, (
+        "a part without masks lacks nothing"
+    )
+    assert Segments.concatenate([segments, make(1)]).crop_boxes is None
+    best = segments.nms(1.0)
+    assert best.stability_scores.tolist() == segments.stability_scores[::-1].tolist()
+    assert segments.replace(crop_boxes=None).crop_boxes is None
+    with pytest.raises(ValueError, match="read-only"):
+        segments.crop_boxes[0] = 0
+    assert pickle.loads(pickle.dumps(segments)) == segments  # noqa: S301
+
+
 def test_arrays_are_read_only_and_the_callers_stay_writable():
     scores, logits = np.ones(2, np.float32), np.ones((2, 8, 8), np.float32)
     segments = make(2, scores=scores, low_res_logits=logits)
@@ -132,6 +155,10 @@ def test_image_is_kept_by_reference_and_is_no_part_of_equality():
         {"granularities": ("part",)},
         {"low_res_logits": np.ones((2, 8, 8))},
         {"low_res_logits": np.ones((8, 8))},
+        {"stability_scores": np.ones(3)},
+        {"stability_scores": np.ones((4, 1))},
+        {"crop_boxes": np.ones(4)},
+        {"crop_boxes": np.ones((3, 4))},
     ],
 )
 def test_fields_must_fit(fields):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from promptseg.errors import PromptError
 from promptseg.geometry import ResizeFrame
 from promptseg.prompts.encode import Feed, draw_on_grid, encode_object, pad_objects
-from promptseg.prompts.types import Box, Mask, Point, Polygon, Scribble, Text
+from promptseg.prompts.types import Audio, Box, Circle, Mask, Point, Polygon, Reference, Scribble, Text
 
 HEIGHT, WIDTH = 300, 451
 FRAME = ResizeFrame.fit((HEIGHT, WIDTH))  # 681 x 1024: the two axes have different factors
@@ -187,6 +187,9 @@ def test_negative_shapes_become_negative_points(shape):
         (Box(1, 2, 30, 40), Box(5, 6, 70, 80)),
         (Text("a cat"),),
         (Point(5, 5), Text("a cat")),
+        (Audio("a.wav"),),
+        (Reference("a.png", Box(1, 2, 3, 4)),),
+        (Circle(-50, -50, 20),),
     ],
     ids=lambda prompts: repr(prompts)[:60],
 )
@@ -249,3 +252,18 @@ def test_ragged_objects_are_filled_with_absent_tokens():
     assert labels.tolist() == [[1, -1, -2, -2], [1, 1, 2, 3]]
     assert points.dtype == np.float32
     assert np.array_equal(points[0, :2], objects[0].points)
+
+
+def test_circles_are_fed_as_polygons():
+    circle = Circle(150, 100, 40)
+    given, expected = encode_object((circle,), FRAME), encode_object((circle.polygon,), FRAME)
+    assert table(given) == table(expected)
+    assert np.array_equal(given.mask_logits, expected.mask_logits)
+
+
+@pytest.mark.parametrize("prompt", [Text("a cat"), Audio("a.wav"), Reference("a.png", Box(1, 2, 3, 4))])
+def test_the_message_says_which_model_understands(prompt):
+    with pytest.raises(
+        PromptError, match=rf"{prompt.kind.capitalize()} prompts need a model with semantics .SEEM"
+    ):
+        encode_object((prompt,), FRAME)

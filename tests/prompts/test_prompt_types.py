@@ -7,9 +7,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from PIL import Image as Pillow
 
-from promptseg.errors import PromptError
-from promptseg.prompts.types import Box, Mask, Point, Polygon, Scribble, Text, group_objects, prompt_from_json
+from promptseg.errors import ImageError, PromptError
+from promptseg.images import Image
+from promptseg.prompts.types import (
+    Audio,
+    Box,
+    Circle,
+    Mask,
+    Point,
+    Polygon,
+    Reference,
+    Scribble,
+    Text,
+    group_objects,
+    prompt_from_json,
+)
 
 NAN, INF = float("nan"), float("inf")
 TRIANGLE = ((1, 2), (30, 4), (5, 60))
@@ -31,6 +45,8 @@ def test_no_bad_number_gets_into_any_prompt(value, place):
         lambda: Polygon([(1, 2), put(30, 40), (5, 6)]),
         lambda: Scribble([(1, 2), put(30, 40)]),
         lambda: Scribble([(1, 2)], width=value),
+        lambda: Circle(*put(1, 2), 3),
+        lambda: Circle(1, 2, value),
     ):
         with pytest.raises(PromptError):
             make()
@@ -52,6 +68,7 @@ def test_positive_is_yes_or_no(positive):
         lambda: Box(1, 2, 3, 4, positive),
         lambda: Polygon(TRIANGLE, positive),
         lambda: Scribble(TRIANGLE, 5, positive),
+        lambda: Circle(1, 2, 3, positive),
         lambda: Mask(np.ones((2, 2)), positive),
     ):
         with pytest.raises(PromptError, match="positive=True or positive=False"):
@@ -97,6 +114,21 @@ def test_outlines_need_pairs(kind, points, hint):
 def test_scribbles_have_a_width(width):
     with pytest.raises(PromptError, match="width"):
         Scribble(TRIANGLE, width)
+
+
+@pytest.mark.parametrize("radius", [0, -1, 6e8])
+def test_circles_have_a_radius(radius):
+    with pytest.raises(PromptError, match="circle"):
+        Circle(1, 2, radius)
+
+
+@pytest.mark.parametrize("circle", [Circle(50, 40, 30), Circle(3, 4, 0.5, positive=False)])
+def test_a_circle_has_a_polygon_of_its_area(circle):
+    x, y = np.array(circle.polygon.points).T
+    area = (x * np.roll(y, -1) - np.roll(x, -1) * y).sum() / 2
+    assert area == pytest.approx(np.pi * circle.radius**2)
+    assert (x.mean(), y.mean()) == pytest.approx((circle.x, circle.y))
+    assert circle.polygon.positive is circle.positive
 
 
 HALF = np.array([[0, 1], [1, 1]])
@@ -165,6 +197,81 @@ def test_phrases(phrase):
         Text(phrase)
 
 
+PIXELS = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+
+
+def test_references_take_pictures_of_all_kinds(tmp_path):
+    path = tmp_path / "other.png"
+    Pillow.fromarray(PIXELS).save(path)
+    mask = np.eye(2, 4)
+    by_path = Reference(path, mask)
+    assert by_path.image == str(path)
+    assert by_path.mask == Mask(mask)
+    assert np.array_equal(by_path.open().pixels, PIXELS)
+    inside = [Reference(given, Mask(mask)) for given in (PIXELS, path.read_bytes(), Image(PIXELS))]
+    assert inside[0] == inside[1] == inside[2] != by_path
+    assert len({*inside, by_path}) == 2
+    assert inside[0] != Reference(PIXELS, 1 - mask)
+    assert inside[0] != "other.png"
+    assert Reference("gone.png", Box(1, 2, 3, 4)).mask == Box(1, 2, 3, 4), (
+        "the file is read when it is needed"
+    )
+    with pytest.raises(ImageError, match=r"no file gone\.png"):
+        Reference("gone.png", mask).open()
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        np.zeros((4, 4)),
+        np.ones(4),
+        None,
+        "mask.png",
+        Text("dog"),
+        Audio("dog.wav"),
+        Mask(HALF, positive=False),
+        Point(1, 2, positive=False),
+        Reference("other.png", HALF),
+    ],
+    ids=lambda mask: type(mask).__name__,
+)
+def test_references_need_a_region(mask):
+    with pytest.raises(PromptError):
+        Reference("other.png", mask)
+
+
+@pytest.mark.parametrize("image", ["", "  ", None, 3, PIXELS[0, 0], b"", b"no picture"], ids=repr)
+def test_references_need_a_picture(image):
+    with pytest.raises((PromptError, ImageError)):
+        Reference(image, HALF)
+
+
+@pytest.mark.parametrize("file", ["", " ", None, 3, b"dog.wav", []])
+def test_recordings_need_a_path(file):
+    with pytest.raises(PromptError, match="path of a file"):
+        Audio(file)
+
+
+def test_recordings_take_paths(tmp_path):
+    assert Audio(tmp_path / "a.wav") == Audio(str(tmp_path / "a.wav"))
+
+
+@pytest.mark.parametrize("prompt", [Audio("a.wav"), Reference("a.png", HALF)], ids=lambda prompt: prompt.kind)
+def test_strangers_name_no_files(prompt):
+    record = prompt.to_json()
+    assert prompt_from_json(record) == prompt
+    with pytest.raises(PromptError, match="may not name a file"):
+        prompt_from_json(record, paths=False)
+    inline = Reference(PIXELS, HALF)
+    assert prompt_from_json(inline.to_json(), paths=False) == inline
+
+
+def test_references_are_not_nested_in_json():
+    record = Reference("a.png", HALF).to_json()
+    with pytest.raises(PromptError):
+        prompt_from_json({**record, "mask": record})
+
+
 NUMBER = st.floats(-1e6, 1e6)
 PAIRS = st.tuples(NUMBER, NUMBER)
 PROMPTS = st.one_of(
@@ -177,7 +284,14 @@ PROMPTS = st.one_of(
     st.builds(
         Mask, arrays.arrays(bool, arrays.array_shapes(min_dims=2, max_dims=2, max_side=9)), st.booleans()
     ),
+    st.builds(Circle, NUMBER, NUMBER, st.floats(0.1, 1e6), st.booleans()),
     st.builds(Text, st.text(min_size=1).filter(str.strip)),
+    st.builds(Audio, st.text(min_size=1).filter(str.strip)),
+    st.builds(
+        Reference,
+        st.text(min_size=1).filter(str.strip) | arrays.arrays(np.uint8, (3, 4, 3)),
+        arrays.arrays(bool, (3, 4)).filter(np.any) | st.builds(Point, NUMBER, NUMBER),
+    ),
 )
 
 
@@ -227,6 +341,16 @@ def test_damaged_records_are_prompt_errors(strategy, data):
         {"type": "mask", "segmentation": {"size": [2, 2], "counts": [1, 1]}},
         {"type": "mask", "segmentation": None},
         {"type": "text", "phrase": " "},
+        {"type": "circle", "x": 1, "y": 2},
+        {"type": "circle", "x": 1, "y": 2, "radius": "3"},
+        {"type": "audio"},
+        {"type": "audio", "file": None},
+        {"type": "reference", "image": "a.png"},
+        {"type": "reference", "image": {"png": "AAAA"}, "mask": {"type": "point", "x": 1, "y": 2}},
+        {"type": "reference", "image": {"png": "?"}, "mask": {"type": "point", "x": 1, "y": 2}},
+        {"type": "reference", "image": {"png": 3}, "mask": {"type": "point", "x": 1, "y": 2}},
+        {"type": "reference", "image": None, "mask": {"type": "point", "x": 1, "y": 2}},
+        {"type": "reference", "image": "a.png", "mask": {"type": "text", "phrase": "dog"}},
         {"type": "point", "x": 1, "y": 2, "positive": "false"},
     ],
 )
@@ -251,6 +375,11 @@ POINT, BACK, BOX = Point(1, 2), Point(3, 4, positive=False), Box(1, 2, 3, 4)
         ([[POINT, BACK], (BOX,)], ((POINT, BACK), (BOX,))),
         ([[BOX, BOX]], ((BOX, BOX),)),
         (iter([POINT, BACK]), ((POINT, BACK),)),
+        (Circle(1, 2, 3), ((Circle(1, 2, 3),),)),
+        (
+            [Text("dog"), Reference("a.png", BOX), Audio("a.wav")],
+            ((Text("dog"), Reference("a.png", BOX), Audio("a.wav")),),
+        ),
     ],
 )
 def test_grouping(given, objects):

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 import promptseg
-from promptseg.cli import evaluate, export, options, segment
+from promptseg.cli import edges, embed, evaluate, everything, export, options, proposals, segment
 from promptseg.cli.models import models_app
 from promptseg.errors import PromptsegError
 
@@ -20,6 +20,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("segment")(segment.segment)
+app.command("everything")(everything.everything)
+app.command("edges")(edges.edges)
+app.command("proposals")(proposals.proposals)
+app.command("embed")(embed.embed)
 app.command("export")(export.export)
 app.add_typer(evaluate.evaluate_app, name="evaluate")
 app.add_typer(models_app, name="models")

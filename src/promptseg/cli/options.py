@@ -19,6 +19,14 @@ Device: TypeAlias = Annotated[str, typer.Option("--device", help="cpu, or with t
 Threads: TypeAlias = Annotated[
     int | None, typer.Option("--threads", help="Threads; default: one per processor.")
 ]
+Cache: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        help="Folder that keeps embeddings, in float16, for pictures that come again (see `promptseg embed`).",
+        metavar="DIR",
+    ),
+]
 
 
 def help_when_alone(context: typer.Context) -> None:

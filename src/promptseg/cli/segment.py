@@ -61,6 +61,7 @@ def segment(
     precision: options.Precision = "auto",
     device: options.Device = "cpu",
     threads: options.Threads = None,
+    cache: options.Cache = None,
 ) -> None:
     """Segments the objects that the prompts show.
 
@@ -103,7 +104,13 @@ def segment(
     for parts in group_objects(request):
         encode_object(parts, ResizeFrame.fit(picture.size))  # finds mistakes before a large model is loaded
     segmenter = Segmenter(
-        model, weights=weights, runtime=runtime, precision=precision, device=device, threads=threads
+        model,
+        weights=weights,
+        runtime=runtime,
+        precision=precision,
+        device=device,
+        threads=threads,
+        cache=cache,
     )
     segments = segmenter.segment(picture, request, granularity=granularity)  # type: ignore[arg-type]
     if output is None and formats == ["coco"]:

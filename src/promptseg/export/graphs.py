@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from promptseg.models.network import GRAPHS
+from promptseg.models.sam import scout
 from promptseg.models.sam.sam import Sam, build_sam
 
 OPSET = 20
@@ -63,6 +64,8 @@ class _Call(nn.Module):
     def forward(self, *inputs: Tensor) -> Any:
         if self._graph == "encoder":
             return self.sam.image_encoder(*inputs)
+        if self._graph in ("look", "paint"):
+            return getattr(scout, self._graph)(self.sam, *inputs)
         embedding, points, labels, *mask = inputs
         return self.sam.predict_masks(embedding, points, labels, mask[0] if mask else None)
 
@@ -72,6 +75,8 @@ def example_inputs(graph: str, objects: int = 2, seed: int = 0) -> dict[str, "Te
     generator = torch.Generator().manual_seed(seed)
     if graph == "encoder":
         return {"image": torch.randn(1, 3, SIDE, SIDE, generator=generator)}
+    if graph in ("look", "paint"):
+        return _scout_inputs(graph, objects, generator)
     labels = torch.tensor([[1, 0, -1, -2], [1, 0, 2, 3]]).repeat(math.ceil(objects / 2), 1)[:objects]
     inputs = {
         "features": torch.randn(1, CHANNELS, GRID, GRID, generator=generator) * 0.1,
@@ -82,6 +87,36 @@ def example_inputs(graph: str, objects: int = 2, seed: int = 0) -> dict[str, "Te
         inputs["mask_logits"] = torch.randn(objects, 1, 4 * GRID, 4 * GRID, generator=generator) * 5
     return inputs
 
+
+def _scout_inputs(graph: str, objects: int, generator: "torch.Generator") -> dict[str, "Tensor"]:
+    rows, columns, margin = 40, 56, 9
+    if graph == "paint":
+        return {
+            "seen": torch.randn(objects, rows, columns, CHANNELS, generator=generator),
+            "filters": torch.randn(objects, 3, CHANNELS // 8, generator=generator),
+        }
+    return {
+        "image": torch.randn(1, rows, columns, CHANNELS, generator=generator) * 0.1,
+        "positions": torch.randn(1, rows, columns, CHANNELS, generator=generator) * 0.5,
+        "margin": torch.randn(1, margin, CHANNELS, generator=generator) * 0.1,
+        "margin_positions": torch.randn(1, margin, CHANNELS, generator=generator) * 0.5,
+        "margin_bias": torch.rand(margin, generator=generator),
+        "points": torch.rand(objects, 2, generator=generator) * SIDE,
+    }
+
+
+_OUTPUTS = {"encoder": ["features"], "look": ["seen", "filters", "scores"], "paint": ["logits"]}
+
+_SCOUT_DYNAMIC: dict[str, dict[int, str]] = {
+    "image": {1: "rows", 2: "columns"},
+    "positions": {1: "rows", 2: "columns"},
+    "margin": {1: "margin"},
+    "margin_positions": {1: "margin"},
+    "margin_bias": {0: "margin"},
+    "points": {0: "objects"},
+    "seen": {0: "objects", 1: "rows", 2: "columns"},
+    "filters": {0: "objects"},
+}
 
 _DYNAMIC: dict[str, dict[int, str]] = {
     "image": {0: "images"},
@@ -95,12 +130,15 @@ _DYNAMIC: dict[str, dict[int, str]] = {
 def trace(name: str, graph: str) -> TracedGraph:
     """Traces one graph of a model: "encoder", "decoder" or "mask_decoder"."""
     sam = build_sam(name)
-    part = "image_encoder." if graph == "encoder" else ("prompt_encoder.", "mask_decoder.")
+    part: str | tuple[str, ...] = (
+        "image_encoder." if graph == "encoder" else ("prompt_encoder.", "mask_decoder.")
+    )
     names = tuple(key for key in sam.state_dict() if key.startswith(part) and not key.endswith("_tracked"))
     inputs = example_inputs(graph)
 
-    shapes = [{axis: torch.export.Dim.DYNAMIC for axis in _DYNAMIC[key]} for key in inputs]
-    outputs = ["features"] if graph == "encoder" else ["logits", "scores"]
+    dynamic = _SCOUT_DYNAMIC if graph in ("look", "paint") else _DYNAMIC
+    shapes = [{axis: torch.export.Dim.DYNAMIC for axis in dynamic[key]} for key in inputs]
+    outputs = _OUTPUTS.get(graph, ["logits", "scores"])
     with _quiet(), _plain_attention(), torch.no_grad():
         program = torch.onnx.export(
             _Step(sam, graph, names).eval(),

@@ -12,6 +12,7 @@ from promptseg.export.graphs import declared, example_inputs, trace
 from promptseg.files import write_bytes
 from promptseg.models.graphs.assembly import assemble
 from promptseg.models.network import GRAPHS, Network
+from promptseg.models.sam import scout
 from promptseg.models.sam.checkpoint import load_state_dict
 from promptseg.models.sam.sam import Sam, build_sam
 from promptseg.runtimes.onnx import run_model
@@ -36,7 +37,7 @@ class ExportReport:
 
 
 def export_model(network: Network, folder: Path) -> Iterator[ExportReport]:
-    """Traces, fills, verifies and writes the three graphs of a model; a graph that differs is not written.
+    """Traces, fills, verifies and writes the graphs of a model; a graph that differs is not written.
 
     Raises:
         PromptsegError: a graph does not compute what the torch modules compute.
@@ -62,7 +63,11 @@ def _difference(sam: Sam, graph: str, content: bytes) -> float:
     inputs = example_inputs(graph, objects=3, seed=1)
     with torch.inference_mode():
         if graph == "encoder":
-            expected = (sam.image_encoder(inputs["image"]),)
+            expected: tuple[torch.Tensor, ...] = (sam.image_encoder(inputs["image"]),)
+        elif graph == "look":
+            expected = scout.look(sam, *inputs.values())
+        elif graph == "paint":
+            expected = (scout.paint(sam, *inputs.values()),)
         else:
             expected = sam.predict_masks(*inputs.values(), *([None] if graph == "decoder" else []))
     found = run_model(content, {name: value.numpy() for name, value in inputs.items()})

@@ -98,6 +98,15 @@ def read_index(path: str | os.PathLike[str]) -> Segments:
     return Segments(Size(height, width), masks)
 
 
+def read_pixels(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
+    """Returns the pixels of a PNG as they are stored, (H, W) or (H, W, channels).
+
+    Raises:
+        FormatError: the file is not a readable PNG.
+    """
+    return _decode(_read(path), str(path))
+
+
 def decode_mask(data: bytes, what: str) -> npt.NDArray[np.bool_]:
     """Returns the pixels of a PNG that are not black; `what` names it in messages.
 

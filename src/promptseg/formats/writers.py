@@ -1,5 +1,6 @@
 """The table of output formats: name to function, for the command line and the server."""
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -51,6 +52,13 @@ def _coco(segments: Segments, stem: str, directory: Path, image: Any) -> list[Pa
     return [path]
 
 
+def _records(segments: Segments, stem: str, directory: Path, image: Any) -> list[Path]:
+    """The records of SAM's automatic mask generator, masks as COCO run lengths."""
+    path = directory / f"{stem}_records.json"
+    write_bytes(path, json.dumps(segments.to_records("coco_rle")).encode())
+    return [path]
+
+
 def _yolo(segments: Segments, stem: str, directory: Path, image: Any) -> list[Path]:
     """Class numbers are shared by all files of a folder: `classes.txt` is read, and new labels are added."""
     path, classes = directory / f"{stem}.txt", directory / "classes.txt"
@@ -79,6 +87,7 @@ WRITERS: dict[str, Writer] = {
     "cutout": _cutouts,
     "overlay": _overlay,
     "coco": _coco,
+    "records": _records,
     "yolo": _yolo,
     "labelme": _labelme,
     "svg": _svg,

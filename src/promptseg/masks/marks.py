@@ -22,7 +22,7 @@ def draw_prompts(image: Any, prompts: Iterable[Any]) -> Image.Image:
 
     Args:
         image: a PIL image, a uint8 (H, W, 3) array, or anything with `.pixels`.
-        prompts: points, boxes, polygons, scribbles and masks, told apart by `.kind`; lists are opened,
+        prompts: points, boxes, polygons, circles, scribbles and masks, told apart by `.kind`; lists are opened,
             None and prompts without a place (text) are passed over.
 
     Returns:
@@ -49,8 +49,9 @@ def draw_prompts(image: Any, prompts: Iterable[Any]) -> Image.Image:
             x0, y0, x1, y1 = prompt.xyxy
             corners = _near([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)], size)
             _draw_line(picture, corners, width, _colour(prompt))
-        elif prompt.kind == "polygon":
-            corners = _near([*prompt.points, prompt.points[0]], size)
+        elif prompt.kind in ("polygon", "circle"):
+            outline = prompt.polygon.points if prompt.kind == "circle" else prompt.points
+            corners = _near([*outline, outline[0]], size)
             _fill_polygon(picture, corners, _colour(prompt))
             _draw_line(picture, corners, width, _colour(prompt))
         elif prompt.kind == "scribble":
@@ -59,7 +60,7 @@ def draw_prompts(image: Any, prompts: Iterable[Any]) -> Image.Image:
     return picture
 
 
-_ORDER = ("mask", "polygon", "scribble", "box", "point")
+_ORDER = ("mask", "polygon", "circle", "scribble", "box", "point")
 """Small marks come last, on top."""
 
 

@@ -1,7 +1,7 @@
-"""COCO instances records: plain JSON values to `Segments` and back, without touching files."""
+"""Plain JSON values to `Segments` and back, without touching files: COCO instances, and the automatic generator's."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -68,6 +68,53 @@ def coco_annotations(
             }
         )
     return entries
+
+
+RecordOutput: TypeAlias = Literal["binary_mask", "uncompressed_rle", "coco_rle"]
+"""How a mask is written in an automatic generator's record."""
+
+
+def segments_to_records(segments: Segments, output: RecordOutput = "coco_rle") -> list[dict[str, Any]]:
+    """Returns one record per mask as the official automatic mask generator does (specification A1.4).
+
+    Boxes are x, y, width and height; as in the official records, `bbox` counts from the first pixel to the last, so
+    that a mask of one pixel has width 0. What is not known is None (stability_score), the whole picture (crop_box),
+    or no points (point_coords).
+
+    Raises:
+        InputError: an unknown output.
+    """
+    if output not in get_args(RecordOutput):
+        raise InputError(f"Unknown output {output!r}: expected one of {', '.join(get_args(RecordOutput))}.")
+    count, (height, width) = len(segments), segments.size
+    stability: list[float | None] = [None] * count
+    if segments.stability_scores is not None:
+        stability = segments.stability_scores.tolist()
+    crops = [[0, 0, width, height]] * count
+    if segments.crop_boxes is not None:
+        crops = segments.crop_boxes.astype(np.int64).tolist()
+    records: list[dict[str, Any]] = []
+    for index, mask in enumerate(segments.masks):
+        (x0, y0, x1, y1), (left, top, right, bottom) = mask.box, crops[index]
+        prompts = segments.prompts[index] or ()
+        records.append(
+            {
+                "segmentation": _written(mask, output),
+                "area": mask.area,
+                "bbox": [x0, y0, max(x1 - x0 - 1, 0), max(y1 - y0 - 1, 0)],
+                "predicted_iou": float(segments.scores[index]),
+                "point_coords": [[point.x, point.y] for point in prompts if point.kind == "point"],
+                "stability_score": stability[index],
+                "crop_box": [left, top, right - left, bottom - top],
+            }
+        )
+    return records
+
+
+def _written(mask: RLE, output: RecordOutput) -> Any:
+    if output == "binary_mask":
+        return mask.dense()
+    return mask.to_coco() if output == "coco_rle" else mask.to_uncompressed()
 
 
 def segments_from_coco(record: Any, image_id: int | None = None) -> Segments:

@@ -74,6 +74,12 @@ def components(mask: RLE, connectivity: Connectivity = 8) -> list[RLE]:
     return [RLE.from_columns(columns[part], tops[part], bottoms[part], mask.size) for part in parts]
 
 
+def region_areas(mask: RLE, connectivity: Connectivity = 8) -> Int64:
+    """Returns the pixels of each connected region."""
+    _, tops, bottoms = mask.columns()
+    return np.bincount(label_runs(mask, connectivity), bottoms - tops).astype(np.int64)
+
+
 def remove_small_regions(mask: AnyMask, area: float, mode: Literal["holes", "islands"]) -> AnyMask:
     """Fills holes, or drops islands, of fewer than `area` pixels (8-connected; specification A3.7).
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from promptseg.masks.draw import Colour
     from promptseg.masks.polygons import PolygonWithHoles
+    from promptseg.masks.records import RecordOutput
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
@@ -26,6 +27,7 @@ Index: TypeAlias = (
 )
 
 _PER_MASK = ("scores", "labels", "prompts", "object_ids", "granularities")
+_OPTIONAL_ARRAYS = ("low_res_logits", "stability_scores", "crop_boxes")
 
 
 def _no_floats() -> Float32:
@@ -54,6 +56,8 @@ class Segments:
         granularities: "part", "whole" and so on, where the model says so.
         low_res_logits: (N, 256, 256) decoder output, the memory for refinement, or None.
         image: uint8 (H, W, 3) pixels to draw on, by reference, or None; not part of equality.
+        stability_scores: (N,) how little each mask depends on the threshold (specification A3.7), or None.
+        crop_boxes: (N, 4) part of the picture (x0, y0, x1, y1) that each mask was found in, or None.
 
     Raises:
         InputError: the fields do not fit together.
@@ -68,6 +72,8 @@ class Segments:
     granularities: tuple[str | None, ...] = ()
     low_res_logits: Float32 | None = None
     image: npt.NDArray[np.uint8] | None = None
+    stability_scores: Float32 | None = None
+    crop_boxes: Float32 | None = None
 
     def __post_init__(self) -> None:
         masks = tuple(self.masks)
@@ -81,8 +87,9 @@ class Segments:
             "object_ids": _array(self.object_ids, np.int64, np.arange(count)),
             "granularities": tuple(self.granularities) or (None,) * count,
         }
-        if self.low_res_logits is not None:
-            values["low_res_logits"] = _array(self.low_res_logits, np.float32, None)
+        for name in _OPTIONAL_ARRAYS:
+            given = getattr(self, name)
+            values[name] = None if given is None else _array(given, np.float32, None)
         for name, value in values.items():
             object.__setattr__(self, name, value)
         self._check()
@@ -100,6 +107,12 @@ class Segments:
             raise InputError(
                 f"{len(self.masks)} masks need (N, 256, 256) low-res logits, got shape {logits.shape}."
             )
+        for name, shape in (("stability_scores", ()), ("crop_boxes", (4,))):
+            given = getattr(self, name)
+            if given is not None and given.shape != (len(self.masks), *shape):
+                raise InputError(
+                    f"{len(self.masks)} masks need {name} of shape {(len(self.masks), *shape)}, got {given.shape}."
+                )
 
     @classmethod
     def empty(cls, size: tuple[int, int]) -> "Segments":
@@ -110,7 +123,7 @@ class Segments:
     def concatenate(cls, parts: "Sequence[Segments]") -> "Segments":
         """Joins the masks of several results of one picture, in order.
 
-        Low-res logits are kept only when every part has them.
+        Low-res logits, stability scores and crop boxes are kept only when every part that has masks has them.
 
         Raises:
             InputError: there are no parts, or they are of pictures of different sizes.
@@ -118,7 +131,6 @@ class Segments:
         if not parts or len({part.size for part in parts}) > 1:
             sizes = [tuple(part.size) for part in parts]
             raise InputError(f"Only results of one picture can be joined, got the sizes {sizes}.")
-        logits = [part.low_res_logits for part in parts if part.low_res_logits is not None]
         return cls(
             parts[0].size,
             tuple(mask for part in parts for mask in part.masks),
@@ -127,8 +139,8 @@ class Segments:
             tuple(prompts for part in parts for prompts in part.prompts),
             np.concatenate([part.object_ids for part in parts]),
             tuple(granularity for part in parts for granularity in part.granularities),
-            _frozen(np.concatenate(logits)) if len(logits) == len(parts) else None,
-            next((part.image for part in parts if part.image is not None), None),
+            image=next((part.image for part in parts if part.image is not None), None),
+            **{name: _joined(parts, name) for name in _OPTIONAL_ARRAYS},
         )
 
     def replace(self, **changes: Any) -> "Segments":
@@ -155,7 +167,7 @@ class Segments:
             prompts=tuple(self.prompts[i] for i in positions),
             object_ids=_frozen(self.object_ids[chosen]),
             granularities=tuple(self.granularities[i] for i in positions),
-            low_res_logits=None if self.low_res_logits is None else _frozen(self.low_res_logits[chosen]),
+            **{name: _rows(getattr(self, name), chosen) for name in _OPTIONAL_ARRAYS},
         )
 
     def __iter__(self) -> "Iterator[Segments]":
@@ -244,6 +256,22 @@ class Segments:
 
         return segments_to_coco(self, image_id, file_name)
 
+    def to_records(self, output: "RecordOutput" = "coco_rle") -> list[dict[str, Any]]:
+        """Returns one record per mask, with the keys of the official automatic mask generator.
+
+        They are segmentation, area, bbox (x, y, width, height), predicted_iou, point_coords, stability_score and
+        crop_box (x, y, width, height); see `promptseg.masks.records.segments_to_records`.
+
+        Args:
+            output: how a mask is written: "binary_mask" (H, W) bool, "uncompressed_rle" or "coco_rle".
+
+        Raises:
+            InputError: an unknown output.
+        """
+        from promptseg.masks.records import segments_to_records
+
+        return segments_to_records(self, output)
+
     @classmethod
     def from_coco(cls, record: Any, image_id: int | None = None) -> "Segments":
         """Reads the masks of one image of a COCO instances record.
@@ -270,18 +298,11 @@ class Segments:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Segments):
             return NotImplemented
-        if (self.low_res_logits is None) != (other.low_res_logits is None):
-            return False
         same = all(
             getattr(self, name) == getattr(other, name) for name in ("size", "masks", "labels", "prompts")
         )
-        arrays = (
-            "scores",
-            "object_ids",
-            "granularities",
-            *(("low_res_logits",) if self.low_res_logits is not None else ()),
-        )
-        return same and all(np.array_equal(getattr(self, name), getattr(other, name)) for name in arrays)
+        arrays = ("scores", "object_ids", "granularities", *_OPTIONAL_ARRAYS)
+        return same and all(_same(getattr(self, name), getattr(other, name)) for name in arrays)
 
     def __hash__(self) -> int:
         return hash((self.size, self.masks, self.labels))
@@ -306,6 +327,20 @@ def _frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Marks a new array read-only, which spares it the copy."""
     array.flags.writeable = False
     return array
+
+
+def _rows(array: npt.NDArray[Any] | None, chosen: Int64) -> npt.NDArray[Any] | None:
+    return None if array is None else _frozen(array[chosen])
+
+
+def _joined(parts: Sequence[Segments], name: str) -> npt.NDArray[Any] | None:
+    """Joins an optional field of the parts that have masks; None when one of them lacks it."""
+    arrays = [getattr(part, name) for part in [part for part in parts if len(part)] or parts]
+    return None if any(array is None for array in arrays) else _frozen(np.concatenate(arrays))
+
+
+def _same(a: Any, b: Any) -> bool:
+    return a is b if a is None or b is None else np.array_equal(a, b)
 
 
 def _as_index(index: Any) -> Any:

@@ -133,6 +133,34 @@ def _reachable(logits: Float32, rows: _Axis, columns: _Axis, threshold: float) -
     return left, top, max(left, right), max(top, bottom)
 
 
+def upsample_around(
+    logits: Float32, frame: ResizeFrame, threshold: float = 0.0, margin: int = 2
+) -> tuple[tuple[int, int], Float32]:
+    """Returns the upsampled logits of the part of the picture that can exceed `threshold`, and some around it.
+
+    Args:
+        logits: (256, 256) output of the decoder over the padded frame.
+        frame: how the picture was fitted into the frame.
+        threshold: a logit.
+        margin: pixels around that part which are wanted too, as far as the picture goes.
+
+    Returns:
+        The top-left pixel (x, y) and float32 logits (h, w), the values of `upsample_logits` there; of no pixels when
+        nothing exceeds the threshold.
+    """
+    logits = np.asarray(logits, np.float32)
+    rows, columns = _axes(logits, frame)
+    x0, y0, x1, y1 = _reachable(logits, rows, columns, threshold)
+    if x0 == x1 or y0 == y1:
+        return (0, 0), np.empty((0, 0), np.float32)
+    x0, y0 = max(0, x0 - margin), max(0, y0 - margin)
+    x1, y1 = min(frame.original.width, x1 + margin), min(frame.original.height, y1 + margin)
+    result = np.empty((y1 - y0, x1 - x0), np.float32)
+    for begin, band in _bands(_widen(logits, columns, x0, x1), rows, y0, y1):
+        result[begin - y0 : begin - y0 + len(band)] = band
+    return (x0, y0), result
+
+
 def upsample_to_rle(logits: Float32, frame: ResizeFrame, threshold: float = 0.0) -> RLE:
     """Returns the mask of the original picture where the upsampled logits exceed `threshold`.
 

@@ -1,14 +1,16 @@
 """One model ready for an engine: its graphs, and the tensors that fill them. Knows neither torch nor an engine."""
 
 import gzip
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from promptseg.models.graphs.assembly import assemble
@@ -17,8 +19,9 @@ from promptseg.models.sam.keys import check_state_dict
 from promptseg.models.store import cache_folder, find_weights
 from promptseg.models.tensors import read_safetensors
 
-GRAPHS = ("encoder", "decoder", "mask_decoder")
-"""The graphs of every model; the last takes a mask prompt besides."""
+GRAPHS = ("encoder", "decoder", "mask_decoder", "look", "paint")
+"""The graphs of every model: the image encoder, the decoder without and with mask prompts, and the two steps of the
+decoder for many single clicks (see `models.sam.scout`)."""
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 
@@ -63,8 +66,18 @@ class Network:
         """The model's name in the registry."""
         return self.card.name
 
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the tensors: names, types, shapes and numbers, whatever file they came from."""
+        digest = hashlib.sha256()
+        for name in sorted(self.tensors):
+            tensor = np.ascontiguousarray(self.tensors[name])
+            digest.update(f"{name} {tensor.dtype.str} {tensor.shape}\n".encode())
+            digest.update(tensor.reshape(-1).view(np.uint8).data)
+        return digest.hexdigest()
+
     def model(self, graph: str) -> bytes:
-        """Returns a complete ONNX model: "encoder", "decoder" (no mask prompt) or "mask_decoder"."""
+        """Returns a complete ONNX model: "encoder", one of `GRAPHS`."""
         entry = graph_manifest()["models"][self.name][graph]
         packed = resources.files("promptseg.models.graphs").joinpath(entry["file"]).read_bytes()
         return assemble(gzip.decompress(packed), entry["tensors"], self.tensors)

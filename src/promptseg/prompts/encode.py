@@ -16,7 +16,17 @@ from promptseg.geometry import ResizeFrame, Size
 from promptseg.masks.distance import interior_points
 from promptseg.masks.polygons import polygon_to_mask, stroke_to_mask
 from promptseg.masks.upsample import downsample_mask
-from promptseg.prompts.types import Box, Mask, ObjectPrompts, Point, Polygon, Prompt, Scribble, Text
+from promptseg.prompts.types import (
+    Box,
+    Circle,
+    Mask,
+    ObjectPrompts,
+    Point,
+    Polygon,
+    Prompt,
+    Scribble,
+    Semantic,
+)
 
 GRID = 256
 """Side of the mask-prompt grid, which covers the padded 1024 x 1024 model frame."""
@@ -91,7 +101,8 @@ def encode_object(
     box: npt.NDArray[np.float64] | None = None
     drawn: Float32 | None = None
     clicks = 0
-    for prompt in prompts:
+    for given in prompts:
+        prompt = given.polygon if isinstance(given, Circle) else given
         check_inside(prompt, frame.original)
         if isinstance(prompt, Point):
             points.append(tuple(frame.to_model((prompt.x, prompt.y))))
@@ -104,10 +115,10 @@ def encode_object(
                     "[[Box(...)], [Box(...)]]."
                 )
             box = frame.to_model(_clip(prompt, frame.original)).reshape(4)
-        elif isinstance(prompt, Text):
+        elif isinstance(prompt, Semantic):
             raise PromptError(
-                f"Text prompts ({prompt.phrase!r}) need a model with semantics, and this one has none. "
-                "Use points, boxes, masks, polygons or scribbles."
+                f"{prompt.kind.capitalize()} prompts need a model with semantics (SEEM), and this one, of the SAM "
+                "family, has none. Use points, boxes, masks, polygons, circles or scribbles."
             )
         else:
             grid = draw_on_grid(prompt, frame)

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promptseg.errors import UnavailableError
+from promptseg.geometry import Size
 from promptseg.models.network import Network
 from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs, Float32
+from promptseg.runtimes.scout import ScoutAnswer, ScoutView, scout_view
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -21,7 +23,7 @@ class OnnxRuntime:
 
     def __init__(self, network: Network, *, threads: int) -> None:
         self._network = network
-        self._threads = threads
+        self.threads = threads
         self._sessions: dict[str, InferenceSession] = {}
         self._lock = threading.Lock()
 
@@ -36,6 +38,17 @@ class OnnxRuntime:
             return DecoderOutputs(*self._run("decoder", feeds))
         return DecoderOutputs(*self._run("mask_decoder", {**feeds, "mask_logits": inputs.mask_logits}))
 
+    def view(self, embedding: Float32, resized: Size) -> ScoutView:
+        """Prepares an embedding for `scout`; see `Runtime.view`."""
+        return scout_view(self._network, embedding, resized)
+
+    def scout(self, view: ScoutView, point: Float32, worth: float) -> ScoutAnswer:
+        """Tries one click; see `Runtime.scout`."""
+        seen, filters, scores = self._run("look", view.feeds(point[None]))
+        if not (scores > worth).any():
+            return ScoutAnswer(scores[0], None)
+        return ScoutAnswer(scores[0], self._run("paint", {"seen": seen, "filters": filters})[0][0])
+
     def _run(self, graph: str, feeds: dict[str, np.ndarray[Any, Any]]) -> list[Float32]:
         return self._session(graph).run(None, feeds)  # type: ignore[return-value]
 
@@ -46,7 +59,8 @@ class OnnxRuntime:
             return self._sessions[graph]
 
     def _load(self, graph: str) -> "InferenceSession":
-        return _open(self._network.model(graph), self._threads)
+        # Clicks are tried side by side, each in one thread.
+        return _open(self._network.model(graph), 1 if graph in ("look", "paint") else self.threads)
 
 
 def run_model(model: bytes, feeds: dict[str, Any], *, threads: int = 1) -> list[Float32]:

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from promptseg.errors import InputError, UnavailableError
+from promptseg.geometry import Size
 from promptseg.models.network import Network
 from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs, Float32
+from promptseg.runtimes.scout import ScoutAnswer, ScoutView, scout_view
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
@@ -31,7 +33,7 @@ class OpenVinoRuntime:
             raise InputError(f"OpenVINO computes in float32 or bfloat16, got precision={precision!r}.")
         self.precision = precision
         self._network = network
-        self._threads = threads
+        self.threads = threads
         self._compiled: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._local = threading.local()
@@ -56,6 +58,22 @@ class OpenVinoRuntime:
         logits, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
         return DecoderOutputs(logits, scores)
 
+    def view(self, embedding: Float32, resized: Size) -> ScoutView:
+        """Prepares an embedding for `scout`; see `Runtime.view`."""
+        return scout_view(self._network, embedding, resized)
+
+    def scout(self, view: ScoutView, point: Float32, worth: float) -> ScoutAnswer:
+        """Tries one click; see `Runtime.scout`."""
+        results = self._request("look").infer(view.feeds(point[None]), share_inputs=True, share_outputs=True)
+        seen, filters, scores = (results[index] for index in range(3))
+        answer = scores[0].copy()
+        if not (answer > worth).any():
+            return ScoutAnswer(answer, None)
+        drawn = self._request("paint").infer(
+            {"seen": seen, "filters": filters}, share_inputs=True, share_outputs=True
+        )
+        return ScoutAnswer(answer, drawn[0][0].copy())
+
     def _run(self, graph: str, feeds: dict[str, Any]) -> list[Float32]:
         results = self._request(graph).infer(feeds)
         return [results[index].copy() for index in range(len(results))]
@@ -71,12 +89,15 @@ class OpenVinoRuntime:
         with self._lock:
             if graph not in self._compiled:
                 model = self._core.read_model(io.BytesIO(self._network.model(graph)))
-                model.reshape({port.any_name: _one(port.partial_shape) for port in model.inputs})
-                options = {
+                options: dict[str, Any] = {
                     "INFERENCE_PRECISION_HINT": _HINTS[self.precision],
-                    "INFERENCE_NUM_THREADS": self._threads,
-                    "PERFORMANCE_HINT": "LATENCY",
+                    "INFERENCE_NUM_THREADS": self.threads,
                 }
+                if graph in ("look", "paint"):  # as many small requests at a time as there are threads
+                    options["NUM_STREAMS"] = self.threads
+                else:
+                    model.reshape({port.any_name: _one(port.partial_shape) for port in model.inputs})
+                    options["PERFORMANCE_HINT"] = "LATENCY"
                 self._compiled[graph] = self._core.compile_model(model, "CPU", options)
             return self._compiled[graph]
 

@@ -9,6 +9,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.geometry import Size
+from promptseg.runtimes.scout import ScoutAnswer, ScoutView
+
 Float32 = npt.NDArray[np.float32]
 
 LABEL_NEGATIVE, LABEL_POSITIVE, LABEL_BOX_START, LABEL_BOX_END = 0, 1, 2, 3
@@ -59,10 +62,26 @@ class Runtime(Protocol):
         """The arithmetic: "float32" or "bfloat16"."""
         ...
 
+    @property
+    def threads(self) -> int:
+        """How many threads compute; callers of `scout` may be as many at a time."""
+        ...
+
     def encode(self, image: Float32) -> Float32:
         """Embeds normalised, padded pictures (I, 3, 1024, 1024) as (I, 256, 64, 64)."""
         ...
 
     def decode(self, embedding: Float32, inputs: DecoderInputs) -> DecoderOutputs:
         """Decodes prompts on the embedding (1, 256, 64, 64) of one picture."""
+        ...
+
+    def view(self, embedding: Float32, resized: Size) -> ScoutView:
+        """Prepares the embedding (1, 256, 64, 64) of a picture of this size in the model's frame for `scout`."""
+        ...
+
+    def scout(self, view: ScoutView, point: Float32, worth: float) -> ScoutAnswer:
+        """Tries one click (2,) in the 1024 frame; draws its masks only if a predicted IoU is above `worth`.
+
+        Each call computes in one thread: call it from several.
+        """
         ...

@@ -1,11 +1,15 @@
 """PyTorch: the reference engine, on CPU, CUDA or Apple's MPS, in float32 or bfloat16."""
 
 import threading
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from promptseg.errors import InputError, UnavailableError
+from promptseg.geometry import Size
 from promptseg.models.network import Network
 from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs, Float32
+from promptseg.runtimes.scout import ScoutAnswer, ScoutView, scout_view
 
 
 class TorchRuntime:
@@ -33,7 +37,7 @@ class TorchRuntime:
             ) from error
         self.precision = precision
         self._network = network
-        self._threads = threads
+        self.threads = threads
         self._model: Any = None
         self._lock = threading.Lock()
 
@@ -48,15 +52,32 @@ class TorchRuntime:
         )
         return DecoderOutputs(logits, scores)
 
+    def view(self, embedding: Float32, resized: Size) -> ScoutView:
+        """Prepares an embedding for `scout`; see `Runtime.view`."""
+        return scout_view(self._network, embedding, resized)
+
+    def scout(self, view: ScoutView, point: Float32, worth: float) -> ScoutAnswer:
+        """Tries one click; see `Runtime.scout`."""
+        from promptseg.models.sam import scout
+
+        seen, filters, scores = self._compute(
+            partial(scout.look, self._loaded()), *view.feeds(point[None]).values()
+        )
+        if not (scores > worth).any():
+            return ScoutAnswer(scores[0], None)
+        return ScoutAnswer(scores[0], self._compute(partial(scout.paint, self._loaded()), seen, filters)[0])
+
     def _call(self, method: str, *arrays: Any) -> Any:
+        return self._compute(getattr(self._loaded(), method), *arrays)
+
+    def _compute(self, function: Callable[..., Any], *arrays: Any) -> Any:
         import torch
 
-        model = self._loaded()
         # Copied, because embeddings are read-only, of which torch would warn.
         tensors = [None if array is None else torch.tensor(array, device=self._device) for array in arrays]
         reduced = self.precision == "bfloat16"
         with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=reduced):
-            result = getattr(model, method)(*tensors)
+            result = function(*tensors)
         if isinstance(result, tuple):
             return tuple(part.float().cpu().numpy() for part in result)
         return result.float().cpu().numpy()
@@ -70,7 +91,7 @@ class TorchRuntime:
         with self._lock:
             if self._model is None:
                 if self._device.type == "cpu":
-                    torch.set_num_threads(self._threads)
+                    torch.set_num_threads(self.threads)
                 model = build_sam(self._network.name)
                 load_state_dict(model, self._network.tensors)
                 self._model = model.eval().to(self._device)

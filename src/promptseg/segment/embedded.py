@@ -19,12 +19,14 @@ class EmbeddedImage:
         frame: how the picture lies in the model's input.
         image: the picture, for drawing and for zooming in.
         model: name of the model that made it.
+        rounded: the features went through float16, as they do with a cache on disk.
     """
 
     features: npt.NDArray[np.float32] = field(repr=False)
     frame: ResizeFrame
     image: Image
     model: str
+    rounded: bool = False
 
     @property
     def size(self) -> Size:

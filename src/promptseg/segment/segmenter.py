@@ -1,8 +1,12 @@
 """The facade: one object that holds a model and an engine, and passes values to pure functions."""
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from promptseg.errors import InputError
 from promptseg.images import Image
@@ -12,8 +16,12 @@ from promptseg.prompts.types import Prompt
 from promptseg.runtimes.factory import create_runtime
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment import predictor
+from promptseg.segment.cache import EmbeddingCache
+from promptseg.segment.edges import edges
 from promptseg.segment.embedded import EmbeddedImage, embed
+from promptseg.segment.everything import EverythingOptions, Progress, everything, iter_everything
 from promptseg.segment.predictor import Granularity
+from promptseg.segment.proposals import proposals
 from promptseg.segment.session import Session
 
 
@@ -28,6 +36,9 @@ class Segmenter:
         precision: "auto", "float32" or "bfloat16".
         device: "cpu", or for torch "cuda" or "mps".
         threads: computing threads; by default one per processor.
+        cache: where embeddings are kept for pictures that come again: a folder, an `EmbeddingCache`, or None to keep
+            none. With a folder, embeddings are rounded to float16, which changes masks by a few pixels; the exact
+            mode of `everything` goes past it.
 
     Raises:
         WeightsError: the weights are not at hand or do not fit the model.
@@ -44,10 +55,15 @@ class Segmenter:
         precision: str = "auto",
         device: str = "cpu",
         threads: int | None = None,
+        cache: str | Path | EmbeddingCache | None = None,
     ) -> None:
         network = Network.load(model, weights)
         self._model = network.name
         self._runtime = create_runtime(network, runtime, precision=precision, device=device, threads=threads)
+        self._network, self._device, self._threads = network, device, threads
+        self._cache = EmbeddingCache.of(cache)
+        self._exact_runtime: Runtime | None = None
+        self._lock = threading.Lock()
 
     @property
     def model(self) -> str:
@@ -59,19 +75,33 @@ class Segmenter:
         """The engine in use."""
         return self._runtime
 
+    @property
+    def cache(self) -> EmbeddingCache | None:
+        """Where embeddings are kept, if they are."""
+        return self._cache
+
     def __repr__(self) -> str:
         return f"Segmenter({self._model!r}, runtime={self._runtime.name!r}, precision={self._runtime.precision!r})"
 
-    def embed(self, image: Any) -> EmbeddedImage:
+    def embed(self, image: Any, *, exact: bool = False) -> EmbeddedImage:
         """Embeds a picture once, for any number of prompts.
 
         Args:
             image: a path, the bytes of a file, a PIL image, a NumPy RGB array (H, W, 3), or an `Image`.
+            exact: whether to go past a cache that rounds (see `cache`).
 
         Raises:
             ImageError: the picture cannot be read or is too large.
+            OutputError: the folder of the cache cannot be written.
         """
-        return embed(self._runtime, Image.open(image), self._model)
+        picture = Image.open(image)
+        if self._cache is None:
+            return embed(self._runtime, picture, self._model)
+        return self._cache.embed(self._runtime, picture, self._network, exact=exact)
+
+    def is_cached(self, image: Any) -> bool:
+        """Returns whether the cache holds the embedding of a picture (anything that `embed` takes)."""
+        return self._cache is not None and self._cache.holds(self._runtime, Image.open(image), self._network)
 
     def segment(
         self,
@@ -95,6 +125,126 @@ class Segmenter:
         """
         return predictor.segment(self._runtime, self._embedded(image), prompts, granularity=granularity)
 
+    def everything(
+        self,
+        image: Any,
+        options: EverythingOptions | None = None,
+        *,
+        on_progress: Progress | None = None,
+        **overrides: Any,
+    ) -> Segments:
+        """Finds all masks of a picture, without prompts.
+
+        The exact mode computes in float32. A segmenter of another precision makes an engine for it when it is first
+        asked, and embeds the picture again; with `precision="float32"` that is spared.
+
+        Args:
+            image: what `embed` returned, or anything that `embed` takes.
+            options: thresholds, grids and the mode; by default `EverythingOptions()`.
+            on_progress: called with (points done, points in all).
+            **overrides: single options by name, such as `mode="exact"` or `points_per_side=16`.
+
+        Returns:
+            The masks, with predicted IoU as `scores`, `stability_scores`, `crop_boxes`, and the point that each was
+            found with in `prompts`. Empty when nothing survives the filters.
+
+        Raises:
+            InputError: an unknown option or an impossible value.
+        """
+        runtime, embedded, options = self._ready(image, options, overrides)
+        return everything(runtime, embedded, options, on_progress=on_progress)
+
+    def iter_everything(
+        self,
+        image: Any,
+        options: EverythingOptions | None = None,
+        *,
+        on_progress: Progress | None = None,
+        **overrides: Any,
+    ) -> Iterator[Segments]:
+        """Finds all masks of a picture and yields them in parts, as they become certain; see `everything`.
+
+        Joined, the parts are what `everything` returns.
+        """
+        runtime, embedded, options = self._ready(image, options, overrides)
+        return iter_everything(runtime, embedded, options, on_progress=on_progress)
+
+    def _ready(
+        self, image: Any, options: EverythingOptions | None, overrides: dict[str, Any]
+    ) -> tuple[Runtime, EmbeddedImage, EverythingOptions]:
+        options = (options or EverythingOptions()).changed(**overrides)
+        if options.mode != "exact":
+            return self._runtime, self._embedded(image), options
+        if self._runtime.precision == "float32":
+            return self._runtime, self._embedded(image, exact=True), options
+        picture = self._embedded(image).image if isinstance(image, EmbeddedImage) else Image.open(image)
+        runtime = self._float32()
+        return runtime, embed(runtime, picture, self._model), options
+
+    def _float32(self) -> Runtime:
+        """Returns the twin of the engine that computes in float32."""
+        with self._lock:
+            if self._exact_runtime is None:
+                self._exact_runtime = create_runtime(
+                    self._network,
+                    self._runtime.name,
+                    precision="float32",
+                    device=self._device,
+                    threads=self._threads,
+                )
+            return self._exact_runtime
+
+    def edges(
+        self, image: Any, *, points_per_side: int = 16, thin: bool = True, on_progress: Progress | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Returns SAM's zero-shot edge map: how strongly each pixel lies on the outline of some mask.
+
+        Args:
+            image: what `embed` returned, or anything that `embed` takes.
+            points_per_side: SAM is asked at this many points squared.
+            thin: whether to thin the edges to lines.
+            on_progress: called with (points done, points in all).
+
+        Returns:
+            (H, W) in [0, 1].
+
+        Raises:
+            InputError: the number of points is out of range.
+        """
+        return edges(
+            self._runtime,
+            self._embedded(image),
+            points_per_side=points_per_side,
+            thin=thin,
+            on_progress=on_progress,
+        )
+
+    def proposals(
+        self, image: Any, top: int = 1000, *, points_per_side: int = 64, on_progress: Progress | None = None
+    ) -> Segments:
+        """Proposes masks of everything that may be an object, the likeliest first, as in SAM's paper.
+
+        Args:
+            image: what `embed` returned, or anything that `embed` takes.
+            top: at most so many masks.
+            points_per_side: SAM is asked at this many points squared; 64 take a minute or more.
+            on_progress: called with (points done, points in all).
+
+        Returns:
+            The masks, by the falling mean of predicted IoU (`scores`) and `stability_scores`, with the point that each
+            answers in `prompts`.
+
+        Raises:
+            InputError: a number is out of range.
+        """
+        return proposals(
+            self._runtime,
+            self._embedded(image),
+            top=top,
+            points_per_side=points_per_side,
+            on_progress=on_progress,
+        )
+
     def session(self, image: Any) -> Session:
         """Starts a dialogue on one picture, in which every further prompt corrects the mask so far."""
         return Session(self._runtime, self._embedded(image))
@@ -103,11 +253,11 @@ class Segmenter:
         """Continues the dialogue that `Session.to_json` wrote, on the same picture."""
         return Session.from_json(self._runtime, self._embedded(image), record)
 
-    def _embedded(self, image: Any) -> EmbeddedImage:
+    def _embedded(self, image: Any, *, exact: bool = False) -> EmbeddedImage:
         if not isinstance(image, EmbeddedImage):
-            return self.embed(image)
+            return self.embed(image, exact=exact)
         if image.model != self._model:
             raise InputError(
                 f"This picture was embedded by {image.model!r}, the segmenter is {self._model!r}: embed it again."
             )
-        return image
+        return self.embed(image.image, exact=True) if exact and image.rounded else image

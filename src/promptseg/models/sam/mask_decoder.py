@@ -1,7 +1,7 @@
 """SAM's mask decoder: from prompt tokens and a picture to masks (SAM paper, appendix A).
 
 Shapes: B objects, b = B or 1 (all objects share the picture), N prompt tokens, T = 1 + M + N tokens in all,
-M mask tokens, C channels, H W embedding grid, P = H*W; masks are 4 H x 4 W.
+M mask tokens, C channels, c filter channels, H W embedding grid, P = H*W; masks are 4 H x 4 W.
 """
 
 from typing import cast
@@ -70,21 +70,46 @@ class MaskDecoder(nn.Module):
             sparse_BNC: prompt tokens.
             absent_BN: true where a token only fills a ragged batch.
         """
+        image_BPC, filters_BMc, scores_BM = self.look(image_bPC, positions_1PC, sparse_BNC, absent_BN)
+        return self.paint(image_BPC.unflatten(1, (self.grid, self.grid)), filters_BMc), scores_BM
+
+    def look(
+        self,
+        image_bPC: Tensor,
+        positions_1PC: Tensor,
+        sparse_BNC: Tensor,
+        absent_BN: Tensor,
+        bias_P: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """All but the drawing: the picture as the prompts left it (B, P, C), a filter per mask, and predicted IoU.
+
+        Args:
+            image_bPC: see `forward`; any number of cells.
+            positions_1PC: positions of the cells.
+            sparse_BNC: prompt tokens.
+            absent_BN: true where a token only fills a ragged batch.
+            bias_P: added to the attention that the cells receive.
+        """
         learned_LC = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
         prompt_BTC = torch.cat([learned_LC.expand(sparse_BNC.shape[0], -1, -1), sparse_BNC], 1)
         mask_BT = F.pad(absent_BN.to(prompt_BTC.dtype) * MASKED, (1 + self.masks, 0))
-        tokens_BTC, image_BPC = self.transformer(prompt_BTC, image_bPC, positions_1PC, mask_BT[:, None, None])
+        tokens_BTC, image_BPC = self.transformer(
+            prompt_BTC, image_bPC, positions_1PC, mask_BT[:, None, None], bias_P
+        )
         mask_tokens_MBC = tokens_BTC[:, 1 : 1 + self.masks].transpose(0, 1)
         filters_MBc = side_by_side(list(self.output_hypernetworks_mlps), mask_tokens_MBC)
-        return self._paint(image_BPC, filters_MBc), self.iou_prediction_head(tokens_BTC[:, 0])
+        return image_BPC, filters_MBc.transpose(0, 1), self.iou_prediction_head(tokens_BTC[:, 0])
 
-    def _paint(self, image_BPC: Tensor, filters_MBc: Tensor) -> Tensor:
+    def paint(self, image_BHWC: Tensor, filters_BMc: Tensor) -> Tensor:
         """Quadruples the resolution and takes the product with every filter: (B, M, 4H, 4W)."""
+        _, rows, columns, _ = image_BHWC.shape
         up1, norm, _, up2, _ = self.output_upscaling
         fine_BP4c = F.gelu(
-            cast(LayerNorm2d, norm).channels_last(double(cast(nn.ConvTranspose2d, up1), image_BPC))
+            cast(LayerNorm2d, norm).channels_last(
+                double(cast(nn.ConvTranspose2d, up1), image_BHWC.flatten(1, 2))
+            )
         )
         fine_BPc = F.gelu(double(cast(nn.ConvTranspose2d, up2), fine_BP4c)).flatten(1, 3)
-        logits_BPM = fine_BPc @ filters_MBc.permute(1, 2, 0)
-        cells = logits_BPM.reshape(-1, self.grid, self.grid, 2, 2, 2, 2, self.masks)  # B H W, y x twice, M
-        return cells.permute(0, 7, 1, 3, 5, 2, 4, 6).reshape(-1, self.masks, 4 * self.grid, 4 * self.grid)
+        logits_BPM = fine_BPc @ filters_BMc.transpose(1, 2)
+        cells = logits_BPM.unflatten(1, (rows, columns, 2, 2, 2, 2))  # B H W, y x twice, M
+        return cells.permute(0, 7, 1, 3, 5, 2, 4, 6).flatten(2, 4).flatten(3, 5)

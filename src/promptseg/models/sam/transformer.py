@@ -48,8 +48,10 @@ class TokenToImage(Attention):
     logits of a query and falls out of the softmax; that of the values passes through it unchanged.
     """
 
-    def forward(self, q_BNC: Tensor, k_bPC: Tensor, v_bPC: Tensor) -> Tensor:  # type: ignore[override]
-        """Returns (B, N, C)."""
+    def forward(  # type: ignore[override]
+        self, q_BNC: Tensor, k_bPC: Tensor, v_bPC: Tensor, bias_P: Tensor | None = None
+    ) -> Tensor:
+        """Returns (B, N, C). The bias is added to the logits of the cells."""
         batch, tokens, _ = q_BNC.shape
         key_hdC, _ = self._per_head(self.k_proj)
         value_hdC, bias_h1d = self._per_head(self.v_proj)
@@ -57,14 +59,19 @@ class TokenToImage(Attention):
         probe_BRC = (q_BhNd @ (key_hdC * self.head_channels**-0.5)).flatten(1, 2)  # R = heads * tokens rows
         if k_bPC.shape[0] == 1:  # one picture for all objects: their rows stand below each other
             probe_BRC = probe_BRC.flatten(0, 1).unsqueeze(0)
-        found_BRC = (probe_BRC @ k_bPC.transpose(1, 2)).softmax(-1) @ v_bPC
+        logits_BRP = probe_BRC @ k_bPC.transpose(1, 2)
+        found_BRC = (logits_BRP if bias_P is None else logits_BRP + bias_P).softmax(-1) @ v_bPC
         found_BhNC = found_BRC.reshape(batch, self.heads, tokens, -1)
         out_BhNd = found_BhNC @ value_hdC.transpose(1, 2) + bias_h1d
         return self.out_proj(out_BhNd.transpose(1, 2).flatten(2))
 
 
 class ImageToToken(Attention):
-    """Attention of many image cells to few tokens; the same rearrangement seen from the other side."""
+    """Attention of many image cells to few tokens; the same rearrangement seen from the other side.
+
+    The cells stay the last axis up to the final product: the softmax over a handful of tokens is then a few sums of
+    long rows, where the other way round it is thousands of sums of seven numbers.
+    """
 
     def forward(self, q_bPC: Tensor, k_BNC: Tensor, v_BNC: Tensor, mask_B11N: Tensor) -> Tensor:  # type: ignore[override]
         """Returns (B, P, C). The mask is added to the logits of the tokens."""
@@ -72,12 +79,12 @@ class ImageToToken(Attention):
         query_hdC, bias_h1d = self._per_head(self.q_proj)
         k_BhNd = self._heads(self.k_proj(k_BNC)) * self.head_channels**-0.5
         probe_BRC = (k_BhNd @ query_hdC).flatten(1, 2)
-        offset_B1R = ((k_BhNd * bias_h1d).sum(-1) + mask_B11N[:, :, 0]).reshape(batch, 1, -1)
-        logits_BPR = q_bPC @ probe_BRC.transpose(1, 2) + offset_B1R
-        weights_BPR = logits_BPR.unflatten(2, (self.heads, tokens)).softmax(-1).flatten(2)
+        offset_BR1 = ((k_BhNd * bias_h1d).sum(-1) + mask_B11N[:, :, 0]).reshape(batch, -1, 1)
+        logits_BRP = probe_BRC @ q_bPC.transpose(1, 2) + offset_BR1
+        weights_BRP = logits_BRP.unflatten(1, (self.heads, tokens)).softmax(2).flatten(1, 2)
         out_hdC = self.out_proj.weight.t().unflatten(0, (self.heads, self.head_channels))
         said_BRC = (self._heads(self.v_proj(v_BNC)) @ out_hdC).flatten(1, 2)
-        return weights_BPR @ said_BRC + self.out_proj.bias
+        return weights_BRP.transpose(1, 2) @ said_BRC + self.out_proj.bias
 
 
 class TwoWayLayer(nn.Module):
@@ -103,6 +110,7 @@ class TwoWayLayer(nn.Module):
         prompt_BNC: Tensor,
         positions_1PC: Tensor,
         mask_B11N: Tensor,
+        bias_P: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Returns the new tokens (B, N, C) and the new picture (B, P, C).
 
@@ -112,6 +120,7 @@ class TwoWayLayer(nn.Module):
             prompt_BNC: the tokens as they were at first; they serve as positions of the tokens.
             positions_1PC: positions of the image tokens.
             mask_B11N: added to the logits wherever a token is a key.
+            bias_P: added to the logits wherever a cell is a key; the logarithm of how many cells it stands for.
         """
         if self.first:  # neither positions nor a shortcut: the result replaces the tokens
             tokens_BNC = self.norm1(self.self_attn(tokens_BNC, tokens_BNC, tokens_BNC, mask_B11N))
@@ -122,7 +131,7 @@ class TwoWayLayer(nn.Module):
             )
         seen_bPC = image_bPC + positions_1PC
         placed_BNC = tokens_BNC + prompt_BNC
-        found_BNC = self.cross_attn_token_to_image(placed_BNC, seen_bPC, image_bPC)
+        found_BNC = self.cross_attn_token_to_image(placed_BNC, seen_bPC, image_bPC, bias_P)
         tokens_BNC = self.norm2(tokens_BNC + found_BNC)
         tokens_BNC = self.norm3(tokens_BNC + self.mlp(tokens_BNC))
         told_BPC = self.cross_attn_image_to_token(seen_bPC, tokens_BNC + prompt_BNC, tokens_BNC, mask_B11N)
@@ -145,12 +154,13 @@ class TwoWayTransformer(nn.Module):
         image_bPC: Tensor,
         positions_1PC: Tensor,
         mask_B11N: Tensor,
+        bias_P: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Returns the tokens (B, N, C) and the picture (B, P, C) after all layers; see `TwoWayLayer`."""
         tokens_BNC = prompt_BNC
         for layer in self.layers:
-            tokens_BNC, image_bPC = layer(tokens_BNC, image_bPC, prompt_BNC, positions_1PC, mask_B11N)
+            tokens_BNC, image_bPC = layer(tokens_BNC, image_bPC, prompt_BNC, positions_1PC, mask_B11N, bias_P)
         found_BNC = self.final_attn_token_to_image(
-            tokens_BNC + prompt_BNC, image_bPC + positions_1PC, image_bPC
+            tokens_BNC + prompt_BNC, image_bPC + positions_1PC, image_bPC, bias_P
         )
         return self.norm_final_attn(tokens_BNC + found_BNC), image_bPC

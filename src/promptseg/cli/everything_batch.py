@@ -1,0 +1,103 @@
+"""The half of `promptseg everything` that works on many pictures: SA-1B files, workers, resuming."""
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from promptseg.cli.progress import progress_bar, say_skipped
+from promptseg.errors import InputError, OutputError
+
+if TYPE_CHECKING:
+    from promptseg.dataset import LabelerSettings, Outcome, Summary
+
+ENGINES = ("local", "ray")
+FORMAT = "sa1b"
+
+
+def is_wanted(source: str, formats: Sequence[str] | None, workers: int, engine: str) -> bool:
+    """Returns whether the request is for SA-1B files: by its format, or because the source is many pictures.
+
+    Raises:
+        InputError: the parts of the request do not fit together.
+    """
+    from promptseg.dataset.sources import is_batch
+
+    if engine not in ENGINES:
+        raise InputError(f"Unknown engine {engine!r}: expected one of {', '.join(ENGINES)}.")
+    if workers < 1:
+        raise InputError(f"--workers must be at least 1, got {workers}.")
+    many, wanted = is_batch(source), list(formats or ())
+    if wanted == [FORMAT] or (many and not wanted):
+        return True
+    if many:
+        raise InputError(f"{source} stands for many pictures, which are written as --format sa1b only.")
+    if FORMAT in wanted:
+        raise InputError("--format sa1b stands alone: write the other formats in a run of their own.")
+    if workers > 1 or engine != "local":
+        raise InputError("--workers and --engine are for --format sa1b.")
+    return False
+
+
+def many_pictures(
+    source: str, output: str, *, engine: str, workers: int, threads: int | None, **settings: Any
+) -> None:
+    """Labels many pictures, prints the files written, and reports the rest on stderr.
+
+    Raises:
+        typer.Exit: pictures failed; the exit code is 1.
+        InputError: there are no pictures, or the folder holds records of other settings.
+        OutputError: a record cannot be written.
+    """
+    from promptseg.dataset import LabelerSettings
+
+    for name in ("weights", "cache"):
+        settings[name] = None if settings[name] is None else str(settings[name])
+    if (
+        threads is None and workers > 1 and engine == "local"
+    ):  # in Ray, an actor has one unless told otherwise
+        from promptseg.runtimes.factory import default_threads
+
+        threads = max(1, default_threads() // workers)
+    summary = _run(source, output, engine, workers, LabelerSettings(threads=threads, **settings))
+    print(
+        f"{summary.labelled} pictures with {summary.masks} masks, {summary.skipped} done before, "
+        f"{len(summary.failed)} failed",
+        file=sys.stderr,
+    )
+    if summary.failed:
+        raise typer.Exit(1)
+
+
+def _run(source: str, output: str, engine: str, workers: int, settings: "LabelerSettings") -> "Summary":
+    with progress_bar("pictures") as follow:
+
+        def report(outcome: "Outcome") -> None:
+            follow(outcome.done, outcome.total)
+            if outcome.error:
+                say_skipped(outcome.name, outcome.error)
+            else:
+                _say(outcome.output)
+
+        if engine == "ray":
+            from promptseg.dataset.ray_engine import label_with_ray
+
+            return label_with_ray(source, output, settings, actors=workers, on_outcome=report)
+        from promptseg.dataset import find_pictures, label_pictures
+
+        for place in (source, output):
+            if "://" in place:
+                raise InputError(f"{place} is an address, which --engine ray reads and writes.")
+        items = find_pictures(source)
+        return label_pictures(items, output, settings, workers=workers, on_outcome=report)
+
+
+def _say(path: str) -> None:
+    """Prints a path at once, for whoever follows the run."""
+    try:
+        print(path, flush=True)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise OutputError(f"Cannot write the output: {error.strerror or error}.") from error

@@ -1,0 +1,70 @@
+"""`promptseg proposals`: many masks of whatever may be an object."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from promptseg.cli import options
+from promptseg.cli.progress import progress_bar
+from promptseg.errors import InputError
+
+DEFAULT_FORMATS = ["overlay", "records"]
+
+
+def proposals(
+    image: Annotated[str, typer.Argument(help="The picture (JPEG, PNG, WebP, TIFF, BMP, GIF).")],
+    top: Annotated[int, typer.Option(help="At most so many masks, the likeliest first.")] = 1000,
+    points_per_side: Annotated[
+        int, typer.Option(help="Points along each side of the grid; 64 take a minute or more.")
+    ] = 64,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder for the results.", metavar="DIR")
+    ] = None,
+    format: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-f",
+            "--format",
+            help="png, index, overlay, cutout, records (SAM's own JSON), coco, yolo, labelme or svg. "
+            "May be repeated.",
+            metavar="FORMAT",
+        ),
+    ] = None,
+    model: options.Model = "mobile-sam",
+    weights: options.Weights = None,
+    runtime: options.Runtime = "auto",
+    precision: options.Precision = "auto",
+    device: options.Device = "cpu",
+    threads: options.Threads = None,
+) -> None:
+    """Proposes masks as in SAM's paper: a dense grid, three masks per point, no filter but duplicates.
+
+    Without -o the files go to the folder "out"; `--format coco` without -o prints JSON.
+    """
+    from promptseg.formats.writers import WRITERS, write
+    from promptseg.images import Image
+    from promptseg.segment.segmenter import Segmenter
+    from promptseg.segment.sweep import check_points
+
+    formats = format or DEFAULT_FORMATS
+    for name in formats:
+        if name not in WRITERS:
+            raise InputError(f"Unknown format {name!r}: expected one of {', '.join(WRITERS)}.")
+    if top < 1:
+        raise InputError(f"At least one proposal must be asked for, got --top {top}.")
+    check_points(points_per_side)
+    picture = Image.open(image)  # finds mistakes before a large model is loaded
+    segmenter = Segmenter(
+        model, weights=weights, runtime=runtime, precision=precision, device=device, threads=threads
+    )
+    with progress_bar(Path(image).name) as follow:
+        segments = segmenter.proposals(picture, top, points_per_side=points_per_side, on_progress=follow)
+    print(f"{len(segments)} masks", file=sys.stderr)
+    if output is None and formats == ["coco"]:
+        print(json.dumps(segments.to_coco(file_name=Path(image).name)))
+        return
+    for path in write(segments, Path(image).stem, output or Path("out"), formats, picture):
+        print(path)

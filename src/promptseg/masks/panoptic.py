@@ -1,0 +1,64 @@
+"""`PanopticSegments`: a picture cut into things and stuff, where every pixel belongs to one segment or to none."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from promptseg.errors import InputError
+from promptseg.masks.overlap import union
+from promptseg.masks.segments import Segments
+
+
+class Category(NamedTuple):
+    """A class: its number in label files, its name, and whether it is a thing that can be counted."""
+
+    id: int
+    name: str
+    thing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PanopticSegments:
+    """Segments that do not overlap, each with its category. An immutable value.
+
+    Attributes:
+        segments: the masks, with scores and labels.
+        categories: the category of each mask; of stuff there is at most one mask per category.
+
+    Raises:
+        InputError: the fields differ in length, or two masks share a pixel.
+    """
+
+    segments: Segments
+    categories: tuple[Category, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.segments) != len(self.categories):
+            raise InputError(
+                f"{len(self.segments)} segments need as many categories, got {len(self.categories)}."
+            )
+        if union(self.segments.masks, self.segments.size).area != self.segments.areas.sum():
+            raise InputError("The segments of a panoptic result must not overlap, and these do.")
+
+    def __len__(self) -> int:
+        return len(self.segments)
+
+    @property
+    def things(self) -> Segments:
+        """The segments that can be counted."""
+        return self.segments[[category.thing for category in self.categories]]
+
+    @property
+    def stuff(self) -> Segments:
+        """The other segments."""
+        return self.segments[[not category.thing for category in self.categories]]
+
+    def id_map(self) -> npt.NDArray[np.int32]:
+        """Returns (H, W) numbers: 0 where there is nothing, n for segment n - 1."""
+        numbers = np.zeros(self.segments.size, np.int32)
+        for number, mask in enumerate(self.segments.masks, start=1):
+            x0, y0, x1, y1 = mask.box
+            numbers[y0:y1, x0:x1][mask.crop()] = number
+        return numbers

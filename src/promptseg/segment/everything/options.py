@@ -1,0 +1,146 @@
+"""What can be set about automatic masks: the parameters and defaults of SAM's generator (specification A1.4)."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from promptseg.errors import InputError
+
+Mode: TypeAlias = Literal["fast", "exact"]
+"""How masks are found: "exact" as the official generator does, "fast" in a fraction of the time."""
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with (points done, points in all) as the work goes on."""
+
+Grid: TypeAlias = tuple[tuple[float, float], ...]
+"""Points (x, y) as shares of the picture, from 0 to 1."""
+
+MOST_POINTS_PER_SIDE = 1024
+MOST_CROP_LAYERS = 6
+"""Beyond these the work is a mistake: a million points, or thousands of crops."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EverythingOptions:
+    """Parameters of automatic mask generation; the defaults are those of SAM.
+
+    Attributes:
+        mode: "fast", or "exact" for the official procedure step by step, in float32.
+        points_per_side: points along each side of the grid; None when `point_grids` are given.
+        pred_iou_thresh: masks are kept whose predicted IoU is above it; 0 keeps all.
+        stability_score_thresh: masks are kept whose stability is at least this; 0 keeps all.
+        stability_score_offset: how far the threshold is shifted to measure the stability, in logits.
+        box_nms_thresh: of two masks of one crop whose boxes have a larger IoU, the better stays.
+        crop_n_layers: layers of crops that are searched besides the whole picture; layer i has 4**i crops.
+        crop_nms_thresh: the same between crops, where the mask of the smaller crop stays.
+        crop_overlap_ratio: how much crops overlap, as a share of the shorter side.
+        crop_n_points_downscale_factor: layer i has points_per_side / factor**i points along each side.
+        point_grids: own points, one (n, 2) array of x and y from 0 to 1 per layer, kept as plain tuples; excludes
+            `points_per_side`.
+        min_mask_region_area: holes and islands of fewer pixels are removed; 0 leaves masks as they are.
+
+    Raises:
+        InputError: a value is impossible, or two exclude each other.
+    """
+
+    mode: Mode = "fast"
+    points_per_side: int | None = 32
+    pred_iou_thresh: float = 0.88
+    stability_score_thresh: float = 0.95
+    stability_score_offset: float = 1.0
+    box_nms_thresh: float = 0.7
+    crop_n_layers: int = 0
+    crop_nms_thresh: float = 0.7
+    crop_overlap_ratio: float = 512 / 1500
+    crop_n_points_downscale_factor: int = 1
+    point_grids: Sequence[npt.ArrayLike] | None = None
+    min_mask_region_area: int = 0
+
+    def __post_init__(self) -> None:
+        if self.mode not in get_args(Mode):
+            raise InputError(f"Unknown mode {self.mode!r}: expected {' or '.join(get_args(Mode))}.")
+        _whole("crop_n_layers", self.crop_n_layers, 0, MOST_CROP_LAYERS)
+        _whole("crop_n_points_downscale_factor", self.crop_n_points_downscale_factor, 1, MOST_POINTS_PER_SIDE)
+        _whole("min_mask_region_area", self.min_mask_region_area, 0, 2**31)
+        # Predicted IoU is a regression and may exceed 1, so its threshold may too.
+        _number("pred_iou_thresh", self.pred_iou_thresh, 0, 10)
+        _number("stability_score_thresh", self.stability_score_thresh, 0, 1)
+        _number("stability_score_offset", self.stability_score_offset, 0, 1000)
+        _number("box_nms_thresh", self.box_nms_thresh, 0, 1)
+        _number("crop_nms_thresh", self.crop_nms_thresh, 0, 1)
+        _number("crop_overlap_ratio", self.crop_overlap_ratio, 0, 1)
+        self._check_points()
+
+    def _check_points(self) -> None:
+        if (self.points_per_side is None) == (self.point_grids is None):
+            raise InputError(
+                "Give either points_per_side or point_grids, not both and not neither: with own grids set "
+                "points_per_side=None."
+            )
+        if self.point_grids is not None:
+            given: Any = self.point_grids
+            if not isinstance(given, Sequence) or isinstance(given, str):
+                raise InputError(
+                    f"point_grids must be a list of point grids, one per layer, got {str(given)[:80]!r}."
+                )
+            grids = tuple(_grid(grid) for grid in given)
+            if len(grids) != self.crop_n_layers + 1:
+                raise InputError(
+                    f"crop_n_layers={self.crop_n_layers} needs {self.crop_n_layers + 1} point grids (the whole "
+                    f"picture and one per layer), got {len(grids)}."
+                )
+            object.__setattr__(self, "point_grids", grids)
+            return
+        _whole("points_per_side", self.points_per_side, 1, MOST_POINTS_PER_SIDE)
+        if self.points_of_layer(self.crop_n_layers) < 1:
+            raise InputError(
+                f"Layer {self.crop_n_layers} would have no points: points_per_side={self.points_per_side} is "
+                f"divided by {self.crop_n_points_downscale_factor} in every layer. Use more points or fewer layers."
+            )
+
+    def points_of_layer(self, layer: int) -> int:
+        """Returns the points along each side of the grid in a layer; 0 with own grids."""
+        return int((self.points_per_side or 0) / self.crop_n_points_downscale_factor**layer)
+
+    def changed(self, **overrides: Any) -> "EverythingOptions":
+        """Returns a copy with some options changed.
+
+        Raises:
+            InputError: an unknown option, or an impossible value.
+        """
+        known = [field.name for field in fields(self)]
+        for name in overrides:
+            if name not in known:
+                raise InputError(f"Unknown option {name!r}: expected one of {', '.join(known)}.")
+        return replace(self, **overrides)
+
+
+def _whole(name: str, value: Any, least: int, most: int) -> None:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or not least <= value <= most:
+        raise InputError(f"{name} must be a whole number from {least} to {most}, got {value!r}.")
+
+
+def _number(name: str, value: Any, least: float, most: float) -> None:
+    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if not real or not math.isfinite(value) or not least <= value <= most:
+        raise InputError(f"{name} must be a number from {least} to {most}, got {value!r}.")
+
+
+def _grid(given: Any) -> Grid:
+    try:
+        points = np.asarray(given, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"A point grid must be an (n, 2) array of numbers, got {str(given)[:80]!r}."
+        ) from error
+    if points.ndim != 2 or points.shape[1] != 2 or len(points) == 0:
+        raise InputError(
+            f"A point grid must be an (n, 2) array with at least one point, got shape {points.shape}."
+        )
+    if not ((points >= 0) & (points <= 1)).all():
+        raise InputError("The points of a grid are shares of the picture, x and y from 0 to 1.")
+    return tuple((float(x), float(y)) for x, y in points)
