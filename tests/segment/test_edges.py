@@ -75,13 +75,25 @@ def test_the_map_is_the_steepest_of_all_masks():
     steepest = np.zeros(size)
     for mask in masks:
         steepest = np.maximum(steepest, np.hypot(*plain_outline_slope(mask.logits(), embedded.frame)))
-    found = edges(Discs(), embedded, points_per_side=3, thin=False)
+    found = edges(Discs(), embedded, points_per_side=3, thin=False, border=True)
     assert found.dtype == np.float32
     assert found.max() == 1
     assert np.allclose(found, steepest / steepest.max(), atol=1e-3)
-    thin = edges(Discs(), embedded, points_per_side=3)
+    thin = edges(Discs(), embedded, points_per_side=3, border=True)
     assert np.array_equal(thin[thin > 0], found[thin > 0])
     assert 0 < np.count_nonzero(thin) < np.count_nonzero(found)
+
+
+def test_the_border_is_cleared():
+    """One and a half cells of the mask grid: 3 of 450 pixels, 12 of 2000."""
+    for size, width in (((300, 450), 3), ((2000, 900), 12)):
+        kept = edges(Discs(), blank(*size), points_per_side=4, thin=False, border=True)
+        cleared = edges(Discs(), blank(*size), points_per_side=4, thin=False)
+        inside = np.zeros(size, bool)
+        inside[width:-width, width:-width] = True
+        assert kept[~inside].max() > 0
+        assert cleared[~inside].max() == 0
+        assert np.allclose(cleared[inside], kept[inside] / kept[inside].max(), atol=1e-6)
 
 
 def test_no_masks_no_edges():

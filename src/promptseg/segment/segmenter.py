@@ -195,7 +195,13 @@ class Segmenter:
             return self._exact_runtime
 
     def edges(
-        self, image: Any, *, points_per_side: int = 16, thin: bool = True, on_progress: Progress | None = None
+        self,
+        image: Any,
+        *,
+        points_per_side: int = 16,
+        thin: bool = True,
+        border: bool = False,
+        on_progress: Progress | None = None,
     ) -> npt.NDArray[np.float32]:
         """Returns SAM's zero-shot edge map: how strongly each pixel lies on the outline of some mask.
 
@@ -203,6 +209,7 @@ class Segmenter:
             image: what `embed` returned, or anything that `embed` takes.
             points_per_side: SAM is asked at this many points squared.
             thin: whether to thin the edges to lines.
+            border: whether to keep edges at the very border of the picture, where masks stop short of it.
             on_progress: called with (points done, points in all).
 
         Returns:
@@ -216,6 +223,7 @@ class Segmenter:
             self._embedded(image),
             points_per_side=points_per_side,
             thin=thin,
+            border=border,
             on_progress=on_progress,
         )
 
