@@ -66,6 +66,8 @@ def test_every_option_reaches_the_segmenter(quick, rocket, segmenter, monkeypatc
         "crop_overlap_ratio": 0.25,
         "crop_n_points_downscale_factor": 2,
         "min_mask_region_area": 7,
+        "tile": 512,
+        "tile_overlap": 0.5,
     }
     arguments = [part for name, value in values.items() for part in (f"--{name.replace('_', '-')}", value)]
     code, _, err = quick("everything", rocket, *arguments, "--point-grids", grids, "-f", "index")

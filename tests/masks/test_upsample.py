@@ -3,6 +3,7 @@ import pytest
 
 from promptseg.errors import InputError
 from promptseg.geometry import ResizeFrame
+from promptseg.masks import upsample
 from promptseg.masks.rle import RLE
 from promptseg.masks.upsample import (
     downsample_mask,
@@ -88,6 +89,17 @@ def test_stability(size):
     assert mask == upsample_to_rle(logits, frame) == RLE.encode(full > 0)
     assert stability == (full > 1).sum() / (full > -1).sum()
     assert np.isnan(upsample_with_stability(logits - 1000, frame)[1])
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_large_masks_are_encoded_strip_by_strip(size, monkeypatch):
+    """Strips of any width give the same mask and stability."""
+    frame, logits = ResizeFrame.fit(size), smooth_logits(5)
+    whole = upsample_with_stability(logits, frame)
+    assert whole[0] == RLE.encode(upsample_logits(logits, frame) > 0)
+    for pixels in (1, 7 * size[0], 30_000):
+        monkeypatch.setattr(upsample, "_SLAB_PIXELS", max(pixels, size[0] * size[1] // 50))
+        np.testing.assert_equal(upsample_with_stability(logits, frame), whole)
 
 
 def test_other_grids_and_wrong_shapes():

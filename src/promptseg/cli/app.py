@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 import promptseg
-from promptseg.cli import edges, embed, evaluate, everything, export, options, proposals, segment
+from promptseg.cli import classes, edges, embed, evaluate, everything, export, options, proposals, segment
 from promptseg.cli.models import models_app
 from promptseg.errors import PromptsegError
 
@@ -23,6 +23,8 @@ app.command("segment")(segment.segment)
 app.command("everything")(everything.everything)
 app.command("edges")(edges.edges)
 app.command("proposals")(proposals.proposals)
+app.command("panoptic")(classes.panoptic)
+app.command("label")(classes.label)
 app.command("embed")(embed.embed)
 app.command("export")(export.export)
 app.add_typer(evaluate.evaluate_app, name="evaluate")

@@ -68,6 +68,17 @@ def everything(
         ),
     ] = None,
     min_mask_region_area: Annotated[int, typer.Option(help="Remove holes and islands of fewer pixels.")] = 0,
+    tile: Annotated[
+        int | None,
+        typer.Option(
+            help="Search pictures longer than this many pixels in overlapping tiles of this side too: 1024 is the "
+            "model's own size.",
+            show_default=False,
+        ),
+    ] = None,
+    tile_overlap: Annotated[
+        float, typer.Option(help="Least overlap of tiles, as a share of the tile (1/16 to 1/2).")
+    ] = 0.25,
     model: options.Model = "mobile-sam",
     weights: options.Weights = None,
     runtime: options.Runtime = "auto",
@@ -113,6 +124,8 @@ def everything(
         crop_n_points_downscale_factor=crop_n_points_downscale_factor,
         point_grids=None if point_grids is None else _read_grids(point_grids),
         min_mask_region_area=min_mask_region_area,
+        tile=tile,
+        tile_overlap=tile_overlap,
     )
     if not batch:
         Image.open(image)  # finds mistakes before a large model is loaded

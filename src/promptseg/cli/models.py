@@ -87,7 +87,7 @@ def verify_models(cache: Cache = None) -> None:
     folder = cache or cache_folder()
     for card in CARDS:
         checkpoint, weights = folder / card.checkpoint, folder / f"{card.name}.safetensors"
-        if os.path.isfile(checkpoint):
+        if os.path.isfile(checkpoint) and card.sha256:
             results.append(_verified(checkpoint, {"sha256": card.sha256}))
         if os.path.isfile(weights):
             results.append(_verified(weights, _record(weights)))
@@ -138,7 +138,8 @@ def _table(rows: list[dict[str, Any]]) -> str:
     head = ("name", "parameters", "size", "state", "licence", "source")
     lines: list[tuple[str, ...]] = [head]
     for row in rows:
-        million, megabytes = f"{row['parameters'] / 1e6:.1f} M", f"{row['bytes'] / 1e6:,.0f} MB"
+        million = f"{row['parameters'] / 1e6:.1f} M"
+        megabytes = f"{row['bytes'] / 1e6:,.0f} MB" if row["bytes"] else "?"
         lines.append((row["name"], million, megabytes, row["state"], row["licence"], row["source"]))
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     return "\n".join(

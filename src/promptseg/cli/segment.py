@@ -3,14 +3,14 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from promptseg.cli import options
 from promptseg.errors import InputError, PromptError
 from promptseg.geometry import ResizeFrame
-from promptseg.prompts.types import Box, Prompt, group_objects, prompt_from_json
+from promptseg.prompts.types import Audio, Box, Prompt, Text, group_objects, prompt_from_json
 
 DEFAULT_FORMATS = ["png", "overlay"]
 
@@ -30,6 +30,7 @@ def segment(
     ] = None,
     polygon: Annotated[Strings, _repeat("--polygon", "A rough outline.", '"X,Y X,Y X,Y"')] = None,
     scribble: Annotated[Strings, _repeat("--scribble", "A stroke over the object.", '"X,Y X,Y"')] = None,
+    circle: Annotated[Strings, _repeat("--circle", "A circle over the object.", "X,Y,RADIUS")] = None,
     mask: Annotated[Strings, _repeat("--mask", "A rough mask picture (white is inside).", "FILE")] = None,
     not_box: Annotated[Strings, _repeat("--not-box", "A box beside the object.", "X0,Y0,X1,Y1")] = None,
     not_polygon: Annotated[
@@ -38,10 +39,31 @@ def segment(
     not_scribble: Annotated[
         Strings, _repeat("--not-scribble", "A stroke beside the object.", '"X,Y X,Y"')
     ] = None,
+    not_circle: Annotated[
+        Strings, _repeat("--not-circle", "A circle beside the object.", "X,Y,RADIUS")
+    ] = None,
     not_mask: Annotated[
         Strings, _repeat("--not-mask", "A mask picture of what is beside the object.", "FILE")
     ] = None,
     scribble_width: Annotated[float, typer.Option(help="Width of the strokes in pixels.")] = 5.0,
+    text: Annotated[
+        Strings, _repeat("--text", "What the object is called (models with semantics).", "PHRASE")
+    ] = None,
+    reference: Annotated[
+        Strings,
+        _repeat("--reference", "Its like in another picture (models with semantics).", "PICTURE:MASK"),
+    ] = None,
+    audio: Annotated[
+        Strings, _repeat("--audio", "A recording of what it is called (models with semantics).", "FILE")
+    ] = None,
+    vocabulary: Annotated[
+        str | None,
+        typer.Option(
+            help="Classes for the labels of models with semantics; default: the 133 of COCO.",
+            metavar="NAMES",
+            show_default=False,
+        ),
+    ] = None,
     prompts: Annotated[
         Path | None,
         typer.Option(
@@ -71,6 +93,7 @@ def segment(
     from promptseg.formats.writers import WRITERS
     from promptseg.prompts.encode import encode_object
     from promptseg.segment.predictor import check_granularity
+    from promptseg.segment.semantics import NEEDED
 
     formats = format or DEFAULT_FORMATS
     for name in formats:
@@ -83,14 +106,21 @@ def segment(
             boxes=box or (),
             polygons=polygon or (),
             scribbles=scribble or (),
+            circles=circle or (),
             masks=mask or (),
             width=scribble_width,
-        ),
+        )
+        + [
+            *(Text(phrase) for phrase in text or ()),
+            *(options.reference(pair) for pair in reference or ()),
+            *(Audio(file) for file in audio or ()),
+        ],
         options.read_prompts(
             points=not_point or (),
             boxes=not_box or (),
             polygons=not_polygon or (),
             scribbles=not_scribble or (),
+            circles=not_circle or (),
             masks=not_mask or (),
             width=scribble_width,
             positive=False,
@@ -98,11 +128,18 @@ def segment(
         prompts,
     )
     from promptseg.images import Image
+    from promptseg.models.registry import get_card
     from promptseg.segment.segmenter import Segmenter
 
     picture = Image.open(image)
-    for parts in group_objects(request):
-        encode_object(parts, ResizeFrame.fit(picture.size))  # finds mistakes before a large model is loaded
+    semantic = get_card(model).semantic
+    if vocabulary is not None and not semantic:
+        raise InputError(f"--vocabulary is for {NEEDED}, not for {model}.")
+    for parts in group_objects(request):  # finds mistakes before a large model is loaded
+        if semantic:
+            _check_places(parts, picture.size)
+        else:
+            encode_object(parts, ResizeFrame.fit(picture.size))
     segmenter = Segmenter(
         model,
         weights=weights,
@@ -112,14 +149,15 @@ def segment(
         threads=threads,
         cache=cache,
     )
-    segments = segmenter.segment(picture, request, granularity=granularity)  # type: ignore[arg-type]
+    named: dict[str, Any] = {} if vocabulary is None else {"vocabulary": options.names(vocabulary)}
+    segments = segmenter.segment(picture, request, granularity=granularity, **named)  # type: ignore[arg-type]
     if output is None and formats == ["coco"]:
         print(json.dumps(segments.to_coco(file_name=Path(image).name)))
         return
     folder = output or Path("out")
     paths = [path for name in formats for path in WRITERS[name](segments, Path(image).stem, folder, picture)]
     for index, (score, area) in enumerate(zip(segments.scores, segments.areas, strict=True)):
-        kind = segments.granularities[index]
+        kind = segments.granularities[index] or segments.labels[index]
         print(
             f"mask {index}{f' ({kind})' if kind else ''}: score {score:.2f}, {int(area):,} pixels",
             file=sys.stderr,
@@ -136,12 +174,26 @@ def _request(positive: list[Prompt], negative: list[Prompt], file: Path | None) 
         return _read_file(file)
     if not positive:
         raise PromptError(
-            "Show the object with at least one of --point, --box, --polygon, --scribble, --mask or --prompts."
+            "Show the object with at least one of --point, --box, --polygon, --scribble, --circle, --mask or "
+            "--prompts, or say what it is with --text, --audio or --reference."
         )
     boxes = [prompt for prompt in positive if isinstance(prompt, Box)]
     if len(boxes) > 1 and len(boxes) == len(positive):
         return [[box, *negative] for box in boxes]
+    if len(positive) > 1 and all(isinstance(prompt, Text) for prompt in positive):
+        return [[phrase, *negative] for phrase in positive]
     return [[*positive, *negative]]
+
+
+def _check_places(parts: tuple[Prompt, ...], size: tuple[int, int]) -> None:
+    """Finds mistakes that need no model: places outside the picture, recordings that nobody writes down."""
+    from promptseg.prompts.speech import to_text
+    from promptseg.prompts.touched import touched_pixels
+
+    touched_pixels(parts, size, size)
+    for part in parts:
+        if isinstance(part, Audio):
+            to_text(part)
 
 
 def _read_file(file: Path) -> list[list[Prompt]]:

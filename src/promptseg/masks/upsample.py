@@ -17,12 +17,16 @@ from PIL import Image
 
 from promptseg.errors import InputError
 from promptseg.geometry import ResizeFrame
+from promptseg.masks import runlength
 from promptseg.masks.rle import RLE
 
 Float32 = npt.NDArray[np.float32]
 
 _CHUNK = 32
 """Output rows at a time: few enough to stay in the processor's cache."""
+
+_SLAB_PIXELS = 2**22
+"""Pixels that become run lengths at a time: a mask that fills a very large picture is never held dense."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,14 +193,21 @@ def upsample_with_stability(
     x0, y0, x1, y1 = _reachable(logits, rows, columns, threshold - margin)
     if x0 == x1 or y0 == y1:
         return RLE.empty(frame.original), float("nan")
-    crop = np.empty((y1 - y0, x1 - x0), np.bool_)
+    runs: list[tuple[npt.NDArray[np.int64], ...]] = []
     strict = loose = 0
-    for begin, band in _bands(_widen(logits, columns, x0, x1), rows, y0, y1):
-        np.greater(band, threshold, out=crop[begin - y0 : begin - y0 + len(band)])
-        if offset is not None:
-            strict += int(np.count_nonzero(band > threshold + margin))
-            loose += int(np.count_nonzero(band > threshold - margin))
-    return RLE.encode_crop(crop, (x0, y0), frame.original), strict / loose if loose else float("nan")
+    width = max(1, _SLAB_PIXELS // (y1 - y0))
+    for left in range(x0, x1, width):
+        right = min(left + width, x1)
+        crop = np.empty((y1 - y0, right - left), np.bool_)
+        for begin, band in _bands(_widen(logits, columns, left, right), rows, y0, y1):
+            np.greater(band, threshold, out=crop[begin - y0 : begin - y0 + len(band)])
+            if offset is not None:
+                strict += int(np.count_nonzero(band > threshold + margin))
+                loose += int(np.count_nonzero(band > threshold - margin))
+        xs, tops, bottoms = runlength.runs_of_columns(crop)
+        runs.append((xs + left, tops + y0, bottoms + y0))
+    xs, tops, bottoms = (np.concatenate(part) for part in zip(*runs, strict=True))
+    return RLE.from_columns(xs, tops, bottoms, frame.original), strict / loose if loose else float("nan")
 
 
 def downsample_mask(mask: npt.NDArray[np.floating], frame: ResizeFrame, side: int = 256) -> Float32:

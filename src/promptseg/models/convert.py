@@ -11,6 +11,7 @@ from typing import Any
 
 from promptseg.errors import OutputError, UnavailableError, WeightsError
 from promptseg.models.registry import ModelCard
+from promptseg.models.seem.keys import check_state_dict
 from promptseg.models.store import file_sha256
 from promptseg.models.tensors import count_parameters, read_shapes
 
@@ -30,7 +31,7 @@ def convert_checkpoint(
     Args:
         source: the .pth or .pt file.
         target: the .safetensors file to write.
-        card: when given, the number of parameters must be this model's.
+        card: when given, the number of parameters must be this model's; for SEEM all names and shapes.
 
     Raises:
         WeightsError: the checkpoint is missing, damaged, of another model, or asks to run code.
@@ -115,7 +116,11 @@ def _environment() -> dict[str, str]:
 
 
 def _check(made: Path, source: Path, card: ModelCard | None) -> None:
-    count = count_parameters(read_shapes(made))
+    shapes = read_shapes(made)
+    if card is not None and card.semantic:
+        check_state_dict(card.name, shapes)
+        return
+    count = count_parameters(shapes)
     if card is not None and count != card.parameters:
         raise WeightsError(
             f"{source} holds {count:,} parameters, but {card.name} has {card.parameters:,}. "

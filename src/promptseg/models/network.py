@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.errors import WeightsError
 from promptseg.models.graphs.assembly import assemble
 from promptseg.models.registry import ModelCard, get_card
 from promptseg.models.sam.keys import check_state_dict
@@ -57,6 +58,10 @@ class Network:
         """
         card = get_card(model)
         path = Path(weights) if weights is not None else find_weights(card, cache_folder())
+        if card.semantic:
+            raise WeightsError(
+                f"{card.name} is no SAM network and has no such graphs. Use Segmenter({card.name!r})."
+            )
         tensors = read_safetensors(path)
         check_state_dict(card.name, {name: array.shape for name, array in tensors.items()})
         return cls(card, tensors, path)

@@ -15,13 +15,13 @@ class ModelCard:
 
     Attributes:
         name: the name used everywhere in promptseg.
-        architecture: the image encoder's name in the official code (vit_t, vit_b, vit_l, vit_h).
+        architecture: the image encoder's name in the official code (vit_t, vit_b, vit_l, vit_h, focal_dw, focal).
         parameters: how many trained numbers the network has.
         licence: SPDX name of the licence of the weights.
         origin: who trained it, and from what.
         url: the official checkpoint, a PyTorch pickle file.
-        bytes: the size of that file.
-        sha256: the hash of that file.
+        bytes: the size of that file; 0 where it is not recorded.
+        sha256: the hash of that file; empty where it is not recorded. Such a file is not downloaded by promptseg.
         embedded: the weights come with the package; nothing has to be downloaded.
         aliases: other names for it.
     """
@@ -32,8 +32,8 @@ class ModelCard:
     licence: str
     origin: str
     url: str
-    bytes: int
-    sha256: str
+    bytes: int = 0
+    sha256: str = ""
     embedded: bool = False
     aliases: tuple[str, ...] = ()
 
@@ -42,9 +42,16 @@ class ModelCard:
         """The file name of the official checkpoint."""
         return self.url.rpartition("/")[2]
 
+    @property
+    def semantic(self) -> bool:
+        """Whether the model is a SEEM network, which knows words; the others are SAM networks."""
+        return self.name.startswith("seem-")
+
 
 _META = "https://dl.fbaipublicfiles.com/segment_anything/"
 _SAM = "facebookresearch/segment-anything, trained on SA-1B"
+_XDECODER = "https://huggingface.co/xdecoder/SEEM/resolve/main/"
+_SEEM = "UX-Decoder/Segment-Everything-Everywhere-All-At-Once, trained on COCO, RefCOCO and LVIS"
 
 # The hexadecimal digits in Meta's file names begin the MD5 sums, not the SHA-256 sums. The SHA-256 sums and
 # sizes below are those on which many independent public projects agree, among them micro-sam.
@@ -93,6 +100,42 @@ CARDS: tuple[ModelCard, ...] = (
         bytes=2_564_550_879,
         sha256="a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
         aliases=("vit_h",),
+    ),
+    ModelCard(
+        name="seem-focal-t",
+        architecture="focal_dw",
+        parameters=164_619_249,
+        licence="Apache-2.0",
+        origin=_SEEM,
+        url=_XDECODER + "seem_focalt_v0.pt",
+        aliases=("seem_focalt",),
+    ),
+    ModelCard(
+        name="seem-focal-l",
+        architecture="focal",
+        parameters=341_181_177,
+        licence="Apache-2.0",
+        origin=_SEEM,
+        url=_XDECODER + "seem_focall_v0.pt",
+        aliases=("seem_focall",),
+    ),
+    ModelCard(
+        name="seem-sam-vit-b",
+        architecture="vit_b",
+        parameters=215_563_649,
+        licence="Apache-2.0",
+        origin=_SEEM,
+        url=_XDECODER + "seem_samvitb_v1.pt",
+        aliases=("seem_samvitb",),
+    ),
+    ModelCard(
+        name="seem-sam-vit-l",
+        architecture="vit_l",
+        parameters=440_538_689,
+        licence="Apache-2.0",
+        origin=_SEEM,
+        url=_XDECODER + "seem_samvitl_v1.pt",
+        aliases=("seem_samvitl",),
     ),
 )
 

@@ -74,10 +74,17 @@ def find_weights(card: ModelCard, cache: Path) -> Path:
         return embedded_weights_path()
     path = cache / f"{card.name}.safetensors"
     if not os.path.isfile(path):
-        raise WeightsError(
-            f"The weights of {card.name} are not in {cache}. Run: promptseg models download {card.name}"
-        )
+        raise WeightsError(f"The weights of {card.name} are not in {cache}. {_how_to_get(card)}")
     return path
+
+
+def _how_to_get(card: ModelCard) -> str:
+    if card.sha256:
+        return f"Run: promptseg models download {card.name}"
+    return (
+        f"Download {card.url} and run: promptseg models convert {card.checkpoint} --model {card.name}; or give a "
+        "safetensors file as weights."
+    )
 
 
 def download(
@@ -101,6 +108,11 @@ def download(
         WeightsError: the address is not HTTPS, cannot be reached, or sends something else.
         OutputError: the cache cannot be written.
     """
+    if not card.sha256:
+        raise WeightsError(
+            f"The hash of {card.checkpoint} is not recorded, so promptseg does not download it. Get it from {card.url} "
+            f"yourself, then run: promptseg models convert {card.checkpoint} --model {card.name}"
+        )
     if not card.url.startswith("https://"):
         raise WeightsError(f"{card.name} is at {card.url}, but weights are downloaded by https only.")
     target = cache / card.checkpoint

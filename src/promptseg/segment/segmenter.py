@@ -12,6 +12,7 @@ from promptseg.errors import InputError
 from promptseg.images import Image
 from promptseg.masks.segments import Segments
 from promptseg.models.network import Network
+from promptseg.models.registry import get_card
 from promptseg.prompts.types import Prompt
 from promptseg.runtimes.factory import create_runtime
 from promptseg.runtimes.protocol import Runtime
@@ -22,15 +23,18 @@ from promptseg.segment.embedded import EmbeddedImage, embed
 from promptseg.segment.everything import EverythingOptions, Progress, everything, iter_everything
 from promptseg.segment.predictor import Granularity
 from promptseg.segment.proposals import proposals
+from promptseg.segment.semantics import Semantics
 from promptseg.segment.session import Session
+from promptseg.segment.tiling import TiledImage
 
 
-class Segmenter:
+class Segmenter(Semantics):
     """Segments pictures by prompts, with the embedded default model unless told otherwise.
 
     Args:
         model: a name of the registry (`promptseg models`): "mobile-sam" is embedded; "sam-vit-b", "sam-vit-l" and
-            "sam-vit-h" load downloaded or given weights.
+            "sam-vit-h" load downloaded or given weights. With "seem-focal-t" and its like a `SeemSegmenter` is made,
+            which also takes words and references and knows classes (docs/seem.md).
         weights: a safetensors checkpoint with the official tensor names.
         runtime: "auto", "onnx", "openvino" or "torch".
         precision: "auto", "float32" or "bfloat16".
@@ -45,6 +49,15 @@ class Segmenter:
         InputError: an unknown runtime, precision or device.
         UnavailableError: the runtime is not installed.
     """
+
+    def __new__(cls, *given: Any, **named: Any) -> "Segmenter":
+        """Makes the segmenter that the model needs."""
+        model = given[0] if given else named.get("model", "mobile-sam")
+        if cls is Segmenter and get_card(model).semantic:
+            from promptseg.segment.seem import SeemSegmenter
+
+            return object.__new__(SeemSegmenter)
+        return object.__new__(cls)
 
     def __init__(
         self,
@@ -99,6 +112,22 @@ class Segmenter:
             return embed(self._runtime, picture, self._model)
         return self._cache.embed(self._runtime, picture, self._network, exact=exact)
 
+    def embed_tiles(self, image: Any, *, tile: int = 1024) -> TiledImage:
+        """Prepares a large picture for prompts that are answered at native resolution, on the tile around them.
+
+        Tiles are embedded when a prompt needs them, past the segmenter's cache. Objects that are too large for a tile
+        are answered on coarser ones, and at last on the picture as a whole.
+
+        Args:
+            image: anything that `embed` takes, except what it returned.
+            tile: side of the finest tiles, in pixels.
+
+        Raises:
+            ImageError: the picture cannot be read or is too large.
+            InputError: the tile is out of range.
+        """
+        return TiledImage(self._runtime, Image.open(image), self._model, tile=tile)
+
     def is_cached(self, image: Any) -> bool:
         """Returns whether the cache holds the embedding of a picture (anything that `embed` takes)."""
         return self._cache is not None and self._cache.holds(self._runtime, Image.open(image), self._network)
@@ -113,7 +142,7 @@ class Segmenter:
         """Segments the objects that the prompts speak of.
 
         Args:
-            image: what `embed` returned, or anything that `embed` takes.
+            image: what `embed` or `embed_tiles` returned, or anything that `embed` takes.
             prompts: one prompt; a list of prompts of one object; or a list of such lists, one per object.
             granularity: "auto", "part", "object", "whole", or "all" three.
 
@@ -123,6 +152,9 @@ class Segmenter:
         Raises:
             PromptError: a prompt is malformed or does not fit the picture or the model.
         """
+        if isinstance(image, TiledImage):
+            self._check_model(image.model)
+            return image.segment(prompts, granularity=granularity)
         return predictor.segment(self._runtime, self._embedded(image), prompts, granularity=granularity)
 
     def everything(
@@ -137,6 +169,8 @@ class Segmenter:
 
         The exact mode computes in float32. A segmenter of another precision makes an engine for it when it is first
         asked, and embeds the picture again; with `precision="float32"` that is spared.
+
+        `tile=1024` searches a very large picture at native resolution, tile by tile, in bounded memory.
 
         Args:
             image: what `embed` returned, or anything that `embed` takes.
@@ -264,8 +298,11 @@ class Segmenter:
     def _embedded(self, image: Any, *, exact: bool = False) -> EmbeddedImage:
         if not isinstance(image, EmbeddedImage):
             return self.embed(image, exact=exact)
-        if image.model != self._model:
-            raise InputError(
-                f"This picture was embedded by {image.model!r}, the segmenter is {self._model!r}: embed it again."
-            )
+        self._check_model(image.model)
         return self.embed(image.image, exact=True) if exact and image.rounded else image
+
+    def _check_model(self, model: str) -> None:
+        if model != self._model:
+            raise InputError(
+                f"This picture was embedded by {model!r}, the segmenter is {self._model!r}: embed it again."
+            )

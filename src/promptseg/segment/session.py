@@ -13,7 +13,7 @@ from promptseg.prompts.types import ObjectPrompts, Prompt, group_objects, prompt
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.predictor import Granularity, check_granularity
-from promptseg.segment.refine import Answer, refine
+from promptseg.segment.refine import refine
 
 FORMAT = 1
 """Version of the JSON record."""
@@ -31,7 +31,7 @@ class Round:
 @dataclass(frozen=True, slots=True)
 class _State:
     rounds: tuple[Round, ...]
-    answers: Mapping[int, Answer]
+    answers: Mapping[int, Any]
 
 
 class Session:
@@ -40,9 +40,9 @@ class Session:
     The session belongs to its caller and is not shared between threads; the values that it gives out are immutable.
     """
 
-    def __init__(self, runtime: Runtime, embedded: EmbeddedImage) -> None:
-        self._runtime = runtime
-        self._embedded = embedded
+    def __init__(self, runtime: Any, embedded: Any) -> None:
+        self._runtime: Runtime = runtime
+        self._embedded: EmbeddedImage = embedded
         self._history: list[_State] = [_State((), MappingProxyType({}))]
         self._now = 0
 
@@ -68,11 +68,15 @@ class Session:
         state = self._history[self._now]
         object_id = _checked_id(object_id)
         step = Round(object_id, prompts, granularity)
-        answer = refine(self._runtime, self._embedded, state.answers.get(object_id), prompts, granularity)
+        answer = self._answer(state.answers.get(object_id), prompts, granularity)
         answers = MappingProxyType({**state.answers, object_id: answer})
         self._history[self._now + 1 :] = [_State((*state.rounds, step), answers)]
         self._now += 1
         return self.segments
+
+    def _answer(self, before: Any, prompts: ObjectPrompts, granularity: Granularity) -> Any:
+        """Answers the new prompts of an object; models of other kinds do it in their way."""
+        return refine(self._runtime, self._embedded, before, prompts, granularity)
 
     @property
     def segments(self) -> Segments:
@@ -137,6 +141,16 @@ class Session:
             InputError: the record is malformed, or speaks of another picture or model.
         """
         session = cls(runtime, embedded)
+        session.replay(record)
+        return session
+
+    def replay(self, record: Mapping[str, Any]) -> None:
+        """Adds the rounds that `to_json` wrote.
+
+        Raises:
+            InputError: the record is malformed, or speaks of another picture or model.
+        """
+        embedded = self._embedded
         try:
             if record["format"] != FORMAT:
                 raise InputError(f"This session record has format {record['format']!r}, expected {FORMAT}.")
@@ -148,10 +162,9 @@ class Session:
                 )
             for item in record["rounds"]:
                 prompts = tuple(prompt_from_json(part) for part in item["prompts"])
-                session.add(*prompts, object_id=item["object_id"], granularity=item["granularity"])
+                self.add(*prompts, object_id=item["object_id"], granularity=item["granularity"])
         except (KeyError, TypeError, AttributeError) as error:
             raise InputError(f"This session record lacks a field or has a wrong one: {error}.") from error
-        return session
 
 
 def _checked_id(given: Any) -> int:

@@ -12,6 +12,7 @@ GRID = [(0.25, 0.5), (0.75, 0.5)]
 def test_defaults_are_those_of_the_official_generator(official_generator, blank_model):
     ours = dataclasses.asdict(EverythingOptions())
     assert ours.pop("mode") == "fast"
+    assert (ours.pop("tile"), ours.pop("tile_overlap")) == (None, 0.25), "not of the official generator"
     made = official_generator(blank_model)
     assert ours.pop("points_per_side") ** 2 == len(made.point_grids[0])
     assert ours.pop("point_grids") is None
@@ -49,6 +50,9 @@ def test_defaults_are_those_of_the_official_generator(official_generator, blank_
         ({"crop_n_layers": 99}, "crop_n_layers"),
         ({"crop_n_points_downscale_factor": 0}, "crop_n_points_downscale_factor"),
         ({"min_mask_region_area": -5}, "min_mask_region_area"),
+        ({"tile": 63}, "tile must be a whole number from 64"),
+        ({"tile": 1024.0}, "tile must be a whole number"),
+        ({"tile_overlap": 0.05}, "tile_overlap must be a number from 0.0625 to 0.5"),
         (
             {"points_per_side": 4, "crop_n_layers": 3, "crop_n_points_downscale_factor": 2},
             "Layer 3 would have no points",

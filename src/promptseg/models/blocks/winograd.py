@@ -28,13 +28,15 @@ _STRIP = 96
 class Conv3x3(nn.Conv2d):
     """A 3 x 3 convolution of stride 1 that keeps the size, and its fast form where no gradient is asked for."""
 
-    def __init__(self, inputs: int, outputs: int, *, bias: bool = True) -> None:
+    def __init__(self, inputs: int, outputs: int, *, bias: bool = True, fast: bool = True) -> None:
         super().__init__(inputs, outputs, 3, padding=1, bias=bias)
+        self.fast = fast
 
     def forward(self, input: Tensor) -> Tensor:
         """Returns (B, O, H, W), in channels-last memory if the fast form was taken."""
         plain = (
-            input.shape[-2] * input.shape[-1] < _WORTH
+            not self.fast
+            or input.shape[-2] * input.shape[-1] < _WORTH
             or input.device.type != "cpu"
             or input.dtype != torch.float32
             or (torch.is_grad_enabled() and (input.requires_grad or self.weight.requires_grad))

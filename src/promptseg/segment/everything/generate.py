@@ -53,10 +53,13 @@ def iter_everything(
     """Finds all masks of a picture and yields them in parts, as they become certain.
 
     No part is taken back: joined, they are what `everything` returns, in the same order. The exact mode yields a part
-    per crop, since a mask is certain only when its crop has been searched. See `everything` for the arguments.
+    per crop, since a mask is certain only when its crop has been searched; with `tile` there is a part per tile. See
+    `everything` for the arguments.
     """
     options = options or EverythingOptions()
-    if options.mode == "exact":
+    if options.tile is not None:
+        from promptseg.segment.tiling.search import search_tiles as find
+    elif options.mode == "exact":
         from promptseg.segment.everything.exact import iter_exact as find
     else:
         from promptseg.segment.everything.fast import iter_fast as find

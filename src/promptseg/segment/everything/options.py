@@ -23,6 +23,9 @@ MOST_POINTS_PER_SIDE = 1024
 MOST_CROP_LAYERS = 6
 """Beyond these the work is a mistake: a million points, or thousands of crops."""
 
+LEAST_TILE, MOST_TILE = 64, 65536
+LEAST_OVERLAP, MOST_OVERLAP = 1 / 16, 1 / 2
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EverythingOptions:
@@ -42,6 +45,10 @@ class EverythingOptions:
         point_grids: own points, one (n, 2) array of x and y from 0 to 1 per layer, kept as plain tuples; excludes
             `points_per_side`.
         min_mask_region_area: holes and islands of fewer pixels are removed; 0 leaves masks as they are.
+        tile: pictures longer than this, in pixels, are searched in overlapping tiles of this side too, and in coarser
+            ones above them (see `promptseg.segment.tiling`); None searches the picture as a whole only. Between
+            tiles masks, not boxes, compete, by `crop_nms_thresh`.
+        tile_overlap: how much neighbouring tiles overlap at least, as a share of the tile, from 1/16 to 1/2.
 
     Raises:
         InputError: a value is impossible, or two exclude each other.
@@ -59,6 +66,8 @@ class EverythingOptions:
     crop_n_points_downscale_factor: int = 1
     point_grids: Sequence[npt.ArrayLike] | None = None
     min_mask_region_area: int = 0
+    tile: int | None = None
+    tile_overlap: float = 0.25
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(Mode):
@@ -73,6 +82,9 @@ class EverythingOptions:
         _number("box_nms_thresh", self.box_nms_thresh, 0, 1)
         _number("crop_nms_thresh", self.crop_nms_thresh, 0, 1)
         _number("crop_overlap_ratio", self.crop_overlap_ratio, 0, 1)
+        if self.tile is not None:
+            check_tile(self.tile)
+        _number("tile_overlap", self.tile_overlap, LEAST_OVERLAP, MOST_OVERLAP)
         self._check_points()
 
     def _check_points(self) -> None:
@@ -117,6 +129,15 @@ class EverythingOptions:
             if name not in known:
                 raise InputError(f"Unknown option {name!r}: expected one of {', '.join(known)}.")
         return replace(self, **overrides)
+
+
+def check_tile(tile: Any) -> None:
+    """Refuses sides of tiles that are no whole number of pixels, or out of all reason.
+
+    Raises:
+        InputError: it is refused.
+    """
+    _whole("tile", tile, LEAST_TILE, MOST_TILE)
 
 
 def _whole(name: str, value: Any, least: int, most: int) -> None:

@@ -1,0 +1,216 @@
+"""The fast mode beside the official generator of mobilesam-mirror: the same weights and pictures, in turn.
+
+    python benchmarks/everything.py --peer-python ENV/bin/python --checkpoint mobile_sam.pt PICTURE... [--output FILE]
+    python benchmarks/everything.py growth PICTURE [--output FILE]
+
+First form: for each picture the peer, then each of our engines, every contestant in a process of its own that has
+already segmented something; recall is the share of the peer's masks that have a partner of IoU at least 0.85 among
+ours (the exact mode gives the peer's masks, see everything_exact.py). Second form: seconds and peak memory against
+megapixels and against points per side, a new process each.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from PIL import Image as Pillow
+
+HERE = Path(__file__).resolve().parent
+ENGINES = ("openvino", "onnx")
+MEGAPIXELS, GRIDS = (1, 4, 12, 50), (8, 16, 32, 64)
+
+
+def work(engine: str, threads: int) -> None:
+    """Our contestant: a job {"picture", "output", "options"} per line, answered with seconds and masks."""
+    from promptseg import Image, Segmenter
+
+    segmenter = Segmenter(runtime=engine, threads=threads)
+    segmenter.everything(np.zeros((64, 64, 3), np.uint8), points_per_side=2)
+    for line in sys.stdin:
+        job = json.loads(line)
+        picture = Image.open(job["picture"])
+        _ = picture.pixels
+        began = time.perf_counter()
+        found = segmenter.everything(picture, **job["options"])
+        seconds = time.perf_counter() - began
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        Path(job["output"]).write_text(
+            json.dumps(
+                {"seconds": seconds, "peak_bytes": peak, "records": found.to_records("uncompressed_rle")}
+            )
+        )
+        print(json.dumps({"seconds": seconds, "masks": len(found)}), flush=True)
+
+
+class Contestant:
+    """A process that answers jobs."""
+
+    def __init__(self, name: str, command: list[str], folder: Path) -> None:
+        self.name, self._folder, self._count = name, folder, 0
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def run(self, picture: Path, **options: object) -> dict:
+        """Returns seconds, peak bytes and records of one job."""
+        self._count += 1
+        output = self._folder / f"{self.name}_{self._count}.json"
+        job = {"picture": str(picture), "output": str(output), "options": options}
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps(job) + "\n")
+        self._process.stdin.flush()
+        if not self._process.stdout.readline():
+            raise SystemExit(f"{self.name} ended early")
+        return json.loads(output.read_text())
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._process.communicate()
+
+
+def ours(engine: str, threads: int, folder: Path) -> Contestant:
+    """Starts one of our engines."""
+    return Contestant(engine, [sys.executable, __file__, "worker", engine, str(threads)], folder)
+
+
+def recall(theirs: list[dict], own: list[dict]) -> tuple[int, int]:
+    """Counts their masks, and those that have a partner among ours."""
+    from promptseg.masks.overlap import iou_matrix
+    from promptseg.masks.rle import RLE
+
+    masks = [[RLE.from_coco(item["segmentation"]) for item in side] for side in (theirs, own)]
+    hit = (iou_matrix(*masks).max(axis=1, initial=0) >= 0.85).sum() if theirs else 0
+    return len(theirs), int(hit)
+
+
+def compare(arguments: argparse.Namespace, folder: Path) -> list[str]:
+    """Runs all contestants in turn and returns the table."""
+    peer = Contestant(
+        "peer",
+        [
+            arguments.peer_python,
+            str(HERE / "peer_everything.py"),
+            arguments.checkpoint,
+            str(arguments.threads),
+        ],
+        folder,
+    )
+    contestants = [ours(engine, arguments.threads, folder) for engine in ENGINES]
+    lines = [
+        "| picture | contestant | masks | seconds | peer / ours | recall of the peer's masks |",
+        "|---|---|---|---|---|---|",
+    ]
+    ratios: dict[str, list[float]] = {engine: [] for engine in ENGINES}
+    totals = {engine: np.zeros(2, int) for engine in ENGINES}
+    for picture in arguments.pictures:
+        expected = peer.run(picture)
+        lines.append(
+            f"| {picture.name} | peer | {len(expected['records'])} | {expected['seconds']:.1f} | | |"
+        )
+        for contestant in contestants:
+            runs = [contestant.run(picture) for _ in range(arguments.rounds)]
+            seconds = median(run["seconds"] for run in runs)
+            count, hit = recall(expected["records"], runs[0]["records"])
+            ratios[contestant.name].append(expected["seconds"] / seconds)
+            totals[contestant.name] += (count, hit)
+            lines.append(
+                f"| | {contestant.name} | {len(runs[0]['records'])} | {seconds:.1f} | "
+                f"{expected['seconds'] / seconds:.1f}x | {hit / max(1, count):.3f} |"
+            )
+        print("\n".join(lines[-3:]), flush=True)
+    for engine in ENGINES:
+        count, hit = totals[engine]
+        lines.append(
+            f"| **all {len(arguments.pictures)}** | {engine} | | | median {median(ratios[engine]):.1f}x "
+            f"({min(ratios[engine]):.1f} to {max(ratios[engine]):.1f}) | {hit / max(1, count):.3f} of {count} |"
+        )
+    for contestant in (peer, *contestants):
+        contestant.close()
+    return lines
+
+
+def growth(arguments: argparse.Namespace, folder: Path) -> list[str]:
+    """Measures one picture at several sizes and grids."""
+    lines = [
+        "| picture | points per side | engine | masks | seconds | peak memory |",
+        "|---|---|---|---|---|---|",
+    ]
+    source = Pillow.open(arguments.pictures[0]).convert("RGB")
+    jobs = [(size, 32) for size in MEGAPIXELS] + [(1, side) for side in GRIDS if side != 32]
+    for megapixels, side in jobs:
+        factor = (megapixels * 1e6 / (source.width * source.height)) ** 0.5
+        path = folder / f"{megapixels}.jpg"
+        source.resize(
+            (round(source.width * factor), round(source.height * factor)), Pillow.Resampling.BICUBIC
+        ).save(path, quality=90)
+        for engine in ENGINES:
+            contestant = ours(engine, arguments.threads, folder)
+            runs = [contestant.run(path, points_per_side=side) for _ in range(arguments.rounds)]
+            contestant.close()
+            lines.append(
+                f"| {megapixels} MP | {side} | {engine} | {len(runs[0]['records'])} | "
+                f"{median(run['seconds'] for run in runs):.1f} | "
+                f"{max(run['peak_bytes'] for run in runs) / 1e6:.0f} MB |"
+            )
+            print(lines[-1], flush=True)
+    if arguments.peer_python:
+        peer = Contestant(
+            "peer",
+            [
+                arguments.peer_python,
+                str(HERE / "peer_everything.py"),
+                arguments.checkpoint,
+                str(arguments.threads),
+            ],
+            folder,
+        )
+        run = peer.run(folder / "12.jpg", points_per_side=4, points_per_batch=16)
+        peer.close()
+        lines.append(
+            f"| 12 MP | 4, in batches of 16 (its default is 64) | peer | | | {run['peak_bytes'] / 1e6:.0f} MB |"
+        )
+    return lines
+
+
+def main() -> None:
+    """Runs the command."""
+    if sys.argv[1:2] == ["worker"]:
+        return work(sys.argv[2], int(sys.argv[3]))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("pictures", nargs="+")
+    parser.add_argument("--peer-python")
+    parser.add_argument("--checkpoint")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--output", type=Path)
+    arguments = parser.parse_args()
+    form = arguments.pictures.pop(0) if arguments.pictures[0] == "growth" else "compare"
+    arguments.pictures = [Path(picture) for picture in arguments.pictures]
+    with tempfile.TemporaryDirectory() as folder:
+        lines = (growth if form == "growth" else compare)(arguments, Path(folder))
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
+    head = (
+        f"{datetime.now(UTC):%Y-%m-%d}, commit {commit.stdout.strip()}, {platform.machine()}, "
+        f"{os.cpu_count()} cores, {arguments.threads} threads."
+    )
+    text = "\n".join([head, "", *lines, ""])
+    if arguments.output:
+        arguments.output.write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

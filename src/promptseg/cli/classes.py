@@ -1,0 +1,156 @@
+"""`promptseg panoptic` and `promptseg label`: pictures cut into classes, masks named."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from promptseg.cli import options
+from promptseg.errors import FormatError, InputError
+
+SeemModel = Annotated[str, typer.Option("--model", help="A model with semantics: seem-focal-t and its like.")]
+Vocabulary = Annotated[
+    str | None,
+    typer.Option(
+        "--vocabulary",
+        help='The classes, such as "cat, dog, sofa"; default: the 133 of COCO.',
+        metavar="NAMES",
+        show_default=False,
+    ),
+]
+
+
+def panoptic(
+    image: Annotated[str, typer.Argument(help="The picture.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder for the results.", metavar="DIR")
+    ] = Path("out"),
+    vocabulary: Vocabulary = None,
+    score: Annotated[float, typer.Option(help="Segments need a class probability above this.")] = 0.8,
+    overlap: Annotated[float, typer.Option(help="Segments need to keep this share of their mask.")] = 0.8,
+    short_side: Annotated[
+        int | None, typer.Option(help="Short side of the resized picture.", show_default="800")
+    ] = None,
+    model: SeemModel = "seem-focal-t",
+    weights: options.Weights = None,
+    precision: options.Precision = "auto",
+    device: options.Device = "cpu",
+    threads: options.Threads = None,
+) -> None:
+    """Cuts a picture into things and stuff: COCO panoptic PNG and JSON, and an overlay."""
+    from promptseg.formats.panoptic import write_panoptic
+    from promptseg.formats.png import write_picture
+    from promptseg.images import Image
+
+    picture = Image.open(image)
+    segmenter = load(model, weights, precision, device, threads)
+    embedded = segmenter.embed(picture, scale="classes", short_side=short_side)
+    found = segmenter.panoptic(embedded, options.names(vocabulary), score=score, overlap=overlap)
+    stem = Path(image).stem
+    record, overlay = output / f"{stem}_panoptic.json", output / f"{stem}_overlay.png"
+    write_panoptic(record, {Path(image).name: found})
+    write_picture(overlay, found.segments.draw(picture))
+    for path in (record, record.with_suffix("") / f"{stem}.png", overlay):
+        print(path)
+
+
+def label(
+    masks: Annotated[Path, typer.Argument(help="Masks: COCO JSON, or records as `everything` writes them.")],
+    image: Annotated[str, typer.Option("--image", help="Their picture.", metavar="PICTURE")],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="File for the result; default: standard output.", metavar="FILE"),
+    ] = None,
+    vocabulary: Vocabulary = None,
+    short_side: Annotated[
+        int | None, typer.Option(help="Short side of the resized picture.", show_default="512")
+    ] = None,
+    model: SeemModel = "seem-focal-t",
+    weights: options.Weights = None,
+    precision: options.Precision = "auto",
+    device: options.Device = "cpu",
+    threads: options.Threads = None,
+) -> None:
+    """Names masks of any origin. COCO JSON comes back with categories, records with a field "label"."""
+    from promptseg.files import write_bytes
+    from promptseg.formats.reading import read_json
+    from promptseg.images import Image
+
+    picture = Image.open(image)
+    content = read_json(masks)
+    records = _records(content)
+    segments = _from_coco(content, Path(image).name) if records is None else _from_records(records, picture)
+    if segments.size != picture.size:
+        raise InputError(
+            f"The masks of {masks} are of a picture of {tuple(segments.size)}, {image} has {tuple(picture.size)}."
+        )
+    segmenter = load(model, weights, precision, device, threads)
+    embedded = segmenter.embed(picture, short_side=short_side)
+    named = segmenter.label(embedded, segments, options.names(vocabulary))
+    if records is None:
+        content = named.to_coco(file_name=Path(image).name)
+    else:
+        for record, name in zip(records, named.labels, strict=True):
+            record["label"] = name
+    text = json.dumps(content, ensure_ascii=False)
+    if output is None:
+        print(text)
+    else:
+        write_bytes(output, text.encode("utf-8", "replace"))
+        print(output)
+
+
+def load(
+    model: str, weights: Path | None, precision: str = "auto", device: str = "cpu", threads: int | None = None
+) -> Any:
+    """Makes a segmenter that has semantics.
+
+    Raises:
+        InputError: the model has none.
+        WeightsError: its weights are not at hand.
+    """
+    from promptseg.models.registry import get_card
+    from promptseg.segment import segmenter
+    from promptseg.segment.semantics import NEEDED
+
+    card = get_card(model)
+    if not card.semantic:
+        raise InputError(f"{card.name} knows no words and no classes: this command needs {NEEDED}.")
+    return segmenter.Segmenter(
+        card.name, weights=weights, precision=precision, device=device, threads=threads
+    )
+
+
+def _records(content: Any) -> list[dict[str, Any]] | None:
+    """Returns the records of a plain list or of an SA-1B file; None for COCO."""
+    if isinstance(content, Mapping) and "image" in content and "images" not in content:
+        content = content.get("annotations")
+    if not isinstance(content, list):
+        return None
+    if not all(isinstance(record, dict) and "segmentation" in record for record in content):
+        raise FormatError('Records need a field "segmentation" each.')
+    return content
+
+
+def _from_records(records: list[dict[str, Any]], picture: Any) -> Any:
+    from promptseg.masks.records import mask_from_coco
+    from promptseg.masks.segments import Segments
+
+    masks = tuple(mask_from_coco(record["segmentation"], picture.size) for record in records)
+    return Segments(size=picture.size, masks=masks)
+
+
+def _from_coco(content: Any, name: str) -> Any:
+    from promptseg.masks.records import all_from_coco
+
+    found = all_from_coco(content)
+    chosen = [segments for file, segments in found.values() if file == name]
+    if not chosen and len(found) == 1:
+        chosen = [segments for _, segments in found.values()]
+    if len(chosen) != 1:
+        raise InputError(
+            f"The file speaks of {len(found)} pictures, {len(chosen)} of them called {name}; expected one."
+        )
+    return chosen[0]

@@ -1,0 +1,1 @@
+"""SEEM in torch. `config` and `keys` need no torch; everything else does."""

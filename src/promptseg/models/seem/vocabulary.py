@@ -1,0 +1,206 @@
+"""Names of classes: the vocabulary of COCO's panoptic task, and the sentences that turn a name into an embedding.
+
+The class order (80 things, then 53 kinds of stuff) is that of the official checkpoints' classifier; numbers are COCO's
+category ids. The sentences are the 81 templates of X-Decoder and SEEM (origin in NOTICE). Names lose the endings
+"-other", "-merged" and "-stuff" before they stand in a sentence or on a picture (specification B2.4).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from promptseg.errors import InputError
+from promptseg.masks.panoptic import Category
+
+BACKGROUND = "background"
+"""The class after all others, which the official recipe embeds like any name."""
+
+_ENDINGS = ("-other", "-merged", "-stuff")
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Classes that pixels or masks can get, in the order of the class bank; the background is not among them.
+
+    Attributes:
+        names: what each class is called.
+        things: whether each class is countable; for stuff (sky, grass) all regions are one segment.
+        ids: the number of each class in label files.
+
+    Raises:
+        InputError: there is no name, a name is empty or there twice, or the fields differ in length.
+    """
+
+    names: tuple[str, ...]
+    things: tuple[bool, ...]
+    ids: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not self.names or not len(self.names) == len(self.things) == len(self.ids):
+            raise InputError(
+                "A vocabulary needs at least one name, and a thing mark and an id for each; "
+                f"got {len(self.names)} names, {len(self.things)} marks, {len(self.ids)} ids."
+            )
+        if not all(name.strip() for name in self.names) or len(set(self.names)) < len(self.names):
+            raise InputError("The names of a vocabulary must be different and not empty.")
+        if len(set(self.ids)) < len(self.ids):
+            raise InputError("The ids of a vocabulary must be different.")
+
+    @classmethod
+    def of(cls, names: Sequence[str], stuff: Sequence[str] = ()) -> "Vocabulary":
+        """Makes a vocabulary of one's own: countable `names`, then uncountable `stuff`, numbered from 1."""
+        if isinstance(names, str) or isinstance(stuff, str):
+            raise InputError("A vocabulary is made of a list of names, not of one text.")
+        things = (True,) * len(names) + (False,) * len(stuff)
+        return cls((*names, *stuff), things, tuple(range(1, len(things) + 1)))
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names as people say them."""
+        return tuple(plain_name(name) for name in self.names)
+
+    @property
+    def categories(self) -> tuple[Category, ...]:
+        """The classes as panoptic results name them, with their full names."""
+        return tuple(map(Category, self.ids, self.names, self.things))
+
+    @property
+    def bank_names(self) -> tuple[str, ...]:
+        """The names of the rows of the class bank: all labels, then the background."""
+        return (*self.labels, BACKGROUND)
+
+
+def plain_name(name: str) -> str:
+    """Strips the endings that COCO gave to names of stuff: "sky-other-merged" is "sky"."""
+    for ending in _ENDINGS:
+        name = name.replace(ending, "")
+    return name
+
+
+def sentences(name: str) -> tuple[str, ...]:
+    """Returns the 81 sentences whose embeddings, averaged, stand for a class."""
+    plain = plain_name(name)
+    return tuple(template.format(plain) for template in TEMPLATES)
+
+
+_THINGS = (
+    "person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant, stop sign, "
+    "parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, bear, zebra, giraffe, backpack, umbrella, "
+    "handbag, tie, suitcase, frisbee, skis, snowboard, sports ball, kite, baseball bat, baseball glove, "
+    "skateboard, surfboard, tennis racket, bottle, wine glass, cup, fork, knife, spoon, bowl, banana, apple, "
+    "sandwich, orange, broccoli, carrot, hot dog, pizza, donut, cake, chair, couch, potted plant, bed, dining "
+    "table, toilet, tv, laptop, mouse, remote, keyboard, cell phone, microwave, oven, toaster, sink, "
+    "refrigerator, book, clock, vase, scissors, teddy bear, hair drier, toothbrush"
+)
+
+_STUFF = (
+    "banner, blanket, bridge, cardboard, counter, curtain, door-stuff, floor-wood, flower, fruit, gravel, house, "
+    "light, mirror-stuff, net, pillow, platform, playingfield, railroad, river, road, roof, sand, sea, shelf, "
+    "snow, stairs, tent, towel, wall-brick, wall-stone, wall-tile, wall-wood, water-other, window-blind, "
+    "window-other, tree-merged, fence-merged, ceiling-merged, sky-other-merged, cabinet-merged, table-merged, "
+    "floor-other-merged, pavement-merged, mountain-merged, grass-merged, dirt-merged, paper-merged, "
+    "food-other-merged, building-other-merged, rock-merged, wall-other-merged, rug-merged"
+)
+
+_NO_THING = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
+"""Numbers up to 90 that COCO gave to no class in the end."""
+
+_STUFF_IDS = (
+    *(92, 93, 95, 100, 107, 109, 112, 118, 119, 122, 125, 128, 130, 133, 138, 141, 144, 145),
+    *(147, 148, 149, 151, 154, 155, 156, 159, 161, 166, 168, 171, 175, 176, 177, 178, 180, 181),
+    *range(184, 201),
+)
+
+COCO_PANOPTIC = Vocabulary(
+    names=(*_THINGS.split(", "), *_STUFF.split(", ")),
+    things=(True,) * 80 + (False,) * 53,
+    ids=(*(number for number in range(1, 91) if number not in _NO_THING), *_STUFF_IDS),
+)
+"""The 133 classes of COCO's panoptic task."""
+
+TEMPLATES = (
+    "{}.",
+    "a photo of a {}.",
+    "a bad photo of a {}.",
+    "a photo of many {}.",
+    "a sculpture of a {}.",
+    "a photo of the hard to see {}.",
+    "a low resolution photo of the {}.",
+    "a rendering of a {}.",
+    "graffiti of a {}.",
+    "a bad photo of the {}.",
+    "a cropped photo of the {}.",
+    "a tattoo of a {}.",
+    "the embroidered {}.",
+    "a photo of a hard to see {}.",
+    "a bright photo of a {}.",
+    "a photo of a clean {}.",
+    "a photo of a dirty {}.",
+    "a dark photo of the {}.",
+    "a drawing of a {}.",
+    "a photo of my {}.",
+    "the plastic {}.",
+    "a photo of the cool {}.",
+    "a close-up photo of a {}.",
+    "a black and white photo of the {}.",
+    "a painting of the {}.",
+    "a painting of a {}.",
+    "a pixelated photo of the {}.",
+    "a sculpture of the {}.",
+    "a bright photo of the {}.",
+    "a cropped photo of a {}.",
+    "a plastic {}.",
+    "a photo of the dirty {}.",
+    "a jpeg corrupted photo of a {}.",
+    "a blurry photo of the {}.",
+    "a photo of the {}.",
+    "a good photo of the {}.",
+    "a rendering of the {}.",
+    "a {} in a video game.",
+    "a photo of one {}.",
+    "a doodle of a {}.",
+    "a close-up photo of the {}.",
+    "the origami {}.",
+    "the {} in a video game.",
+    "a sketch of a {}.",
+    "a doodle of the {}.",
+    "a origami {}.",
+    "a low resolution photo of a {}.",
+    "the toy {}.",
+    "a rendition of the {}.",
+    "a photo of the clean {}.",
+    "a photo of a large {}.",
+    "a rendition of a {}.",
+    "a photo of a nice {}.",
+    "a photo of a weird {}.",
+    "a blurry photo of a {}.",
+    "a cartoon {}.",
+    "art of a {}.",
+    "a sketch of the {}.",
+    "a embroidered {}.",
+    "a pixelated photo of a {}.",
+    "itap of the {}.",
+    "a jpeg corrupted photo of the {}.",
+    "a good photo of a {}.",
+    "a plushie {}.",
+    "a photo of the nice {}.",
+    "a photo of the small {}.",
+    "a photo of the weird {}.",
+    "the cartoon {}.",
+    "art of the {}.",
+    "a drawing of the {}.",
+    "a photo of the large {}.",
+    "a black and white photo of a {}.",
+    "the plushie {}.",
+    "a dark photo of a {}.",
+    "itap of a {}.",
+    "graffiti of the {}.",
+    "a toy {}.",
+    "itap of my {}.",
+    "a photo of a cool {}.",
+    "a photo of a small {}.",
+    "a tattoo of the {}.",
+)
+"""What a class name stands in; sentences are averaged in this order."""

@@ -1,0 +1,7 @@
+"""Very large pictures: searched, and prompted, on overlapping tiles at native resolution."""
+
+from promptseg.segment.tiling.picture import TiledImage
+from promptseg.segment.tiling.plan import Level, Tile, plan_levels
+from promptseg.segment.tiling.search import everything_tiled, iter_tiles
+
+__all__ = ["Level", "Tile", "TiledImage", "everything_tiled", "iter_tiles", "plan_levels"]
