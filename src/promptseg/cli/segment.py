@@ -100,21 +100,20 @@ def segment(
         if name not in WRITERS:
             raise InputError(f"Unknown format {name!r}: expected one of {', '.join(WRITERS)}.")
     check_granularity(granularity)
+    shown = options.read_prompts(
+        points=point or (),
+        boxes=box or (),
+        polygons=polygon or (),
+        scribbles=scribble or (),
+        circles=circle or (),
+        masks=mask or (),
+        width=scribble_width,
+    )
+    said: list[Prompt] = [Text(phrase) for phrase in text or ()]
+    said += [options.reference(pair) for pair in reference or ()]
+    said += [Audio(file) for file in audio or ()]
     request = _request(
-        options.read_prompts(
-            points=point or (),
-            boxes=box or (),
-            polygons=polygon or (),
-            scribbles=scribble or (),
-            circles=circle or (),
-            masks=mask or (),
-            width=scribble_width,
-        )
-        + [
-            *(Text(phrase) for phrase in text or ()),
-            *(options.reference(pair) for pair in reference or ()),
-            *(Audio(file) for file in audio or ()),
-        ],
+        [*shown, *said],
         options.read_prompts(
             points=not_point or (),
             boxes=not_box or (),

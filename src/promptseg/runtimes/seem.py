@@ -247,21 +247,8 @@ class SeemRuntime:
             if self._model is None:
                 if self._device.type == "cpu":
                     torch.set_num_threads(self.threads)
-                model = load_seem(self._card.name, self._weights)
-                self._reduce(model)
-                self._model = model.to(self._device)
+                self._model = load_seem(self._card.name, self._weights, self._type).to(self._device)
             return self._model
-
-    def _reduce(self, model: Any) -> None:
-        """Casts everything but the text encoder, whose vectors are compared by angle, to the chosen precision."""
-        import torch
-
-        if self._type == torch.float32:
-            return
-        text = {id(parameter) for parameter in model.text.parameters()}
-        for parameter in model.parameters():
-            if id(parameter) not in text:
-                parameter.data = parameter.data.to(self._type)
 
 
 def _only_touches(request: SeemRequest) -> bool:

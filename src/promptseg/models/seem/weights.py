@@ -1,25 +1,32 @@
-"""A SEEM network from a safetensors file, without a second copy of its numbers in memory."""
+"""A SEEM network from a safetensors file, tensor by tensor: never are there two copies of its numbers in memory."""
 
+import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
 from promptseg.errors import WeightsError
 from promptseg.models.seem.keys import check_state_dict, is_unused
 from promptseg.models.seem.seem import Seem, build_seem
 from promptseg.models.tensors import read_shapes
 
+_TEXT = "sem_seg_head.predictor.lang_encoder."
+_TYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "F64": torch.float64}
 
-def load_seem(name: str, path: str | os.PathLike[str]) -> Seem:
-    """Builds a network whose float32 tensors are views of the file, read by the system when they are needed.
 
-    Files are only ever replaced as a whole by promptseg, never changed in place, so the views stay valid.
+def load_seem(name: str, path: str | os.PathLike[str], dtype: torch.dtype = torch.float32) -> Seem:
+    """Builds a network and reads its weights.
 
     Args:
         name: such as "seem-focal-t".
-        path: a safetensors file with the official names; float16 and bfloat16 become float32.
+        path: a safetensors file with the official names.
+        dtype: of everything but the text encoder, which is float32 since its vectors are compared by angle.
+
+    Returns:
+        The network, in evaluation mode, without gradients.
 
     Raises:
         WeightsError: the file is missing, damaged, of another network, or holds what is not a finite number.
@@ -27,17 +34,30 @@ def load_seem(name: str, path: str | os.PathLike[str]) -> Seem:
     check_state_dict(name, read_shapes(path))
     with torch.device("meta"):
         seem = build_seem(name)
-    try:
-        with safe_open(Path(path), framework="pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys() if not is_unused(key)}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"The weights file {path} cannot be read: {error}.") from error
-    for key, tensor in tensors.items():
-        if not tensor.is_floating_point():
-            raise WeightsError(f"The checkpoint holds {key} as {tensor.dtype}, expected floats.")
+    tensors: dict[str, Tensor] = {}
+    for key, tensor in _read(Path(path)):
         if not bool(torch.isfinite(tensor).all()):
             raise WeightsError(f"The checkpoint is damaged: {key} holds numbers that are not finite.")
-    seem.load_state_dict({key: tensor.float() for key, tensor in tensors.items()}, assign=True)
-    for parameter in seem.parameters():
-        parameter.requires_grad_(False)
-    return seem.eval()
+        tensors[key] = tensor.to(torch.float32 if key.startswith(_TEXT) else dtype)
+    seem.load_state_dict(tensors, assign=True)
+    return seem.requires_grad_(False).eval()
+
+
+def _read(path: Path) -> Iterator[tuple[str, Tensor]]:
+    """Yields the tensors of a file whose header `read_shapes` has found to be sound."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(length))
+            for key, entry in header.items():
+                if key == "__metadata__" or is_unused(key):
+                    continue
+                if entry["dtype"] not in _TYPES:
+                    raise WeightsError(f"The checkpoint holds {key} as {entry['dtype']}, expected floats.")
+                tensor = torch.empty(entry["shape"], dtype=_TYPES[entry["dtype"]])
+                file.seek(8 + length + entry["data_offsets"][0])
+                if file.readinto(tensor.view(-1).view(torch.uint8).numpy()) != tensor.nbytes:
+                    raise WeightsError(f"{path} is truncated: {key} is not whole.")
+                yield key, tensor
+    except OSError as error:
+        raise WeightsError(f"The weights file {path} cannot be read: {error.strerror or error}.") from error
