@@ -1,6 +1,7 @@
 """The facade with synthetic weights: every prompt, every task, and the queries that the official code chooses."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -49,8 +50,7 @@ def test_places(seem, embedded, kind):
 def test_negative_strokes_change_the_answer(seem, embedded):
     alone = seem.segment(embedded, PLACES["point"], vocabulary=CLASSES)
     for other in PLACES.values():
-        negative = type(other).__name__ and _negative(other)
-        both = seem.segment(embedded, [PLACES["point"], negative], vocabulary=CLASSES)
+        both = seem.segment(embedded, [PLACES["point"], _negative(other)], vocabulary=CLASSES)
         assert not np.array_equal(both.low_res_logits, alone.low_res_logits)
     with pytest.raises(PromptError, match="Only negative prompts"):
         seem.segment(embedded, Point(3, 3, positive=False))
@@ -115,7 +115,7 @@ def test_speech(seem, embedded, tmp_path):
 def test_the_official_choices(seem: SeemSegmenter, embedded):
     """Queries and masks of the official demo code, on the same weights and picture."""
     theirs = golden("focalt_demo_text")
-    phrases = seem.runtime.read(np.atleast_2d(theirs["input_ids"]).astype(np.int64))
+    phrases = seem.runtime.read(np.atleast_2d(theirs["text_input_ids"]).astype(np.int64))
     (reply,) = seem.runtime.decode(embedded.features, [SeemRequest(text=phrases)])
     query = cosines(reply.captions, phrases.sentences)[:, 0].argmax()
     assert query == theirs["text_chosen_index"].item()
@@ -206,13 +206,11 @@ def test_frames_of_a_video(seem, embedded, pixels, other):
 
 def test_what_only_sam_does_is_refused(seem, embedded, segmenter):
     for refused in (seem.everything, seem.iter_everything, seem.edges, seem.proposals, seem.embed_tiles):
-        with pytest.raises(InputError, match="for SAM models. With seem-focal-t use"):
+        with pytest.raises(InputError, match=r"for SAM models\. With seem-focal-t use"):
             refused(embedded)
     with pytest.raises(InputError, match="granularity must be auto"):
         seem.segment(embedded, Point(3, 3), granularity="part")
     with pytest.raises(InputError, match="was embedded by 'mobile-sam'"):
-        from dataclasses import replace
-
         seem.segment(replace(embedded, model="mobile-sam"), Point(3, 3))
     tasks = (
         lambda: segmenter.panoptic(None),
@@ -223,7 +221,7 @@ def test_what_only_sam_does_is_refused(seem, embedded, segmenter):
         lambda: segmenter.track([], Reference(np.zeros((5, 5, 3), np.uint8), Point(1, 1))),
     )
     for task in tasks:
-        with pytest.raises(InputError, match="mobile-sam knows no words .* needs a model with semantics"):
+        with pytest.raises(InputError, match=r"mobile-sam knows no words .* needs a model with semantics"):
             task()
 
 
