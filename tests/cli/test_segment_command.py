@@ -214,4 +214,8 @@ def test_version_and_models(run):
         "sam-vit-b",
         "sam-vit-l",
         "sam-vit-h",
+        "seem-focal-t",
+        "seem-focal-l",
+        "seem-sam-vit-b",
+        "seem-sam-vit-l",
     ]

@@ -37,6 +37,7 @@ def test_every_writer_writes_what_it_says(tmp_path):
         *(f"shot_cutout_{i:03d}.png" for i in range(3)),
         "shot_overlay.png",
         "shot_coco.json",
+        "shot_records.json",
         "shot.txt",
         "classes.txt",
         "shot.json",

@@ -57,11 +57,11 @@ class Network:
             WeightsError: the model is unknown, its weights are not at hand, damaged, or of another architecture.
         """
         card = get_card(model)
-        path = Path(weights) if weights is not None else find_weights(card, cache_folder())
         if card.semantic:
             raise WeightsError(
                 f"{card.name} is no SAM network and has no such graphs. Use Segmenter({card.name!r})."
             )
+        path = Path(weights) if weights is not None else find_weights(card, cache_folder())
         tensors = read_safetensors(path)
         check_state_dict(card.name, {name: array.shape for name, array in tensors.items()})
         return cls(card, tensors, path)

@@ -9,7 +9,9 @@ from promptseg.masks.segments import Segments
 from promptseg.models.seem.vocabulary import Vocabulary
 from promptseg.prompts.semantics import Reference, Text
 
-NEEDED = 'a model with semantics, such as Segmenter("seem-focal-t", weights="FILE.safetensors"); see docs/seem.md'
+NEEDED = (
+    'a model with semantics, such as Segmenter("seem-focal-t", weights="FILE.safetensors"); see docs/seem.md'
+)
 
 
 class Semantics:

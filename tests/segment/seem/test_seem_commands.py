@@ -59,7 +59,8 @@ def test_panoptic(command, files):
     assert out.splitlines() == ["new/a_panoptic.json", "new/a_panoptic/a.png", "new/a_overlay.png"]
     result = read_panoptic("new/a_panoptic.json")["a.png"]
     assert set(result.segments.labels) <= {"cat", "dog"}
-    assert Pillow.open("new/a_overlay.png").size == (128, 96)
+    with Pillow.open("new/a_overlay.png") as overlay:
+        assert overlay.size == (128, 96)
 
 
 def test_label(command, files):
@@ -93,7 +94,7 @@ SEEM = ("--model", "seem-focal-t")
         (("segment", "a.png", "--point", "999,3", *SEEM), "outside the picture"),
         (("panoptic", "a.png", "--model", "mobile-sam"), "this command needs a model with semantics"),
         (("label", "coco.json", "--image", "a.png", "--model", "mobile-sam"), "needs a model with semantics"),
-        (("label", "a.png", "--image", "a.png"), "not JSON"),
+        (("label", "a.png", "--image", "a.png"), "a.png is not UTF-8 text"),
         (("label", "coco.json", "--image", "large.png"), "large.png has (192, 256)"),
         (("panoptic", "a.png"), "The weights of seem-focal-t are not in"),
         (("label", "records.json", "--image", "a.png"), "promptseg models convert seem_focalt_v0.pt --model"),

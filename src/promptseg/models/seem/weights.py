@@ -56,7 +56,7 @@ def _read(path: Path) -> Iterator[tuple[str, Tensor]]:
                     raise WeightsError(f"The checkpoint holds {key} as {entry['dtype']}, expected floats.")
                 tensor = torch.empty(entry["shape"], dtype=_TYPES[entry["dtype"]])
                 file.seek(8 + length + entry["data_offsets"][0])
-                if file.readinto(tensor.view(-1).view(torch.uint8).numpy()) != tensor.nbytes:
+                if file.readinto(tensor.view(-1).view(torch.uint8).numpy().data) != tensor.nbytes:
                     raise WeightsError(f"{path} is truncated: {key} is not whole.")
                 yield key, tensor
     except OSError as error:
