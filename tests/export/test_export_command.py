@@ -14,7 +14,9 @@ def test_export(tmp_path, segmenter, embedded):
     result = CliRunner().invoke(app, ["export", "-o", str(tmp_path / "new")], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     files = {path.stem: path for path in (tmp_path / "new").iterdir()}
-    assert set(files) == {f"mobile-sam-{graph}" for graph in ("encoder", "decoder", "mask-decoder", "look", "paint")}
+    assert set(files) == {
+        f"mobile-sam-{graph}" for graph in ("encoder", "decoder", "mask-decoder", "look", "paint")
+    }
     assert len(result.output.splitlines()) == 5
     for path in files.values():
         onnx.checker.check_model(str(path), full_check=True)
