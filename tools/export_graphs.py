@@ -1,4 +1,4 @@
-"""Writes the weightless graphs and their manifest into the package: run it after any change to models/sam.
+"""Writes the weightless graphs and their manifest into the package: run it after any change to the networks.
 
 python tools/export_graphs.py            # all
 python tools/export_graphs.py decoder    # only those whose file name holds this word
@@ -12,7 +12,8 @@ from pathlib import Path
 
 import torch
 
-from promptseg.export.graphs import GRAPHS, declared, trace
+from promptseg.export.graphs import GRAPHS, TracedGraph, declared, trace
+from promptseg.export.tiny_graphs import tiny_shapes, trace_tiny
 
 TARGET = Path(__file__).resolve().parent.parent / "src/promptseg/models/graphs"
 MODELS = ("mobile-sam", "sam-vit-b", "sam-vit-l", "sam-vit-h")
@@ -24,14 +25,20 @@ def write(file: str, model: str, graph: str) -> dict[str, object]:
     known = json.loads((TARGET / "manifest.json").read_text())["models"].get(model, {})
     if wanted not in file and graph in known:
         return known[graph]
-    traced = trace(model, graph)
+    traced = trace_tiny(graph) if model == "seem-tiny" else trace(model, graph)
     content = gzip.compress(traced.model.SerializeToString(), mtime=0)
     (TARGET / file).write_bytes(content)
     print(
         f"{file}: {len(content) / 1e3:.0f} kB, {len(traced.model.graph.node)} nodes, {len(traced.tensors)} tensors"
     )
     digest = hashlib.sha256(content).hexdigest()
-    return {"file": file, "sha256": digest, **declared(traced.model), "tensors": list(traced.tensors)}
+    return {"file": file, "sha256": digest, **declared(traced.model), **_needs(model, graph, traced)}
+
+
+def _needs(model: str, graph: str, traced: TracedGraph) -> dict[str, object]:
+    """Names the tensors that a graph reads; the shapes of SAM's are in models/sam/keys."""
+    tensors = list(traced.tensors)
+    return {"tensors": tensors, "shapes": tiny_shapes(graph, traced)} if model == "seem-tiny" else {"tensors": tensors}
 
 
 def main() -> None:
@@ -41,6 +48,7 @@ def main() -> None:
         model: {"encoder": write(f"encoder_{model.replace('-', '_')}.onnx.gz", model, "encoder"), **decoders}
         for model in MODELS
     }
+    models["seem-tiny"] = {graph: write(f"tiny_{graph}.onnx.gz", "seem-tiny", graph) for graph in ("see", "read")}
     manifest = {"exporter": f"torch {torch.__version__.split('+')[0]}", "side": 1024, "models": models}
     (TARGET / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
 

@@ -139,7 +139,7 @@ def trace(name: str, graph: str) -> TracedGraph:
     dynamic = _SCOUT_DYNAMIC if graph in ("look", "paint") else _DYNAMIC
     shapes = [{axis: torch.export.Dim.DYNAMIC for axis in dynamic[key]} for key in inputs]
     outputs = _OUTPUTS.get(graph, ["logits", "scores"])
-    with _quiet(), _plain_attention(), torch.no_grad():
+    with quiet(), _plain_attention(), torch.no_grad():
         program = torch.onnx.export(
             _Step(sam, graph, names).eval(),
             (*inputs.values(), *(sam.state_dict()[key] for key in names)),
@@ -152,10 +152,10 @@ def trace(name: str, graph: str) -> TracedGraph:
             verbose=False,
         )
     model: onnx.ModelProto = program.model_proto  # type: ignore[union-attr]
-    return _strip(model, tuple(inputs), names)
+    return strip(model, tuple(inputs), names)
 
 
-def _strip(model: "onnx.ModelProto", inputs: tuple[str, ...], names: tuple[str, ...]) -> TracedGraph:
+def strip(model: "onnx.ModelProto", inputs: tuple[str, ...], names: tuple[str, ...]) -> TracedGraph:
     """Takes the weights out of the declared inputs, and everything that only serves to debug the exporter."""
     used = {name for node in model.graph.node for name in node.input}
     kept = [value for value in model.graph.input if value.name in inputs]
@@ -196,7 +196,8 @@ def _plain_attention() -> Any:
 
 
 @contextlib.contextmanager
-def _quiet() -> Generator[None]:
+def quiet() -> Generator[None]:
+    """Silences the exporter, whose warnings speak of its own workings."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -208,4 +209,4 @@ def _quiet() -> Generator[None]:
         logger.setLevel(level)
 
 
-__all__ = ["GRAPHS", "OPSET", "TracedGraph", "declared", "example_inputs", "trace"]
+__all__ = ["GRAPHS", "OPSET", "TracedGraph", "declared", "example_inputs", "quiet", "strip", "trace"]

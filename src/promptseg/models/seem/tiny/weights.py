@@ -1,0 +1,104 @@
+"""The tensors of seem-tiny, from the two files of the package or of a caller, ready for an engine. Needs no torch."""
+
+import gzip
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from promptseg.errors import WeightsError
+from promptseg.models.graphs.assembly import assemble
+from promptseg.models.network import graph_manifest
+from promptseg.models.tensors import read_safetensors
+
+PIXELS, SENTENCES = "seem_tiny.safetensors", "minilm.safetensors"
+"""What was trained here, and the sentence encoder, which is as its authors trained it but in int8."""
+
+SCALE = ".scale"
+"""The ending of the tensor that holds, for each row of an int8 matrix, what its numbers are multiplied with."""
+
+GRAPHS = ("see", "read")
+
+Tensors = Mapping[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class TinyNetwork:
+    """The tensors of seem-tiny by name, and its graphs.
+
+    Attributes:
+        tensors: float16 or float32 numbers, and int8 matrices with their scales.
+    """
+
+    tensors: Tensors = field(repr=False)
+    name: str = "seem-tiny"
+
+    @classmethod
+    def load(cls, weights: str | Path | None = None) -> "TinyNetwork":
+        """Loads the embedded weights, or those of another training run beside the embedded sentence encoder.
+
+        Raises:
+            WeightsError: a file is missing, damaged, or of another architecture.
+        """
+        pixels = read_safetensors(_place(PIXELS) if weights is None else weights)
+        network = cls({**pixels, **_sentences()})
+        network.check()
+        return network
+
+    def check(self) -> None:
+        """Compares names and shapes with what the graphs read.
+
+        Raises:
+            WeightsError: a tensor is missing or has another shape.
+        """
+        for graph in GRAPHS:
+            for name, shape in graph_manifest()["models"][self.name][graph]["shapes"].items():
+                if name not in self.tensors:
+                    raise WeightsError(f"The weights of seem-tiny lack the tensor {name!r}.")
+                if list(self.tensors[name].shape) != shape:
+                    raise WeightsError(
+                        f"The tensor {name!r} of seem-tiny has shape {list(self.tensors[name].shape)}, expected {shape}."
+                    )
+
+    def model(self, graph: str) -> bytes:
+        """Returns a complete ONNX model: "see" or "read"."""
+        entry = graph_manifest()["models"][self.name][graph]
+        packed = resources.files("promptseg.models.graphs").joinpath(entry["file"]).read_bytes()
+        needed = {name: self.tensor(name) for name in entry["tensors"]}
+        return assemble(gzip.decompress(packed), entry["tensors"], needed)
+
+    def tensor(self, name: str) -> npt.NDArray[Any]:
+        """Returns a tensor as float32, or as it is stored if it is no int8 matrix."""
+        stored = self.tensors[name]
+        if stored.dtype != np.int8:
+            return stored
+        scales = np.asarray(self.tensors[name + SCALE], np.float32)
+        return stored.astype(np.float32) * scales[:, None]
+
+    def number(self, name: str) -> float:
+        """Returns a tensor that is one number."""
+        return float(np.asarray(self.tensors[name], np.float32))
+
+
+def in_int8(matrix: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float16]]:
+    """Rounds a matrix to int8, row by row: returns the numbers and the scale of each row."""
+    scales = (np.abs(matrix).max(1) / 127).astype(np.float16)
+    scales[scales == 0] = 1
+    return np.round(matrix / scales[:, None].astype(np.float32)).clip(-127, 127).astype(np.int8), scales
+
+
+@cache
+def _sentences() -> Tensors:
+    return {f"sentence.{name}": tensor for name, tensor in read_safetensors(_place(SENTENCES)).items()}
+
+
+def _place(name: str) -> Path:
+    path = Path(str(resources.files("promptseg.models").joinpath("weights", name)))
+    if not path.is_file():
+        raise WeightsError(f"The embedded weights are missing: no file {path}. Install promptseg again.")
+    return path

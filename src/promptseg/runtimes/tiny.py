@@ -1,0 +1,101 @@
+"""seem-tiny in an engine: a picture to pixel vectors, phrases to class vectors."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from promptseg.models.seem.tiny.config import COARSE, GRID, PIXEL_MEAN, PIXEL_STD, SIDE
+from promptseg.models.seem.tiny.weights import TinyNetwork
+from promptseg.models.seem.tiny.wordpiece import wordpiece
+
+Float32 = npt.NDArray[np.float32]
+
+_PHRASES = 64
+"""Phrases read per call."""
+_KEPT = 4096
+"""Phrases remembered."""
+
+
+class Classes(NamedTuple):
+    """What phrases mean: class vectors of length 1 (P, D), and additions to the logit of each (P,)."""
+
+    vectors: Float32
+    leans: Float32
+
+
+class Head(NamedTuple):
+    """Numbers that turn cosines into logits: of pixels, and of regions among classes that exclude one another."""
+
+    scale: float
+    bias: float
+    region_scale: float
+
+
+class Graphs(Protocol):
+    """An engine that runs named graphs."""
+
+    def run(self, graph: str, feeds: dict[str, Any]) -> list[Float32]:
+        """Runs one graph."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class TinyRuntime:
+    """Runs seem-tiny. Safe to call from several threads.
+
+    Attributes:
+        engine: what computes.
+        network: the tensors.
+    """
+
+    engine: Graphs
+    network: TinyNetwork
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_read", {})
+        object.__setattr__(self, "_lock", threading.Lock())
+
+    @property
+    def head(self) -> Head:
+        """How cosines become logits."""
+        number = self.network.number
+        return Head(
+            float(np.exp(number("log_scale"))), number("bias"), float(np.exp(number("log_region_scale")))
+        )
+
+    def see(self, pixels: npt.NDArray[np.uint8]) -> Float32:
+        """Returns pixel vectors (D, 64, 64) of a picture.
+
+        Args:
+            pixels: (H, W, 3) RGB, its longer side 512.
+        """
+        height, width = pixels.shape[:2]
+        image = np.zeros((1, 3, SIDE, SIDE), np.float32)
+        image[0, :, :height, :width] = (
+            (pixels.astype(np.float32) - np.float32(PIXEL_MEAN)) / np.float32(PIXEL_STD)
+        ).transpose(2, 0, 1)
+        inside = np.zeros((1, 1, SIDE // COARSE, SIDE // COARSE), np.float32)
+        inside[..., : max(1, round(height / COARSE)), : max(1, round(width / COARSE))] = 1
+        return self.engine.run("see", {"image": image, "inside": inside})[0].reshape(-1, GRID, GRID)
+
+    def read(self, phrases: Sequence[str]) -> Classes:
+        """Returns what phrases mean."""
+        known: dict[str, tuple[Float32, np.float32]] = self._read  # type: ignore[attr-defined]
+        new = [phrase for phrase in dict.fromkeys(phrases) if phrase not in known]
+        found: dict[str, tuple[Float32, np.float32]] = {}
+        new.sort(key=len)  # phrases of about the same length need little padding
+        for start in range(0, len(new), _PHRASES):
+            part = new[start : start + _PHRASES]
+            ids, present = wordpiece()(part)
+            vectors, leans = self.engine.run("read", {"ids": ids, "present": present})
+            found.update(zip(part, zip(vectors, leans, strict=True), strict=True))
+        pairs = [found[phrase] if phrase in found else known[phrase] for phrase in phrases]
+        with self._lock:  # type: ignore[attr-defined]
+            if len(known) + len(found) > _KEPT:
+                known.clear()
+            known.update(found)
+        return Classes(np.stack([pair[0] for pair in pairs]), np.array([pair[1] for pair in pairs], np.float32))
