@@ -18,6 +18,7 @@ class Levels(NamedTuple):
     sixteenth_BCHW: Tensor
     last_but_one_BCHW: Tensor
     last_BCHW: Tensor
+    wide_BCHW: Tensor
 
 
 class SameConv(nn.Conv2d):
@@ -55,7 +56,7 @@ class Block(nn.Module):
 
 
 class EfficientNetLite(nn.Module):
-    """The stem and 21 blocks."""
+    """The stem, 21 blocks and the wide layer before the classifier."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,9 +69,10 @@ class EfficientNetLite(nn.Module):
                 blocks.append(Block(width, stage.channels, stage.kernel, stride, stage.expansion))
                 width = stage.channels
         self.blocks = nn.ModuleList(blocks)
+        self.wide = SameConv(width, config.WIDE, 1)
 
     def forward(self, image_B3HW: Tensor) -> Levels:
-        """Returns maps at strides 8, 16, 32 and 32.
+        """Returns maps at strides 8, 16, 32, 32 and 32.
 
         Args:
             image_B3HW: normalised pixels, H and W multiples of 32.
@@ -80,6 +82,7 @@ class EfficientNetLite(nn.Module):
         for number, block in enumerate(self.blocks):
             x_BCHW = block(x_BCHW)
             kept[number] = x_BCHW
+        wide_BCHW = F.relu6(self.wide(x_BCHW))
         return Levels(
-            kept[config.EIGHTH], kept[config.SIXTEENTH], kept[config.LAST_BUT_ONE], kept[config.LAST]
+            kept[config.EIGHTH], kept[config.SIXTEENTH], kept[config.LAST_BUT_ONE], x_BCHW, wide_BCHW
         )

@@ -41,8 +41,10 @@ STAGES = (
 )
 """EfficientNet-Lite2 (arXiv 1905.11946, without squeeze and excitation): the stages behind the stem."""
 
-EIGHTH, SIXTEENTH, LAST_BUT_ONE, LAST = 6, 14, 19, 20
-"""Blocks whose outputs the head reads: at strides 8, 16, 32 and 32."""
+EIGHTH, SIXTEENTH, LAST_BUT_ONE = 6, 14, 19
+"""Blocks whose outputs the head reads besides the last: at strides 8, 16 and 32."""
+WIDE = 1280
+"""Channels before the classifier that the backbone was trained with."""
 
 COARSE_WIDTH, MIDDLE_WIDTH, FINE_WIDTH = 256, 192, 128
 """Channels of the head at strides 32, 16 and 8."""

@@ -43,7 +43,11 @@ class Mix(nn.Module):
 
 
 class PixelHead(nn.Module):
-    """From the backbone's levels to one vector of length 1 per cell at stride 8, coarse to fine."""
+    """From the backbone's levels to one vector of length 1 per cell at stride 8, coarse to fine.
+
+    What the backbone knew of its own classes before comes straight from its wide layer (`known`), which began as the
+    subspace of its classifier; what it learned of outlines and new classes is added to that.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,6 +67,7 @@ class PixelHead(nn.Module):
         self.norm_8 = ChannelNorm(fine)
         self.mix_8 = Mix(fine, 5)
         self.out = nn.Conv2d(fine, config.CHANNELS, 1)
+        self.known = nn.Conv2d(config.WIDE, config.CHANNELS, 1)
 
     def forward(self, levels: Levels, inside_B1HW: Tensor) -> Tensor:
         """Returns vectors (B, D, H/8, W/8).
@@ -79,7 +84,10 @@ class PixelHead(nn.Module):
         x_BCHW = self.mix_16(self.norm_16(x_BCHW))
         x_BCHW = _twice(self.down_8(x_BCHW)) + self.read_8(levels.eighth_BCHW)
         x_BCHW = self.mix_8(self.norm_8(x_BCHW))
-        return F.normalize(self.out(x_BCHW), dim=1)
+        known_BCHW = F.interpolate(
+            self.known(levels.wide_BCHW), scale_factor=4, mode="bilinear", align_corners=False
+        )
+        return F.normalize(self.out(x_BCHW) + known_BCHW, dim=1)
 
 
 class WordMap(nn.Module):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-CHANNELS, DEPTH, HEADS, FEED_FORWARD, VOCABULARY, CONTEXT = 384, 6, 12, 1536, 30522, 512
+CHANNELS, DEPTH, HEADS, FEED_FORWARD, VOCABULARY, CONTEXT = 384, 6, 12, 1536, 30522, 64
 NORM_EPS = 1e-12
 
 
@@ -78,7 +78,7 @@ def from_bert(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     }
     renamed = {
         "words.weight": tensors["embeddings.word_embeddings.weight"],
-        "positions.weight": tensors["embeddings.position_embeddings.weight"],
+        "positions.weight": tensors["embeddings.position_embeddings.weight"][:CONTEXT],
         "kind": tensors["embeddings.token_type_embeddings.weight"][0],
         "norm.weight": tensors["embeddings.LayerNorm.weight"],
         "norm.bias": tensors["embeddings.LayerNorm.bias"],
