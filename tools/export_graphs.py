@@ -15,6 +15,8 @@ import torch
 from promptseg.export.graphs import GRAPHS, TracedGraph, declared, trace
 from promptseg.export.tiny_graphs import tiny_shapes, trace_tiny
 
+from promptseg.models.seem.tiny.weights import GRAPHS as TINY_GRAPHS
+
 TARGET = Path(__file__).resolve().parent.parent / "src/promptseg/models/graphs"
 MODELS = ("mobile-sam", "sam-vit-b", "sam-vit-l", "sam-vit-h")
 
@@ -48,7 +50,7 @@ def main() -> None:
         model: {"encoder": write(f"encoder_{model.replace('-', '_')}.onnx.gz", model, "encoder"), **decoders}
         for model in MODELS
     }
-    models["seem-tiny"] = {graph: write(f"tiny_{graph}.onnx.gz", "seem-tiny", graph) for graph in ("see", "read")}
+    models["seem-tiny"] = {graph: write(f"tiny_{graph}.onnx.gz", "seem-tiny", graph) for graph in TINY_GRAPHS}
     manifest = {"exporter": f"torch {torch.__version__.split('+')[0]}", "side": 1024, "models": models}
     (TARGET / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
 

@@ -1,4 +1,6 @@
-"""Traces seem-tiny into two weightless ONNX graphs: "see" (picture to pixel vectors) and "read" (phrases to classes)."""
+"""Traces seem-tiny into weightless ONNX graphs: "see" (picture to pixel vectors), "name" (cut-outs to region vectors) and
+"read" (phrases to class and name vectors).
+"""
 
 from typing import Any
 
@@ -6,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from promptseg.export.graphs import OPSET, TracedGraph, quiet, strip
-from promptseg.models.seem.tiny.config import COARSE, SIDE
+from promptseg.models.seem.tiny.config import COARSE, NAME_SIDE, SIDE
 from promptseg.models.seem.tiny.network import SeemTiny
 
-_OUTPUTS = {"see": ["vectors"], "read": ["vectors", "leans"]}
+_OUTPUTS = {"see": ["vectors"], "name": ["vectors"], "read": ["vectors", "leans", "names"]}
 
 
 class _Step(nn.Module):
@@ -34,7 +36,7 @@ class _Call(nn.Module):
         self.tiny, self._graph = SeemTiny().eval(), graph
 
     def forward(self, *inputs: Tensor) -> Any:
-        return self.tiny.see(*inputs) if self._graph == "see" else self.tiny.read(*inputs)
+        return getattr(self.tiny, self._graph)(*inputs)
 
 
 def tiny_inputs(graph: str, seed: int = 0) -> dict[str, Tensor]:
@@ -44,15 +46,26 @@ def tiny_inputs(graph: str, seed: int = 0) -> dict[str, Tensor]:
         inside = torch.ones(1, 1, SIDE // COARSE, SIDE // COARSE)
         inside[..., 12:, :] = 0
         return {"image": torch.randn(1, 3, SIDE, SIDE, generator=generator), "inside": inside}
+    if graph == "name":
+        cells = NAME_SIDE // COARSE
+        return {
+            "image": torch.randn(1, 3, NAME_SIDE, NAME_SIDE, generator=generator),
+            "picture": torch.ones(1, 1, cells, cells),
+            "region": torch.rand(1, 1, cells, cells, generator=generator),
+        }
     present = torch.ones(3, 9, dtype=torch.int64)
     present[1, 5:] = 0
     return {"ids": torch.randint(0, 30000, (3, 9), generator=generator), "present": present}
 
 
 def trace_tiny(graph: str) -> TracedGraph:
-    """Traces one graph: "see" or "read"."""
+    """Traces one graph: "see", "name" or "read"."""
     tiny = SeemTiny().eval()
-    parts = ("backbone.", "head.") if graph == "see" else ("sentence.", "words.")
+    parts = {
+        "see": ("backbone.", "head."),
+        "name": ("backbone.", "namer."),
+        "read": ("sentence.", "words.", "namer.words."),
+    }[graph]
     names = tuple(name for name in tiny.state_dict() if name.startswith(parts))
     inputs = tiny_inputs(graph)
     dynamic: dict[int, Any] | None = None

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,18 +21,42 @@ _KEPT = 4096
 
 
 class Classes(NamedTuple):
-    """What phrases mean: class vectors of length 1 (P, D), and additions to the logit of each (P,)."""
+    """What phrases mean.
+
+    Attributes:
+        vectors: (P, D) of length 1, to compare with pixel vectors.
+        leans: (P,) additions to the logit of each.
+        names: (P, D) of length 1, to compare with region vectors.
+    """
 
     vectors: Float32
     leans: Float32
+    names: Float32
 
 
 class Head(NamedTuple):
-    """Numbers that turn cosines into logits: of pixels, and of regions among classes that exclude one another."""
+    """Numbers that turn cosines into logits: of pixels, and of regions among names that exclude one another."""
 
     scale: float
     bias: float
-    region_scale: float
+    name_scale: float
+
+
+class CutOut(NamedTuple):
+    """A square around a region, as the namer takes it.
+
+    Attributes:
+        pixels: (256, 256, 3) RGB.
+        picture: (8, 8) share of each cell that lies in the picture.
+        region: (8, 8) share of each cell that the region covers; not all zero.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    picture: Float32
+    region: Float32
+
+
+_Meaning: TypeAlias = tuple[Float32, np.float32, Float32]
 
 
 class Graphs(Protocol):
@@ -64,7 +88,7 @@ class TinyRuntime:
         """How cosines become logits."""
         number = self.network.number
         return Head(
-            float(np.exp(number("log_scale"))), number("bias"), float(np.exp(number("log_region_scale")))
+            float(np.exp(number("log_scale"))), number("bias"), float(np.exp(number("log_name_scale")))
         )
 
     def see(self, pixels: npt.NDArray[np.uint8]) -> Float32:
@@ -75,27 +99,42 @@ class TinyRuntime:
         """
         height, width = pixels.shape[:2]
         image = np.zeros((1, 3, SIDE, SIDE), np.float32)
-        image[0, :, :height, :width] = (
-            (pixels.astype(np.float32) - np.float32(PIXEL_MEAN)) / np.float32(PIXEL_STD)
-        ).transpose(2, 0, 1)
+        image[0, :, :height, :width] = _normalised(pixels)
         inside = np.zeros((1, 1, SIDE // COARSE, SIDE // COARSE), np.float32)
         inside[..., : max(1, round(height / COARSE)), : max(1, round(width / COARSE))] = 1
         return self.engine.run("see", {"image": image, "inside": inside})[0].reshape(-1, GRID, GRID)
 
+    def name(self, cut: CutOut) -> Float32:
+        """Returns the vector (D,), of length 1, of a region."""
+        feeds = {
+            "image": _normalised(cut.pixels)[None],
+            "picture": cut.picture[None, None],
+            "region": cut.region[None, None],
+        }
+        return self.engine.run("name", feeds)[0][0]
+
     def read(self, phrases: Sequence[str]) -> Classes:
         """Returns what phrases mean."""
-        known: dict[str, tuple[Float32, np.float32]] = self._read  # type: ignore[attr-defined]
+        known: dict[str, _Meaning] = self._read  # type: ignore[attr-defined]
         new = [phrase for phrase in dict.fromkeys(phrases) if phrase not in known]
-        found: dict[str, tuple[Float32, np.float32]] = {}
+        found: dict[str, _Meaning] = {}
         new.sort(key=len)  # phrases of about the same length need little padding
         for start in range(0, len(new), _PHRASES):
             part = new[start : start + _PHRASES]
             ids, present = wordpiece()(part)
-            vectors, leans = self.engine.run("read", {"ids": ids, "present": present})
-            found.update(zip(part, zip(vectors, leans, strict=True), strict=True))
-        pairs = [found[phrase] if phrase in found else known[phrase] for phrase in phrases]
+            rows = zip(*self.engine.run("read", {"ids": ids, "present": present}), strict=True)
+            found.update(zip(part, rows, strict=True))
+        vectors, leans, names = zip(
+            *(found[phrase] if phrase in found else known[phrase] for phrase in phrases), strict=True
+        )
         with self._lock:  # type: ignore[attr-defined]
             if len(known) + len(found) > _KEPT:
                 known.clear()
             known.update(found)
-        return Classes(np.stack([pair[0] for pair in pairs]), np.array([pair[1] for pair in pairs], np.float32))
+        return Classes(np.stack(vectors), np.array(leans, np.float32), np.stack(names))
+
+
+def _normalised(pixels: npt.NDArray[np.uint8]) -> Float32:
+    """Returns (3, H, W) as the backbone was trained with."""
+    scaled = (pixels.astype(np.float32) - np.float32(PIXEL_MEAN)) / np.float32(PIXEL_STD)
+    return np.ascontiguousarray(scaled.transpose(2, 0, 1))

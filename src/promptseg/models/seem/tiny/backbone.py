@@ -71,18 +71,26 @@ class EfficientNetLite(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.wide = SameConv(width, config.WIDE, 1)
 
+    def early(self, image_B3HW: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns the maps at strides 8 and 16, of the part that was not trained further."""
+        x_BCHW = F.relu6(self.stem(image_B3HW))
+        kept: dict[int, Tensor] = {}
+        for number in range(config.SIXTEENTH + 1):
+            x_BCHW = self.blocks[number](x_BCHW)
+            kept[number] = x_BCHW
+        return kept[config.EIGHTH], x_BCHW
+
     def forward(self, image_B3HW: Tensor) -> Levels:
         """Returns maps at strides 8, 16, 32, 32 and 32.
 
         Args:
             image_B3HW: normalised pixels, H and W multiples of 32.
         """
-        x_BCHW = F.relu6(self.stem(image_B3HW))
+        eighth_BCHW, sixteenth_BCHW = self.early(image_B3HW)
+        x_BCHW = sixteenth_BCHW
         kept: dict[int, Tensor] = {}
-        for number, block in enumerate(self.blocks):
-            x_BCHW = block(x_BCHW)
+        for number in range(config.SIXTEENTH + 1, len(self.blocks)):
+            x_BCHW = self.blocks[number](x_BCHW)
             kept[number] = x_BCHW
         wide_BCHW = F.relu6(self.wide(x_BCHW))
-        return Levels(
-            kept[config.EIGHTH], kept[config.SIXTEENTH], kept[config.LAST_BUT_ONE], x_BCHW, wide_BCHW
-        )
+        return Levels(eighth_BCHW, sixteenth_BCHW, kept[config.LAST_BUT_ONE], x_BCHW, wide_BCHW)

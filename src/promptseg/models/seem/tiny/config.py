@@ -48,5 +48,9 @@ WIDE = 1280
 
 COARSE_WIDTH, MIDDLE_WIDTH, FINE_WIDTH = 256, 192, 128
 """Channels of the head at strides 32, 16 and 8."""
+NAME_SIDE = 256
+"""A region is named by a square cut-out around it of this many pixels."""
+NAME_CONTEXT = 1.2
+"""Side of the cut-out as a multiple of the region's longer side."""
 WORD_WIDTH = 512
 """Hidden channels between a sentence's vector and a class vector."""

@@ -22,7 +22,7 @@ PIXELS, SENTENCES = "seem_tiny.safetensors", "minilm.safetensors"
 SCALE = ".scale"
 """The ending of the tensor that holds, for each row of an int8 matrix, what its numbers are multiplied with."""
 
-GRAPHS = ("see", "read")
+GRAPHS = ("see", "name", "read")
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 
@@ -66,7 +66,7 @@ class TinyNetwork:
                     )
 
     def model(self, graph: str) -> bytes:
-        """Returns a complete ONNX model: "see" or "read"."""
+        """Returns a complete ONNX model: "see", "name" or "read"."""
         entry = graph_manifest()["models"][self.name][graph]
         packed = resources.files("promptseg.models.graphs").joinpath(entry["file"]).read_bytes()
         needed = {name: self.tensor(name) for name in entry["tensors"]}

@@ -1,0 +1,78 @@
+"""Everything in a picture that fits a class vector: a phrase, or what a region of another picture looks like."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from promptseg.masks.overlap import mask_nms
+from promptseg.masks.rle import RLE
+from promptseg.masks.segments import Segments
+from promptseg.prompts.types import ObjectPrompts
+from promptseg.runtimes.protocol import Runtime
+from promptseg.segment.embedded import EmbeddedImage
+from promptseg.segment.meaning.sharpen import enlarge, regions
+
+Float32 = npt.NDArray[np.float32]
+
+PRESENT = 0.5
+"""A phrase is in the picture if some cell's logit is above this; below it nothing is answered (chosen on train data)."""
+DUPLICATE = 0.7
+"""Of two masks that overlap more than this, the worse is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One thing that was found.
+
+    Attributes:
+        mask: its pixels.
+        logits: (256, 256) logits on SAM's grid.
+        score: mean probability of the class inside the mask.
+    """
+
+    mask: RLE
+    logits: Float32
+    score: float
+
+
+def find(
+    runtime: Runtime, embedded: EmbeddedImage, heat: Float32, *, present: float = PRESENT
+) -> list[Found]:
+    """Returns what is seen of one class, best first; nothing if it is not in the picture.
+
+    Args:
+        runtime: the engine with SAM, which draws the outlines.
+        embedded: the picture.
+        heat: (96, 96) logits of the class.
+        present: the highest logit must be above this.
+    """
+    rows, columns = (-(-side // ((embedded.frame.side / len(heat)))) for side in embedded.frame.resized)
+    if heat[:rows, :columns].max() <= present:
+        return []
+    found = [
+        Found(mask, region.logits, region.heat)
+        for region in regions(runtime, embedded, enlarge(heat))
+        if (mask := region.mask(embedded)).area
+    ]
+    kept = mask_nms([item.mask for item in found], [item.score for item in found], DUPLICATE)
+    return [found[index] for index in kept.tolist()]
+
+
+def as_segments(
+    found: list[Found], embedded: EmbeddedImage, label: str | None, prompts: ObjectPrompts, object_id: int = 0
+) -> Segments:
+    """Returns what was found as one result."""
+    if not found:
+        return Segments.empty(embedded.size).replace(image=embedded.image.pixels)
+    return Segments(
+        size=embedded.size,
+        masks=tuple(item.mask for item in found),
+        scores=np.array([item.score for item in found], np.float32),
+        labels=(label,) * len(found),
+        prompts=(prompts,) * len(found),
+        object_ids=np.full(len(found), object_id),
+        low_res_logits=np.stack([item.logits for item in found]),
+        image=embedded.image.pixels,
+    )
