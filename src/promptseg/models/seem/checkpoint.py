@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from promptseg.errors import WeightsError
+from promptseg.models.blocks.hollow import hollow
 from promptseg.models.seem.keys import Shape, check_state_dict, is_unused
 from promptseg.models.seem.seem import Seem, build_seem
 
@@ -20,7 +21,7 @@ def expected_shapes(name: str) -> dict[str, Shape]:
     Raises:
         WeightsError: there is no such network.
     """
-    with torch.device("meta"):
+    with hollow():
         seem = build_seem(name)
     return {key: tuple(tensor.shape) for key, tensor in seem.state_dict().items()}
 

@@ -58,7 +58,7 @@ class TextTransformer(nn.Module):
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
-        self.positional_embedding = nn.Parameter(0.01 * torch.randn(config.context, CHANNELS))
+        self.positional_embedding = nn.Parameter(torch.empty(config.context, CHANNELS).normal_(std=0.01))
         self.token_embedding = nn.Embedding(config.vocabulary, CHANNELS)
         self.resblocks = nn.ModuleList(TextBlock() for _ in range(config.depth))
         self.ln_final = TextNorm()
