@@ -165,9 +165,7 @@ def child(arguments: argparse.Namespace) -> None:
             arguments.weights, checkout, prelude, arguments.threads, arguments.rounds
         )
     else:
-        times, masks, captions = ours(
-            arguments.weights, arguments.child, arguments.threads, arguments.rounds
-        )
+        times, masks, captions = ours(arguments.weights, arguments.child, arguments.threads, arguments.rounds)
     times["sum"] = sum(times.values())
     times["peak MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
     np.savez(arguments.answer, masks=masks, captions=captions)
