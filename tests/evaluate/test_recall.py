@@ -11,13 +11,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from promptseg.errors import FormatError, InputError
-from promptseg.evaluate.everything import (
-    RecallStore,
-    first_pictures,
-    recall_table,
-    recall_to_json,
-    run_everything,
-)
+from promptseg.evaluate.everything import first_pictures, recall_table, recall_to_json, run_everything
 from promptseg.evaluate.origin import Provenance
 from promptseg.evaluate.recall import SIZES, RecallCounts, count_recall
 from promptseg.masks.rle import RLE
@@ -154,29 +148,6 @@ def test_finders_are_ranked_and_compared(dataset):
     assert json.loads(json.dumps(plain)) == plain
     assert plain["finders"][1]["average_recall"]["all"] == {"1": 0, "10": 0.5}
     assert plain["finders"][1]["average_recall"]["large"] == {"1": None, "10": None}
-
-
-def test_a_stopped_run_goes_on(dataset, tmp_path):
-    """Known counts are taken over; damaged ones and those of other settings are made again."""
-    calls = []
-
-    def finder(image):
-        calls.append(image)
-        return Segments(image.size, (RLE.encode(disc(*SIZE, 100, 100, 40)),), [0.9])
-
-    def recalls(settings="a"):
-        calls.clear()
-        report = run_everything(
-            dataset, {"one": finder}, store=RecallStore(tmp_path / "store", settings), limits=(10,)
-        )
-        (trace,) = report.traces
-        return trace.counts.average_recall()["all"], trace.masks, len(calls)
-
-    assert recalls() == ({10: 0.5}, 1, 4)
-    assert recalls() == ({10: 0.5}, 1, 0)
-    (tmp_path / "store" / "one" / "b.json").write_text('{"format": 1, "found"')
-    assert recalls() == ({10: 0.5}, 1, 1)
-    assert recalls("b") == ({10: 0.5}, 1, 4)
 
 
 def test_whole_pictures_are_chosen(dataset):

@@ -133,13 +133,7 @@ def everything(
     limit: Annotated[int | None, typer.Option(help="At most so many pictures, evenly strided.")] = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            help="Folder for everything.json and .md, and for the counts of each picture: a run that was stopped "
-            "goes on.",
-            metavar="DIR",
-        ),
+        typer.Option("-o", "--output", help="Folder for everything.json and .md.", metavar="DIR"),
     ] = None,
     model: options.Model = "mobile-sam",
     weights: options.Weights = None,
@@ -150,13 +144,7 @@ def everything(
 ) -> None:
     """Automatic masks: average recall of the labelled objects (AR@100, AR@1000, by size), and time."""
     from promptseg.evaluate import open_dataset, provenance
-    from promptseg.evaluate.everything import (
-        RecallStore,
-        first_pictures,
-        recall_table,
-        recall_to_json,
-        run_everything,
-    )
+    from promptseg.evaluate.everything import first_pictures, recall_table, recall_to_json, run_everything
     from promptseg.evaluate.finders import FINDERS, finders
     from promptseg.files import write_bytes
     from promptseg.segment.segmenter import Segmenter
@@ -169,11 +157,9 @@ def everything(
     segmenter = Segmenter(
         model, weights=weights, runtime=runtime, precision=precision, device=device, threads=threads
     )
-    origin = provenance(segmenter.model, f"{segmenter.runtime.name} {segmenter.runtime.precision}")
-    settings = f"{data.name} {origin.model} {weights or ''} {origin.runtime}"
-    store = None if output is None else RecallStore(output / "everything", settings)
     with progress_bar("pictures") as follow:
-        report = run_everything(data, finders(segmenter, ways), store=store, progress=follow)
+        report = run_everything(data, finders(segmenter, ways), progress=follow)
+    origin = provenance(segmenter.model, f"{segmenter.runtime.name} {segmenter.runtime.precision}")
     table = recall_table(report, origin)
     print(table)
     if output is not None:

@@ -1,23 +1,17 @@
-"""Compares ways of finding all masks of a picture: average recall of the labelled objects, and time.
+"""Compares ways of finding all masks of a picture: average recall of the labelled objects, and time."""
 
-A run that was stopped goes on where it was, when it keeps its counts in a folder.
-"""
-
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from promptseg.errors import FormatError, InputError
 from promptseg.evaluate.origin import Provenance
-from promptseg.evaluate.recall import IOU_THRESHOLDS, LIMITS, SIZES, RecallCounts, count_recall
+from promptseg.evaluate.recall import LIMITS, SIZES, RecallCounts, count_recall
 from promptseg.evaluate.samples import Dataset, Sample
 from promptseg.evaluate.tables import align
-from promptseg.files import write_bytes
 from promptseg.images import Image
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
@@ -28,62 +22,6 @@ Finder: TypeAlias = Callable[[Image], Segments]
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the pictures done and the pictures in all."""
-
-FORMAT = 1
-"""Version of the stored counts; it rises when what is counted changes."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RecallStore:
-    """A folder that keeps the counts of each picture.
-
-    Attributes:
-        folder: where; made when needed.
-        settings: what else decides about the results, such as model and runtime; other counts are not taken over.
-    """
-
-    folder: Path
-    settings: str
-
-    def load(
-        self, name: str, sample: Sample, limits: Sequence[int]
-    ) -> tuple[RecallCounts, int, float] | None:
-        """Returns counts, masks and seconds; None when there are none, damaged ones, or of something else."""
-        try:
-            content = json.loads(self._file(name, sample).read_bytes())
-            if [content[key] for key in ("format", "settings", "limits")] != [
-                FORMAT,
-                self.settings,
-                list(limits),
-            ]:
-                return None
-            found, wanted = (np.array(content[key], np.int64) for key in ("found", "wanted"))
-            if found.shape != (len(SIZES), len(limits), len(IOU_THRESHOLDS)) or wanted.shape != (len(SIZES),):
-                return None
-            counts = RecallCounts(tuple(limits), found, wanted)
-            return counts, int(content["masks"]), float(content["seconds"])
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            return None
-
-    def save(self, name: str, sample: Sample, counts: RecallCounts, masks: int, seconds: float) -> None:
-        """Keeps the outcome of one picture.
-
-        Raises:
-            OutputError: the file cannot be written.
-        """
-        content = {
-            "format": FORMAT,
-            "settings": self.settings,
-            "limits": list(counts.limits),
-            "masks": masks,
-            "seconds": round(seconds, 4),
-            "found": counts.found.tolist(),
-            "wanted": counts.wanted.tolist(),
-        }
-        write_bytes(self._file(name, sample), (json.dumps(content) + "\n").encode())
-
-    def _file(self, name: str, sample: Sample) -> Path:
-        return self.folder / name / f"{sample.name.replace('/', '_')}.json"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,7 +78,6 @@ def run_everything(
     finders: Mapping[str, Finder],
     *,
     limits: Sequence[int] = LIMITS,
-    store: RecallStore | None = None,
     progress: Progress | None = None,
 ) -> RecallReport:
     """Lets every finder look for all masks of every picture; all take their turn on a picture before the next.
@@ -151,13 +88,11 @@ def run_everything(
         dataset: the pictures with labelled objects.
         finders: who is compared, by name.
         limits: numbers of masks per picture that count.
-        store: keeps the counts of each picture, which are then not made again.
         progress: called after each picture.
 
     Raises:
         InputError: no finder, or a limit is not positive.
         FormatError: a label and its picture differ in size.
-        OutputError: the store cannot be written.
     """
     if not finders:
         raise InputError("Give at least one way of finding masks.")
@@ -165,14 +100,17 @@ def run_everything(
     numbers: dict[str, list[int]] = {name: [] for name in finders}
     times: dict[str, list[float]] = {name: [] for name in finders}
     for done, sample in enumerate(dataset.samples, start=1):
+        image = Image.open(sample.picture)
+        truth = _truth(sample, image)
+        areas = [target.area for target in sample.targets]
         for name, find in finders.items():
-            known = None if store is None else store.load(name, sample, limits)
-            count, masks, seconds = known or _one(sample, find, limits)
-            if store is not None and known is None:
-                store.save(name, sample, count, masks, seconds)
-            counts[name].append(count)
-            numbers[name].append(masks)
-            times[name].append(seconds)
+            began = time.perf_counter()
+            segments = find(image)
+            times[name].append(time.perf_counter() - began)
+            numbers[name].append(len(segments))
+            order = np.argsort(-ranking(segments), kind="stable").tolist()
+            ranked = [segments.masks[index] for index in order]
+            counts[name].append(count_recall(truth, areas, ranked, limits=limits))
         if progress is not None:
             progress(done, len(dataset.samples))
     return RecallReport(
@@ -232,18 +170,6 @@ def recall_to_json(report: RecallReport, origin: Provenance) -> dict[str, Any]:
             for trace in report.traces
         ],
     }
-
-
-def _one(sample: Sample, find: Finder, limits: Sequence[int]) -> tuple[RecallCounts, int, float]:
-    image = Image.open(sample.picture)
-    truth = _truth(sample, image)
-    _ = image.pixels
-    began = time.perf_counter()
-    segments = find(image)
-    seconds = time.perf_counter() - began
-    ranked = [segments.masks[index] for index in np.argsort(-ranking(segments), kind="stable").tolist()]
-    areas = [target.area for target in sample.targets]
-    return count_recall(truth, areas, ranked, limits=limits), len(segments), seconds
 
 
 def _truth(sample: Sample, image: Image) -> list[RLE]:
