@@ -1,7 +1,7 @@
 """A decoder in two halves for OpenVINO: attention between prompts and picture, then the drawing of masks.
 
-In bfloat16 the attention between a few prompt tokens and the picture is where rounding shows in masks. OpenVINO computes
-a model in one precision, so the halves become models of their own (docs/decisions/0004).
+In bfloat16 the attention between a few prompt tokens and the picture is where rounding shows in masks. OpenVINO
+computes a model in one precision, so the halves become models of their own (docs/decisions/0004).
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """Modules without numbers, to be filled with trained weights."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,7 +27,7 @@ class _Unfilled(TorchFunctionMode):
 
 
 @contextmanager
-def hollow() -> Iterator[None]:
+def hollow() -> Generator[None]:
     """Within it, modules are built on the meta device: at once, and without memory for their weights."""
     with torch.device("meta"), _Unfilled():
         yield
