@@ -44,7 +44,8 @@ def split_decoder(model: Any) -> tuple[Any, Any]:
             sources.append(source)
     logits, scores = (result.input_value(0) for result in model.get_results())
     attention = [opset13.result(source) for source in (*sources, scores)]
+    make: Any = openvino.Model
     return (
-        openvino.Model(attention, model.get_parameters()),
-        openvino.Model([opset13.result(logits)], inputs),
+        make(attention, model.get_parameters()),
+        make([opset13.result(logits)], inputs),
     )
