@@ -1,12 +1,12 @@
 """The fast mode beside the official generator of mobilesam-mirror: the same weights and pictures, in turn.
 
     python benchmarks/everything.py --peer-python ENV/bin/python --checkpoint mobile_sam.pt PICTURE... [--output FILE]
-    python benchmarks/everything.py growth PICTURE [--output FILE]
+    python benchmarks/everything.py growth PICTURE [--plot FILE.svg] [--output FILE]
 
 First form: for each picture the peer, then each of our engines, every contestant in a process of its own that has
 already segmented something; recall is the share of the peer's masks that have a partner of IoU at least 0.85 among
 ours (the exact mode gives the peer's masks, see everything_exact.py). Second form: seconds and peak memory against
-megapixels and against points per side, a new process each.
+megapixels and against points per side, a new process each; the plot shows them against megapixels.
 """
 
 import argparse
@@ -139,13 +139,14 @@ def compare(arguments: argparse.Namespace, folder: Path) -> list[str]:
 
 
 def growth(arguments: argparse.Namespace, folder: Path) -> list[str]:
-    """Measures one picture at several sizes and grids."""
+    """Measures one picture at several sizes and grids; the peer's memory with a grid far smaller than its own."""
     lines = [
         "| picture | points per side | engine | masks | seconds | peak memory |",
         "|---|---|---|---|---|---|",
     ]
     source = Pillow.open(arguments.pictures[0]).convert("RGB")
     jobs = [(size, 32) for size in MEGAPIXELS] + [(1, side) for side in GRIDS if side != 32]
+    curves: dict[str, list[tuple[float, float, float]]] = {engine: [] for engine in ENGINES}
     for megapixels, side in jobs:
         factor = (megapixels * 1e6 / (source.width * source.height)) ** 0.5
         path = folder / f"{megapixels}.jpg"
@@ -156,12 +157,17 @@ def growth(arguments: argparse.Namespace, folder: Path) -> list[str]:
             contestant = ours(engine, arguments.threads, folder)
             runs = [contestant.run(path, points_per_side=side) for _ in range(arguments.rounds)]
             contestant.close()
+            seconds = median(run["seconds"] for run in runs)
+            peak = max(run["peak_bytes"] for run in runs) / 1e6
+            if side == 32:
+                curves[engine].append((megapixels, seconds, peak))
             lines.append(
                 f"| {megapixels} MP | {side} | {engine} | {len(runs[0]['records'])} | "
-                f"{median(run['seconds'] for run in runs):.1f} | "
-                f"{max(run['peak_bytes'] for run in runs) / 1e6:.0f} MB |"
+                f"{seconds:.1f} | {peak:.0f} MB |"
             )
             print(lines[-1], flush=True)
+    if arguments.plot:
+        arguments.plot.write_text(plot(curves))
     if arguments.peer_python:
         peer = Contestant(
             "peer",
@@ -181,6 +187,44 @@ def growth(arguments: argparse.Namespace, folder: Path) -> list[str]:
     return lines
 
 
+def plot(curves: dict[str, list[tuple[float, float, float]]]) -> str:
+    """Draws seconds and peak memory against megapixels, a panel each; both axes begin at 0."""
+    width, height, left, top = 320, 220, 60, 40
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * (width + 90)} {height + 90}" '
+        'font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="white"/>'
+    ]
+    most = max(point[0] for points in curves.values() for point in points)
+    for panel, (title, column) in enumerate((("seconds per picture", 1), ("peak memory, MB", 2))):
+        x0, high = left + panel * (width + 90), 1.1 * max(p[column] for c in curves.values() for p in c)
+        parts.append(f'<text x="{x0}" y="{top - 14}" font-weight="bold">{title}</text>')
+        parts.append(f'<path d="M{x0} {top}v{height}h{width}" fill="none" stroke="#888"/>')
+        for step in range(5):
+            y = top + height - step * height / 4
+            parts.append(
+                f'<text x="{x0 - 6}" y="{y + 4}" text-anchor="end">{high * step / 4:.{2 - column}f}</text>'
+            )
+        for megapixels in MEGAPIXELS:
+            x = x0 + width * megapixels / most
+            parts.append(f'<text x="{x}" y="{top + height + 16}" text-anchor="middle">{megapixels}</text>')
+        parts.append(
+            f'<text x="{x0 + width / 2}" y="{top + height + 36}" text-anchor="middle">megapixels</text>'
+        )
+        for number, (engine, points) in enumerate(curves.items()):
+            colour = ("#0072b2", "#d55e00")[number % 2]
+            places = [
+                (x0 + width * point[0] / most, top + height * (1 - point[column] / high)) for point in points
+            ]
+            line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+            parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
+            parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in places]
+            parts.append(
+                f'<text x="{x0 + width - 4}" y="{top + height - 12 - 16 * number}" text-anchor="end" '
+                f'fill="{colour}">{engine}</text>'
+            )
+    return "\n".join([*parts, "</svg>", ""])
+
+
 def main() -> None:
     """Runs the command."""
     if sys.argv[1:2] == ["worker"]:
@@ -194,6 +238,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--output", type=Path)
+    parser.add_argument("--plot", type=Path)
     arguments = parser.parse_args()
     form = arguments.pictures.pop(0) if arguments.pictures[0] == "growth" else "compare"
     arguments.pictures = [Path(picture) for picture in arguments.pictures]

@@ -1,7 +1,7 @@
 """The exact mode beside the official automatic mask generator: the same weights, the same masks, in the same order.
 
     python benchmarks/everything_exact.py --peer-python ENV/bin/python --checkpoint mobile_sam.pt --data DIR \
-        --cache DIR [--runtime onnx] [--output benchmarks/everything_exact.md]
+        --cache DIR [--runtime onnx] [--only STEM ...] [--output benchmarks/everything_exact.md]
 
 Pictures: the examples, and the first of each of the folders coco, voc, davis2016 and bsds500 of --data (two of the
 first two). The peer takes a minute or more per picture, so its records are kept in --cache (COCO RLE) and used again;
@@ -175,10 +175,13 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--runtime", default="onnx")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--only", nargs="+", metavar="STEM", help="of the pictures, at default settings")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     chosen = pictures(options.data)
     jobs = [(chosen[0], case) for case in list(CASES)[1:]] + [(path, "default") for path in chosen]
+    if options.only:
+        jobs = [(path, "default") for path in chosen if path.stem in options.only]
     segmenter = Segmenter(runtime=options.runtime, precision="float32", threads=options.threads)
     peer = Peer(options.peer_python, options.checkpoint, options.threads, options.cache)
     text = table(measure(segmenter, peer, jobs))

@@ -1,12 +1,13 @@
 """Do the runtimes agree? Mean IoU of their masks with torch's in float32, on pictures of a folder.
 
-    python benchmarks/runtime_parity.py FOLDER [--pictures 20]
+    python benchmarks/runtime_parity.py FOLDER [--pictures 20] [--engines openvino:bfloat16 ...]
 
 Per picture: three clicks, a box, and a second click with the previous logits. "Answers" are the masks that a user
 gets (the one that the reference chooses); "all masks" are all four of every prompt, also those that nobody would take.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from promptseg.masks.overlap import iou
 from promptseg.masks.upsample import upsample_to_rle
 from promptseg.prompts.encode import encode_object
 from promptseg.segment.predictor import choose, decode
+
+ENGINES = ("onnx:float32", "openvino:float32", "openvino:bfloat16")
 
 
 def compare(
@@ -51,19 +54,22 @@ def main() -> None:
     )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pictures", type=int, default=20)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--engines", nargs="+", default=ENGINES, metavar="NAME:PRECISION")
     options = parser.parse_args()
     every = sorted(options.folder.glob("*.jpg"))
     chosen = [every[index] for index in np.linspace(0, len(every) - 1, options.pictures).astype(int)]
-    reference = Segmenter(runtime="torch")
+    reference = Segmenter(runtime="torch", threads=options.threads)
     others = [
-        Segmenter(runtime="onnx"),
-        Segmenter(runtime="openvino", precision="float32"),
-        Segmenter(runtime="openvino", precision="bfloat16"),
+        Segmenter(runtime=name, precision=precision, threads=options.threads)
+        for name, precision in (engine.split(":") for engine in options.engines)
     ]
     rows: dict[str, list[tuple[bool, bool, float]]] = {repr(other): [] for other in others}
     for path in chosen:
         for name, values in compare(reference, others, path).items():
             rows[name] += values
+            answers = [value for is_answer, _, value in values if is_answer]
+            print(path.name, name, *(f"{value:.4f}" for value in answers), file=sys.stderr, flush=True)
     print(
         "| runtime | answers | mean IoU of answers | lowest | same choice | mean IoU of all masks | median |"
     )

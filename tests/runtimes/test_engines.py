@@ -81,6 +81,16 @@ def test_decoders_agree(engines, features, memory, expected, engine):
         assert abs(found.scores - reference.scores)[answers].max() <= (1e-3 if engine in EXACT else 0.05)
 
 
+def test_attention_stays_exact_in_bfloat16(engines, features, memory, expected):
+    """Only the drawing of OpenVINO's decoder computes in bfloat16; the scores come before it."""
+    runtime = engines("openvino bfloat16")
+    for masks, reference in zip((None, np.repeat(memory, 3, axis=0)), expected, strict=True):
+        found = runtime.decode(features, DecoderInputs(POINTS, LABELS, masks))
+        assert 1e-2 < abs(found.logits - reference.logits).max() < 2
+        if masks is None:
+            assert abs(found.scores - reference.scores).max() <= 1e-4
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_encoders_agree(engines, features, embedded, engine):
     from promptseg.images import preprocess

@@ -9,6 +9,7 @@ import numpy as np
 from promptseg.errors import InputError, UnavailableError
 from promptseg.geometry import Size
 from promptseg.models.network import Network
+from promptseg.runtimes.openvino_halves import split_decoder
 from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs, Float32
 from promptseg.runtimes.scout import ScoutAnswer, ScoutView, scout_view
 
@@ -35,6 +36,7 @@ class OpenVinoRuntime:
         self._network = network
         self.threads = threads
         self._compiled: dict[str, Any] = {}
+        self._drawings = ("decoder", "mask_decoder") if precision == "bfloat16" else ()
         self._lock = threading.Lock()
         self._local = threading.local()
 
@@ -76,7 +78,12 @@ class OpenVinoRuntime:
 
     def _run(self, graph: str, feeds: dict[str, Any]) -> list[Float32]:
         results = self._request(graph).infer(feeds)
-        return [results[index].copy() for index in range(len(results))]
+        found = [results[index] for index in range(len(results))]
+        if graph in self._drawings:
+            *drawn, scores = found
+            masks = self._request(f"{graph} drawing").infer(drawn, share_inputs=True)
+            found = [masks[0], scores]
+        return [array.copy() for array in found]
 
     def _request(self, graph: str) -> Any:
         """Returns this thread's own request: one request serves one caller at a time."""
@@ -87,19 +94,32 @@ class OpenVinoRuntime:
 
     def _model(self, graph: str) -> Any:
         with self._lock:
+            if graph in self._drawings and graph not in self._compiled:
+                attention, drawing = split_decoder(self._read(graph))
+                self._compiled[graph] = self._compile(attention, "float32")
+                self._compiled[f"{graph} drawing"] = self._compile(drawing, self.precision)
             if graph not in self._compiled:
-                model = self._core.read_model(io.BytesIO(self._network.model(graph)))
-                options: dict[str, Any] = {
-                    "INFERENCE_PRECISION_HINT": _HINTS[self.precision],
-                    "INFERENCE_NUM_THREADS": self.threads,
-                }
-                if graph in ("look", "paint"):  # as many small requests at a time as there are threads
-                    options["NUM_STREAMS"] = self.threads
-                else:
-                    model.reshape({port.any_name: _one(port.partial_shape) for port in model.inputs})
-                    options["PERFORMANCE_HINT"] = "LATENCY"
-                self._compiled[graph] = self._core.compile_model(model, "CPU", options)
+                self._compiled[graph] = self._compile(
+                    self._read(graph), self.precision, several=graph in ("look", "paint")
+                )
             return self._compiled[graph]
+
+    def _read(self, graph: str) -> Any:
+        model = self._core.read_model(io.BytesIO(self._network.model(graph)))
+        if graph not in ("look", "paint"):
+            model.reshape({port.any_name: _one(port.partial_shape) for port in model.inputs})
+        return model
+
+    def _compile(self, model: Any, precision: str, *, several: bool = False) -> Any:
+        options: dict[str, Any] = {
+            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+            "INFERENCE_NUM_THREADS": self.threads,
+        }
+        if several:  # as many small requests at a time as there are threads
+            options["NUM_STREAMS"] = self.threads
+        else:
+            options["PERFORMANCE_HINT"] = "LATENCY"
+        return self._core.compile_model(model, "CPU", options)
 
 
 def _one(shape: Any) -> list[int]:

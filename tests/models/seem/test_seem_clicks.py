@@ -5,8 +5,8 @@ import pytest
 import torch
 from seem_synthetic import SIZE, golden
 
+from promptseg.masks.resample import Enlargement
 from promptseg.models.seem.clicks import next_click, soft_distance
-from promptseg.models.seem.mask_sizes import resize_masks
 
 
 @pytest.mark.parametrize("case", ["fn", "fp"])
@@ -60,14 +60,21 @@ OFFICIAL = Path(__file__).parents[2] / "golden" / "seem_postprocess" / "official
 
 
 def test_ways_to_the_original_size():
+    """The official page bilinearly to the input's size; the official evaluation to the picture, bicubically."""
     theirs = np.load(OFFICIAL)
-    low = torch.from_numpy(theirs["mask_pred_lowres"])
-    page = resize_masks(low, SIZE, SIZE, (0, 0), "demo")
+
+    def enlarged(inside, original, first="bilinear", second="bicubic-antialias"):
+        way = Enlargement(SIZE, inside, original, first, second)
+        return np.stack([way.logits(low) for low in theirs["mask_pred_lowres"]])
+
+    page = enlarged(SIZE, SIZE, second="bilinear")
     np.testing.assert_allclose(page[:11, ::4, ::4], theirs["upsampled_slice"], atol=1e-5)
     inside, original = (90, 121), (135, 180)
-    evaluated = resize_masks(low, SIZE, inside, original)
+    evaluated = enlarged(inside, original)
     np.testing.assert_allclose(evaluated[:11, ::5, ::5], theirs["postprocessed_slice"], atol=1e-5)
-    ways = [resize_masks(low, SIZE, inside, (45, 60), way) for way in ("evaluate", "interactive", "single")]
-    assert resize_masks(low, SIZE, inside, original, "demo").shape[1:] == inside
+    ways = [
+        enlarged(inside, (45, 60), *filters)
+        for filters in ((), ("bilinear", "bilinear"), ("bicubic", "bicubic"))
+    ]
     for first, second in ((0, 1), (0, 2), (1, 2)):
-        assert (ways[first] - ways[second]).abs().max() > 0.1
+        assert abs(ways[first] - ways[second]).max() > 0.1

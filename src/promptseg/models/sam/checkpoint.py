@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from promptseg.errors import WeightsError
+from promptseg.models.blocks.hollow import hollow
 from promptseg.models.sam.keys import Shape, check_state_dict
 from promptseg.models.sam.sam import Sam, build_sam
 
@@ -20,7 +21,7 @@ def expected_shapes(name: str) -> dict[str, Shape]:
     Raises:
         WeightsError: there is no such network.
     """
-    with torch.device("meta"):
+    with hollow():
         sam = build_sam(name)
     return {key: tuple(tensor.shape) for key, tensor in sam.state_dict().items()}
 

@@ -59,7 +59,7 @@ class FourierPositions(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.register_buffer("positional_encoding_gaussian_matrix", torch.randn(2, channels // 2))
+        self.register_buffer("positional_encoding_gaussian_matrix", torch.empty(2, channels // 2).normal_())
 
     def forward(self, xy_Z2: Tensor) -> Tensor:
         """Encodes (..., 2) positions x, y in [0, 1] as (..., C)."""

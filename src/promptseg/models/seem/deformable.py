@@ -69,7 +69,7 @@ class DeformableEncoder(nn.Module):
 
     def __init__(self, config: PixelDecoderConfig) -> None:
         super().__init__()
-        self.level_embed = nn.Parameter(torch.randn(LEVELS, CHANNELS))
+        self.level_embed = nn.Parameter(torch.empty(LEVELS, CHANNELS).normal_())
         layers = (
             EncoderLayer(DeformableAttention(config.points), config.feed_forward) for _ in range(config.depth)
         )

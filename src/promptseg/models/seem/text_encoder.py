@@ -1,13 +1,16 @@
 """SEEM's text encoder, a causal transformer like CLIP's (arXiv 2103.00020), and the class bank made with it.
 
-Shapes: S sentences, T tokens, C channels, N names, P prompt templates per name.
+Shapes: S sentences, T tokens, C channels, N names, P prompt templates per name, D different beginnings of
+sentences, h heads, d channels of a head.
 """
 
 from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 
 from promptseg.models.seem.attention import PackedAttention
 from promptseg.models.seem.config import CHANNELS, FEED_FORWARD, TextConfig
@@ -48,9 +51,21 @@ class TextBlock(nn.Module):
     def forward(self, x_STC: Tensor) -> Tensor:
         """Returns a tensor of the same shape."""
         normed = self.ln_1(x_STC)
-        x_STC = x_STC + self.attn(normed, normed, normed, causal=True)
-        inner = self.mlp["c_fc"](self.ln_2(x_STC))
-        return x_STC + self.mlp["c_proj"](inner * torch.sigmoid(1.702 * inner))
+        return self._think(x_STC + self.attn(normed, normed, normed, causal=True))
+
+    def along(self, x_DC: Tensor, lineage_DT: Tensor, present_DT: Tensor) -> Tensor:
+        """The same on the last tokens of beginnings, which look at the last tokens of the beginnings before them."""
+        packed = F.linear(self.ln_1(x_DC), self.attn.in_proj_weight, self.attn.in_proj_bias)
+        q_Dhd, k_Dhd, v_Dhd = packed.unflatten(1, (3, self.attn.heads, -1)).unbind(1)
+        k_DhTd, v_DhTd = (x_Dhd[lineage_DT].transpose(1, 2) for x_Dhd in (k_Dhd, v_Dhd))
+        out_Dh1d = F.scaled_dot_product_attention(
+            q_Dhd[:, :, None], k_DhTd, v_DhTd, present_DT[:, None, None]
+        )
+        return self._think(x_DC + self.attn.out_proj(out_Dh1d.flatten(1)))
+
+    def _think(self, x_ZC: Tensor) -> Tensor:
+        inner = self.mlp["c_fc"](self.ln_2(x_ZC))
+        return x_ZC + self.mlp["c_proj"](inner * torch.sigmoid(1.702 * inner))
 
 
 class TextTransformer(nn.Module):
@@ -58,7 +73,7 @@ class TextTransformer(nn.Module):
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
-        self.positional_embedding = nn.Parameter(0.01 * torch.randn(config.context, CHANNELS))
+        self.positional_embedding = nn.Parameter(torch.empty(config.context, CHANNELS).normal_(std=0.01))
         self.token_embedding = nn.Embedding(config.vocabulary, CHANNELS)
         self.resblocks = nn.ModuleList(TextBlock() for _ in range(config.depth))
         self.ln_final = TextNorm()
@@ -69,6 +84,32 @@ class TextTransformer(nn.Module):
         for block in self.resblocks:
             x_STC = block(x_STC)
         return self.ln_final(x_STC)
+
+    def ends(self, ids_ST: Tensor) -> Tensor:
+        """Returns (S, C), the vectors of the end tokens, for many sentences that begin alike.
+
+        Attention being causal, equal beginnings have equal vectors; each is computed once.
+        """
+        known: dict[tuple[int, int], int] = {}
+        lineages: list[list[int]] = []
+        ends: list[int] = []
+        for row in (
+            ids[: end + 1] for ids, end in zip(ids_ST.tolist(), ids_ST.argmax(1).tolist(), strict=True)
+        ):
+            path: list[int] = []
+            for token in row:
+                key = (path[-1] if path else -1, token)
+                path.append(known.setdefault(key, len(known)))
+                if path[-1] == len(lineages):
+                    lineages.append(path.copy())
+            ends.append(path[-1])
+        lineage = pad_sequence([ids_ST.new_tensor(path) for path in lineages], True, padding_value=-1)
+        tokens_D = ids_ST.new_tensor([token for _, token in known])
+        depths_D = (lineage >= 0).sum(1) - 1
+        x_DC = self.token_embedding(tokens_D) + self.positional_embedding[depths_D]
+        for block in cast(Iterable[TextBlock], self.resblocks):
+            x_DC = block.along(x_DC, lineage.clamp(min=0), lineage >= 0)
+        return self.ln_final(x_DC[ids_ST.new_tensor(ends)])
 
 
 class TextEncoder(nn.Module):
@@ -102,7 +143,8 @@ class TextEncoder(nn.Module):
         Args:
             names: for each name the token ids (P, T) of its sentences, one per template.
         """
-        means = torch.stack([unit(self(used_part(ids_PT))[1]).mean(0) for ids_PT in names])
+        vectors = (self.lang_encoder.ends(ids_PT.long()) @ self.lang_proj for ids_PT in names)
+        means = torch.stack([unit(vectors_PC).mean(0) for vectors_PC in vectors])
         return means / means.norm(dim=-1, keepdim=True)
 
     def class_logits(self, captions_BQC: Tensor, bank_NC: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ def vocabulary_of(words: Words) -> Vocabulary:
 class ClassBanks:
     """Makes class banks, and remembers them: in memory, and as small files beside the cached weights.
 
-    The 133 classes of COCO take minutes on a small processor, once for every checkpoint.
+    The 133 classes of COCO take a minute on a small processor, once for every checkpoint.
 
     Args:
         runtime: whose text encoder reads the sentences.

@@ -29,7 +29,7 @@ class SeemSegmenter(Segmenter):
     """Segments by places, phrases, speech and references, and knows classes. `Segmenter("seem-...")` makes one.
 
     Everything is deterministic. Masks carry labels; classes come from a vocabulary, by default the 133 of COCO, whose
-    class bank is made at its first use (minutes on a small processor) and kept beside the cached weights.
+    class bank is made at its first use (a minute on a small processor) and kept beside the cached weights.
 
     Args:
         model: "seem-focal-t", "seem-focal-l", "seem-sam-vit-b" or "seem-sam-vit-l".
