@@ -10,6 +10,7 @@ import typer
 from promptseg.cli import options
 from promptseg.cli.progress import progress_bar
 from promptseg.errors import InputError
+from promptseg.models.registry import DEFAULT_MODEL
 
 evaluate_app = typer.Typer(help="Measures on labelled pictures.", invoke_without_command=True)
 
@@ -32,7 +33,7 @@ def clicks(
         Path | None,
         typer.Option("-o", "--output", help="Folder for clicks.json, .csv and .md.", metavar="DIR"),
     ] = None,
-    model: options.Model = "mobile-sam",
+    model: options.Model = DEFAULT_MODEL,
     weights: options.Weights = None,
     runtime: options.Runtime = "auto",
     precision: options.Precision = "auto",

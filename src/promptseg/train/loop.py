@@ -188,11 +188,11 @@ class Run:
 
     def evaluate(self) -> None:
         """Lets the task measure itself. Random numbers that it draws do not change the run."""
-        state = torch.get_rng_state()
+        state, mode = torch.get_rng_state(), self._model.training
         self._model.eval()
         with torch.no_grad():
             values = self._task.evaluate()
-        self._model.train()
+        self._model.train(mode)
         torch.set_rng_state(state)
         self.evaluated = True
         if values and self._log is not None:

@@ -13,7 +13,10 @@ from typing import Any
 
 from promptseg.errors import InputError, UnavailableError
 
-RECIPES: Mapping[str, str] = {}
+RECIPES: Mapping[str, str] = {
+    "sam-finetune": "promptseg.train.recipes.sam_finetune:sam_finetune",
+    "sam-clicks": "promptseg.train.recipes.sam_clicks:sam_clicks",
+}
 """Where each recipe is: "module:function"."""
 
 
