@@ -91,7 +91,7 @@ class Oracle(nn.Module):
         self.weight = nn.Parameter(torch.ones(1))
         self.answer, self.heard = answer, []
 
-    def predict_masks(self, embedding, points, labels, memory):  # noqa: ANN202
+    def predict_masks(self, embedding, points, labels, memory):
         self.heard.append((points, labels, memory))
         logits = self.weight * self.answer[:, None].expand(-1, 4, -1, -1)
         return logits, self.weight * torch.tensor([[0.1, 0.2, 0.9, 0.3]]).expand(len(logits), 4)
@@ -112,7 +112,7 @@ def test_a_wrong_answer_is_corrected_with_its_memory(lessons: list[Path]) -> Non
     assert len(parts) == 3
     assert set(parts[0]) == {"mask", "score", "choice", "first", "best"}
     assert set(parts[1]) == {"mask", "score"}
-    assert [labels[0].tolist() for _, labels, _ in oracle.heard][0] == [1, -1]
+    assert oracle.heard[0][1][0].tolist() == [1, -1]
     last_points, last_labels, memory = oracle.heard[2]
     assert last_labels.shape == (2, 4)
     assert memory.shape == (2, 1, 256, 256)

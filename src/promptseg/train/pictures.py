@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -100,14 +101,14 @@ def read(path: Path) -> Lesson:
         WeightsError: the file is damaged.
     """
     try:
-        with np.load(path) as stored:
+        with open(path, "rb") as file, np.load(file) as stored:
             height, width = (-(-int(side) * GRID // 1024) for side in stored["resized"])
             counted = 1 - stored["ignore"].astype(np.float32) / 255
             counted[height:], counted[:, width:] = 0, 0
             features = stored["features"].astype(np.float32)[None] if "features" in stored else None
             masks = stored["masks"].astype(np.float32) / 255
             return Lesson(features, masks, counted, Path(str(stored["picture"])))
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise WeightsError(f"{path} is damaged: {error}. Remove it; it will be made again.") from error
 
 
