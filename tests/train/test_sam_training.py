@@ -177,8 +177,15 @@ def test_adapters_start_as_nothing_and_are_merged() -> None:
 
 def test_finetuning_by_command(folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "discs.safetensors"
-    arguments = ["train", "sam-finetune", str(folder), "-o", str(output), "--steps", "2", "--threads", "1"]
-    settings = ["rounds=[2]", "accumulate=1", f"cache={tmp_path / 'cache'}", "learning_rate=1e-3", "warmup=0"]
+    arguments = ["train", "sam-finetune", str(folder), "-o", str(output), "--steps", "1", "--threads", "1"]
+    settings = [
+        "rounds=[1]",
+        "objects=1",
+        "accumulate=1",
+        f"cache={tmp_path / 'cache'}",
+        "learning_rate=1e-3",
+        "warmup=0",
+    ]
     told = CliRunner().invoke(app, arguments + [part for text in settings for part in ("--set", text)])
     assert told.exit_code == 0, told.output
     assert str(output) in told.stdout

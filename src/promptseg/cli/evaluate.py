@@ -10,7 +10,6 @@ import typer
 from promptseg.cli import options
 from promptseg.cli.progress import progress_bar
 from promptseg.errors import InputError
-from promptseg.models.registry import DEFAULT_MODEL
 
 evaluate_app = typer.Typer(help="Measures on labelled pictures.", invoke_without_command=True)
 
@@ -33,7 +32,7 @@ def clicks(
         Path | None,
         typer.Option("-o", "--output", help="Folder for clicks.json, .csv and .md.", metavar="DIR"),
     ] = None,
-    model: options.Model = DEFAULT_MODEL,
+    model: options.Model = "mobile-sam",
     weights: options.Weights = None,
     runtime: options.Runtime = "auto",
     precision: options.Precision = "auto",

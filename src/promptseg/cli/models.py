@@ -8,14 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from promptseg.errors import WeightsError
-from promptseg.models.registry import (
-    CARDS,
-    ModelCard,
-    click_weights_path,
-    embedded_record,
-    embedded_weights_path,
-    get_card,
-)
+from promptseg.models.registry import CARDS, ModelCard, embedded_record, embedded_weights_path, get_card
 from promptseg.models.store import cache_folder
 
 models_app = typer.Typer(help="List, download, convert and verify model weights.", no_args_is_help=False)
@@ -90,10 +83,7 @@ def convert_model(
 @models_app.command("verify")
 def verify_models(cache: Cache = None) -> None:
     """Compare the SHA-256 of the embedded and the downloaded weights with their records."""
-    results = [
-        _verified(embedded_weights_path(), embedded_record()),
-        _verified(click_weights_path(), embedded_record("mobile-sam-click")),
-    ]
+    results = [_verified(embedded_weights_path(), embedded_record())]
     folder = cache or cache_folder()
     for card in CARDS:
         checkpoint, weights = folder / card.checkpoint, folder / f"{card.name}.safetensors"

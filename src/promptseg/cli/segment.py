@@ -10,7 +10,6 @@ import typer
 from promptseg.cli import options
 from promptseg.errors import InputError, PromptError
 from promptseg.geometry import ResizeFrame
-from promptseg.models.registry import DEFAULT_MODEL
 from promptseg.prompts.types import Audio, Box, Prompt, Text, group_objects, prompt_from_json
 
 DEFAULT_FORMATS = ["png", "overlay"]
@@ -78,7 +77,7 @@ def segment(
     format: Annotated[
         Strings, _repeat("-f --format", "png, overlay, cutout, coco, yolo, labelme or svg.", "FORMAT")
     ] = None,
-    model: options.Model = DEFAULT_MODEL,
+    model: options.Model = "mobile-sam",
     weights: options.Weights = None,
     runtime: options.Runtime = "auto",
     precision: options.Precision = "auto",

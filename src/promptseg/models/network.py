@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from promptseg.errors import WeightsError
 from promptseg.models.graphs.assembly import assemble
-from promptseg.models.registry import ModelCard, click_weights_path, get_card
+from promptseg.models.registry import ModelCard, get_card
 from promptseg.models.sam.keys import check_state_dict
 from promptseg.models.store import cache_folder, find_weights
 from promptseg.models.tensors import read_safetensors
@@ -23,6 +23,9 @@ from promptseg.models.tensors import read_safetensors
 GRAPHS = ("encoder", "decoder", "mask_decoder", "look", "paint")
 """The graphs of every model: the image encoder, the decoder without and with mask prompts, and the two steps of the
 decoder for many single clicks (see `models.sam.scout`)."""
+
+DECODER = ("prompt_encoder.", "mask_decoder.")
+"""How the names of the tensors begin that answer prompts."""
 
 OFFICIAL = "official_"
 """Begins the name of a decoder graph that is filled with the checkpoint although the model has a decoder of its own for
@@ -60,6 +63,9 @@ class Network:
     def load(cls, model: str = "mobile-sam", weights: str | Path | None = None) -> "Network":
         """Loads a model by name, from its embedded or cached weights or from a safetensors file.
 
+        A file of nothing but prompt encoder and mask decoder, as the recipe sam-clicks writes it, answers prompts; the
+        rest is that of the embedded or cached weights.
+
         Raises:
             WeightsError: the model is unknown, its weights are not at hand, damaged, or of another architecture.
         """
@@ -68,14 +74,13 @@ class Network:
             raise WeightsError(
                 f"{card.name} is no SAM network and has no such graphs. Use Segmenter({card.name!r})."
             )
-        path = Path(weights) if weights is not None else find_weights(card, cache_folder())
-        tensors = read_safetensors(path)
-        check_state_dict(card.network, {name: array.shape for name, array in tensors.items()})
-        # Weights of the user's own answer prompts themselves.
-        clicks = read_safetensors(click_weights_path()) if card.base and weights is None else {}
-        network = cls(card, tensors, path, clicks=clicks)
-        if clicks:
-            check_state_dict(card.network, {name: array.shape for name, array in network.answering.items()})
+        given = {} if weights is None else read_safetensors(weights)
+        clicks: Tensors = {}
+        if given and all(name.startswith(DECODER) for name in given):
+            clicks, given = given, {}
+        path = Path(weights) if given and weights is not None else find_weights(card, cache_folder())
+        network = cls(card, given or read_safetensors(path), path, clicks=clicks)
+        check_state_dict(card.name, {name: array.shape for name, array in network.answering.items()})
         return network
 
     @property
@@ -105,7 +110,7 @@ class Network:
 
     def model(self, graph: str) -> bytes:
         """Returns a complete ONNX model: one of `GRAPHS`, or a decoder that `decoder` names."""
-        entry = graph_manifest()["models"][self.card.network][graph.removeprefix(OFFICIAL)]
+        entry = graph_manifest()["models"][self.card.name][graph.removeprefix(OFFICIAL)]
         packed = resources.files("promptseg.models.graphs").joinpath(entry["file"]).read_bytes()
         tensors = self.answering if graph in ("decoder", "mask_decoder") else self.tensors
         return assemble(gzip.decompress(packed), entry["tensors"], tensors)

@@ -20,7 +20,7 @@ from promptseg.models.tensors import read_safetensors
 
 Float32 = npt.NDArray[np.float32]
 
-FILES = dict.fromkeys(("mobile-sam", "mobile-sam-click"), "mobile_sam_objectness.safetensors")
+FILES = {"mobile-sam": "mobile_sam_objectness.safetensors"}
 """Models whose embedding a head was trained on."""
 
 SCALE = np.float32(5)

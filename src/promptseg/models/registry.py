@@ -24,7 +24,6 @@ class ModelCard:
         sha256: the hash of that file; empty where it is not recorded. Such a file is not downloaded by promptseg.
         embedded: the weights come with the package; nothing has to be downloaded.
         aliases: other names for it.
-        base: the model whose network this is; only the decoder that answers prompts differs.
     """
 
     name: str
@@ -37,12 +36,6 @@ class ModelCard:
     sha256: str = ""
     embedded: bool = False
     aliases: tuple[str, ...] = ()
-    base: str = ""
-
-    @property
-    def network(self) -> str:
-        """The name of its network: of the model itself, or of the one that it is made from."""
-        return self.base or self.name
 
     @property
     def checkpoint(self) -> str:
@@ -73,20 +66,7 @@ CARDS: tuple[ModelCard, ...] = (
         bytes=40_728_226,
         sha256="6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f",
         embedded=True,
-        aliases=("vit_t", "mobile_sam"),
-    ),
-    ModelCard(
-        name="mobile-sam-click",
-        architecture="vit_t",
-        parameters=10_130_092,
-        licence="Apache-2.0",
-        origin="mobile-sam, with a decoder for prompts trained by the recipe sam-clicks of promptseg",
-        url="https://github.com/ChaoningZhang/MobileSAM/raw/master/weights/mobile_sam.pt",
-        bytes=40_728_226,
-        sha256="6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f",
-        embedded=True,
-        aliases=("default",),
-        base="mobile-sam",
+        aliases=("default", "vit_t", "mobile_sam"),
     ),
     ModelCard(
         name="sam-vit-b",
@@ -160,10 +140,6 @@ CARDS: tuple[ModelCard, ...] = (
 )
 
 
-DEFAULT_MODEL = "mobile-sam-click"
-"""What answers prompts unless another model is named."""
-
-
 def get_card(name: str) -> ModelCard:
     """Returns the card of the model called `name` (or one of its aliases; case and -/_ do not matter).
 
@@ -187,25 +163,13 @@ def embedded_weights_path() -> Path:
     return _resource("mobile_sam.safetensors")
 
 
-def click_weights_path() -> Path:
-    """Returns the decoder for prompts that comes with the package (prompt encoder and mask decoder, fp16).
-
-    Raises:
-        WeightsError: the installation lacks it.
-    """
-    return _resource("mobile_sam_click.safetensors")
-
-
-def embedded_record(model: str = "mobile-sam") -> dict[str, Any]:
-    """Returns what is recorded about an embedded file: its sha256, bytes, origin and licence.
-
-    Args:
-        model: "mobile-sam", or "mobile-sam-click" for the decoder that it adds.
+def embedded_record() -> dict[str, Any]:
+    """Returns what is recorded about the embedded file: its sha256, bytes, origin and licence.
 
     Raises:
         WeightsError: the installation lacks the record, or it is damaged.
     """
-    path = _resource(f"{model.replace('-', '_')}.json")
+    path = _resource("mobile_sam.json")
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

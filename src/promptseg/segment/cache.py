@@ -154,4 +154,4 @@ class _Turn:
 
 def key_of(runtime: Runtime, image: Image, network: Network) -> EmbeddingKey:
     """Returns what the embedding of `image` by this engine and network is kept under."""
-    return EmbeddingKey(image.digest, network.card.network, network.digest, runtime.precision)
+    return EmbeddingKey(image.digest, network.name, network.digest, runtime.precision)

@@ -12,7 +12,7 @@ from promptseg.errors import InputError
 from promptseg.images import Image
 from promptseg.masks.segments import Segments
 from promptseg.models.network import Network
-from promptseg.models.registry import DEFAULT_MODEL, get_card
+from promptseg.models.registry import get_card
 from promptseg.prompts.types import Prompt
 from promptseg.runtimes.factory import create_runtime
 from promptseg.runtimes.protocol import Runtime
@@ -32,11 +32,11 @@ class Segmenter(Semantics):
     """Segments pictures by prompts, with the embedded default model unless told otherwise.
 
     Args:
-        model: a name of the registry (`promptseg models`): "mobile-sam-click" and the untouched "mobile-sam" are
-            embedded, and differ in how they answer prompts; "sam-vit-b", "sam-vit-l" and
+        model: a name of the registry (`promptseg models`): "mobile-sam" is embedded; "sam-vit-b", "sam-vit-l" and
             "sam-vit-h" load downloaded or given weights. With "seem-focal-t" and its like a `SeemSegmenter` is made,
             which also takes words and references and knows classes (docs/seem.md).
-        weights: a safetensors checkpoint with the official tensor names.
+        weights: a safetensors checkpoint with the official tensor names; one of the decoder alone (docs/training.md)
+            answers prompts, while automatic masks keep to the model's own decoder.
         runtime: "auto", "onnx", "openvino" or "torch".
         precision: "auto", "float32" or "bfloat16".
         device: "cpu", or for torch "cuda" or "mps".
@@ -53,7 +53,7 @@ class Segmenter(Semantics):
 
     def __new__(cls, *given: Any, **named: Any) -> "Segmenter":
         """Makes the segmenter that the model needs."""
-        model = given[0] if given else named.get("model", DEFAULT_MODEL)
+        model = given[0] if given else named.get("model", "mobile-sam")
         if cls is Segmenter and get_card(model).semantic:
             from promptseg.segment.seem import SeemSegmenter
 
@@ -62,7 +62,7 @@ class Segmenter(Semantics):
 
     def __init__(
         self,
-        model: str = DEFAULT_MODEL,
+        model: str = "mobile-sam",
         *,
         weights: str | Path | None = None,
         runtime: str = "auto",

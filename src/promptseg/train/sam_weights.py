@@ -13,13 +13,10 @@ from promptseg.models.sam.sam import Sam, build_sam
 from promptseg.models.tensors import write_safetensors
 from promptseg.train.adapters import merged_state
 
-DECODER = ("mask_decoder.", "prompt_encoder.")
-SCORES = ("mask_decoder.iou_prediction_head.",)
-
 
 def trainable(network: Network, parts: tuple[str, ...]) -> Sam:
     """Returns the network that answers prompts in torch, with `parts` to be trained; batch norms stay as they are."""
-    sam = load_state_dict(build_sam(network.card.network), network.answering)
+    sam = load_state_dict(build_sam(network.name), network.answering)
     for name, parameter in sam.named_parameters():
         parameter.requires_grad_(name.startswith(parts))
     return sam
@@ -42,7 +39,7 @@ def whole_writer(sam: Sam, network: Network, note: str) -> Callable[[Path], None
             else stored(value)
             for (name, array), value in ((item, trained[item[0]]) for item in network.answering.items())
         }
-        write_safetensors(path, tensors, {"model": network.card.network, "trained": note})
+        write_safetensors(path, tensors, {"model": network.name, "trained": note})
 
     return write
 

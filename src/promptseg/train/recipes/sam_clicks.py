@@ -1,16 +1,16 @@
-"""The decoder that answers clicks by default: MobileSAM's, trained on its own encoder and on pictures of many kinds."""
+"""A decoder for clicks: MobileSAM's, trained on its own encoder and on pictures of many kinds."""
 
 from pathlib import Path
 
 from promptseg.errors import InputError
 from promptseg.evaluate.datasets import open_dataset
-from promptseg.models.network import Network
+from promptseg.models.network import DECODER, Network
 from promptseg.runtimes.factory import create_runtime
 from promptseg.train import pictures
 from promptseg.train.config import TrainConfig
 from promptseg.train.dialogue import SamDialogue, Talk
 from promptseg.train.recipes.sam_finetune import rate_of, say
-from promptseg.train.sam_weights import DECODER, changed_writer, trainable
+from promptseg.train.sam_weights import changed_writer, trainable
 from promptseg.train.task import Recipe
 
 MIXTURE: dict[str, tuple[float, int, int, int]] = {
@@ -23,10 +23,11 @@ MIXTURE: dict[str, tuple[float, int, int, int]] = {
 
 
 def sam_clicks(data: Path, *, cache: str | None = None, objects: int = 4, held: float = 0.1) -> Recipe:
-    """Trains the click decoder of the default model (prompt encoder and mask decoder; the encoder stays as it is).
+    """Trains a decoder for prompts on the embedded model (the image encoder stays as it is).
 
-    MobileSAM kept the decoder that was trained with SAM's largest encoder; trained on the small encoder's embeddings
-    it draws better masks, and its scores learn to choose among the three masks of a first click.
+    MobileSAM kept the decoder that was trained with SAM's largest encoder. Here it learns from the small encoder's
+    embeddings, and its scores learn to choose among the three masks of a first click. The written file holds the
+    decoder alone: with `--weights` it answers prompts, and automatic masks keep to the embedded decoder.
 
     Args:
         data: a folder with the folders of `MIXTURE`.

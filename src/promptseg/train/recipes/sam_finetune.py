@@ -6,14 +6,13 @@ from pathlib import Path
 
 from promptseg.errors import InputError
 from promptseg.evaluate.datasets import open_dataset
-from promptseg.models.network import Network
-from promptseg.models.registry import DEFAULT_MODEL
+from promptseg.models.network import DECODER, Network
 from promptseg.runtimes.factory import create_runtime
 from promptseg.train import pictures
 from promptseg.train.adapters import add_adapters
 from promptseg.train.config import TrainConfig
 from promptseg.train.dialogue import SamDialogue, Talk
-from promptseg.train.sam_weights import DECODER, trainable, whole_writer
+from promptseg.train.sam_weights import trainable, whole_writer
 from promptseg.train.task import Recipe
 
 ADAPTERS_RATE, SCORES_RATE = 3.0, 3.0
@@ -23,7 +22,7 @@ ADAPTERS_RATE, SCORES_RATE = 3.0, 3.0
 def sam_finetune(
     data: Path,
     *,
-    model: str = DEFAULT_MODEL,
+    model: str = "mobile-sam",
     weights: str | None = None,
     adapters: int = 0,
     cache: str | None = None,
@@ -61,7 +60,7 @@ def sam_finetune(
     network = Network.load(model, weights)
     runtime = None if adapters else create_runtime(network)
     folder = Path(cache) if cache else data / ".promptseg-train"
-    kind = "plain" if adapters else f"{network.card.network}-{network.digest[:12]}"
+    kind = "plain" if adapters else f"{network.name}-{network.digest[:12]}"
     paths = pictures.prepare(
         open_dataset(data, min_area=min_area),
         folder / f"{kind}-{objects}-{min_area or 0}",
