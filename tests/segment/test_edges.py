@@ -22,7 +22,7 @@ class Discs:
     def __init__(self, radii=(10.0, 20.0, 40.0), scores=(0.5, 0.9, 0.7)):
         self.radii, self.scores, self.asked = radii, scores, 0
 
-    def decode(self, embedding, inputs):
+    def decode(self, embedding, inputs, *, official=False):
         self.asked += len(inputs.labels)
         assert inputs.labels.tolist() == [[1, -1]] * len(inputs.labels)
         rows, columns = np.mgrid[:256, :256]

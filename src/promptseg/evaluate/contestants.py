@@ -15,7 +15,7 @@ from promptseg.segment.session import Session
 
 
 class OfficialRecipe:
-    """The recipe of SAM's demo and training (specification A3.6).
+    """The recipe of SAM's demo and training (specification A3.6), on the checkpoint's own decoder.
 
     The first click gives three masks, of which the best-scored is taken; from then on all clicks so far, the
     previous logits and the single-mask output.
@@ -43,7 +43,7 @@ class OfficialRecipe:
             raise PromptsegError("start() comes before click().")
         self._points = (*self._points, Point(x, y, positive))
         item = encode_object(self._points, self._embedded.frame, memory=self._memory)
-        (found,) = decode(self._segmenter.runtime, self._embedded, [item])
+        (found,) = decode(self._segmenter.runtime, self._embedded, [item], official=True)
         chosen = found.best_of_three() if item.ambiguous else 0
         logits = found.logits[chosen]
         self._memory = logits

@@ -43,12 +43,14 @@ def export_model(network: Network, folder: Path) -> Iterator[ExportReport]:
         PromptsegError: a graph does not compute what the torch modules compute.
         OutputError: a file cannot be written.
     """
-    sam = build_sam(network.name)
-    load_state_dict(sam, network.tensors)
+    sam = load_state_dict(build_sam(network.card.name), network.tensors)
+    answering = load_state_dict(build_sam(network.card.name), network.answering)
     for graph in GRAPHS:
-        traced = trace(network.name, graph)
-        content = assemble(traced.model.SerializeToString(), traced.tensors, network.tensors)
-        difference = _difference(sam, graph, content)
+        traced = trace(network.card.name, graph)
+        prompted = graph in ("decoder", "mask_decoder")
+        tensors = network.answering if prompted else network.tensors
+        content = assemble(traced.model.SerializeToString(), traced.tensors, tensors)
+        difference = _difference(answering if prompted else sam, graph, content)
         if not difference <= TOLERANCE:
             raise PromptsegError(
                 f"The exported {graph} differs from torch by {difference:.1e}; it was not written."

@@ -24,6 +24,13 @@ GRAPHS = ("encoder", "decoder", "mask_decoder", "look", "paint")
 """The graphs of every model: the image encoder, the decoder without and with mask prompts, and the two steps of the
 decoder for many single clicks (see `models.sam.scout`)."""
 
+DECODER = ("prompt_encoder.", "mask_decoder.")
+"""How the names of the tensors begin that answer prompts."""
+
+OFFICIAL = "official_"
+"""Begins the name of a decoder graph that is filled with the checkpoint although the model has a decoder of its own for
+prompts."""
+
 Tensors = Mapping[str, npt.NDArray[Any]]
 
 
@@ -42,16 +49,22 @@ class Network:
         tensors: the checkpoint.
         source: the file that the tensors came from.
         side: the model's input is a square of this many pixels.
+        clicks: tensors that replace those of the checkpoint where prompts are answered; automatic masks, edges and
+            proposals keep to the checkpoint, whose scores they are tuned to.
     """
 
     card: ModelCard
     tensors: Tensors = field(repr=False)
     source: Path
     side: int = 1024
+    clicks: Tensors = field(default_factory=dict, repr=False)
 
     @classmethod
     def load(cls, model: str = "mobile-sam", weights: str | Path | None = None) -> "Network":
         """Loads a model by name, from its embedded or cached weights or from a safetensors file.
+
+        A file of nothing but prompt encoder and mask decoder, as the recipe sam-clicks writes it, answers prompts; the
+        rest is that of the embedded or cached weights.
 
         Raises:
             WeightsError: the model is unknown, its weights are not at hand, damaged, or of another architecture.
@@ -61,19 +74,33 @@ class Network:
             raise WeightsError(
                 f"{card.name} is no SAM network and has no such graphs. Use Segmenter({card.name!r})."
             )
-        path = Path(weights) if weights is not None else find_weights(card, cache_folder())
-        tensors = read_safetensors(path)
-        check_state_dict(card.name, {name: array.shape for name, array in tensors.items()})
-        return cls(card, tensors, path)
+        given = {} if weights is None else read_safetensors(weights)
+        clicks: Tensors = {}
+        if given and all(name.startswith(DECODER) for name in given):
+            clicks, given = given, {}
+        path = Path(weights) if given and weights is not None else find_weights(card, cache_folder())
+        network = cls(card, given or read_safetensors(path), path, clicks=clicks)
+        check_state_dict(card.name, {name: array.shape for name, array in network.answering.items()})
+        return network
 
     @property
     def name(self) -> str:
         """The model's name in the registry."""
         return self.card.name
 
+    @property
+    def answering(self) -> Tensors:
+        """The tensors of the network that answers prompts."""
+        return {**self.tensors, **self.clicks}
+
+    def decoder(self, masked: bool, official: bool) -> str:
+        """Names the graph that decodes prompts, with or without mask prompts; see `OFFICIAL`."""
+        name = "mask_decoder" if masked else "decoder"
+        return OFFICIAL + name if official and self.clicks else name
+
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) of the tensors: names, types, shapes and numbers, whatever file they came from."""
+        """SHA-256 (hex) of the checkpoint: names, types, shapes and numbers, whatever file they came from."""
         digest = hashlib.sha256()
         for name in sorted(self.tensors):
             tensor = np.ascontiguousarray(self.tensors[name])
@@ -82,7 +109,8 @@ class Network:
         return digest.hexdigest()
 
     def model(self, graph: str) -> bytes:
-        """Returns a complete ONNX model: "encoder", one of `GRAPHS`."""
-        entry = graph_manifest()["models"][self.name][graph]
+        """Returns a complete ONNX model: one of `GRAPHS`, or a decoder that `decoder` names."""
+        entry = graph_manifest()["models"][self.card.name][graph.removeprefix(OFFICIAL)]
         packed = resources.files("promptseg.models.graphs").joinpath(entry["file"]).read_bytes()
-        return assemble(gzip.decompress(packed), entry["tensors"], self.tensors)
+        tensors = self.answering if graph in ("decoder", "mask_decoder") else self.tensors
+        return assemble(gzip.decompress(packed), entry["tensors"], tensors)

@@ -31,12 +31,14 @@ class OnnxRuntime:
         """Embeds normalised, padded pictures; see `Runtime.encode`."""
         return self._run("encoder", {"image": image})[0]
 
-    def decode(self, embedding: Float32, inputs: DecoderInputs) -> DecoderOutputs:
+    def decode(self, embedding: Float32, inputs: DecoderInputs, *, official: bool = False) -> DecoderOutputs:
         """Decodes prompts on one picture; see `Runtime.decode`."""
         feeds = {"features": embedding, "points": inputs.points, "labels": inputs.labels}
-        if inputs.mask_logits is None:
-            return DecoderOutputs(*self._run("decoder", feeds))
-        return DecoderOutputs(*self._run("mask_decoder", {**feeds, "mask_logits": inputs.mask_logits}))
+        if inputs.mask_logits is not None:
+            feeds["mask_logits"] = inputs.mask_logits
+        return DecoderOutputs(
+            *self._run(self._network.decoder(inputs.mask_logits is not None, official), feeds)
+        )
 
     def view(self, embedding: Float32, resized: Size) -> ScoutView:
         """Prepares an embedding for `scout`; see `Runtime.view`."""

@@ -44,18 +44,18 @@ class OpenVinoRuntime:
         """Embeds normalised, padded pictures; see `Runtime.encode`."""
         return np.concatenate([self._run("encoder", {"image": one[None]})[0] for one in image])
 
-    def decode(self, embedding: Float32, inputs: DecoderInputs) -> DecoderOutputs:
+    def decode(self, embedding: Float32, inputs: DecoderInputs, *, official: bool = False) -> DecoderOutputs:
         """Decodes prompts on one picture; see `Runtime.decode`.
 
         One object at a time: the graphs are compiled for one, and larger batches are not faster on a CPU.
         """
         parts: list[list[Float32]] = []
+        graph = self._network.decoder(inputs.mask_logits is not None, official)
         for row in range(len(inputs.labels)):
             one = slice(row, row + 1)
             feeds = {"features": embedding, "points": inputs.points[one], "labels": inputs.labels[one]}
-            graph = "decoder"
             if inputs.mask_logits is not None:
-                graph, feeds["mask_logits"] = "mask_decoder", inputs.mask_logits[one]
+                feeds["mask_logits"] = inputs.mask_logits[one]
             parts.append(self._run(graph, feeds))
         logits, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
         return DecoderOutputs(logits, scores)

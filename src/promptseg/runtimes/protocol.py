@@ -71,8 +71,11 @@ class Runtime(Protocol):
         """Embeds normalised, padded pictures (I, 3, 1024, 1024) as (I, 256, 64, 64)."""
         ...
 
-    def decode(self, embedding: Float32, inputs: DecoderInputs) -> DecoderOutputs:
-        """Decodes prompts on the embedding (1, 256, 64, 64) of one picture."""
+    def decode(self, embedding: Float32, inputs: DecoderInputs, *, official: bool = False) -> DecoderOutputs:
+        """Decodes prompts on the embedding (1, 256, 64, 64) of one picture.
+
+        `official` asks the checkpoint's own decoder where the model has another one for prompts.
+        """
         ...
 
     def view(self, embedding: Float32, resized: Size) -> ScoutView:

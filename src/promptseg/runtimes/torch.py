@@ -38,19 +38,18 @@ class TorchRuntime:
         self.precision = precision
         self._network = network
         self.threads = threads
-        self._model: Any = None
+        self._models: dict[bool, Any] = {}
         self._lock = threading.Lock()
 
     def encode(self, image: Float32) -> Float32:
         """Embeds normalised, padded pictures; see `Runtime.encode`."""
-        return self._call("image_encoder", image)
+        return self._compute(self._loaded().image_encoder, image)
 
-    def decode(self, embedding: Float32, inputs: DecoderInputs) -> DecoderOutputs:
+    def decode(self, embedding: Float32, inputs: DecoderInputs, *, official: bool = False) -> DecoderOutputs:
         """Decodes prompts on one picture; see `Runtime.decode`."""
-        logits, scores = self._call(
-            "predict_masks", embedding, inputs.points, inputs.labels, inputs.mask_logits
-        )
-        return DecoderOutputs(logits, scores)
+        model = self._loaded(answering=not official)
+        prompts = (inputs.points, inputs.labels, inputs.mask_logits)
+        return DecoderOutputs(*self._compute(model.predict_masks, embedding, *prompts))
 
     def view(self, embedding: Float32, resized: Size) -> ScoutView:
         """Prepares an embedding for `scout`; see `Runtime.view`."""
@@ -67,9 +66,6 @@ class TorchRuntime:
             return ScoutAnswer(scores[0], None)
         return ScoutAnswer(scores[0], self._compute(partial(scout.paint, self._loaded()), seen, filters)[0])
 
-    def _call(self, method: str, *arrays: Any) -> Any:
-        return self._compute(getattr(self._loaded(), method), *arrays)
-
     def _compute(self, function: Callable[..., Any], *arrays: Any) -> Any:
         import torch
 
@@ -82,17 +78,21 @@ class TorchRuntime:
             return tuple(part.float().cpu().numpy() for part in result)
         return result.float().cpu().numpy()
 
-    def _loaded(self) -> Any:
+    def _loaded(self, *, answering: bool = False) -> Any:
+        """Returns the checkpoint's network, or the one that answers prompts; they share the encoder."""
         import torch
 
         from promptseg.models.sam.checkpoint import load_state_dict
         from promptseg.models.sam.sam import build_sam
 
+        own = answering and bool(self._network.clicks)
         with self._lock:
-            if self._model is None:
+            if own not in self._models:
                 if self._device.type == "cpu":
                     torch.set_num_threads(self.threads)
-                model = build_sam(self._network.name)
-                load_state_dict(model, self._network.tensors)
-                self._model = model.eval().to(self._device)
-            return self._model
+                model = build_sam(self._network.card.name)
+                load_state_dict(model, self._network.answering if own else self._network.tensors)
+                if (not own) in self._models:
+                    model.image_encoder = self._models[not own].image_encoder
+                self._models[own] = model.eval().to(self._device)
+            return self._models[own]

@@ -119,8 +119,13 @@ def segment(
     )
 
 
-def decode(runtime: Runtime, embedded: EmbeddedImage, objects: Sequence[EncodedObject]) -> list[Candidates]:
-    """Decodes encoded objects, those with and those without a mask prompt apart, in bounded batches."""
+def decode(
+    runtime: Runtime, embedded: EmbeddedImage, objects: Sequence[EncodedObject], *, official: bool = False
+) -> list[Candidates]:
+    """Decodes encoded objects, those with and those without a mask prompt apart, in bounded batches.
+
+    `official` asks the checkpoint's own decoder; see `Runtime.decode`.
+    """
     out: dict[int, Candidates] = {}
     for masked in (False, True):
         rows = [row for row, item in enumerate(objects) if (item.mask_logits is not None) == masked]
@@ -128,7 +133,9 @@ def decode(runtime: Runtime, embedded: EmbeddedImage, objects: Sequence[EncodedO
             chunk = rows[start : start + CHUNK]
             points, labels = pad_objects([objects[row] for row in chunk])
             logits = np.stack([objects[row].mask_logits for row in chunk])[:, None] if masked else None  # type: ignore[arg-type]
-            result = runtime.decode(embedded.features, DecoderInputs(points, labels, logits))
+            result = runtime.decode(
+                embedded.features, DecoderInputs(points, labels, logits), official=official
+            )
             for position, row in enumerate(chunk):
                 out[row] = Candidates(result.logits[position], result.scores[position])
     return [out[row] for row in range(len(objects))]

@@ -35,7 +35,8 @@ class Segmenter(Semantics):
         model: a name of the registry (`promptseg models`): "mobile-sam" is embedded; "sam-vit-b", "sam-vit-l" and
             "sam-vit-h" load downloaded or given weights. With "seem-focal-t" and its like a `SeemSegmenter` is made,
             which also takes words and references and knows classes (docs/seem.md).
-        weights: a safetensors checkpoint with the official tensor names.
+        weights: a safetensors checkpoint with the official tensor names; one of the decoder alone (docs/training.md)
+            answers prompts, while automatic masks keep to the model's own decoder.
         runtime: "auto", "onnx", "openvino" or "torch".
         precision: "auto", "float32" or "bfloat16".
         device: "cpu", or for torch "cuda" or "mps".

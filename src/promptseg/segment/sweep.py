@@ -166,7 +166,7 @@ def _answers(
     places = np.zeros((len(chunk), 2, 2), np.float32)
     places[:, 0] = embedded.frame.to_model(points[chunk])
     labels = np.tile(np.array([LABEL_POSITIVE, LABEL_PAD]), (len(chunk), 1))
-    result = runtime.decode(embedded.features, DecoderInputs(places, labels))
+    result = runtime.decode(embedded.features, DecoderInputs(places, labels), official=True)
     yield from zip(chunk, result.logits[:, 1:], result.scores[:, 1:], strict=True)
 
 

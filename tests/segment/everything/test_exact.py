@@ -28,7 +28,7 @@ class Answers:
     def encode(self, image):
         return np.zeros((1, 256, 64, 64), np.float32)
 
-    def decode(self, embedding, inputs):
+    def decode(self, embedding, inputs, *, official=False):
         self.largest_batch = max(self.largest_batch, len(inputs.labels))
         logits = np.full((len(inputs.labels), 4, 256, 256), -20, np.float32)
         logits[:, 0] = 20  # the single-mask output fills everything and has the best score; it is never used

@@ -66,7 +66,7 @@ def _decode(
     tokens = np.zeros((len(points), 2, 2), np.float32)
     tokens[:, 0] = part.frame.to_model(points)
     labels = np.tile(np.array([LABEL_POSITIVE, LABEL_PAD], np.int64), (len(points), 1))
-    answer = runtime.decode(part.features, DecoderInputs(tokens, labels))
+    answer = runtime.decode(part.features, DecoderInputs(tokens, labels), official=True)
     x, y = crop.box[:2]
     least_score = np.float32(options.pred_iou_thresh or -np.inf)  # 0 switches a filter off
     least_stability = np.float32(options.stability_score_thresh)

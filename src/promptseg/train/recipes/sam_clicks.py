@@ -1,0 +1,81 @@
+"""A decoder for clicks: MobileSAM's, trained on its own encoder and on pictures of many kinds."""
+
+from pathlib import Path
+
+from promptseg.errors import InputError
+from promptseg.evaluate.datasets import open_dataset
+from promptseg.models.network import DECODER, Network
+from promptseg.runtimes.factory import create_runtime
+from promptseg.train import pictures
+from promptseg.train.config import TrainConfig
+from promptseg.train.dialogue import SamDialogue, Talk
+from promptseg.train.recipes.sam_finetune import rate_of, say
+from promptseg.train.sam_weights import changed_writer, trainable
+from promptseg.train.task import Recipe
+
+MIXTURE: dict[str, tuple[float, int, int, int]] = {
+    "coco": (0.40, 150, 8, 300),
+    "voc": (0.25, 130, 3, 400),
+    "ccp": (0.20, 80, 6, 400),
+    "nuclei": (0.15, 50, 8, 60),
+}
+"""Folders of the data: weight, pictures, objects of a picture, smallest object in pixels."""
+
+
+def sam_clicks(data: Path, *, cache: str | None = None, objects: int = 4, held: float = 0.1) -> Recipe:
+    """Trains a decoder for prompts on the embedded model (the image encoder stays as it is).
+
+    MobileSAM kept the decoder that was trained with SAM's largest encoder. Here it learns from the small encoder's
+    embeddings, and its scores learn to choose among the three masks of a first click. The written file holds the
+    decoder alone: with `--weights` it answers prompts, and automatic masks keep to the embedded decoder.
+
+    Args:
+        data: a folder with the folders of `MIXTURE`.
+        cache: folder for the prepared pictures; by default `.promptseg-train` in the folder of the data.
+        objects: of one picture in a batch.
+        held: share of the pictures that is not trained on, to measure.
+
+    Raises:
+        InputError: a folder is missing.
+        FormatError: the data cannot be read.
+    """
+    missing = [name for name in MIXTURE if not (data / name).is_dir()]
+    if missing:
+        raise InputError(f"{data} lacks {', '.join(missing)}; this recipe trains on {', '.join(MIXTURE)}.")
+    network = Network.load("mobile-sam")
+    runtime = create_runtime(network)
+    folder = Path(cache) if cache else data / ".promptseg-train"
+    groups: list[tuple[float, list[Path]]] = []
+    measured: list[Path] = []
+    for name, (weight, count, most, least) in MIXTURE.items():
+        paths = pictures.prepare(
+            open_dataset(data / name, min_area=least),
+            folder,
+            runtime,
+            name=name,
+            objects=most,
+            pictures=count,
+            progress=say(f"embedding {name}"),
+        )
+        learned, kept = pictures.split(paths, held)
+        groups.append((weight, learned))
+        measured += kept
+    sam = trainable(network, DECODER)
+    config = TrainConfig(
+        steps=400,
+        learning_rate=1e-4,
+        warmup=20,
+        weight_decay=0.01,
+        clip=1.0,
+        ema=0.99,
+        accumulate=3,
+        save_every=20,
+    )
+    note = "sam-clicks on " + ", ".join(MIXTURE)
+    return Recipe(
+        name="sam-clicks",
+        task=SamDialogue(sam, groups, measured, Talk(objects=objects)),
+        config=config,
+        write=changed_writer(sam, DECODER, note),
+        rates=rate_of,
+    )
