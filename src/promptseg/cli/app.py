@@ -27,7 +27,7 @@ app.command("panoptic")(classes.panoptic)
 app.command("label")(classes.label)
 app.command("embed")(embed.embed)
 app.command("export")(export.export)
-app.add_typer(evaluate.evaluate_app, name="evaluate")
+app.command("evaluate")(evaluate.evaluate)
 app.add_typer(models_app, name="models")
 
 
