@@ -23,7 +23,9 @@ _OWN = {
 
 
 def evaluate(
-    task: Annotated[str | None, typer.Argument(help="What to measure; without it, all tasks are listed.")] = None,
+    task: Annotated[
+        str | None, typer.Argument(help="What to measure; without it, all tasks are listed.")
+    ] = None,
     dataset: Annotated[
         Path | None, typer.Argument(help="A folder in a known layout (docs/evaluate.md lists them).")
     ] = None,
@@ -40,24 +42,38 @@ def evaluate(
         int | None, typer.Option(help="At most so many objects (or pictures, videos), evenly strided.")
     ] = None,
     min_area: Annotated[int | None, typer.Option(help="Leave smaller objects out (pixels).")] = None,
-    layout: Annotated[str | None, typer.Option(help="The dataset's layout, where it is not recognised.")] = None,
-    split: Annotated[str | None, typer.Option(help="The part of the dataset; default: the validation part.")] = None,
+    layout: Annotated[
+        str | None, typer.Option(help="The dataset's layout, where it is not recognised.")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="The part of the dataset; default: the validation part.")
+    ] = None,
     by: Annotated[
         list[str] | None,
-        typer.Option("--by", help="Also split the results by this column, such as class or size.", metavar="COLUMN"),
+        typer.Option(
+            "--by", help="Also split the results by this column, such as class or size.", metavar="COLUMN"
+        ),
     ] = None,
     metadata: Annotated[
         Path | None,
-        typer.Option(help="CSV file with a column picture, perhaps object, and columns for --by.", metavar="FILE"),
+        typer.Option(
+            help="CSV file with a column picture, perhaps object, and columns for --by.", metavar="FILE"
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of all that is drawn at random.")] = 0,
     workers: Annotated[int, typer.Option(help="Processes that share the pictures.")] = 1,
     way: Annotated[
         list[str] | None,
-        typer.Option("--way", help="everything: fast, exact, proposals; video: box, reference.", metavar="WAY"),
+        typer.Option(
+            "--way", help="everything: fast, exact, proposals; video: box, reference.", metavar="WAY"
+        ),
     ] = None,
-    clicks: Annotated[int | None, typer.Option(help="clicks: the most clicks per object; default 20.")] = None,
-    thresholds: Annotated[int | None, typer.Option(help="edges: thresholds on the curve; default 33.")] = None,
+    clicks: Annotated[
+        int | None, typer.Option(help="clicks: the most clicks per object; default 20.")
+    ] = None,
+    thresholds: Annotated[
+        int | None, typer.Option(help="edges: thresholds on the curve; default 33.")
+    ] = None,
     points_per_side: Annotated[int, typer.Option(help="edges: points along each side of our grid.")] = 16,
     sentences: Annotated[
         str | None, typer.Option(help="referring: first (as SEEM's evaluation) or all sentences.")
@@ -68,7 +84,9 @@ def evaluate(
     protocol: Annotated[str | None, typer.Option(help="boxes, instances: coco or lvis.")] = None,
     detections: Annotated[
         Path | None,
-        typer.Option(help="boxes: a COCO results file of boxes to prompt with, instead of true boxes.", metavar="FILE"),
+        typer.Option(
+            help="boxes: a COCO results file of boxes to prompt with, instead of true boxes.", metavar="FILE"
+        ),
     ] = None,
     peer: Annotated[
         list[str] | None,
@@ -84,7 +102,9 @@ def evaluate(
     peer_weights: Annotated[str | None, typer.Option(help="The peers' checkpoint.", metavar="FILE")] = None,
     peer_command: Annotated[
         list[str] | None,
-        typer.Option(help="A program of your own that answers JSON lines (docs/evaluate.md).", metavar="COMMAND"),
+        typer.Option(
+            help="A program of your own that answers JSON lines (docs/evaluate.md).", metavar="COMMAND"
+        ),
     ] = None,
     no_recipe: Annotated[bool, typer.Option("--no-recipe", help="Leave SAM's official recipe out.")] = False,
     model: options.Model = "mobile-sam",

@@ -1,7 +1,7 @@
 """Measures segmenters on labelled pictures by the papers' protocols. Needs the extra `promptseg[evaluate]`.
 
-A `Task` (clicks, boxes, panoptic, ...) judges contestants on a dataset: `run` keeps their answers, `summarise` turns them
-into measures with intervals, `write_report` into files. See docs/evaluate.md.
+A `Task` (clicks, boxes, panoptic, ...) judges contestants on a dataset: `run` keeps their answers, `summarise` turns
+them into measures with intervals, `write_report` into files. See docs/evaluate.md.
 """
 
 from promptseg.evaluate.catalogue import TASKS, make_task

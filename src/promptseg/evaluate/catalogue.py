@@ -4,13 +4,30 @@ from dataclasses import fields
 from typing import Any
 
 from promptseg.errors import InputError
+from promptseg.evaluate.tasks.boxes import Boxes
 from promptseg.evaluate.tasks.clicks import Clicks
 from promptseg.evaluate.tasks.edges import Edges
 from promptseg.evaluate.tasks.everything import Everything
+from promptseg.evaluate.tasks.instances import Instances
+from promptseg.evaluate.tasks.labels import Labels
+from promptseg.evaluate.tasks.latency import Latency
+from promptseg.evaluate.tasks.panoptic import Panoptic
 from promptseg.evaluate.tasks.point import Point
+from promptseg.evaluate.tasks.reference import ByReference
+from promptseg.evaluate.tasks.referring import Referring
+from promptseg.evaluate.tasks.semantic import Semantic
 from promptseg.evaluate.tasks.task import Task
+from promptseg.evaluate.tasks.text import Text
+from promptseg.evaluate.tasks.video import Video
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (Clicks, Point, Everything, Edges)}
+TASKS: dict[str, type[Task]] = {
+    task.name: task
+    for task in (
+        *(Clicks, Point, Boxes, Everything, Edges),
+        *(Semantic, Panoptic, Instances, Referring, Text, ByReference, Labels),
+        *(Video, Latency),
+    )
+}
 """The protocols, in the order in which help lists them."""
 
 

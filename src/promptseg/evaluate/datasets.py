@@ -14,7 +14,9 @@ SEMANTIC_MIN_AREA = 400
 """Connected regions of a class below this many pixels are crumbs of labelling, not objects."""
 
 KNOWN = (
-    Layout("refcoco", "phrases", "refs(unc).p or .json + instances.json + COCO train2014", refcoco.find_refcoco),
+    Layout(
+        "refcoco", "phrases", "refs(unc).p or .json + instances.json + COCO train2014", refcoco.find_refcoco
+    ),
     Layout("lvis", "objects", "lvis_v1_<split>.json + COCO pictures", coco.find_lvis),
     Layout(
         "coco",
@@ -23,12 +25,18 @@ KNOWN = (
         coco.find_instances,
     ),
     Layout(
-        "davis", "objects", "JPEGImages/480p + Annotations/480p (every object of every frame)", davis.find_objects
+        "davis",
+        "objects",
+        "JPEGImages/480p + Annotations/480p (every object of every frame)",
+        davis.find_objects,
     ),
     Layout("voc", "objects", "JPEGImages/ + SegmentationObject/ (PASCAL VOC)", voc.find_voc),
     Layout("sbd", "objects", "img/ + inst/*.mat (SBD)", voc.find_sbd),
     Layout(
-        "ade20k", "objects", "images/<split>/ + annotations_instance/<split>/ (ADE20K)", scenes.find_ade20k_objects
+        "ade20k",
+        "objects",
+        "images/<split>/ + annotations_instance/<split>/ (ADE20K)",
+        scenes.find_ade20k_objects,
     ),
     Layout(
         "masks",
@@ -42,21 +50,55 @@ KNOWN = (
         "images/ + labels/*.png with classes.json (class numbers; 0 background, 255 ignored)",
         plain.find_regions,
     ),
-    Layout("yolo", "objects", "images/ + labels/*.txt with data.yaml (YOLO segmentation)", annotated.find_yolo),
-    Layout("instances", "objects", "images/ + instances/*.png (object numbers, 0 background)", plain.find_instances),
+    Layout(
+        "yolo", "objects", "images/ + labels/*.txt with data.yaml (YOLO segmentation)", annotated.find_yolo
+    ),
+    Layout(
+        "instances",
+        "objects",
+        "images/ + instances/*.png (object numbers, 0 background)",
+        plain.find_instances,
+    ),
     Layout("sa1b", "objects", "sa_<number>.jpg + sa_<number>.json (SA-1B)", annotated.find_sa1b),
     Layout("labelme", "objects", "pictures + labelme JSON files", annotated.find_labelme),
     Layout(
-        "folder", "objects", "pictures beside their masks: cat.jpg + cat.png, or cat.jpg + cat_mask.png", plain.find_folder
+        "named",
+        "objects",
+        "images/ + labels.json (file to class; the whole picture is the object)",
+        plain.find_named,
     ),
-    Layout("coco", "semantic", "panoptic.json + panoptic/, or annotations/panoptic_<split>.json", coco.find_panoptic),
+    Layout(
+        "folder",
+        "objects",
+        "pictures beside their masks: cat.jpg + cat.png, or cat.jpg + cat_mask.png",
+        plain.find_folder,
+    ),
+    Layout(
+        "coco",
+        "semantic",
+        "panoptic.json + panoptic/, or annotations/panoptic_<split>.json",
+        coco.find_panoptic,
+    ),
     Layout("voc", "semantic", "JPEGImages/ + SegmentationClass/ (PASCAL VOC)", voc.find_voc_classes),
     Layout(
-        "ade20k", "semantic", "images/<split>/ + annotations/<split>/ + objectInfo150.txt (ADE20K)", scenes.find_ade20k
+        "ade20k",
+        "semantic",
+        "images/<split>/ + annotations/<split>/ + objectInfo150.txt (ADE20K)",
+        scenes.find_ade20k,
     ),
     Layout("labels", "semantic", "images/ + labels/*.png with classes.json", plain.find_labels),
-    Layout("coco", "panoptic", "panoptic.json + panoptic/, or annotations/panoptic_<split>.json", coco.find_panoptic),
-    Layout("bsds500", "outlines", "images/ + truth/*.npz, or images/test + groundTruth/test/*.mat", outlines.find_bsds),
+    Layout(
+        "coco",
+        "panoptic",
+        "panoptic.json + panoptic/, or annotations/panoptic_<split>.json",
+        coco.find_panoptic,
+    ),
+    Layout(
+        "bsds500",
+        "outlines",
+        "images/ + truth/*.npz, or images/test + groundTruth/test/*.mat",
+        outlines.find_bsds,
+    ),
     Layout(
         "davis",
         "frames",

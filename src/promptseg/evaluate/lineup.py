@@ -61,8 +61,12 @@ class Lineup:
         for way in self.ways:
             if way not in known:
                 raise InputError(
-                    f"Unknown way {way!r}: " + (f"expected one of {', '.join(known)}." if known else
-                    f"{self.task} has no --way; everything and video have.")
+                    f"Unknown way {way!r}: "
+                    + (
+                        f"expected one of {', '.join(known)}."
+                        if known
+                        else f"{self.task} has no --way; everything and video have."
+                    )
                 )
 
     def __call__(self) -> list[Contestant]:

@@ -118,7 +118,9 @@ def read(measure: Measure, first: Measure | None = None, *, seed: int = 0, round
     difference = None
     if first is not None:
         if (measure.counts is None) != (first.counts is None) or (
-            measure.counts is not None and first.counts is not None and len(measure.counts) != len(first.counts)
+            measure.counts is not None
+            and first.counts is not None
+            and len(measure.counts) != len(first.counts)
         ):
             raise InputError(f"{measure.name} of two contestants is over different pictures.")
         difference = _interval(measure.value - first.value, own, _values(first, seed, rounds))

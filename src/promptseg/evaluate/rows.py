@@ -84,9 +84,7 @@ class Answer:
         return {
             "unit": self.unit,
             "rows": [row.to_json() for row in self.rows],
-            "seconds": {
-                step: [round(value, 6) for value in values] for step, values in self.seconds.items()
-            },
+            "seconds": {step: [round(value, 6) for value in values] for step, values in self.seconds.items()},
             "peak_memory": self.peak_memory,
         }
 

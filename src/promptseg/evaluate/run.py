@@ -213,6 +213,7 @@ def _facts(task: Task, scene: Scene, contestant: Contestant) -> dict[str, Any]:
             for target in sample.targets
         ],
         "seed": scene.seed,
+        "more": task.facts(scene),
     }
 
 

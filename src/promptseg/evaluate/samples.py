@@ -212,9 +212,7 @@ def _informed(sample: Sample, columns: Mapping[str, Metadata]) -> Sample:
         replace(target, metadata={**target.metadata, **columns.get(f"{sample.name}/{target.name}", {})})
         for target in sample.targets
     )
-    return replace(
-        sample, targets=targets, metadata={**sample.metadata, **columns.get(sample.name, {})}
-    )
+    return replace(sample, targets=targets, metadata={**sample.metadata, **columns.get(sample.name, {})})
 
 
 def require_ndimage() -> Any:

@@ -144,9 +144,7 @@ def _slices(run: Run, rows: Sequence[tuple[Row, ...]], name: str) -> list[Slice]
             continue
         outcomes = [run.task.sum_up(run.dataset, part) for part in parts]
         results = _results(run, outcomes, [()] * len(parts), [()] * len(parts))
-        slices.append(
-            Slice(column=name, value=value, rows=len(parts[0]), pictures=pictures, results=results)
-        )
+        slices.append(Slice(column=name, value=value, rows=len(parts[0]), pictures=pictures, results=results))
     return slices
 
 

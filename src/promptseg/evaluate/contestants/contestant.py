@@ -44,6 +44,7 @@ class Contestant:
         settings: what else decides about its results; stored answers of other settings are not used again.
         abilities: keys of `ABILITIES`.
         clock: where the time of each step goes; the frame puts a new one there for each unit.
+        warm: whether it has answered before, which matters to who measures times.
     """
 
     name: str = "nobody"
@@ -52,6 +53,7 @@ class Contestant:
 
     def __init__(self) -> None:
         self.clock = Clock()
+        self.warm = False
 
     def start(self, image: Image) -> None:
         """Begins a new picture."""

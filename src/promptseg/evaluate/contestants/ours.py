@@ -141,7 +141,7 @@ class Ours(Contestant):
 
     def phrases(self, phrases: Sequence[str], *, together: bool = False) -> Segments:
         """Returns one mask per phrase."""
-        options = {"together": True} if together else {}
+        options: dict[str, Any] = {"together": True} if together else {}
         return self._segmenter.segment(self._seen, [[Text(phrase)] for phrase in phrases], **options)
 
     def matches(self, phrase: str) -> Segments:
@@ -206,9 +206,7 @@ class OfficialRecipe(Ours):
     def point(self, x: float, y: float) -> Segments:
         """Returns the best-scored of three masks, then all three."""
         embedded = self._official
-        (found,) = decode(
-            self._segmenter.runtime, embedded, [encode_object((Point(x, y),), embedded.frame)]
-        )
+        (found,) = decode(self._segmenter.runtime, embedded, [encode_object((Point(x, y),), embedded.frame)])
         order = [found.best_of_three(), 1, 2, 3]
         return Segments(
             embedded.image.size,

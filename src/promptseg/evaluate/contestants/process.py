@@ -81,7 +81,9 @@ class Peer(Contestant):
         try:
             hello = self._ask("hello", protocol=PROTOCOL, threads=threads)
             if int(hello.get("protocol", 0)) != PROTOCOL:
-                raise InputError(f"The peer {self.name} does not speak protocol {PROTOCOL}: {str(hello)[:120]}.")
+                raise InputError(
+                    f"The peer {self.name} does not speak protocol {PROTOCOL}: {str(hello)[:120]}."
+                )
             self.name = peer.name or str(hello["name"])
             self.settings = str(hello.get("settings", ""))
             self.abilities = frozenset(map(str, hello["abilities"])) & ABILITIES.keys()
@@ -94,7 +96,9 @@ class Peer(Contestant):
     def start(self, image: Image) -> None:
         """Hands over a new picture as a PNG file."""
         self._image = image
-        self._ask("picture", path=self._write(image, "picture"), width=image.size.width, height=image.size.height)
+        self._ask(
+            "picture", path=self._write(image, "picture"), width=image.size.width, height=image.size.height
+        )
 
     def begin(self) -> None:
         """Begins a new object."""
@@ -122,8 +126,12 @@ class Peer(Contestant):
             with PIL.open(io.BytesIO(base64.b64decode(self._ask("edges")["png"], validate=True))) as picture:
                 values = np.asarray(picture)
         except (KeyError, ValueError, OSError) as error:
-            raise InputError(f"{self.name} answered with an edge map that cannot be read: {error}.") from error
-        return (values / (65535 if values.dtype == np.uint16 or values.max(initial=0) > 255 else 255)).astype(np.float32)
+            raise InputError(
+                f"{self.name} answered with an edge map that cannot be read: {error}."
+            ) from error
+        return (values / (65535 if values.dtype == np.uint16 or values.max(initial=0) > 255 else 255)).astype(
+            np.float32
+        )
 
     def semantic(self, vocabulary: Vocabulary) -> PanopticSegments:
         """Gives every pixel a class."""
@@ -199,7 +207,9 @@ class Peer(Contestant):
         except (BrokenPipeError, ValueError):
             line = ""
         except queue.Empty:
-            raise InputError(f"{self.name} did not answer {operation!r} within {self._patience:g} s.") from None
+            raise InputError(
+                f"{self.name} did not answer {operation!r} within {self._patience:g} s."
+            ) from None
         if not line:
             raise InputError(f"{self.name} ended while it was asked {operation!r}: {self._last_words()}")
         try:
@@ -207,7 +217,9 @@ class Peer(Contestant):
         except ValueError as error:
             raise InputError(f"{self.name} answered {operation!r} with no JSON: {line[:120]!r}.") from error
         if not isinstance(answer, dict):
-            raise InputError(f"{self.name} answered {operation!r} with {line[:120]!r}, an object is expected.")
+            raise InputError(
+                f"{self.name} answered {operation!r} with {line[:120]!r}, an object is expected."
+            )
         if "error" in answer:
             raise InputError(f"{self.name} could not do {operation!r}: {str(answer['error'])[:300]}")
         if isinstance(answer.get("seconds"), int | float):

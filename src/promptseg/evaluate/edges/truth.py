@@ -58,7 +58,9 @@ def open_edge_dataset(path: str | os.PathLike[str], *, limit: int | None = None)
         raise InputError(f"The limit of pictures must be at least 1, got {limit}.")
     samples = find_outlines(root)
     if samples is None:
-        raise FormatError(f"{root} holds no outlines to compare edges with. Layouts that are read: {_LAYOUTS}.")
+        raise FormatError(
+            f"{root} holds no outlines to compare edges with. Layouts that are read: {_LAYOUTS}."
+        )
     if limit is None or limit >= len(samples):
         return samples
     return tuple(samples[position * len(samples) // limit] for position in range(limit))

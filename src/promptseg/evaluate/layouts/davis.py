@@ -73,9 +73,7 @@ def _split(base: Path, split: str | None) -> frozenset[str] | None:
 
 
 def _listed(samples: tuple[Sample, ...], videos: frozenset[str] | None) -> tuple[Sample, ...]:
-    return tuple(
-        sample for sample in samples if videos is None or sample.name.split("/")[0] in videos
-    )
+    return tuple(sample for sample in samples if videos is None or sample.name.split("/")[0] in videos)
 
 
 def _videos(pictures: Path, labels: Path, videos: frozenset[str] | None) -> tuple[Sample, ...]:

@@ -12,6 +12,4 @@ def find_bsds(root: Path, split: str | None = None) -> Reader | None:
     samples = find_outlines(root, split or "test")
     if samples is None:
         return None
-    return lambda: Content(
-        tuple(Sample(each.picture, each.name, (), outlines=each.read) for each in samples)
-    )
+    return lambda: Content(tuple(Sample(each.picture, each.name, (), outlines=each.read) for each in samples))

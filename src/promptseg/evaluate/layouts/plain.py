@@ -1,11 +1,13 @@
 """Folders whose labels are pictures: foreground masks, class numbers, object numbers; GrabCut and Berkeley too."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.errors import FormatError
 from promptseg.evaluate.layouts.layout import Content, Reader, evenly
 from promptseg.evaluate.layouts.pictures import (
     IGNORED_CLASS,
@@ -14,11 +16,14 @@ from promptseg.evaluate.layouts.pictures import (
     instance_targets,
     pictures_in,
     read_class_names,
+    read_json,
     read_pairs,
     read_values,
     semantic_targets,
 )
-from promptseg.evaluate.samples import UNKNOWN, Sample
+from promptseg.evaluate.samples import UNKNOWN, Sample, Target
+from promptseg.images import Image
+from promptseg.masks.rle import RLE
 
 _MASK_ENDINGS = ("_mask", "-mask", ".mask")
 
@@ -73,7 +78,9 @@ def _read_masks(pictures: Path, labels: Path) -> tuple[Sample, ...]:
     for name, label in pictures_in(labels).items():
         owner = name
         if name not in known:
-            owner = next((name.rpartition(mark)[0] for mark in "#_" if name.rpartition(mark)[0] in known), name)
+            owner = next(
+                (name.rpartition(mark)[0] for mark in "#_" if name.rpartition(mark)[0] in known), name
+            )
         if owner == name:  # the rule of all such folders, with its message
             continue
         samples.setdefault(owner, []).append(label)
@@ -82,18 +89,12 @@ def _read_masks(pictures: Path, labels: Path) -> tuple[Sample, ...]:
     for name, label in pictures_in(labels).items():
         if name in known:
             samples.setdefault(name, []).insert(0, label)
-    return tuple(
-        Sample(known[name], name, _numbered(files)) for name, files in sorted(samples.items())
-    )
+    return tuple(Sample(known[name], name, _numbered(files)) for name, files in sorted(samples.items()))
 
 
-def _numbered(files: list[Path]) -> tuple:  # type: ignore[type-arg]
-    from dataclasses import replace
-
+def _numbered(files: list[Path]) -> tuple[Target, ...]:
     targets = [target for file in files for target in binary_targets(file)]
-    return tuple(
-        replace(target, name=f"object {number}") for number, target in enumerate(targets, start=1)
-    )
+    return tuple(replace(target, name=f"object {number}") for number, target in enumerate(targets, start=1))
 
 
 def _read_regions(root: Path) -> Content:
@@ -147,3 +148,32 @@ def _read_folder(root: Path) -> tuple[Sample, ...]:
     return tuple(
         Sample(picture, stem, binary_targets(mask)) for stem, (picture, mask) in _beside(root).items()
     )
+
+
+def find_named(root: Path, split: str | None = None) -> Reader | None:
+    """Recognises `images/` with `labels.json` (file to class): the whole picture stands for its one object."""
+    del split
+    if not (root / "images").is_dir() or not (root / "labels.json").is_file():
+        return None
+    return lambda: _read_named(root)
+
+
+def _read_named(root: Path) -> Content:
+    record = read_json(root / "labels.json")
+    if not isinstance(record, dict):
+        raise FormatError(
+            f'{root / "labels.json"} must name the class of each file, like {{"a.jpg": "cat"}}.'
+        )
+    names: dict[str, str] = {str(file): str(label) for file, label in record.items()}
+    samples = [
+        Sample(root / "images" / file, Path(file).stem, (_whole(root / "images" / file, label),))
+        for file, label in sorted(names.items())
+    ]
+    return Content(tuple(samples), evenly(tuple(sorted(set(names.values())))))
+
+
+def _whole(path: Path, label: str) -> Target:
+    def fill() -> RLE:
+        return RLE.encode(np.ones(Image.open(path).size, np.bool_))
+
+    return Target(label, 1, fill, label=label)

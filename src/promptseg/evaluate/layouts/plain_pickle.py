@@ -61,15 +61,17 @@ class _Machine:
             _ACTIONS[name](self)
         elif name not in _NOTHING:
             raise FormatError(
-                f"{self.what} is a pickle that holds more than plain lists and dicts ({name}), which is not read because "
-                "it could run any code. Convert it to JSON where you trust it."
+                f"{self.what} is a pickle that holds more than plain lists and dicts ({name}), which is not read "
+                "because it could run any code. Convert it to JSON where you trust it."
             )
         return False
 
     def popped(self) -> list[Any]:
         """Takes everything down to the last mark off the stack."""
-        place = len(self.stack) - 1 - next(
-            number for number, value in enumerate(reversed(self.stack)) if value is _MARK
+        place = (
+            len(self.stack)
+            - 1
+            - next(number for number, value in enumerate(reversed(self.stack)) if value is _MARK)
         )
         values = self.stack[place + 1 :]
         del self.stack[place:]
@@ -135,7 +137,15 @@ def _a(kind: type, value: Any) -> Any:
 _VALUES = frozenset(
     {
         *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
-        *("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"),
+        *(
+            "STRING",
+            "BINSTRING",
+            "SHORT_BINSTRING",
+            "UNICODE",
+            "BINUNICODE",
+            "SHORT_BINUNICODE",
+            "BINUNICODE8",
+        ),
         *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8"),
     }
 )

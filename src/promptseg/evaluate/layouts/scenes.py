@@ -105,7 +105,5 @@ def _targets(path: Path) -> tuple[Target, ...]:
     targets: list[Target] = []
     for number in np.unique(numbers[numbers > 0]).tolist():
         mask = numbers == number
-        targets.append(
-            Target(f"object {number // 256}-{number % 256}", int(mask.sum()), RLE.encode(mask))
-        )
+        targets.append(Target(f"object {number // 256}-{number % 256}", int(mask.sum()), RLE.encode(mask)))
     return tuple(targets)

@@ -17,7 +17,18 @@ Numbers = npt.NDArray[np.int32]
 
 CLASSES = (
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
-    *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
+    *(
+        "diningtable",
+        "dog",
+        "horse",
+        "motorbike",
+        "person",
+        "pottedplant",
+        "sheep",
+        "sofa",
+        "train",
+        "tvmonitor",
+    ),
 )
 """The 20 classes; 0 is background."""
 
@@ -48,8 +59,9 @@ def find_sbd(root: Path, split: str | None = None) -> Reader | None:
 def _voc_root(root: Path, labels: str) -> Path | None:
     places = ("", *_YEARS, *(f"VOCdevkit/{year}" for year in _YEARS))
     found = [
-        root / place for place in places if (root / place / "JPEGImages").is_dir()
-        and any((root / place / labels).glob("*.png"))
+        root / place
+        for place in places
+        if (root / place / "JPEGImages").is_dir() and any((root / place / labels).glob("*.png"))
     ]
     return found[0] if found else None
 
@@ -111,9 +123,7 @@ def _read_classes(base: Path, split: str | None) -> Content:
     labels = base / "SegmentationClass"
     names = _names(base, base / "ImageSets" / "Segmentation", labels, "png", split)
     samples = [
-        Sample(
-            base / "JPEGImages" / f"{name}.jpg", name, (), semantic=_semantic(labels / f"{name}.png")
-        )
+        Sample(base / "JPEGImages" / f"{name}.jpg", name, (), semantic=_semantic(labels / f"{name}.png"))
         for name in names
     ]
     return Content(tuple(samples), evenly(("background", *CLASSES), first=0))
@@ -159,4 +169,3 @@ def _matlab(path: Path) -> tuple[Numbers, list[int]]:
     except Exception as error:  # loadmat lets many kinds of errors out of damaged files
         raise FormatError(f"{path} is not an SBD instance file ({error}).") from error
     return objects, classes
-

@@ -40,7 +40,9 @@ class SamPeer:
         if checkpoint.endswith(".safetensors"):
             tensors = importlib.import_module("safetensors.torch").load_file(checkpoint)
             self._model = registry[model](checkpoint=None)
-            wide = {name: each.float() if each.is_floating_point() else each for name, each in tensors.items()}
+            wide = {
+                name: each.float() if each.is_floating_point() else each for name, each in tensors.items()
+            }
             self._model.load_state_dict(wide)
         else:
             self._model = registry[model](checkpoint=checkpoint)
@@ -50,7 +52,9 @@ class SamPeer:
         self._embedded = False
         self._clicks: list[tuple[float, float, bool]] = []
         self._logits: Any = None
-        self.name = {"segment_anything": "segment-anything", "mobile_sam": "mobilesam-mirror"}.get(module, module)
+        self.name = {"segment_anything": "segment-anything", "mobile_sam": "mobilesam-mirror"}.get(
+            module, module
+        )
         version = getattr(self._torch, "__version__", "")
         self.settings = f"{model}, torch {version}, {os.path.basename(checkpoint)}"
 

@@ -147,7 +147,7 @@ def serve(program: ContestantProgram) -> None:
 
 def main() -> None:
     """Runs the program."""
-    from promptseg.evaluate.contestants.ours import Ours, OfficialRecipe
+    from promptseg.evaluate.contestants.ours import OfficialRecipe, Ours
     from promptseg.segment.segmenter import Segmenter
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])

@@ -43,7 +43,9 @@ class Case:
 
 def cases(rows: Sequence[Row], dataset: Dataset, each: int = EACH) -> list[Case]:
     """Returns pictures of the best, the median and the worst rows; none when rows have no score or no masks."""
-    scored = sorted((row for row in rows if row.score is not None and row.shown), key=lambda row: -(row.score or 0))
+    scored = sorted(
+        (row for row in rows if row.score is not None and row.shown), key=lambda row: -(row.score or 0)
+    )
     if not scored:
         return []
     count = len(scored)
@@ -91,10 +93,14 @@ def draw(image: Image, shown: Mapping[str, Any]) -> PIL.Image:
 
 def _dot(pen: ImageDraw.ImageDraw, x: float, y: float, positive: bool, number: int) -> None:
     radius = 5
-    pen.ellipse(
-        (x - radius, y - radius, x + radius, y + radius), fill=_CLICKS[positive], outline=(0, 0, 0)
+    pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=_CLICKS[positive], outline=(0, 0, 0))
+    pen.text(
+        (x + radius + 1, y - radius - 3),
+        str(number),
+        fill=(255, 255, 255),
+        stroke_width=1,
+        stroke_fill=(0, 0, 0),
     )
-    pen.text((x + radius + 1, y - radius - 3), str(number), fill=(255, 255, 255), stroke_width=1, stroke_fill=(0, 0, 0))
 
 
 def _captioned(picture: PIL.Image, words: str) -> PIL.Image:

@@ -14,18 +14,33 @@ from promptseg.evaluate.tasks.task import Curve
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1100px;padding:0 1rem;color:#111;background:#fff}
-h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}table{border-collapse:collapse;margin:.5rem 0;display:block;overflow-x:auto}
-th,td{padding:.25rem .6rem;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
-th:first-child,td:first-child{text-align:left}thead th{border-bottom:2px solid #999}td small{color:#666}
-.better{color:#047857}.worse{color:#b91c1c}.plots,.cases{display:grid;gap:1rem;grid-template-columns:repeat(auto-fill,minmax(320px,1fr))}
-figure{margin:0}figure img{max-width:100%;border-radius:4px}figcaption{font-size:.8rem;color:#444;overflow-wrap:anywhere}
-svg{width:100%;height:auto}.title{font-size:14px;font-weight:600}.tick{font-size:12px;fill:#444}.axis{fill:none;stroke:#444}
+h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}
+table{border-collapse:collapse;margin:.5rem 0;display:block;overflow-x:auto}
+th,td{padding:.25rem .6rem;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}
+td{font-variant-numeric:tabular-nums}th:first-child,td:first-child{text-align:left}
+thead th{border-bottom:2px solid #999}td small{color:#666}.better{color:#047857}.worse{color:#b91c1c}
+.plots,.cases{display:grid;gap:1rem;grid-template-columns:repeat(auto-fill,minmax(320px,1fr))}
+figure{margin:0}figure img{max-width:100%;border-radius:4px}
+figcaption{font-size:.8rem;color:#444;overflow-wrap:anywhere}svg{width:100%;height:auto}
+.title{font-size:14px;font-weight:600}.tick{font-size:12px;fill:#444}.axis{fill:none;stroke:#444}
 .grid{stroke:#e5e7eb}.caption{color:#444;font-size:.85rem}
-@media(prefers-color-scheme:dark){body{color:#e5e7eb;background:#111827}th,td{border-color:#374151}figcaption,.caption,td small{color:#9ca3af}
-.tick{fill:#9ca3af}.axis{stroke:#9ca3af}.grid{stroke:#1f2937}.title{fill:#e5e7eb}.better{color:#34d399}.worse{color:#f87171}}
+@media(prefers-color-scheme:dark){body{color:#e5e7eb;background:#111827}th,td{border-color:#374151}
+figcaption,.caption,td small{color:#9ca3af}.tick{fill:#9ca3af}.axis{stroke:#9ca3af}.grid{stroke:#1f2937}
+.title{fill:#e5e7eb}.better{color:#34d399}.worse{color:#f87171}}
 """
 
-_LESS_IS_BETTER = ("NoC", "never", "worst drop", "drop", "failures", "s per", "peak memory", "p50", "p90", "p99")
+_LESS_IS_BETTER = (
+    "NoC",
+    "never",
+    "worst drop",
+    "drop",
+    "failures",
+    "s per",
+    "peak memory",
+    "p50",
+    "p90",
+    "p99",
+)
 
 
 def to_html(summary: Summary, origin: Provenance) -> str:
@@ -40,8 +55,8 @@ def to_html(summary: Summary, origin: Provenance) -> str:
         f'<p class="caption">{escape(caption(summary, origin))}</p>',
         _plots(summary.results),
     ]
-    for name in dict.fromkeys(part.column for part in summary.slices):
-        parts.append(_slices(name, summary.slices))
+    columns = dict.fromkeys(part.column for part in summary.slices)
+    parts += [_slices(name, summary.slices) for name in columns]
     parts += [_cases(result, summary) for result in summary.results]
     return "\n".join([*parts, "</body></html>\n"])
 

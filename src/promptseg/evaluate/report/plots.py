@@ -60,7 +60,9 @@ def _axes(x_range: tuple[float, float], y_range: tuple[float, float], curve: Cur
         parts.append(f'<path d="M{_LEFT} {y:.1f}H{right}" class="grid"/>')
         parts.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" class="tick" text-anchor="end">{tick:g}</text>')
     middle = (_LEFT + right) / 2
-    parts.append(f'<text x="{middle}" y="{_HEIGHT - 8}" class="tick" text-anchor="middle">{escape(curve.across)}</text>')
+    parts.append(
+        f'<text x="{middle}" y="{_HEIGHT - 8}" class="tick" text-anchor="middle">{escape(curve.across)}</text>'
+    )
     parts.append(
         f'<text transform="translate(14 {(_TOP + bottom) / 2}) rotate(-90)" class="tick" text-anchor="middle">'
         f"{escape(curve.up)}</text>"
@@ -79,9 +81,7 @@ def _ticks(low: float, high: float) -> list[float]:
     return [round(float(value), 10) for value in np.arange(first, high + step * 1e-6, step)]
 
 
-def _line(
-    number: int, curve: Curve, x_range: tuple[float, float], y_range: tuple[float, float]
-) -> str:
+def _line(number: int, curve: Curve, x_range: tuple[float, float], y_range: tuple[float, float]) -> str:
     points = " ".join(
         f"{_at(x, x_range, _LEFT, _WIDTH - _RIGHT):.1f},{_at(y, y_range, _HEIGHT - _BOTTOM, _TOP):.1f}"
         for x, y in zip(curve.x, curve.y, strict=True)

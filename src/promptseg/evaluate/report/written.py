@@ -23,8 +23,8 @@ def to_table(summary: Summary, origin: Provenance, *, markdown: bool = True) -> 
     Shares are in percent. Brackets hold 95 % confidence intervals.
     """
     parts = [align(_rows(summary.run.dataset.name, summary.results), markdown=markdown)]
-    for name in dict.fromkeys(part.column for part in summary.slices):
-        parts.append(align(_slice_rows(name, summary.slices), markdown=markdown))
+    columns = dict.fromkeys(part.column for part in summary.slices)
+    parts += [align(_slice_rows(name, summary.slices), markdown=markdown) for name in columns]
     return "\n\n".join([*parts, caption(summary, origin)]) + "\n"
 
 

@@ -161,9 +161,7 @@ def per_target(rows: Rows) -> dict[str, Floats]:
 
 def _failures(ious: Floats) -> Sequence[Measure]:
     return [
-        plain(
-            f"failures@{round(threshold * 100)}", float(never_reached(ious, threshold).sum()), "number"
-        )
+        plain(f"failures@{round(threshold * 100)}", float(never_reached(ious, threshold).sum()), "number")
         for threshold in NEVER_THRESHOLDS
     ]
 

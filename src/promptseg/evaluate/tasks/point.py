@@ -1,4 +1,4 @@
-"""A single point: the centre of each object, and a random point in it; the answer given, and the best of all answers."""
+"""A single point: the centre of each object, and a random point in it; the answer, and the best of all answers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ PLACES = ("centre", "random")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point(Task):
-    """One click, as in SAM's zero-shot protocol: "centre" is the pixel deepest inside, "random" any pixel of the object.
+    """One click, as in SAM's zero-shot protocol: "centre" is the pixel deepest inside, "random" any of the object's.
 
     The oracle is the best of the contestant's answers, which tells ambiguity from failure.
     """

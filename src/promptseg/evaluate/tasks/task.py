@@ -5,10 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
+
 from promptseg.evaluate.contestants.contestant import Contestant
 from promptseg.evaluate.measures import Measure
 from promptseg.evaluate.rows import Row
-from promptseg.evaluate.samples import Dataset, Sample, Target
+from promptseg.evaluate.samples import BoolArray, Dataset, Sample, Target
 from promptseg.evaluate.scene import Scene
 
 Truth: TypeAlias = Literal["objects", "phrases", "semantic", "panoptic", "outlines", "frames"]
@@ -86,6 +89,11 @@ class Task(ABC):
     def sum_up(self, dataset: Dataset, rows: Rows) -> Outcome:
         """Turns rows into measures."""
 
+    def facts(self, scene: Scene) -> Mapping[str, Any]:
+        """Returns what else decides about the answers on a unit, plain JSON."""
+        del scene
+        return {}
+
     def starts(self) -> bool:
         """Returns whether the frame shows the picture to the contestant before `judge`."""
         return True
@@ -112,3 +120,19 @@ def known_facts(sample: Sample, target: Target | None = None) -> dict[str, str]:
 def size_name(area: float) -> str:
     """Returns COCO's name for objects of this many pixels."""
     return "small" if area < 32**2 else "medium" if area < 96**2 else "large"
+
+
+def overlap_of(mask: BoolArray, truth: BoolArray, ignore: BoolArray | None) -> tuple[int, int, float]:
+    """Returns shared pixels, pixels of either, and IoU (1 when both are empty), outside the ignored pixels."""
+    shared, union = mask & truth, mask | truth
+    if ignore is not None:
+        shared, union = shared & ~ignore, union & ~ignore
+    both, either = int(np.count_nonzero(shared)), int(np.count_nonzero(union))
+    return both, either, both / either if either else 1.0
+
+
+def per_picture(rows: Rows, names: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Adds numbers of the rows up over each picture, (P, N)."""
+    _, index = np.unique(np.asarray(pictures(rows)), return_inverse=True)
+    sums = [np.bincount(index, weights=np.asarray(column(rows, name), np.float64)) for name in names]
+    return np.stack(sums, axis=1).astype(np.float64)
