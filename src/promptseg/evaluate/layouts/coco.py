@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image as PIL
+from PIL import ImageDraw
 
 from promptseg.errors import FormatError, UnavailableError
 from promptseg.evaluate.layouts.layout import Content, Reader
@@ -17,6 +19,9 @@ from promptseg.formats.png import read_pixels
 from promptseg.geometry import Size
 from promptseg.masks.panoptic import Category
 from promptseg.masks.rle import RLE
+
+_FINER = 5
+"""Slivers are drawn so many times finer to see which pixels they touch."""
 
 INSTANCES_FIELDS = (
     "expected images with id, file_name, height and width; annotations with id, image_id, category_id and "
@@ -167,13 +172,24 @@ def _polygons(identity: object, polygons: list[Any], size: Size) -> Callable[[],
             parts = api.frPyObjects(
                 [[float(value) for value in polygon] for polygon in polygons], size.height, size.width
             )
-            return RLE.from_coco(api.merge(parts))
+            filled = RLE.from_coco(api.merge(parts))
+            # A sliver may have no pixel by that rule; it then has the pixels that it touches.
+            return filled if filled.area else _touched(polygons, size)
         except (TypeError, ValueError, IndexError) as error:
             raise FormatError(
                 f"Annotation {identity} has a polygon that cannot be drawn: {error}."
             ) from error
 
     return fill
+
+
+def _touched(polygons: list[Any], size: Size) -> RLE:
+    canvas = PIL.new("1", (size.width * _FINER, size.height * _FINER))
+    draw = ImageDraw.Draw(canvas)
+    for polygon in polygons:
+        draw.polygon([float(value) * _FINER - 0.5 for value in polygon], fill=1)
+    fine = np.asarray(canvas, bool).reshape(size.height, _FINER, size.width, _FINER)
+    return RLE.encode(np.asarray(fine.any(axis=(1, 3))))
 
 
 def require_coco() -> Any:

@@ -78,9 +78,9 @@ class Clicks(Task):
                 prediction = contestant.click(float(click.x), float(click.y), click.positive)
             _check(contestant, prediction, truth)
             clicked.append((click.x, click.y, click.positive))
-            ious.append(iou(prediction, truth, ignore))
+            ious.append(float(iou(prediction, truth, ignore)))
             if len(ious) in BOUNDARY_CLICKS:
-                boundary[len(ious)] = boundary_iou(prediction, truth, ignore)
+                boundary[len(ious)] = round(float(boundary_iou(prediction, truth, ignore)), 6)
             if len(ious) <= SHOWN_CLICK:
                 shown = prediction
         if len(ious) < self.clicks:  # perfect
