@@ -161,7 +161,7 @@ def test_lvis_rules(seed, tmp_path):
 
 
 def test_nothing_found_and_nothing_to_find(tmp_path):
-    dataset, detections = random_case(0, tmp_path)
+    dataset, _ = random_case(0, tmp_path)
     assert average_precision(dataset, []).values["AP"] == 0
     empty = Dataset("d", "coco", (Sample(picture(tmp_path / "a.png"), "a", ()),), dataset.categories)
     assert np.isnan(average_precision(empty, []).values["AP"])

@@ -85,7 +85,7 @@ def test_peers_that_are_none(toy):
         toy("shy")
     with pytest.raises(InputError, match="'/no/such/program' cannot be started"):
         Peer(PeerCommand(command=("/no/such/program",)), 1)
-    with pytest.raises(InputError, match="ended while it was asked 'hello': .*unknown peer 'magic'"):
+    with pytest.raises(InputError, match=r"ended while it was asked 'hello': .*unknown peer 'magic'"):
         Peer(PeerCommand(command=(sys.executable, str(PROGRAM), "magic")), 1)
     peer = toy()
     peer.start(PICTURE)

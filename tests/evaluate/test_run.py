@@ -119,7 +119,7 @@ def test_rows_and_answers_come_back():
         {"unit": "p", "rows": [{}], "seconds": {}, "peak_memory": None},
         {"unit": "p", "rows": 3},
     ):
-        with pytest.raises(FormatError, match="no (row|answer) of an evaluation"):
+        with pytest.raises(FormatError, match=r"no (row|answer) of an evaluation"):
             Answer.from_json(wrong)
 
 

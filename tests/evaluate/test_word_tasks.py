@@ -1,4 +1,4 @@
-"""Points, boxes, phrases, words, references, names, instances: answers given by doubles, measures worked out by hand."""
+"""Points, boxes, phrases, words, references, names, instances: doubles answer, measures are worked out by hand."""
 
 import json
 
@@ -114,7 +114,7 @@ def test_detected_boxes(tmp_path):
 
 
 def test_boxes_need_as_many_answers(labelled):
-    with pytest.raises(InputError, match="lazy answered with 1 masks .* expected 2 masks"):
+    with pytest.raises(InputError, match=r"lazy answered with 1 masks .* expected 2 masks"):
         run(Boxes(), labelled, [Answering("lazy", boxes=segments(BALL))])
 
 
