@@ -4,8 +4,8 @@
 
 Every job is one `promptseg evaluate` command, named above its table; its answers are kept in the output folder, so that
 a run that was stopped goes on where it was, and a second run costs nothing. Limits are chosen for two slow cores; with
-`--full` there are none. The peer's environment needs torch, torchvision, timm and mobilesam-mirror; it gets our weights.
-Times in the tables are taken beside whatever else runs: the latency job alone is for a quiet machine.
+`--full` there are none. The peer's environment needs torch, torchvision, timm and mobilesam-mirror; it gets our
+weights. Times in the tables are taken beside whatever else runs: the latency job alone is for a quiet machine.
 """
 
 import argparse
@@ -146,10 +146,10 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="no limits")
     parser.add_argument("--options", default="", help="for every command, such as '--runtime onnx'")
     given = parser.parse_args()
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
     page = (
-        f"# Results on the dev sets\n\nMade by `python benchmarks/evaluate.py DEV`, {datetime.date.today().isoformat()}. "
-        "Every table says its command, commit, processor and date. What the tasks are: [docs/evaluate.md]"
-        "(../docs/evaluate.md).\n"
+        f"# Results on the dev sets\n\nMade by `python benchmarks/evaluate.py DEV`, {today}. Every table says its "
+        "command, commit, processor and date. What the tasks are: [docs/evaluate.md](../docs/evaluate.md).\n"
     )
     for part in parts(given):
         page = f"{page}\n{part}"

@@ -180,7 +180,7 @@ def answer(perfect=True):
     numbers[:10], numbers[10:, :15] = 1, 2
     sky = Category(1, "sky", False)  # as people say it
     return panoptic_of(
-        numbers if perfect else np.minimum(numbers, 1), [sky, CLASSES[0]][: 2 if perfect else 1]
+        numbers if perfect else np.where(numbers == 1, 1, 0), [sky, CLASSES[0]][: 2 if perfect else 1]
     )
 
 

@@ -25,7 +25,7 @@ plain = st.recursive(
 )
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(plain, st.integers(0, 5))
 def test_plain_values_come_back(value, protocol):
     assert read_plain_pickle(pickle.dumps(value, protocol), "refs") == value

@@ -22,7 +22,7 @@ from promptseg.masks.panoptic import Category
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 
-HALF = BALL & (np.arange(60) < 25)
+HALF = BALL & (np.arange(60) < 29)
 NOTHING = np.zeros((40, 60), bool)
 CLASSES = (Category(1, "ball", True), Category(2, "small", True), Category(3, "ghost", True))
 

@@ -81,7 +81,9 @@ def average_precision(
     classes = _class_ids(dataset)
     pictures = {sample.name: number for number, sample in enumerate(dataset.samples, start=1)}
     truth = api.COCO(_truth_record(dataset, classes, pictures, truths or {}, protocol))
-    found = _found_records(detections, classes, pictures, protocol)
+    found = _found_records(detections, classes, pictures)
+    if protocol == "lvis":
+        found = _where_known(_best_of_each_picture(found, MOST["lvis"]), dataset, classes, pictures)
     if not found:
         return _nothing(dataset, protocol)
     evaluator = api.COCOeval_faster(
@@ -160,7 +162,6 @@ def _found_records(
     detections: Sequence[Detection],
     classes: Mapping[str, int],
     pictures: Mapping[str, int],
-    protocol: Protocol,
 ) -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = []
     for each in detections:
@@ -169,19 +170,16 @@ def _found_records(
                 f"A mask of {each.label!r} on {each.picture!r} belongs to no picture or class of the dataset."
             )
         mask = each.mask.to_coco() if isinstance(each.mask, RLE) else dict(each.mask)
-        rle = each.mask if isinstance(each.mask, RLE) else RLE.from_coco(each.mask)
-        x0, y0, x1, y1 = rle.bbox
+        # No box: with one, the area of the box would decide about the size of the mask.
         records.append(
             {
                 "image_id": pictures[each.picture],
                 "category_id": classes[each.label],
                 "segmentation": mask,
                 "score": float(each.score),
-                "area": rle.area,
-                "bbox": [x0, y0, x1 - x0, y1 - y0],
             }
         )
-    return _best_of_each_picture(records, MOST["lvis"]) if protocol == "lvis" else records
+    return records
 
 
 def _best_of_each_picture(records: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
@@ -193,6 +191,18 @@ def _best_of_each_picture(records: list[dict[str, Any]], most: int) -> list[dict
     for some in by_picture.values():
         kept += sorted(some, key=lambda record: -record["score"])[:most]
     return kept
+
+
+def _where_known(
+    records: list[dict[str, Any]], dataset: Dataset, classes: Mapping[str, int], pictures: Mapping[str, int]
+) -> list[dict[str, Any]]:
+    """Keeps the masks of classes that are labelled in their picture, or known to be absent there."""
+    known = {
+        (pictures[sample.name], classes[name])
+        for sample in dataset.samples
+        for name in (*sample.absent, *(target.label or "object" for target in sample.targets))
+    }
+    return [record for record in records if (record["image_id"], record["category_id"]) in known]
 
 
 def _nothing(dataset: Dataset, protocol: Protocol) -> Precision:

@@ -106,6 +106,13 @@ def ratio(sums: Float64) -> Float64:
         return sums[:, 0] / np.where(sums[:, 1] == 0, np.nan, sums[:, 1])
 
 
+def mean_where(values: Float64, counts: npt.NDArray[np.bool_]) -> Float64:
+    """Mean of each row over the columns that count; NaN where none does."""
+    number = counts.sum(axis=1)
+    sums = np.where(counts, values, 0.0).sum(axis=1)
+    return np.where(number > 0, sums / np.maximum(number, 1), np.nan)
+
+
 def read(measure: Measure, first: Measure | None = None, *, seed: int = 0, rounds: int = ROUNDS) -> Reading:
     """Adds the interval, and the difference to the first contestant's measure of the same name.
 

@@ -68,11 +68,11 @@ class _Machine:
 
     def popped(self) -> list[Any]:
         """Takes everything down to the last mark off the stack."""
-        place = (
-            len(self.stack)
-            - 1
-            - next(number for number, value in enumerate(reversed(self.stack)) if value is _MARK)
-        )
+        place = len(self.stack) - 1
+        while self.stack[place] is not _MARK:
+            place -= 1
+            if place < 0:
+                raise IndexError("a mark is missing")
         values = self.stack[place + 1 :]
         del self.stack[place:]
         return values

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from promptseg.errors import FormatError
 from promptseg.evaluate.contestants.contestant import Contestant
-from promptseg.evaluate.edges.scores import TOLERANCE, EdgeScores, Tally, f_measure, score, tally, thresholds
+from promptseg.evaluate.edges.scores import TOLERANCE, Tally, f_measure, part, score, tally, thresholds
 from promptseg.evaluate.measures import Float64, counted, plain
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.samples import Dataset
@@ -129,5 +129,4 @@ def _value(name: str, row: npt.NDArray[np.float64], levels: Float64) -> float:
     if name == "ois":
         best = Tally(*counts[-4:].reshape(4, 1))
         return float(f_measure(best.precision(), best.recall())[0])
-    scores: EdgeScores = score([total], levels)
-    return float(getattr(scores, name))
+    return part(name, total, levels)

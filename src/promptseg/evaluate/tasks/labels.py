@@ -8,7 +8,7 @@ import numpy as np
 
 from promptseg.errors import InputError
 from promptseg.evaluate.contestants.contestant import Contestant
-from promptseg.evaluate.measures import Float64, counted, mean
+from promptseg.evaluate.measures import Float64, counted, mean, mean_where
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.samples import Dataset
 from promptseg.evaluate.scene import Scene
@@ -110,7 +110,4 @@ def _right_per_class(rows: Rows) -> Float64:
 
 def _class_mean(sums: Float64) -> Float64:
     right, number = np.moveaxis(sums.reshape(len(sums), 2, -1), 1, 0)
-    shares = right / np.maximum(number, 1)
-    return np.array(
-        [row[some].mean() if some.any() else np.nan for row, some in zip(shares, number > 0, strict=True)]
-    )
+    return mean_where(right / np.maximum(number, 1), number > 0)

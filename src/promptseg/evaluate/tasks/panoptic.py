@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from promptseg.errors import FormatError
 from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
-from promptseg.evaluate.measures import Finish, Float64, Measure, counted
+from promptseg.evaluate.measures import Finish, Float64, Measure, counted, mean_where
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.samples import Dataset, PanopticTruth
 from promptseg.evaluate.scene import Scene
@@ -135,10 +135,7 @@ def quality(sums: Float64, chosen: npt.NDArray[np.bool_], part: int) -> Float64:
         overlap / np.where(right == 0, 1, right),
         right / np.where(halves == 0, 1, halves),
     )[part]
-    occurs = (halves > 0) & chosen
-    return np.array(
-        [np.nan if not some.any() else row[some].mean() for row, some in zip(values, occurs, strict=True)]
-    )
+    return mean_where(values, (halves > 0) & chosen)
 
 
 def _quality_of(chosen: npt.NDArray[np.bool_], part: int) -> Finish:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from promptseg.errors import FormatError
 from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
-from promptseg.evaluate.measures import Float64, counted, ratio
+from promptseg.evaluate.measures import Float64, counted, mean_where, ratio
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.samples import UNKNOWN, Dataset
 from promptseg.evaluate.scene import Scene
@@ -112,9 +112,7 @@ def count_pixels(found: npt.NDArray[np.int32], truth: npt.NDArray[np.int32], cla
 def mean_iou(sums: Float64) -> Float64:
     """Mean over the classes that occur in truth or answer, from (R, 3 C) counts of pixels."""
     iou, union, _ = _ious(sums)
-    return np.array(
-        [np.nan if not some.any() else row[some].mean() for row, some in zip(iou, union > 0, strict=True)]
-    )
+    return mean_where(iou, union > 0)
 
 
 def _ious(sums: Float64) -> tuple[Float64, Float64, Float64]:
@@ -125,10 +123,7 @@ def _ious(sums: Float64) -> tuple[Float64, Float64, Float64]:
 
 def _mean_accuracy(sums: Float64) -> Float64:
     shared, wanted, _ = np.moveaxis(sums.reshape(len(sums), 3, -1), 1, 0)
-    share = shared / np.maximum(wanted, 1)
-    return np.array(
-        [np.nan if not some.any() else row[some].mean() for row, some in zip(share, wanted > 0, strict=True)]
-    )
+    return mean_where(shared / np.maximum(wanted, 1), wanted > 0)
 
 
 def _weighted_iou(sums: Float64) -> Float64:

@@ -9,7 +9,7 @@ import numpy as np
 
 from promptseg.errors import InputError
 from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
-from promptseg.evaluate.measures import Float64, counted, mean, ratio
+from promptseg.evaluate.measures import Float64, counted, mean, mean_where, ratio
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.samples import Dataset, Target
 from promptseg.evaluate.scene import Scene
@@ -123,7 +123,4 @@ def _sums_per_class(rows: Rows) -> Float64:
 
 def _class_mean(sums: Float64) -> Float64:
     values, numbers = np.moveaxis(sums.reshape(len(sums), 2, -1), 1, 0)
-    means = values / np.maximum(numbers, 1)
-    return np.array(
-        [row[some].mean() if some.any() else np.nan for row, some in zip(means, numbers > 0, strict=True)]
-    )
+    return mean_where(values / np.maximum(numbers, 1), numbers > 0)
