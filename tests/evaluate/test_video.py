@@ -132,4 +132,4 @@ def test_our_way_by_boxes(segmenter, examples):
     first = segmenter.segment(image, Box(100, 30, 380, 290)).masks[0]
     found = list(ours.track([image, image], first))
     assert len(found) == 1
-    assert (found[0].dense() & first.dense()).sum() / (found[0].dense() | first.dense()).sum() > 0.9
+    assert (found[0].dense() & first.dense()).sum() / (found[0].dense() | first.dense()).sum() > 0.8

@@ -114,7 +114,7 @@ class SamPeer:
 class GrabCutPeer:
     """OpenCV's GrabCut: a box starts it, clicks correct it by small discs that surely belong or do not.
 
-    A first click without a box starts from a box around the click of a third of the picture.
+    A first click without a box starts from a square around it that is a third of the picture wide and probably belongs.
     """
 
     abilities = ("click", "boxes")
@@ -142,7 +142,7 @@ class GrabCutPeer:
         """Marks a disc around the click and cuts anew."""
         height, width = self._pixels.shape[:2]
         if self._labels is None:
-            self._labels = self._numpy.full((height, width), self._cv.GC_BGD, self._numpy.uint8)
+            self._labels = self._numpy.full((height, width), self._cv.GC_PR_BGD, self._numpy.uint8)
             half = max(height, width) // 6
             self._labels[
                 max(0, int(y) - half) : int(y) + half + 1, max(0, int(x) - half) : int(x) + half + 1
@@ -168,9 +168,8 @@ class GrabCutPeer:
 
     def _cut(self) -> None:
         background, foreground = (self._numpy.zeros((1, 65)) for _ in range(2))
-        probable = self._labels == self._cv.GC_PR_FGD
-        sure = (self._labels == self._cv.GC_BGD) | (self._labels == self._cv.GC_PR_BGD)
-        if sure.any() and (probable.any() or (self._labels == self._cv.GC_FGD).any()):
+        inside = self._numpy.isin(self._labels, (self._cv.GC_FGD, self._cv.GC_PR_FGD))
+        if inside.any() and not inside.all():  # else there is nothing to tell apart
             self._cv.setRNGSeed(0)
             self._cv.grabCut(
                 self._pixels,

@@ -99,7 +99,7 @@ class Clicks(Task):
             shown={
                 "masks": [] if shown is None else [RLE.encode(shown).to_coco()],
                 "truths": [scene.rle(target).to_coco()],
-                "clicks": clicked[:SHOWN_CLICK],
+                "clicks": [list(each) for each in clicked[:SHOWN_CLICK]],
             },
         )
 
