@@ -4,11 +4,11 @@ All contestants take their turn on a unit before the next. Answers are kept on d
 was stopped goes on where it was. With workers, units are shared out among processes, each with contestants of its own.
 """
 
-import atexit
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -238,7 +238,7 @@ def _set_up(task: Task, source: Source, lineup: Lineup, store: Path | None, seed
     _Worker.task, _Worker.contestants = task, contestants
     _Worker.store = None if store is None else Store(store)
     for contestant in contestants:
-        atexit.register(contestant.close)
+        Finalize(None, contestant.close, exitpriority=10)  # workers end without Python's own atexit
 
 
 def _introduce() -> tuple[tuple[str, ...], tuple[str, ...]]:

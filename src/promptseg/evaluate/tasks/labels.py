@@ -1,7 +1,7 @@
 """Names of masks: the true masks are given, their classes asked for; top-1 and top-5 accuracy."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -87,8 +87,6 @@ class Labels(Task):
 
 def with_classes(dataset: Dataset) -> Dataset:
     """Returns the dataset with the classes of its targets as categories, where it names none itself."""
-    from dataclasses import replace
-
     if dataset.categories:
         return dataset
     names = sorted({target.label for each in dataset.samples for target in each.targets if target.label})
