@@ -1,4 +1,4 @@
-"""Our measures beside their oracles on real labels: pycocotools, torchmetrics, and panopticapi's definition read plainly.
+"""Our measures beside their oracles on real labels: pycocotools, torchmetrics, panopticapi's definition read plainly.
 
     python benchmarks/evaluate_oracles.py DEV
 
