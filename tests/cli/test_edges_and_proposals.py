@@ -60,10 +60,6 @@ def test_proposals(quick, cat):
         (("proposals", "{cat}", "--top", "0"), "got --top 0"),
         (("proposals", "{cat}", "--points-per-side", "-3"), "from 1 to 1024, got -3"),
         (("proposals", "{cat}", "-f", "bmp"), "Unknown format 'bmp'"),
-        (("evaluate", "edges", "nowhere"), "nowhere does not exist"),
-        (("evaluate", "edges", "."), "holds no outlines"),
-        (("evaluate", "everything", "nowhere"), "nowhere does not exist"),
-        (("evaluate", "everything", ".", "--way", "magic"), "Unknown way 'magic'"),
     ],
 )
 def test_one_clear_line(run, cat, arguments, hint):
@@ -73,53 +69,3 @@ def test_one_clear_line(run, cat, arguments, hint):
     assert len(err.splitlines()) == 1
     assert hint in err
     assert list(Path().iterdir()) == []
-
-
-def test_the_boundary_benchmark(quick, cat):
-    Path("set/images").mkdir(parents=True)
-    Path("set/truth").mkdir()
-    small = Pillow.open(cat).resize((112, 75))
-    small.save("set/images/cat.jpg")
-    outline = np.zeros((2, 75, 112), bool)
-    outline[:, 20, 10:100] = True
-    np.savez("set/truth/cat.npz", boundaries=np.packbits(outline, axis=2), width=112)
-    options = ("--points-per-side", 2, "--thresholds", 5, "-o", "report")
-    code, out, _ = quick("evaluate", "edges", "set", *options)
-    assert code == 0
-    assert [line.split("|")[1].strip() for line in out.splitlines()[2:5]] == [
-        "promptseg mobile-sam",
-        "Canny",
-        "Sobel",
-    ]
-    assert Path("report/edges.md").read_text().strip() == out.strip()
-    content = json.loads(Path("report/edges.json").read_bytes())
-    assert [item["name"] for item in content["detectors"]] == ["promptseg mobile-sam", "Canny", "Sobel"]
-    stored = sorted(Path("report/edges").rglob("*.json"))
-    assert len(stored) == 3
-    before = [file.stat().st_mtime_ns for file in stored]
-    assert quick("evaluate", "edges", "set", *options)[0] == 0
-    assert [file.stat().st_mtime_ns for file in stored] == before, "nothing is counted twice"
-
-
-def test_the_recall_benchmark(quick, cat, monkeypatch):
-    from promptseg.evaluate import finders
-
-    monkeypatch.setitem(
-        finders.FINDERS, "proposals", lambda one, image: one.proposals(image, points_per_side=2)
-    )
-    Path("set/images").mkdir(parents=True)
-    Path("set/masks").mkdir()
-    small = Pillow.open(cat).resize((112, 75))
-    mask = np.zeros((75, 112), np.uint8)
-    mask[10:70, 20:100] = 255
-    for name in "abc":
-        small.save(f"set/images/{name}.jpg")
-        Pillow.fromarray(mask).save(f"set/masks/{name}.png")
-    code, out, _ = quick("evaluate", "everything", "set", "--way", "proposals", "--limit", 2, "-o", "report")
-    assert code == 0
-    assert "2 objects (0 small, 2 medium, 0 large) on 2 pictures" in out
-    content = json.loads(Path("report/everything.json").read_bytes())
-    (finder,) = content["finders"]
-    assert finder["name"] == "proposals"
-    assert finder["masks"] > 0
-    assert Path("report/everything.md").read_text().strip() == out.strip()

@@ -6,9 +6,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PIL
 
+from promptseg.evaluate.contestants.contestant import ABILITIES, Contestant
+from promptseg.evaluate.origin import Provenance
 from promptseg.evaluate.samples import BoolArray, Dataset, Sample, Target
 from promptseg.images import Image
+from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.rle import RLE
+from promptseg.masks.segments import Segments
+
+ORIGIN = Provenance(
+    model="mobile-sam", runtime="onnx float32", commit="abc1234", processor="Test CPU", date="2025-01-31"
+)
 
 
 def disc(height: int, width: int, x: float, y: float, radius: float) -> BoolArray:
@@ -16,10 +24,13 @@ def disc(height: int, width: int, x: float, y: float, radius: float) -> BoolArra
     return (rows - y) ** 2 + (columns - x) ** 2 <= radius**2
 
 
-class GrowingDisc:
+class GrowingDisc(Contestant):
     """Not a segmenter: paints a disc around each click, growing click by click; black when negative."""
 
+    abilities = frozenset({"click"})
+
     def __init__(self, name: str, radius: float, growth: float = 0.0) -> None:
+        super().__init__()
         self.name = name
         self.radius, self.growth = radius, growth
         self.calls: list[str | tuple[float, float, bool]] = []
@@ -41,10 +52,13 @@ class GrowingDisc:
         return self.mask
 
 
-class Scripted:
+class Scripted(Contestant):
     """Not a segmenter: answers click k with the k-th mask it was given, then with the last one."""
 
+    abilities = frozenset({"click"})
+
     def __init__(self, name: str, masks: list[BoolArray]) -> None:
+        super().__init__()
         self.name, self.masks = name, masks
 
     def start(self, image: Image) -> None:
@@ -57,6 +71,86 @@ class Scripted:
         del x, y, positive
         self.clicks += 1
         return self.masks[min(self.clicks, len(self.masks)) - 1]
+
+
+class Answering(Contestant):
+    """Not a segmenter: gives the answers that it was handed, by the name of the method; callables are called."""
+
+    abilities = frozenset(ABILITIES)
+
+    def __init__(self, name: str = "answering", settings: str = "", **answers) -> None:
+        super().__init__()
+        self.name, self.settings, self.answers = name, settings, answers
+        self.calls: list[str] = []
+
+    def start(self, image: Image) -> None:
+        self.image = image
+        self.calls.append("start")
+
+    def begin(self) -> None:
+        self.calls.append("begin")
+
+    def _answer(self, name, *given):
+        self.calls.append(name)
+        answer = self.answers[name]
+        return answer(self.image, *given) if callable(answer) else answer
+
+    def click(self, x, y, positive):
+        return self._answer("click", x, y, positive)
+
+    def point(self, x, y):
+        return self._answer("point", x, y)
+
+    def boxes(self, boxes):
+        return self._answer("boxes", boxes)
+
+    def everything(self):
+        return self._answer("everything")
+
+    def edges(self):
+        return self._answer("edges")
+
+    def semantic(self, vocabulary):
+        return self._answer("semantic", vocabulary)
+
+    def panoptic(self, vocabulary):
+        return self._answer("panoptic", vocabulary)
+
+    def instances(self, vocabulary):
+        return self._answer("instances", vocabulary)
+
+    def phrases(self, phrases, *, together=False):
+        return self._answer("phrases", phrases, together)
+
+    def matches(self, phrase):
+        return self._answer("matches", phrase)
+
+    def reference(self, image, mask):
+        return self._answer("reference", image, mask)
+
+    def labels(self, segments, vocabulary, top):
+        return self._answer("labels", segments, vocabulary, top)
+
+    def track(self, frames, mask):
+        self.image = frames[0]
+        return iter(self._answer("track", frames, mask))
+
+
+def segments(*masks: BoolArray, scores=None, labels=()) -> Segments:
+    size = masks[0].shape
+    given = np.ones(len(masks)) if scores is None else scores
+    return Segments(size, tuple(map(RLE.encode, masks)), scores=np.asarray(given, np.float32), labels=labels)
+
+
+def panoptic_of(numbers: np.ndarray, categories) -> PanopticSegments:
+    """Makes segments of (H, W) numbers; n belongs to the n-th category given, 0 to none."""
+    masks = tuple(RLE.encode(numbers == n) for n in range(1, len(categories) + 1))
+    names = tuple(category.name for category in categories)
+    return PanopticSegments(Segments(numbers.shape, masks, labels=names), tuple(categories))
+
+
+def readings(summary, contestant: int = 0) -> dict[str, float]:
+    return {each.name: each.value.mean for each in summary.results[contestant].readings}
 
 
 def save(path: Path, values: np.ndarray) -> Path:

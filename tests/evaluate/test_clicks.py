@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 from scipy import ndimage
 
 from promptseg.errors import InputError, UnavailableError
-from promptseg.evaluate.clicks import Click, bounds, next_click
+from promptseg.evaluate.clicks import Click, _deepest, bounds, next_click
 
 
 def empty(height: int = 9, width: int = 12) -> np.ndarray:
@@ -182,3 +182,24 @@ def test_ignored_errors_do_not_move_the_click(data: st.DataObject):
     )
     click = next_click(prediction, truth, ignore)
     assert click == next_click(np.where(ignore, truth, prediction), truth)
+
+
+@settings(max_examples=150)
+@given(st.integers(0, 10**6), st.sampled_from([0.5, 1.0, 2.0, 4.0, 8.0, 15.0]), st.floats(0.02, 0.98))
+def test_the_deepest_pixel_is_that_of_the_whole_distance_map(seed, smoothness, share):
+    """Thin rims, specks and large blobs: peeling first changes nothing, ties included."""
+    random = np.random.default_rng(seed)
+    height, width = random.integers(3, 120, 2)
+    waves = ndimage.gaussian_filter(random.normal(size=(height, width)), smoothness)
+    region = waves > np.quantile(waves, share)
+    if seed % 3 == 0:
+        region[random.integers(height) :] = True
+    distance = ndimage.distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
+    y, x = divmod(int(distance.argmax()), int(width))
+    found = _deepest(region, ())
+    assert (found.depth, found.x, found.y) == (distance[y, x], x, y)
+    clicked = [(x, y)] if region.any() else []
+    distance[y, x] = 0
+    y, x = divmod(int(distance.argmax()), int(width))
+    again = _deepest(region, clicked)
+    assert (again.depth, again.x, again.y) == ((distance[y, x], x, y) if region.any() else (0.0, 0, 0))

@@ -13,15 +13,20 @@ def grey(mask: np.ndarray, value: int = 255) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("pictures", "labels", "stem"),
-    [("images", "masks", "bear_00000"), ("JPEGImages/480p", "Annotations/480p", "bear/00000")],
+    ("pictures", "labels", "stem", "layout"),
+    [
+        ("images", "masks", "bear_00000", "masks"),
+        ("data_GT", "boundary_GT", "banana1", "masks"),
+        ("img", "gt", "bear_00000", "masks"),
+        ("JPEGImages/480p", "Annotations/480p", "bear/00000", "davis"),
+    ],
 )
-def test_foreground_masks(tmp_path, pictures, labels, stem):
+def test_foreground_masks(tmp_path, pictures, labels, stem, layout):
     picture(tmp_path / pictures / f"{stem}.jpg")
     picture(tmp_path / pictures / "unlabelled.jpg")
     save(tmp_path / labels / f"{stem}.png", grey(BALL))
     dataset = open_dataset(tmp_path)
-    assert dataset.layout == "masks"
+    assert dataset.layout == layout
     assert names(dataset) == [(stem, "object")]
     assert np.array_equal(dataset.samples[0].targets[0].mask(), BALL)
 
@@ -151,10 +156,10 @@ def test_plain_folder(tmp_path):
 
 def test_unknown_folder_says_what_was_found_and_what_is_read(tmp_path):
     picture(tmp_path / "images" / "a.jpg")
-    (tmp_path / "labels.json").write_text("{}")
+    (tmp_path / "notes.json").write_text("{}")
     with pytest.raises(FormatError) as caught:
         open_dataset(tmp_path)
-    assert "found images/, labels.json" in str(caught.value)
+    assert "found images/, notes.json" in str(caught.value)
     assert all(text in str(caught.value) for text in LAYOUTS.values())
 
 

@@ -4,16 +4,20 @@ import json
 
 import numpy as np
 import pytest
-from fakes_for_evaluate import disc, picture, save
+from fakes_for_evaluate import ORIGIN, Answering, disc, picture, readings, save
 from scipy.io import savemat
 
 from promptseg.errors import FormatError, InputError
-from promptseg.evaluate.edges import Canny, Sobel, open_edge_dataset, run_edges
-from promptseg.evaluate.edges.report import edges_table, edges_to_json
-from promptseg.evaluate.origin import Provenance
+from promptseg.evaluate.contestants.classical import Detector
+from promptseg.evaluate.datasets import Source
+from promptseg.evaluate.edges import Canny, Sobel, open_edge_dataset
+from promptseg.evaluate.edges.scores import score
+from promptseg.evaluate.report.written import to_json, to_table
+from promptseg.evaluate.run import run
+from promptseg.evaluate.summary import summarise
+from promptseg.evaluate.tasks.edges import Edges, _tally
 from promptseg.images import Image
 
-ORIGIN = Provenance(model="none", runtime="none", commit="abc", processor="abacus", date="2025-01-31")
 HEIGHT, WIDTH = 90, 121
 BALL = disc(HEIGHT, WIDTH, 60, 45, 30)
 RIM = BALL & ~(np.roll(BALL, 1, 0) & np.roll(BALL, -1, 0) & np.roll(BALL, 1, 1) & np.roll(BALL, -1, 1))
@@ -31,15 +35,12 @@ def folder(tmp_path):
     return tmp_path
 
 
-class Oracle:
-    name = "the oracle"
+def oracle(settings="first"):
+    return Answering("the oracle", settings, edges=RIM.astype(np.float32))
 
-    def __init__(self, settings="first"):
-        self.settings, self.calls = settings, 0
 
-    def __call__(self, image):
-        self.calls += 1
-        return RIM.astype(np.float32)
+def opened(folder, limit=None):
+    return Source(path=str(folder), truth="outlines", count="pictures", limit=limit)()
 
 
 def test_packed_outlines(folder):
@@ -112,19 +113,18 @@ def test_files_that_are_refused(folder):
 def test_a_picture_of_another_size(folder):
     picture(folder / "images" / "a.png", 20, 30)
     with pytest.raises(FormatError, match="is 30 x 20 pixels, but its outlines are 121 x 90"):
-        run_edges(open_edge_dataset(folder), [Oracle()])
+        run(Edges(), opened(folder), [oracle()])
 
 
 def test_the_classical_detectors_find_the_ball(folder):
-    report = run_edges(
-        open_edge_dataset(folder, limit=1), [Oracle(), Canny(), Sobel()], dataset="balls", count=9
-    )
-    oracle, canny, sobel = (trace.tallies[0] for trace in report.traces)
-    assert oracle.precision().tolist() == [1] * 9
-    for found in (canny, sobel):
-        best = int(np.argmax(found.precision() * found.recall()))
-        assert found.recall()[best] > 0.95
-        assert found.precision()[best] > 0.9
+    contestants = [oracle(), Detector(Canny()), Detector(Sobel())]
+    found = run(Edges(thresholds=9), opened(folder, 1), contestants)
+    exact, canny, sobel = (_tally(answers[0].rows[0], 9) for answers in found.answers)
+    assert exact.precision().tolist() == [1] * 9
+    for tally in (canny, sobel):
+        best = int(np.argmax(tally.precision() * tally.recall()))
+        assert tally.recall()[best] > 0.95
+        assert tally.precision()[best] > 0.9
 
 
 def test_canny_follows_weak_edges_from_strong_ones():
@@ -148,46 +148,58 @@ def test_flat_pictures_have_no_edges():
 
 
 def test_a_stopped_run_goes_on(folder):
-    samples, store = open_edge_dataset(folder), folder / "store"
-    oracle = Oracle()
-    seen = []
-    first = run_edges(samples[:2], [oracle], store=store, count=5)
-    assert oracle.calls == 2
-    again = run_edges(samples, [oracle], store=store, count=5, progress=lambda *pair: seen.append(pair))
-    assert oracle.calls == 3
-    assert seen == [(1, 3), (2, 3), (3, 3)]
-    for one, other in zip(first.traces[0].tallies, again.traces[0].tallies, strict=False):
-        for name in ("recalled", "wanted", "correct", "predicted"):
-            assert getattr(one, name).tolist() == getattr(other, name).tolist()
-    run_edges(samples, [Oracle("second")], store=store, count=5)
-    run_edges(samples, [oracle], store=store, count=5)
-    assert oracle.calls == 6, "counts of other settings are made anew"
-    run_edges(samples, [oracle], store=store, count=6)
-    assert oracle.calls == 9
+    store, one = folder / "store", oracle()
+
+    def asked(contestant, count=5, limit=None):
+        contestant.calls.clear()
+        found = run(Edges(thresholds=count), opened(folder, limit), [contestant], store=store)
+        return contestant.calls.count("edges"), found
+
+    calls, first = asked(one, limit=2)
+    assert calls == 2
+    calls, again = asked(one)
+    assert calls == 1
+    for before, after in zip(first.answers[0], again.answers[0], strict=False):
+        assert before.to_json() == after.to_json()
+    assert asked(oracle("second"))[0] == 3, "answers under other settings are given anew"
+    assert asked(one)[0] == 3
+    assert asked(one, count=6)[0] == 3
     files = sorted((store / "the_oracle").glob("*.json"))
     assert [file.stem for file in files] == ["a", "b", "c"]
     content = json.loads(files[1].read_bytes())
-    for damaged in (b"", b"{", b"[]", b"5", json.dumps({**content, "recalled": [1]}).encode()):
+    for damaged in (b"", b"{", b"[]", b"5", json.dumps({**content, "answer": {"unit": "b"}}).encode()):
         files[1].write_bytes(damaged)
-        run_edges(samples, [oracle], store=store, count=6)
-    assert oracle.calls == 14
+        assert asked(one, count=6)[0] == 1
+    assert asked(one, count=6)[0] == 0
+
+
+def test_scores_are_those_of_the_benchmark(folder):
+    """ODS, OIS, AP and R50 out of the frame's counts are those that `score` gives for the pictures' tallies."""
+    random = np.random.default_rng(3)
+    maps = {
+        name: scale * (0.5 * RIM * random.uniform(0.6, 1, RIM.shape) + 0.45 * random.random(RIM.shape))
+        for name, scale in {"a": 1.0, "b": 0.6, "c": 0.4}.items()
+    }
+    noisy = Answering(edges=lambda image: maps[image.name[0]].astype(np.float32))
+    found = run(Edges(thresholds=7), opened(folder), [noisy])
+    measured = readings(summarise(found))
+    tallies = [_tally(answer.rows[0], 7) for answer in found.answers[0]]
+    expected = score(tallies, np.linspace(0, 1, 9)[1:-1])
+    assert (measured["ODS"], measured["OIS"]) == pytest.approx((expected.ods, expected.ois))
+    assert (measured["AP"], measured["R50"]) == pytest.approx((expected.ap, expected.r50))
+    assert 0 < expected.ods < expected.ois < 1
 
 
 def test_reports(folder):
-    report = run_edges(open_edge_dataset(folder), [Oracle(), Sobel()], dataset="balls", count=4)
-    table = edges_table(report, ORIGIN)
-    head, _, oracle, sobel, _, caption, *_ = table.splitlines()
-    assert "ODS" in head
-    assert oracle.split("|")[1].strip() == "the oracle"
-    assert oracle.split("|")[2:4] == [" 1.000 ", " 1.000 "]
-    assert sobel.startswith("| Sobel")
-    assert "3 pictures, 4 thresholds" in caption
-    assert "abacus" in caption
-    plain = edges_to_json(report, ORIGIN)
+    summary = summarise(run(Edges(thresholds=4), opened(folder), [oracle(), Detector(Sobel())]))
+    table = to_table(summary, ORIGIN)
+    assert table.splitlines()[2].split("|")[1:3] == [" ODS              ", " 100.0 [100.0, 100.0] "]
+    assert "3 rows on 3 pictures; thresholds 4" in table
+    plain = to_json(summary, ORIGIN)
     assert json.loads(json.dumps(plain)) == plain
-    assert plain["detectors"][0]["ods"] == 1
-    assert plain["detectors"][0]["recall"] == [1.0] * 4
-    with pytest.raises(InputError, match="names of their own"):
-        run_edges(open_edge_dataset(folder), [Sobel(), Sobel()])
-    with pytest.raises(InputError, match="at least one picture"):
-        run_edges([], [Sobel()])
+    assert plain["contestants"][0]["measures"]["ODS"]["value"] == 1
+    assert plain["contestants"][0]["curves"][0]["x"] == [1.0] * 4
+    with pytest.raises(InputError, match="name of its own"):
+        run(Edges(), opened(folder), [Detector(Sobel()), Detector(Sobel())])
+    with pytest.raises(InputError, match="threshold"):
+        Edges(thresholds=0)

@@ -2,22 +2,21 @@
 
 import contextlib
 import io
-import json
 
 import numpy as np
 import pytest
-from fakes_for_evaluate import dataset_of, disc
+from fakes_for_evaluate import Answering, dataset_of, disc, picture, readings
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from promptseg.errors import FormatError, InputError
-from promptseg.evaluate.everything import first_pictures, recall_table, recall_to_json, run_everything
-from promptseg.evaluate.origin import Provenance
 from promptseg.evaluate.recall import SIZES, RecallCounts, count_recall
+from promptseg.evaluate.run import run
+from promptseg.evaluate.summary import summarise
+from promptseg.evaluate.tasks.everything import Everything
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 
-ORIGIN = Provenance(model="none", runtime="none", commit="abc", processor="abacus", date="2025-01-31")
 SIZE = (240, 320)
 
 
@@ -113,59 +112,51 @@ def dataset(tmp_path):
     return dataset_of(tmp_path, masks)
 
 
-def test_finders_are_ranked_and_compared(dataset):
-    """The mask of the best mean of score and stability counts first."""
+def test_masks_count_in_the_order_given(dataset):
     good, bad = RLE.encode(disc(*SIZE, 100, 100, 40)), RLE.encode(disc(*SIZE, 10, 10, 5))
 
-    def careful(image):
-        return Segments(
-            image.size, (bad, good), [0.9, 0.8], stability_scores=np.array([0.1, 0.9], np.float32)
-        )
+    def finder(name, *masks):
+        return Answering(name, everything=lambda image: Segments(image.size, masks))
 
-    def careless(image):
-        return Segments(image.size, (bad, good), [0.9, 0.8])
-
-    def idle(image):
-        return Segments.empty(image.size)
-
+    contestants = [finder("careful", good, bad), finder("careless", bad, good), finder("idle")]
     seen = []
-    report = run_everything(
-        dataset,
-        {"careful": careful, "careless": careless, "idle": idle},
-        limits=(1, 10),
-        progress=lambda *pair: seen.append(pair),
-    )
+    found = run(Everything(limits=(1, 10)), dataset, contestants, progress=lambda *pair: seen.append(pair))
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    assert (report.pictures, report.targets) == (4, 8)
-    recalls = [trace.counts.average_recall() for trace in report.traces]
-    assert [row["all"] for row in recalls] == [{1: 0.5, 10: 0.5}, {1: 0, 10: 0.5}, {1: 0, 10: 0}]
-    assert recalls[0]["medium"] == {1: 1.0, 10: 1.0}
-    assert [trace.masks for trace in report.traces] == [2, 2, 0]
-    table = recall_table(report, ORIGIN)
-    assert "| careful" in table
-    assert "8 objects (4 small, 4 medium, 0 large) on 4 pictures" in table
-    plain = recall_to_json(report, ORIGIN)
-    assert json.loads(json.dumps(plain)) == plain
-    assert plain["finders"][1]["average_recall"]["all"] == {"1": 0, "10": 0.5}
-    assert plain["finders"][1]["average_recall"]["large"] == {"1": None, "10": None}
+    summary = summarise(found)
+    careful, careless, idle = (readings(summary, number) for number in range(3))
+    assert (careful["AR@1"], careful["AR@10"]) == (0.5, 0.5)
+    assert (careless["AR@1"], careless["AR@10"]) == (0, 0.5)
+    assert (idle["AR@1"], idle["AR@10"]) == (0, 0)
+    assert careful["AR@1 medium"] == careful["AR@10 medium"] == 1
+    assert np.isnan(careful["AR@1 large"])
+    assert [each["masks per picture"] for each in (careful, careless, idle)] == [2, 2, 0]
+    assert careful["best mask mIoU"] == pytest.approx(0.5)
+    assert idle["best mask mIoU"] == 0
+    assert contestants[0].calls == ["start", "everything"] * 4
+    assert set(found.answers[0][0].seconds) == {"picture"}
 
 
 def test_whole_pictures_are_chosen(dataset):
-    assert [sample.name for sample in first_pictures(dataset, 2).samples] == ["a", "c"]
-    assert first_pictures(dataset, 2).targets == 4
-    assert first_pictures(dataset, None) is dataset
+    assert [sample.name for sample in dataset.pictures(2).samples] == ["a", "c"]
+    assert dataset.pictures(2).targets == 4
+    assert dataset.pictures(None) is dataset
     with pytest.raises(InputError, match="at least 1"):
-        first_pictures(dataset, 0)
+        dataset.pictures(0)
 
 
 def test_refusals_of_the_comparison(dataset, tmp_path):
-    with pytest.raises(InputError, match="at least one way"):
-        run_everything(dataset, {})
-    from fakes_for_evaluate import picture
-
+    with pytest.raises(InputError, match="at least one contestant"):
+        run(Everything(), dataset, [])
     picture(tmp_path / "a.png", 20, 30)
+    idle = Answering(everything=lambda image: Segments.empty(image.size))
     with pytest.raises(FormatError, match=r"is 30 x 20 pixels, but the mask of 'object 0' is 320 x 240"):
-        run_everything(dataset, {"idle": lambda image: Segments.empty(image.size)})
+        run(Everything(), dataset, [idle])
+    picture(tmp_path / "a.png", *SIZE)
+    wrong = Answering("odd", everything=Segments.empty((7, 9)))
+    with pytest.raises(
+        InputError, match=r"odd answered with 0 masks of size \(7, 9\); expected masks of size"
+    ):
+        run(Everything(), dataset, [wrong])
 
 
 def test_counts_are_values():

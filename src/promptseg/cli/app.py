@@ -39,7 +39,7 @@ app.command("label")(classes.label)
 app.command("embed")(embed.embed)
 app.command("export")(export.export)
 app.command("train")(train.train)
-app.add_typer(evaluate.evaluate_app, name="evaluate")
+app.command("evaluate")(evaluate.evaluate)
 app.add_typer(models_app, name="models")
 
 

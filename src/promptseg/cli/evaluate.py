@@ -1,9 +1,9 @@
-"""`promptseg evaluate`: the papers' protocols as commands."""
+"""`promptseg evaluate TASK DATASET`: the papers' protocols as one command."""
 
-import json
+import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,130 +11,102 @@ from promptseg.cli import options
 from promptseg.cli.progress import progress_bar
 from promptseg.errors import InputError
 
-evaluate_app = typer.Typer(help="Measures on labelled pictures.", invoke_without_command=True)
+_OWN = {
+    "clicks": "--clicks",
+    "thresholds": "--thresholds",
+    "sentences": "--sentences",
+    "together": "--together",
+    "protocol": "--protocol",
+    "detections": "--detections",
+}
+"""Settings that only some tasks have, and their options."""
 
 
-@evaluate_app.callback()
-def _evaluate(context: typer.Context) -> None:
-    """Measures on labelled pictures."""
-    options.help_when_alone(context)
-
-
-@evaluate_app.command("clicks")
-def clicks(
-    dataset: Annotated[
-        Path, typer.Argument(help="Folder in a known layout (COCO, DAVIS, VOC, instances, pairs).")
-    ],
-    count: Annotated[int, typer.Option("--clicks", help="The most clicks per object.")] = 20,
-    limit: Annotated[int | None, typer.Option(help="At most so many objects, evenly strided.")] = None,
-    min_area: Annotated[int | None, typer.Option(help="Leave smaller objects out (pixels).")] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", help="Folder for clicks.json, .csv and .md.", metavar="DIR"),
+def evaluate(
+    task: Annotated[
+        str | None, typer.Argument(help="What to measure; without it, all tasks are listed.")
     ] = None,
-    model: options.Model = "mobile-sam",
-    weights: options.Weights = None,
-    runtime: options.Runtime = "auto",
-    precision: options.Precision = "auto",
-    device: options.Device = "cpu",
-    threads: options.Threads = None,
-) -> None:
-    """Simulated clicks: IoU after 1, 2, 3 and 5, clicks needed for 85 and 90 % (NoC), worst drop.
-
-    SAM's official recipe takes part beside ours, with the same weights. Needs: pip install "promptseg[evaluate]".
-    """
-    from promptseg.evaluate import open_dataset, provenance, run_clicks, to_table, write_report
-    from promptseg.evaluate.contestants import OfficialRecipe, OurSession
-    from promptseg.segment.segmenter import Segmenter
-
-    data = open_dataset(dataset, limit=limit, min_area=min_area)
-    segmenter = Segmenter(
-        model, weights=weights, runtime=runtime, precision=precision, device=device, threads=threads
-    )
-
-    def progress(done: int, total: int) -> None:
-        print(f"\r{done}/{total} objects", end="" if done < total else "\n", file=sys.stderr, flush=True)
-
-    contestants = [OfficialRecipe(segmenter), OurSession(segmenter)]
-    report = run_clicks(data, contestants, clicks=count, progress=progress if sys.stderr.isatty() else None)
-    origin = provenance(segmenter.model, f"{segmenter.runtime.name} {segmenter.runtime.precision}")
-    print(to_table(report, origin))
-    if output is not None:
-        for ending in ("json", "csv", "md"):
-            write_report(output / f"clicks.{ending}", report, origin)
-
-
-@evaluate_app.command("edges")
-def edges(
-    dataset: Annotated[Path, typer.Argument(help="BSDS500, or images/ with truth/*.npz.")],
-    limit: Annotated[int | None, typer.Option(help="At most so many pictures, evenly strided.")] = None,
-    thresholds: Annotated[int, typer.Option(help="Thresholds on the curve of precision and recall.")] = 33,
-    points_per_side: Annotated[int, typer.Option(help="Points along each side of our grid.")] = 16,
+    dataset: Annotated[
+        Path | None, typer.Argument(help="A folder in a known layout (docs/evaluate.md lists them).")
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
             "-o",
             "--output",
-            help="Folder for edges.json and .md, and for the counts of each picture: a run that was stopped goes on.",
+            help="Folder for TASK.html, .json, .csv and .md, and for answers: a run that was stopped goes on.",
             metavar="DIR",
         ),
     ] = None,
-    model: options.Model = "mobile-sam",
-    weights: options.Weights = None,
-    runtime: options.Runtime = "auto",
-    precision: options.Precision = "auto",
-    device: options.Device = "cpu",
-    threads: options.Threads = None,
-) -> None:
-    """Edges: ODS, OIS, AP and R50 of the Berkeley boundary benchmark.
-
-    Canny and Sobel take part beside ours. Needs: pip install "promptseg[evaluate]".
-    """
-    from promptseg.evaluate import provenance
-    from promptseg.evaluate.edges import Canny, SegmenterEdges, Sobel, open_edge_dataset, run_edges
-    from promptseg.evaluate.edges.report import edges_table, edges_to_json
-    from promptseg.files import write_bytes
-    from promptseg.segment.segmenter import Segmenter
-    from promptseg.segment.sweep import check_points
-
-    samples = open_edge_dataset(dataset, limit=limit)
-    check_points(points_per_side)
-    segmenter = Segmenter(
-        model, weights=weights, runtime=runtime, precision=precision, device=device, threads=threads
-    )
-    with progress_bar("edge maps") as follow:
-        report = run_edges(
-            samples,
-            [SegmenterEdges(segmenter, points_per_side), Canny(), Sobel()],
-            dataset=dataset.resolve().name,
-            count=thresholds,
-            store=None if output is None else output / "edges",
-            progress=follow,
-        )
-    origin = provenance(segmenter.model, f"{segmenter.runtime.name} {segmenter.runtime.precision}")
-    table = edges_table(report, origin)
-    print(table)
-    if output is not None:
-        write_bytes(output / "edges.md", table.encode())
-        write_bytes(
-            output / "edges.json", (json.dumps(edges_to_json(report, origin), indent=1) + "\n").encode()
-        )
-
-
-@evaluate_app.command("everything")
-def everything(
-    dataset: Annotated[
-        Path, typer.Argument(help="Folder in a known layout (COCO, DAVIS, VOC, instances, pairs).")
-    ],
+    limit: Annotated[
+        int | None, typer.Option(help="At most so many objects (or pictures, videos), evenly strided.")
+    ] = None,
+    min_area: Annotated[int | None, typer.Option(help="Leave smaller objects out (pixels).")] = None,
+    layout: Annotated[
+        str | None, typer.Option(help="The dataset's layout, where it is not recognised.")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="The part of the dataset; default: the validation part.")
+    ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--by", help="Also split the results by this column, such as class or size.", metavar="COLUMN"
+        ),
+    ] = None,
+    metadata: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV file with a column picture, perhaps object, and columns for --by.", metavar="FILE"
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of all that is drawn at random.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes that share the pictures.")] = 1,
     way: Annotated[
         list[str] | None,
-        typer.Option("--way", help="fast, exact or proposals. May be repeated.", metavar="WAY"),
+        typer.Option(
+            "--way", help="everything: fast, exact, proposals; video: box, reference.", metavar="WAY"
+        ),
     ] = None,
-    limit: Annotated[int | None, typer.Option(help="At most so many pictures, evenly strided.")] = None,
-    output: Annotated[
+    clicks: Annotated[
+        int | None, typer.Option(help="clicks: the most clicks per object; default 20.")
+    ] = None,
+    thresholds: Annotated[
+        int | None, typer.Option(help="edges: thresholds on the curve; default 33.")
+    ] = None,
+    points_per_side: Annotated[int, typer.Option(help="edges: points along each side of our grid.")] = 16,
+    sentences: Annotated[
+        str | None, typer.Option(help="referring: first (as SEEM's evaluation) or all sentences.")
+    ] = None,
+    together: Annotated[
+        bool | None, typer.Option("--together", help="referring: all phrases of a picture in one go.")
+    ] = None,
+    protocol: Annotated[str | None, typer.Option(help="boxes, instances: coco or lvis.")] = None,
+    detections: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Folder for everything.json and .md.", metavar="DIR"),
+        typer.Option(
+            help="boxes: a COCO results file of boxes to prompt with, instead of true boxes.", metavar="FILE"
+        ),
     ] = None,
+    peer: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--peer",
+            help="Also let a peer take part: grabcut, segment-anything[:vit_b], mobilesam-mirror, promptseg.",
+            metavar="NAME",
+        ),
+    ] = None,
+    peer_python: Annotated[
+        str, typer.Option(help="The Python of the peers' environment; default: this one.", metavar="FILE")
+    ] = sys.executable,
+    peer_weights: Annotated[str | None, typer.Option(help="The peers' checkpoint.", metavar="FILE")] = None,
+    peer_command: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A program of your own that answers JSON lines (docs/evaluate.md).", metavar="COMMAND"
+        ),
+    ] = None,
+    no_recipe: Annotated[bool, typer.Option("--no-recipe", help="Leave SAM's official recipe out.")] = False,
     model: options.Model = "mobile-sam",
     weights: options.Weights = None,
     runtime: options.Runtime = "auto",
@@ -142,28 +114,97 @@ def everything(
     device: options.Device = "cpu",
     threads: options.Threads = None,
 ) -> None:
-    """Automatic masks: average recall of the labelled objects (AR@100, AR@1000, by size), and time."""
-    from promptseg.evaluate import open_dataset, provenance
-    from promptseg.evaluate.everything import first_pictures, recall_table, recall_to_json, run_everything
-    from promptseg.evaluate.finders import FINDERS, finders
-    from promptseg.files import write_bytes
-    from promptseg.segment.segmenter import Segmenter
+    """Measures on labelled pictures, by the papers' protocols.
 
-    ways = way or ["fast", "exact"]
-    unknown = [name for name in ways if name not in FINDERS]
-    if unknown:
-        raise InputError(f"Unknown way {unknown[0]!r}: expected one of {', '.join(FINDERS)}.")
-    data = first_pictures(open_dataset(dataset), limit)
-    segmenter = Segmenter(
-        model, weights=weights, runtime=runtime, precision=precision, device=device, threads=threads
+    Without arguments all tasks are listed. Needs: pip install "promptseg[evaluate]".
+    """
+    from promptseg.evaluate import TASKS, Lineup, PeerCommand, Source, make_task
+    from promptseg.evaluate.lineup import named_peer
+
+    if task is None:
+        print("\n".join(f"{name:12s} {kind.about}" for name, kind in TASKS.items()))
+        raise typer.Exit(2)
+    own = {
+        "clicks": clicks,
+        "thresholds": thresholds,
+        "sentences": sentences,
+        "together": together,
+        "protocol": protocol,
+        "detections": None if detections is None else str(detections),
+    }
+    chosen = _task(task, own, make_task)
+    if dataset is None:
+        raise InputError(f"evaluate {task} needs a folder of labelled pictures after it.")
+    if workers < 1:
+        raise InputError(f"--workers must be at least 1, got {workers}.")
+    source = Source(
+        path=str(dataset),
+        truth=chosen.truth,
+        layout=layout,
+        split=split,
+        limit=limit,
+        count=chosen.limit,
+        min_area=min_area,
+        keep_empty=chosen.keeps_empty,
+        metadata=None if metadata is None else str(metadata),
     )
-    with progress_bar("pictures") as follow:
-        report = run_everything(data, finders(segmenter, ways), progress=follow)
-    origin = provenance(segmenter.model, f"{segmenter.runtime.name} {segmenter.runtime.precision}")
-    table = recall_table(report, origin)
-    print(table)
+    peers = [
+        *(named_peer(text, peer_python, peer_weights) for text in peer or ()),
+        *(PeerCommand(command=tuple(shlex.split(text))) for text in peer_command or ()),
+    ]
+    lineup = Lineup(
+        task=task,
+        model=model,
+        weights=weights,
+        runtime=runtime,
+        precision=precision,
+        device=device,
+        threads=_threads(threads, workers),
+        ways=tuple(way or ()),
+        points_per_side=points_per_side,
+        peers=tuple(peers),
+        recipe=not no_recipe,
+    )
+    _run(chosen, source, lineup, workers, output, seed, by or ())
+
+
+def _task(name: str, own: dict[str, Any], make: Any) -> Any:
+    try:
+        return make(name, **own)
+    except InputError as error:
+        for setting, option in _OWN.items():
+            if f"has no setting '{setting}'" in str(error):
+                raise InputError(f"{option} is not for evaluate {name}.") from error
+        raise
+
+
+def _threads(threads: int | None, workers: int) -> int | None:
+    """Shares the processors out among the workers."""
+    if threads is not None or workers == 1:
+        return threads
+    from promptseg.runtimes.factory import default_threads
+
+    return max(1, default_threads() // workers)
+
+
+def _run(task: Any, source: Any, lineup: Any, workers: int, output: Path | None, seed: int, by: Any) -> None:
+    from promptseg.evaluate import provenance, run, run_in_workers, summarise, to_table, write_report
+
+    store = None if output is None else output / "answers" / task.name
+    dataset = source()  # finds mistakes before a large model is loaded
+    with progress_bar(task.name) as follow:
+        if workers > 1:
+            found = run_in_workers(task, source, lineup, workers, store=store, seed=seed, progress=follow)
+        else:
+            contestants = lineup()
+            try:
+                found = run(task, dataset, contestants, store=store, seed=seed, progress=follow)
+            finally:
+                for contestant in contestants:
+                    contestant.close()
+    summary = summarise(found, by=by)
+    origin = provenance(lineup.model, found.settings[0])
+    print(to_table(summary, origin))
     if output is not None:
-        write_bytes(output / "everything.md", table.encode())
-        write_bytes(
-            output / "everything.json", (json.dumps(recall_to_json(report, origin), indent=1) + "\n").encode()
-        )
+        for file in write_report(output, summary, origin):
+            print(file, file=sys.stderr)

@@ -1,111 +1,179 @@
-"""Sums a `ClickReport` up: mean, interval and difference to the first contestant, for each measure."""
+"""Sums a run up: measures with intervals for each contestant, in all and by the facts that the pictures differ in."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
+from promptseg.errors import InputError
+from promptseg.evaluate.measures import Measure, Reading, mean, plain, read
+from promptseg.evaluate.rows import Answer, Row
+from promptseg.evaluate.run import Run
+from promptseg.evaluate.tasks.task import Curve, Outcome
 
-from promptseg.evaluate.contest import BOUNDARY_CLICKS, ClickReport, Trace
-from promptseg.evaluate.metrics import (
-    DROP_CLICKS,
-    Floats,
-    Interval,
-    bootstrap,
-    clicks_needed,
-    iou_at,
-    never_reached,
-    worst_drop,
-)
-
-IOU_CLICKS = (1, 2, 3, 5, 10)
-NOC_THRESHOLDS = (0.85, 0.90)
-NOTABLE_DROP = 0.1
+FEWEST = 2
+"""A group of fewer pictures gets no row: its interval would say nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """One measure of one contestant.
-
-    Attributes:
-        name: such as "IoU@1" or "NoC@90".
-        value: mean over targets and interval.
-        difference: mean of (this contestant - the first) over the same targets; None for the first.
-    """
-
-    name: str
-    value: Interval
-    difference: Interval | None
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Result:
     """What one contestant achieved.
 
     Attributes:
         name: the contestant.
-        measures: means over targets, in a fixed order, the same for all contestants.
-        failures: by NoC threshold in percent, how many targets never reached it.
-        drop_p95: 95th percentile over targets of the worst drop.
-        drop_max: largest drop of any target.
-        start_seconds: mean time to take in a picture.
-        click_seconds: mean time to answer a click.
+        settings: what else decides about its results.
+        readings: the measures, the same for all contestants.
+        curves: for plots.
+        rows: how each single thing went.
     """
 
     name: str
-    measures: tuple[Measure, ...]
-    failures: dict[int, int]
-    drop_p95: float
-    drop_max: float
-    start_seconds: float
-    click_seconds: float
+    settings: str
+    readings: tuple[Reading, ...]
+    curves: tuple[Curve, ...]
+    rows: tuple[Row, ...]
+
+    def reading(self, name: str) -> Reading:
+        """Returns the measure of this name.
+
+        Raises:
+            InputError: there is none.
+        """
+        for reading in self.readings:
+            if reading.name == name:
+                return reading
+        raise InputError(f"There is no measure {name!r}: {', '.join(each.name for each in self.readings)}.")
 
 
-def per_target(trace: Trace) -> dict[str, Floats]:
-    """Returns every measure that is a mean over targets, as its values per target (T,)."""
-    ious = trace.ious
-    held = ious.shape[1]
-    values = {f"IoU@{clicks}": iou_at(ious, clicks) for clicks in IOU_CLICKS if clicks <= held}
-    for column, clicks in enumerate(BOUNDARY_CLICKS):
-        if clicks <= held:
-            values[f"BIoU@{clicks}"] = trace.boundary[:, column]
-    for threshold in NOC_THRESHOLDS:
-        values[f"NoC@{threshold:.0%}".rstrip("%")] = clicks_needed(ious, threshold)
-    for threshold in NOC_THRESHOLDS:
-        values[f"never {threshold:.0%}".rstrip("%")] = never_reached(ious, threshold).astype(np.float64)
-    drop = worst_drop(ious)
-    values["worst drop"] = drop
-    values[f"drop > {NOTABLE_DROP:g}"] = (drop > NOTABLE_DROP).astype(np.float64)
-    return values
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Slice:
+    """The same measures over a part of the rows.
+
+    Attributes:
+        column: the fact that the parts differ in.
+        value: its value in this part.
+        rows: how many rows.
+        pictures: how many pictures.
+        results: one per contestant; without rows and curves.
+    """
+
+    column: str
+    value: str
+    rows: int
+    pictures: int
+    results: tuple[Result, ...]
 
 
-def summarise(report: ClickReport, *, seed: int = 0) -> tuple[Summary, ...]:
-    """Sums up each contestant; intervals are bootstrapped over pictures with the given seed."""
-    first = per_target(report.traces[0])
-    return tuple(
-        _summary(report, trace, None if trace is report.traces[0] else first, seed) for trace in report.traces
-    )
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Summary:
+    """A run, summed up.
+
+    Attributes:
+        run: the run itself.
+        results: one per contestant; differences are to the first.
+        slices: parts of the rows, by the values of each column asked for.
+    """
+
+    run: Run
+    results: tuple[Result, ...]
+    slices: tuple[Slice, ...]
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures (or videos)."""
+        return len({row.picture for row in self.results[0].rows})
 
 
-def _summary(report: ClickReport, trace: Trace, first: dict[str, Floats] | None, seed: int) -> Summary:
-    groups = report.pictures
-    measures = tuple(
-        Measure(
-            name,
-            bootstrap(values, groups, seed=seed),
-            None if first is None else bootstrap(values - first[name], groups, seed=seed),
+def summarise(run: Run, *, by: Sequence[str] = ()) -> Summary:
+    """Sums a run up.
+
+    Args:
+        run: what `run` returned.
+        by: columns of metadata to split the rows by.
+
+    Raises:
+        InputError: no row has such a column, or the run has no rows.
+    """
+    rows = [tuple(row for answer in answers for row in answer.rows) for answers in run.answers]
+    if not rows[0]:
+        raise InputError(f"{run.dataset.name}: no picture has anything to do {run.task.name} on.")
+    outcomes = [run.task.sum_up(run.dataset, each) for each in rows]
+    times = [_times(answers) for answers in run.answers]
+    results = _results(run, outcomes, times, rows)
+    slices: list[Slice] = []
+    for name in by:
+        slices += _slices(run, rows, name)
+    return Summary(run=run, results=results, slices=tuple(slices))
+
+
+def _results(
+    run: Run,
+    outcomes: Sequence[Outcome],
+    extra: Sequence[tuple[Measure, ...]],
+    rows: Sequence[tuple[Row, ...]],
+) -> tuple[Result, ...]:
+    first = {measure.name: measure for measure in (*outcomes[0].measures, *extra[0])}
+    results: list[Result] = []
+    for position, (outcome, more, own) in enumerate(zip(outcomes, extra, rows, strict=True)):
+        readings = tuple(
+            read(measure, first.get(measure.name) if position else None, seed=run.seed)
+            for measure in (*outcome.measures, *more)
         )
-        for name, values in per_target(trace).items()
-    )
-    drop = worst_drop(trace.ious, DROP_CLICKS)
-    failures = {
-        round(threshold * 100): int(never_reached(trace.ious, threshold).sum())
-        for threshold in NOC_THRESHOLDS
+        results.append(
+            Result(
+                name=run.names[position],
+                settings=run.settings[position],
+                readings=readings,
+                curves=outcome.curves,
+                rows=own,
+            )
+        )
+    return tuple(results)
+
+
+def _slices(run: Run, rows: Sequence[tuple[Row, ...]], name: str) -> list[Slice]:
+    values = sorted({row.metadata[name] for row in rows[0] if name in row.metadata})
+    if not values:
+        known = sorted({key for row in rows[0] for key in row.metadata})
+        raise InputError(
+            f"No row has {name!r} to split the results by; known are: {', '.join(known) or 'none'}."
+        )
+    slices: list[Slice] = []
+    for value in values:
+        parts = [tuple(row for row in own if row.metadata.get(name) == value) for own in rows]
+        pictures = len({row.picture for row in parts[0]})
+        if pictures < FEWEST:
+            continue
+        outcomes = [run.task.sum_up(run.dataset, part) for part in parts]
+        results = _results(run, outcomes, [()] * len(parts), [()] * len(parts))
+        slices.append(Slice(column=name, value=value, rows=len(parts[0]), pictures=pictures, results=results))
+    return slices
+
+
+def _times(answers: Sequence[Answer]) -> tuple[Measure, ...]:
+    """Returns the mean time of each kind of step, and the most memory."""
+    steps = dict.fromkeys(step for answer in answers for step in answer.seconds)
+    measures = [_time(step, answers) for step in steps]
+    memory = [answer.peak_memory for answer in answers if answer.peak_memory is not None]
+    if memory:
+        measures.append(plain("peak memory", max(memory) / 1e6, "MB"))
+    return tuple(measures)
+
+
+def _time(step: str, answers: Sequence[Answer]) -> Measure:
+    pairs: list[tuple[float, str]] = [
+        (value, answer.unit) for answer in answers for value in answer.seconds.get(step, ())
+    ]
+    return mean(f"s per {step}", [value for value, _ in pairs], [unit for _, unit in pairs], "s")
+
+
+def facts(summary: Summary) -> Mapping[str, object]:
+    """Returns what a report says about the data."""
+    run = summary.run
+    return {
+        "task": run.task.name,
+        "dataset": run.dataset.name,
+        "layout": run.dataset.layout,
+        "pictures": summary.pictures,
+        "rows": len(summary.results[0].rows),
+        "seed": run.seed,
+        "settings": dict(run.task.settings()),
     }
-    return Summary(
-        name=trace.name,
-        measures=measures,
-        failures=failures,
-        drop_p95=float(np.percentile(drop, 95)),
-        drop_max=float(drop.max()),
-        start_seconds=trace.start_seconds,
-        click_seconds=trace.click_seconds,
-    )

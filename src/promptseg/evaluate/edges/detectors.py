@@ -1,4 +1,4 @@
-"""Who takes part in the boundary benchmark: edges of masks, and two classical detectors."""
+"""Two classical edge detectors, to compare with."""
 
 from typing import Protocol
 
@@ -8,7 +8,6 @@ import numpy.typing as npt
 from promptseg.evaluate.samples import require_ndimage
 from promptseg.images import Image
 from promptseg.segment.gradients import sobel, suppress
-from promptseg.segment.segmenter import Segmenter
 
 Float32 = npt.NDArray[np.float32]
 
@@ -31,31 +30,6 @@ class EdgeDetector(Protocol):
     def __call__(self, image: Image) -> Float32:
         """Returns how strongly each pixel lies on an edge, (H, W) in [0, 1]."""
         ...
-
-
-class SegmenterEdges:
-    """`Segmenter.edges`.
-
-    Args:
-        segmenter: the model and engine.
-        points_per_side: the grid has this many points squared.
-        border: whether edges at the very border of the picture are kept, which the paper does not speak of.
-    """
-
-    def __init__(self, segmenter: Segmenter, points_per_side: int = 16, *, border: bool = False) -> None:
-        self._segmenter = segmenter
-        self._points_per_side = points_per_side
-        self._border = border
-        self.name = f"promptseg {segmenter.model}{', border kept' if border else ''}"
-        runtime = segmenter.runtime
-        self.settings = (
-            f"{segmenter.model} {runtime.name} {runtime.precision}, {points_per_side} x {points_per_side} points, "
-            f"border {'kept' if border else 'cleared'}"
-        )
-
-    def __call__(self, image: Image) -> Float32:
-        """Returns the edge map."""
-        return self._segmenter.edges(image, points_per_side=self._points_per_side, border=self._border)
 
 
 class Sobel:

@@ -158,6 +158,13 @@ def score(tallies: Sequence[Tally], levels: npt.ArrayLike) -> EdgeScores:
     return EdgeScores(ods, threshold, precision, recall, ois, _area(total), _recall_at_half(total))
 
 
+def part(name: str, total: Tally, levels: Float64) -> float:
+    """Returns "ods", "ap" or "r50" of summed counts alone."""
+    if name == "ods":
+        return _best(levels, total)[1]
+    return _area(total) if name == "ap" else _recall_at_half(total)
+
+
 def f_measure(precision: Float64, recall: Float64) -> Float64:
     """Harmonic mean of precision and recall; 0 when both are."""
     return 2 * precision * recall / np.maximum(precision + recall, np.finfo(np.float64).tiny)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from promptseg.errors import FormatError, InputError, UnavailableError
-from promptseg.evaluate.layouts import pictures_in
+from promptseg.evaluate.layouts.pictures import pictures_in
 from promptseg.evaluate.samples import BoolArray
 
 _LAYOUTS = (
@@ -56,23 +56,28 @@ def open_edge_dataset(path: str | os.PathLike[str], *, limit: int | None = None)
         )
     if limit is not None and limit < 1:
         raise InputError(f"The limit of pictures must be at least 1, got {limit}.")
-    samples = _samples(root)
+    samples = find_outlines(root)
+    if samples is None:
+        raise FormatError(
+            f"{root} holds no outlines to compare edges with. Layouts that are read: {_LAYOUTS}."
+        )
     if limit is None or limit >= len(samples):
         return samples
     return tuple(samples[position * len(samples) // limit] for position in range(limit))
 
 
-def _samples(root: Path) -> tuple[EdgeSample, ...]:
+def find_outlines(root: Path, split: str = "test") -> tuple[EdgeSample, ...] | None:
+    """Returns the pictures with outlines in a folder, or None when it has none (see `open_edge_dataset`)."""
     for base in (root, root / "data", root / "BSDS500" / "data"):
         for pictures, labels, ending, read in (
             ("images", "truth", "npz", _read_packed),
-            ("images/test", "groundTruth/test", "mat", _read_matlab),
+            (f"images/{split}", f"groundTruth/{split}", "mat", _read_matlab),
             ("images", "groundTruth", "mat", _read_matlab),
         ):
             found = sorted((base / labels).glob(f"*.{ending}"))
             if found:
                 return _pairs(found, pictures_in(base / pictures), read)
-    raise FormatError(f"{root} holds no outlines to compare edges with. Layouts that are read: {_LAYOUTS}.")
+    return None
 
 
 def _pairs(

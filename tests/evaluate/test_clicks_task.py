@@ -5,10 +5,21 @@ import pytest
 from fakes_for_evaluate import BALL, SMALL, GrowingDisc, Scripted, dataset_of, disc, picture
 
 from promptseg.errors import FormatError, InputError
-from promptseg.evaluate.contest import run_clicks
 from promptseg.evaluate.metrics import iou
+from promptseg.evaluate.run import run
 from promptseg.evaluate.samples import Dataset, Sample, Target
+from promptseg.evaluate.tasks.clicks import Clicks
 from promptseg.masks.rle import RLE
+
+
+def run_clicks(dataset, contestants, clicks=20, **options):
+    """Returns, for each contestant, the rows."""
+    found = run(Clicks(clicks=clicks), dataset, contestants, **options)
+    return [[row for answer in answers for row in answer.rows] for answers in found.answers]
+
+
+def ious_of(rows):
+    return np.array([row.values["ious"] for row in rows])
 
 
 def test_calls_come_in_the_promised_order(tmp_path):
@@ -34,54 +45,56 @@ def test_every_contestant_gets_clicks_from_its_own_mistakes(tmp_path):
 
 def test_ious_are_kept_per_click_and_grow(tmp_path):
     dataset = dataset_of(tmp_path, {"a": [BALL], "b": [SMALL]})
-    report = run_clicks(dataset, [GrowingDisc("discs", 4, -0.1)], clicks=15)
-    ious = report.traces[0].ious
+    (rows,) = run_clicks(dataset, [GrowingDisc("discs", 4, -0.1)], clicks=15)
+    ious = ious_of(rows)
     assert ious.shape == (2, 15)
-    assert ious[0, 0] == iou(disc(40, 60, 25, 20, 4), BALL)
+    assert ious[0, 0] == pytest.approx(iou(disc(40, 60, 25, 20, 4), BALL), abs=1e-6)
     assert ious[0, -1] > 0.7 > ious[0, 5] > ious[0, 0]
-    assert report.targets == ("object 0", "object 0")
-    assert report.pictures == ("a", "b")
+    assert [row.item for row in rows] == ["object 0", "object 0"]
+    assert [row.picture for row in rows] == ["a", "b"]
+    assert rows[0].metadata == {"size": "small"}
+    assert rows[0].score == pytest.approx(ious[0, 2], abs=1e-6)
+    assert len(rows[0].shown["clicks"]) == 3
 
 
 def test_perfect_mask_ends_the_target_and_keeps_its_value(tmp_path):
     contestant = Scripted("perfect at two", [BALL & ~SMALL & (np.arange(60) < 25), BALL])
-    report = run_clicks(dataset_of(tmp_path, {"a": [BALL]}), [contestant], clicks=8)
-    trace = report.traces[0]
+    ((row,),) = run_clicks(dataset_of(tmp_path, {"a": [BALL]}), [contestant], clicks=8)
     assert contestant.clicks == 2
-    assert trace.ious[0, 1:].tolist() == [1.0] * 7
-    assert trace.ious[0, 0] < 1
-    assert trace.boundary[0, 1] == 1.0
-    assert trace.boundary[0, 0] < 1
+    assert row.values["ious"][1:] == [1.0] * 7
+    assert row.values["ious"][0] < 1
+    assert row.values["boundary"][1] == 1.0
+    assert row.values["boundary"][0] < 1
 
 
 def test_a_worse_mask_after_more_clicks_is_recorded(tmp_path):
     contestant = Scripted("collapses", [disc(40, 60, 25, 20, 11), SMALL])
-    report = run_clicks(dataset_of(tmp_path, {"a": [BALL]}), [contestant], clicks=3)
-    assert report.traces[0].ious[0].tolist() == pytest.approx([iou(disc(40, 60, 25, 20, 11), BALL), 0, 0])
-    assert np.isnan(report.traces[0].boundary[0, 1])
+    ((row,),) = run_clicks(dataset_of(tmp_path, {"a": [BALL]}), [contestant], clicks=3)
+    assert row.values["ious"] == pytest.approx([iou(disc(40, 60, 25, 20, 11), BALL), 0, 0], abs=1e-6)
+    assert row.values["boundary"][1] is None
 
 
 def test_ignored_pixels_do_not_count(tmp_path):
     ring = disc(40, 60, 25, 20, 15) & ~BALL
     target = Target("ball", int(BALL.sum()), RLE.encode(BALL), RLE.encode(ring))
     dataset = Dataset("d", "labels", (Sample(picture(tmp_path / "a.png"), "a", (target,)),))
-    report = run_clicks(dataset, [Scripted("generous", [BALL | ring])], clicks=5)
-    assert report.traces[0].ious[0].tolist() == [1.0] * 5
+    ((row,),) = run_clicks(dataset, [Scripted("generous", [BALL | ring])], clicks=5)
+    assert row.values["ious"] == [1.0] * 5
 
 
 def test_limit_and_progress(tmp_path):
     dataset = dataset_of(tmp_path, {"a": [BALL, SMALL], "b": [BALL, SMALL]})
     seen: list[tuple[int, int]] = []
-    report = run_clicks(
-        dataset, [GrowingDisc("d", 4)], clicks=1, limit=2, progress=lambda *done: seen.append(done)
+    (rows,) = run_clicks(
+        dataset.subset(2), [GrowingDisc("d", 4)], clicks=1, progress=lambda *done: seen.append(done)
     )
     assert seen == [(1, 2), (2, 2)]
-    assert report.pictures == ("a", "b")
+    assert [row.picture for row in rows] == ["a", "b"]
 
 
 def test_two_runs_agree(tmp_path):
     dataset = dataset_of(tmp_path, {"a": [BALL, SMALL]})
-    first, second = (run_clicks(dataset, [GrowingDisc("d", 3)], clicks=6).traces[0].ious for _ in range(2))
+    first, second = (ious_of(run_clicks(dataset, [GrowingDisc("d", 3)], clicks=6)[0]) for _ in range(2))
     assert np.array_equal(first, second)
 
 

@@ -51,7 +51,7 @@ def binary_targets(path: Path) -> tuple[Target, ...]:
     A mask of exactly 0, 128 and 255 marks unknown pixels by 128, as GrabCut does; other grey masks are cut at
     one half.
     """
-    values = _read(path)
+    values = read_values(path)
     present = np.unique(values)
     ignore = None
     if present.size == 1 or (present.size == 2 and 0 in present):
@@ -73,7 +73,7 @@ def binary_targets(path: Path) -> tuple[Target, ...]:
 
 def instance_targets(path: Path) -> tuple[Target, ...]:
     """Reads an instance map: 0 is background, every other number one object."""
-    values = _read(path)
+    values = read_values(path)
     return tuple(
         Target(f"instance {number}", int(np.count_nonzero(mask)), RLE.encode(mask))
         for number, mask in _numbers(values)
@@ -88,7 +88,7 @@ def semantic_targets(names: list[str]) -> LabelReader:
     ndimage = require_ndimage()
 
     def read(path: Path) -> tuple[Target, ...]:
-        values = _read(path)
+        values = read_values(path)
         void = values == IGNORED_CLASS
         ignore = RLE.encode(void) if void.any() else None
         targets: list[Target] = []
@@ -96,9 +96,8 @@ def semantic_targets(names: list[str]) -> LabelReader:
             name = names[number] if number < len(names) else f"class {number}"
             regions, _ = ndimage.label(mask, np.ones((3, 3), int))
             for region, part in _numbers(np.asarray(regions)):
-                targets.append(
-                    Target(f"{name} {region}", int(np.count_nonzero(part)), RLE.encode(part), ignore)
-                )
+                area = int(np.count_nonzero(part))
+                targets.append(Target(f"{name} {region}", area, RLE.encode(part), ignore, name))
         return tuple(targets)
 
     return read
@@ -130,8 +129,12 @@ def read_json(path: Path) -> Any:
         raise FormatError(f"{path} is not readable JSON: {error}.") from error
 
 
-def _read(path: Path) -> npt.NDArray[np.int32]:
-    """Reads a label picture as numbers; grey masks saved as RGB are taken as grey."""
+def read_values(path: Path) -> npt.NDArray[np.int32]:
+    """Reads a label picture as numbers (H, W); grey masks saved as RGB are taken as grey.
+
+    Raises:
+        FormatError: it cannot be read, or has colours.
+    """
     try:
         with PIL.open(path) as picture:
             mode = picture.mode

@@ -1,0 +1,160 @@
+"""All that `promptseg evaluate` measures on the dev sets, as dated tables in results.md. Stop and resume at will.
+
+    python benchmarks/evaluate.py DEV -o out/results [--peer-python ENV/bin/python] [--only clicks,point] [--threads 2]
+
+Every job is one `promptseg evaluate` command, named above its table; its answers are kept in the output folder, so that
+a run that was stopped goes on where it was, and a second run costs nothing. Limits are chosen for two slow cores; with
+`--full` there are none. The peer's environment needs torch, torchvision, timm and mobilesam-mirror; it gets our
+weights. Times in the tables are taken beside whatever else runs: the latency job alone is for a quiet machine.
+"""
+
+import argparse
+import datetime
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+WEIGHTS = HERE.parent / "src/promptseg/models/weights/mobile_sam.safetensors"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One command: a task on a dataset."""
+
+    task: str
+    dataset: str
+    limit: int | None = None
+    options: str = ""
+    needs: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.task}-{self.dataset}{'-peers' if self.needs == 'peers' else ''}"
+
+
+JOBS = (
+    Job("clicks", "davis2016"),
+    Job("clicks", "nuclei", 60, "--min-area 400"),
+    Job("clicks", "coco", 80, "--min-area 400 --by size"),
+    Job("clicks", "voc", 60),
+    Job("clicks", "ccp", 60),
+    Job("point", "coco", 200, "--by size"),
+    Job("point", "voc", 150, "--by class"),
+    Job("point", "nuclei", 100),
+    Job("boxes", "coco", 60),
+    Job("boxes", "nuclei", 20),
+    Job("everything", "coco", 20, "--way fast"),
+    Job("video", "davis2016"),
+    Job("edges", "bsds500", 6),
+    Job("clicks", "coco", 12, "--min-area 2000 --clicks 10", "peers"),
+    Job("boxes", "coco", 10, "", "peers"),
+    Job("latency", "coco", 8, "", "peers"),
+    Job("semantic", "voc", 40, "", "words"),
+    Job("semantic", "ccp", 30, "", "words"),
+    Job("semantic", "coco", 40, "", "words"),
+    Job("panoptic", "coco", 40, "", "words"),
+    Job("instances", "coco", 40, "", "words"),
+    Job("text", "coco", 40, "", "words"),
+    Job("reference", "voc", 40, "", "words"),
+    Job("labels", "coco", 200, "--by size", "words"),
+    Job("labels", "caltech101", None, "", "words"),
+    Job("labels", "clothing", None, "", "words"),
+    Job("labels", "grocery", None, "", "words"),
+)
+
+
+def command(job: Job, given: argparse.Namespace) -> list[str]:
+    """Returns the arguments after `promptseg`, with the real folders."""
+    words = ["evaluate", job.task, str(Path(given.dev) / job.dataset), *shlex.split(job.options)]
+    if job.limit is not None and not given.full:
+        words += ["--limit", str(job.limit)]
+    if job.needs == "peers":
+        if job.task != "latency":
+            words += ["--peer", "grabcut"]
+        words += [
+            "--peer",
+            "mobilesam-mirror",
+            "--peer-python",
+            given.peer_python,
+            "--peer-weights",
+            str(WEIGHTS),
+        ]
+    return [*words, "--threads", str(given.threads), *shlex.split(given.options)]
+
+
+def shown(words: list[str], given: argparse.Namespace) -> str:
+    """Returns the command with names in place of this machine's folders."""
+    text = shlex.join(["promptseg", *words])
+    for place, name in (
+        (str(given.dev), "DEV"),
+        (given.peer_python, "ENV/bin/python"),
+        (str(WEIGHTS), "WEIGHTS"),
+    ):
+        text = text.replace(place, name) if place else text
+    return text
+
+
+def run(job: Job, given: argparse.Namespace) -> str:
+    """Runs a job, or says why it cannot be run; returns its part of the page."""
+    words = command(job, given)
+    folder = Path(given.output) / job.name
+    done = subprocess.run(
+        [sys.executable, "-m", "promptseg.cli.app", *words, "-o", str(folder)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    head = f"## {job.name}\n\n    {shown(words, given)}\n"
+    if done.returncode == 0:
+        return f"{head}\n{(folder / f'{job.task}.md').read_text()}"
+    lines = [line for line in done.stderr.splitlines() if line.startswith("promptseg:")]
+    return f"{head}\nNot measured: {(lines or ['it failed'])[-1].removeprefix('promptseg: ')}\n"
+
+
+def parts(given: argparse.Namespace) -> Iterator[str]:
+    """Yields the page's parts as jobs end."""
+    only = set(given.only.split(",")) if given.only else None
+    for job in JOBS:
+        if only is not None and job.task not in only and job.name not in only:
+            continue
+        if job.needs == "peers" and not given.peer_python:
+            continue
+        if job.needs == "words" and not given.words:
+            continue
+        print(job.name, flush=True)
+        yield run(job, given)
+
+
+def main() -> None:
+    """Runs the command."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("dev", help="the folder of dev sets")
+    parser.add_argument("-o", "--output", default="out/results")
+    parser.add_argument("--page", default=str(HERE / "results.md"))
+    parser.add_argument("--only", help="tasks or jobs, by commas")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--peer-python", default="", help="without it, peers are left out")
+    parser.add_argument(
+        "--words", action="store_true", help="also the tasks that need a model with semantics"
+    )
+    parser.add_argument("--full", action="store_true", help="no limits")
+    parser.add_argument("--options", default="", help="for every command, such as '--runtime onnx'")
+    given = parser.parse_args()
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    page = (
+        f"# Results on the dev sets\n\nMade by `python benchmarks/evaluate.py DEV`, {today}. Every table says its "
+        "command, commit, processor and date. What the tasks are: [docs/evaluate.md](../docs/evaluate.md).\n"
+    )
+    for part in parts(given):
+        page = f"{page}\n{part}"
+        Path(given.page).write_text(page)  # after every job, so that a stopped run shows what it has
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""Who takes part in a run, said in values that can be sent to other processes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from promptseg.errors import InputError
+from promptseg.evaluate.contestants.contestant import Contestant
+from promptseg.evaluate.contestants.ours import FOLLOWS, WAYS, OfficialRecipe, Ours
+from promptseg.evaluate.contestants.process import Peer, PeerCommand, our_command
+from promptseg.models.registry import get_card
+
+_PLACES = frozenset({"clicks", "point", "boxes"})
+"""Tasks in which SAM's official recipe takes part beside ours."""
+
+_MANY_QUESTIONS = _PLACES | {"referring", "text", "reference", "labels"}
+"""Tasks that ask several things about a picture, so that embedding it first pays."""
+
+PROGRAM = Path(__file__).parent / "peers" / "program.py"
+
+NAMED_PEERS = {
+    "segment-anything": ("sam", "segment_anything"),
+    "mobilesam-mirror": ("sam", "mobile_sam"),
+    "grabcut": ("grabcut",),
+}
+"""Peers that are known by name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineup:
+    """Makes the contestants of a task; calling it loads the models.
+
+    Attributes:
+        task: the task's name.
+        model: our model.
+        weights: its checkpoint, if not the one at hand.
+        runtime: "auto", "onnx", "openvino" or "torch".
+        precision: "auto", "float32" or "bfloat16".
+        device: "cpu", "cuda" or "mps".
+        threads: for each contestant; None for one per processor.
+        ways: single ways of a task to compare: of everything "fast", "exact", "proposals"; of video "box", "reference".
+        points_per_side: of our grid for edges.
+        peers: who else takes part.
+        recipe: whether SAM's official recipe takes part where it can.
+    """
+
+    task: str
+    model: str = "mobile-sam"
+    weights: Path | None = None
+    runtime: str = "auto"
+    precision: str = "auto"
+    device: str = "cpu"
+    threads: int | None = None
+    ways: tuple[str, ...] = ()
+    points_per_side: int = 16
+    peers: tuple[PeerCommand, ...] = ()
+    recipe: bool = True
+
+    def __post_init__(self) -> None:
+        known = {"everything": WAYS, "video": FOLLOWS}.get(self.task, ())
+        for way in self.ways:
+            if way not in known:
+                raise InputError(
+                    f"Unknown way {way!r}: "
+                    + (
+                        f"expected one of {', '.join(known)}."
+                        if known
+                        else f"{self.task} has no --way; everything and video have."
+                    )
+                )
+
+    def __call__(self) -> list[Contestant]:
+        """Returns the contestants; the first is the one that others are compared with.
+
+        Raises:
+            WeightsError: our weights are not at hand or do not fit the model.
+            InputError: an unknown runtime, precision or device, or a peer that cannot be started.
+            UnavailableError: the runtime is not installed.
+        """
+        ours = self._processes() if self.task == "latency" else self._ours()
+        return [*ours, *(Peer(peer, self._threads()) for peer in self.peers)]
+
+    def _ours(self) -> Sequence[Contestant]:
+        from promptseg.evaluate.contestants.classical import Detector
+        from promptseg.evaluate.edges.detectors import Canny, Sobel
+        from promptseg.segment.segmenter import Segmenter
+
+        segmenter = Segmenter(
+            self.model,
+            weights=self.weights,
+            runtime=self.runtime,
+            precision=self.precision,
+            device=self.device,
+            threads=self.threads,
+        )
+        semantic = get_card(self.model).semantic
+        if self.task in _PLACES:
+            eager = Ours(segmenter)
+            return [OfficialRecipe(segmenter), eager] if self.recipe and not semantic else [eager]
+        if self.task == "everything":
+            return [Ours(segmenter, way, eager=False, way=way) for way in self.ways or ("fast", "exact")]
+        if self.task == "video":
+            ways = self.ways or (("reference",) if semantic else ("box",))
+            return [Ours(segmenter, f"promptseg, {way}", eager=False, follow=way) for way in ways]
+        if self.task == "edges":
+            name = f"promptseg {segmenter.model}"
+            ours = Ours(segmenter, name, eager=False, points_per_side=self.points_per_side)
+            return [ours, Detector(Canny()), Detector(Sobel())]
+        return [Ours(segmenter, eager=semantic and self.task in _MANY_QUESTIONS)]
+
+    def _processes(self) -> Sequence[Contestant]:
+        command = our_command(
+            model=self.model,
+            weights=self.weights,
+            runtime=self.runtime,
+            precision=self.precision,
+            device=self.device,
+        )
+        return [Peer(command, self._threads())]
+
+    def _threads(self) -> int:
+        if self.threads is not None:
+            return self.threads
+        from promptseg.runtimes.factory import default_threads
+
+        return default_threads()
+
+
+def named_peer(text: str, python: str, checkpoint: str | None = None) -> PeerCommand:
+    """Returns how a peer is started that is known by name.
+
+    Args:
+        text: "grabcut", "segment-anything", "mobilesam-mirror" or "promptseg", the SAM ones perhaps with the name of
+            their model: "segment-anything:vit_b".
+        python: the interpreter of its environment.
+        checkpoint: its weights.
+
+    Raises:
+        InputError: the name is unknown, or it needs weights and none are given.
+    """
+    name, _, model = text.partition(":")
+    if name == "promptseg":
+        more = ("--model", model) if model else ()
+        more = (*more, "--weights", checkpoint) if checkpoint else more
+        command = (python, "-m", "promptseg.evaluate.peers.serve", *more)
+        return PeerCommand(command=command, name=f"promptseg of {Path(python).parent.parent.name or python}")
+    if name not in NAMED_PEERS:
+        raise InputError(
+            f"Unknown peer {name!r}: expected {', '.join([*NAMED_PEERS, 'promptseg'])}, or give --peer-command."
+        )
+    kind = NAMED_PEERS[name]
+    if kind[0] == "grabcut":
+        return PeerCommand(command=(python, str(PROGRAM), *kind))
+    if checkpoint is None:
+        raise InputError(f"The peer {name} needs its weights: give --peer-weights FILE.")
+    chosen = model or ("vit_t" if name == "mobilesam-mirror" else "vit_b")
+    return PeerCommand(command=(python, str(PROGRAM), *kind, chosen, checkpoint))

@@ -1,0 +1,1 @@
+"""Programs that peers run in environments of their own, and the protocol that they speak (docs/evaluate.md)."""

@@ -1,0 +1,1 @@
+"""Writes a summary as table, JSON, CSV, and one HTML page with plots and pictures."""

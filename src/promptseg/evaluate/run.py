@@ -1,0 +1,263 @@
+"""The frame: lets contestants do a task on a dataset, keeps their answers, and sums them up.
+
+All contestants take their turn on a unit before the next. Answers are kept on disk where a store is given; a run that
+was stopped goes on where it was. With workers, units are shared out among processes, each with contestants of its own.
+"""
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing.util import Finalize
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from promptseg.errors import InputError, PromptsegError
+from promptseg.evaluate.contestants.contestant import Contestant, check_ability
+from promptseg.evaluate.rows import Answer
+from promptseg.evaluate.samples import Dataset
+from promptseg.evaluate.scene import Clock, Scene
+from promptseg.evaluate.store import Store
+from promptseg.evaluate.tasks.task import Task
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with the units done and the units in all."""
+
+Source: TypeAlias = Callable[[], Dataset]
+"""Opens the dataset; the same one in every process."""
+
+Lineup: TypeAlias = Callable[[], Sequence[Contestant]]
+"""Makes the contestants; called once in every process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Run:
+    """The outcome of a run.
+
+    Attributes:
+        task: what was done.
+        dataset: what it was done on.
+        names: the contestants.
+        settings: what else decides about each contestant's results.
+        answers: for each contestant, one answer per unit, in the order of the dataset.
+        seed: of all that was drawn at random.
+    """
+
+    task: Task
+    dataset: Dataset
+    names: tuple[str, ...]
+    settings: tuple[str, ...]
+    answers: tuple[tuple[Answer, ...], ...]
+    seed: int
+
+
+def run(
+    task: Task,
+    dataset: Dataset,
+    contestants: Sequence[Contestant],
+    *,
+    store: Path | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Run:
+    """Lets contestants do a task, in this process.
+
+    Args:
+        task: what to do.
+        dataset: the pictures and what is known about them.
+        contestants: who is compared; the first is the one that others are compared with.
+        store: a folder for answers; those that are there already are not made again.
+        seed: of all that is drawn at random.
+        progress: called after each unit.
+
+    Raises:
+        InputError: no contestant, two of one name, or one that cannot do the task; an answer that does not fit.
+        FormatError: a label and its picture differ in size.
+        OutputError: the store cannot be written.
+    """
+    _check(task, contestants)
+    scenes = _scenes(task, dataset, seed)
+    kept = None if store is None else Store(store)
+    answers: list[list[Answer]] = []
+    for done, scene in enumerate(scenes, start=1):
+        answers.append(_answers(task, scene, contestants, kept))
+        scene.forget()
+        if progress is not None:
+            progress(done, len(scenes))
+    return Run(
+        task=task,
+        dataset=dataset,
+        names=tuple(contestant.name for contestant in contestants),
+        settings=tuple(contestant.settings for contestant in contestants),
+        answers=tuple(zip(*answers, strict=True)),
+        seed=seed,
+    )
+
+
+def run_in_workers(
+    task: Task,
+    source: Source,
+    lineup: Lineup,
+    workers: int,
+    *,
+    store: Path | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Run:
+    """Lets contestants do a task in several processes; the answers are those of `run`.
+
+    Args:
+        task: what to do.
+        source: opens the dataset; a value that can be sent to a process.
+        lineup: makes the contestants; a value that can be sent to a process.
+        workers: how many processes.
+        store: a folder for answers; those that are there already are not made again.
+        seed: of all that is drawn at random.
+        progress: called after each unit.
+
+    Raises:
+        InputError: fewer than one worker, and as `run`.
+    """
+    if workers < 1:
+        raise InputError(f"At least one worker is needed, got {workers}.")
+    dataset = source()
+    count = len(_scenes(task, dataset, seed))
+    answers: dict[int, list[Answer]] = {}
+    pool = ProcessPoolExecutor(
+        min(workers, count),
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_set_up,
+        initargs=(task, source, lineup, store, seed),
+    )
+    with pool:
+        facts = pool.submit(_introduce)
+        waiting = {pool.submit(_answer_number, number): number for number in range(count)}
+        try:
+            for future in as_completed(waiting):
+                answers[waiting[future]] = future.result()
+                if progress is not None:
+                    progress(len(answers), count)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        names, settings = facts.result()
+    return Run(
+        task=task,
+        dataset=dataset,
+        names=names,
+        settings=settings,
+        answers=tuple(zip(*(answers[number] for number in range(count)), strict=True)),
+        seed=seed,
+    )
+
+
+def _check(task: Task, contestants: Sequence[Contestant]) -> None:
+    names = [contestant.name for contestant in contestants]
+    if not names or len(set(names)) < len(names):
+        raise InputError(f"Give at least one contestant, each with a name of its own; got {names}.")
+    for contestant in contestants:
+        check_ability(contestant, task.ability)
+
+
+def _scenes(task: Task, dataset: Dataset, seed: int) -> list[Scene]:
+    scenes = task.scenes(dataset, seed)
+    if not scenes:
+        raise InputError(f"{dataset.name} has nothing to do {task.name} on: no labelled picture is left.")
+    return scenes
+
+
+def _answers(
+    task: Task, scene: Scene, contestants: Sequence[Contestant], store: Store | None
+) -> list[Answer]:
+    return [_answer(task, scene, contestant, store) for contestant in contestants]
+
+
+def _answer(task: Task, scene: Scene, contestant: Contestant, store: Store | None) -> Answer:
+    facts = _facts(task, scene, contestant)
+    if store is not None and (known := store.load(contestant.name, scene.name, facts)):
+        return known
+    contestant.clock = Clock()
+    if task.starts():
+        image = scene.image()
+        with contestant.clock.step("picture"):
+            contestant.start(image)
+    rows = task.judge(contestant, scene)
+    answer = Answer(
+        unit=scene.name,
+        rows=tuple(rows),
+        seconds=contestant.clock.seconds,
+        peak_memory=contestant.peak_memory(),
+    )
+    if store is not None:
+        store.save(contestant.name, facts, answer)
+    return answer
+
+
+def _facts(task: Task, scene: Scene, contestant: Contestant) -> dict[str, Any]:
+    """Returns everything that decides about an answer."""
+    return {
+        "task": task.name,
+        "settings": task.settings(),
+        "contestant": [contestant.name, contestant.settings],
+        "dataset": [scene.dataset.name, scene.dataset.layout],
+        "classes": list(scene.dataset.class_names),
+        "unit": scene.name,
+        "targets": [
+            [target.name, target.area, *target.phrases]
+            for sample in scene.samples
+            for target in sample.targets
+        ],
+        "metadata": [
+            sorted({**sample.metadata, **target.metadata}.items())
+            for sample in scene.samples
+            for target in sample.targets
+        ],
+        "seed": scene.seed,
+        "more": task.facts(scene),
+    }
+
+
+class _Worker:
+    """What a worker process keeps between the units."""
+
+    task: Task
+    scenes: list[Scene]
+    contestants: Sequence[Contestant]
+    store: Store | None
+    error: PromptsegError | None = None
+
+
+def _set_up(task: Task, source: Source, lineup: Lineup, store: Path | None, seed: int) -> None:
+    try:
+        contestants = lineup()
+        _check(task, contestants)
+        _Worker.scenes = _scenes(task, source(), seed)
+    except PromptsegError as error:  # out of here it would only break the pool; whoever asks first gets it
+        _Worker.error = error
+        return
+    _Worker.task, _Worker.contestants = task, contestants
+    _Worker.store = None if store is None else Store(store)
+    for contestant in contestants:
+        Finalize(None, contestant.close, exitpriority=10)  # workers end without Python's own atexit
+
+
+def _introduce() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    if _Worker.error is not None:
+        raise _Worker.error
+    contestants = _Worker.contestants
+    return tuple(each.name for each in contestants), tuple(each.settings for each in contestants)
+
+
+def _answer_number(number: int) -> list[Answer]:
+    if _Worker.error is not None:
+        raise _Worker.error
+    scene = _Worker.scenes[number]
+    answers = _answers(_Worker.task, scene, _Worker.contestants, _Worker.store)
+    scene.forget()
+    return answers
+
+
+def all_rows(answers: Sequence[Answer]) -> Iterator[Any]:
+    """Yields the rows of all units."""
+    for answer in answers:
+        yield from answer.rows

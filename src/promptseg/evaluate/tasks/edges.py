@@ -1,0 +1,132 @@
+"""Edges: the Berkeley boundary benchmark (ODS, OIS, AP, R50)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from promptseg.errors import FormatError
+from promptseg.evaluate.contestants.contestant import Contestant
+from promptseg.evaluate.edges.scores import TOLERANCE, Tally, f_measure, part, score, tally, thresholds
+from promptseg.evaluate.measures import Float64, counted, plain
+from promptseg.evaluate.rows import Row
+from promptseg.evaluate.samples import Dataset
+from promptseg.evaluate.scene import Scene
+from promptseg.evaluate.tasks.task import Curve, Outcome, Rows, Task, Truth, known_facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edges(Task):
+    """Edge maps against the outlines that several people drew.
+
+    Attributes:
+        thresholds: how many points the curve of precision over recall has.
+    """
+
+    name: ClassVar[str] = "edges"
+    about: ClassVar[str] = "edge maps on BSDS500: ODS, OIS, AP, R50"
+    ability: ClassVar[str] = "edges"
+    truth: ClassVar[Truth] = "outlines"
+    thresholds: int = 33
+
+    def __post_init__(self) -> None:
+        thresholds(self.thresholds)
+
+    def settings(self) -> Mapping[str, Any]:
+        """Returns what decides about the results."""
+        return {"thresholds": self.thresholds, "tolerance": TOLERANCE}
+
+    def starts(self) -> bool:
+        """The whole way from pixels to edge map is one step."""
+        return False
+
+    def judge(self, contestant: Contestant, scene: Scene) -> list[Row]:
+        """Asks once and counts what matches, at each threshold."""
+        image = scene.image()
+        read = scene.sample.outlines
+        truths = [] if read is None else read()
+        for truth in truths:
+            if truth.shape != tuple(image.size):
+                height, width = image.size
+                raise FormatError(
+                    f"{scene.sample.picture} is {width} x {height} pixels, but its outlines are "
+                    f"{truth.shape[1]} x {truth.shape[0]}."
+                )
+        with contestant.clock.step("picture"):
+            contestant.start(image)
+            strength = contestant.edges()
+        counts = tally(strength, truths, thresholds(self.thresholds))
+        best = f_measure(counts.precision(), counts.recall())
+        return [
+            Row(
+                picture=scene.name,
+                item="picture",
+                score=float(best.max()),
+                values={
+                    "wanted": int(counts.wanted[0]),
+                    "recalled": counts.recalled.tolist(),
+                    "correct": counts.correct.tolist(),
+                    "predicted": counts.predicted.tolist(),
+                },
+                metadata=known_facts(scene.sample),
+            )
+        ]
+
+    def sum_up(self, dataset: Dataset, rows: Rows) -> Outcome:
+        """Turns counts into ODS, OIS, AP and R50."""
+        levels = thresholds(self.thresholds)
+        tallies = [_tally(row, self.thresholds) for row in rows]
+        result = score(tallies, levels)
+        table = np.stack([_flat(item) for item in tallies])
+
+        def of(name: str) -> Any:
+            def finish(sums: Float64) -> Float64:
+                return np.array([_value(name, row, levels) for row in sums])
+
+            return finish
+
+        names = {"ODS": "ods", "OIS": "ois", "AP": "ap", "R50": "r50"}
+        total = tallies[0]
+        for item in tallies[1:]:
+            total = total + item
+        return Outcome(
+            measures=(
+                *(counted(name, table, of(field)) for name, field in names.items()),
+                plain("precision at ODS", result.ods_precision),
+                plain("recall at ODS", result.ods_recall),
+            ),
+            curves=(
+                Curve(
+                    plot="precision over recall",
+                    across="recall",
+                    up="precision",
+                    x=tuple(total.recall().tolist()),
+                    y=tuple(total.precision().tolist()),
+                ),
+            ),
+        )
+
+
+def _tally(row: Row, count: int) -> Tally:
+    recalled, correct, predicted = (
+        np.array(row.values[name], np.int64) for name in ("recalled", "correct", "predicted")
+    )
+    return Tally(recalled, np.full(count, row.values["wanted"], np.int64), correct, predicted)
+
+
+def _flat(item: Tally) -> npt.NDArray[np.float64]:
+    """Returns all counts of a picture in one row, and after them those at the threshold that is best for it."""
+    best = int(np.argmax(f_measure(item.precision(), item.recall())))
+    table = np.stack([item.recalled, item.wanted, item.correct, item.predicted])
+    return np.concatenate([table.ravel(), table[:, best]]).astype(np.float64)
+
+
+def _value(name: str, row: npt.NDArray[np.float64], levels: Float64) -> float:
+    counts = row.astype(np.int64)
+    total = Tally(*counts[:-4].reshape(4, -1))
+    if name == "ois":
+        best = Tally(*counts[-4:].reshape(4, 1))
+        return float(f_measure(best.precision(), best.recall())[0])
+    return part(name, total, levels)

@@ -1,0 +1,83 @@
+"""Instances: objects of given classes found without prompts; mask AP."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from promptseg.errors import InputError
+from promptseg.evaluate.average_precision import PROTOCOLS, Detection, Protocol, average_precision
+from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
+from promptseg.evaluate.measures import plain
+from promptseg.evaluate.rows import Row
+from promptseg.evaluate.samples import Dataset
+from promptseg.evaluate.scene import Scene
+from promptseg.evaluate.tasks.task import Outcome, Rows, Task, known_facts
+from promptseg.evaluate.vocabularies import full_name, vocabulary_of
+
+SHOWN = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instances(Task):
+    """All objects of the dataset's classes.
+
+    Attributes:
+        protocol: "coco" or "lvis"; None for that of the dataset.
+    """
+
+    name: ClassVar[str] = "instances"
+    about: ClassVar[str] = "objects of given classes: mask AP (COCO and LVIS protocol)"
+    ability: ClassVar[str] = "instances"
+    keeps_empty: ClassVar[bool] = True
+    protocol: Protocol | None = None
+
+    def __post_init__(self) -> None:
+        if self.protocol is not None and self.protocol not in PROTOCOLS:
+            raise InputError(f"Unknown protocol {self.protocol!r}: expected {' or '.join(PROTOCOLS)}.")
+
+    def settings(self) -> Mapping[str, Any]:
+        """Returns what decides about the results."""
+        return {"protocol": self.protocol or "of the dataset"}
+
+    def starts(self) -> bool:
+        """The whole way from pixels to masks is one step."""
+        return False
+
+    def judge(self, contestant: Contestant, scene: Scene) -> list[Row]:
+        """Asks once."""
+        words = vocabulary_of(scene.dataset)
+        image = scene.image()
+        with contestant.clock.step("picture"):
+            contestant.start(image)
+            found = contestant.instances(words)
+        check_masks_of(contestant, found, image.size)
+        masks = [mask.to_coco() for mask in found.masks]
+        return [
+            Row(
+                picture=scene.name,
+                item="picture",
+                score=None,
+                values={
+                    "labels": [full_name(words, label, contestant.name) for label in found.labels],
+                    "scores": found.scores.tolist(),
+                    "masks": masks,
+                },
+                metadata=known_facts(scene.sample),
+                shown={"masks": masks[:SHOWN]},
+            )
+        ]
+
+    def sum_up(self, dataset: Dataset, rows: Rows) -> Outcome:
+        """Turns rows into AP."""
+        names = {row.picture for row in rows}
+        part = replace(dataset, samples=tuple(each for each in dataset.samples if each.name in names))
+        protocol = self.protocol or ("lvis" if dataset.layout == "lvis" else "coco")
+        detections = [
+            Detection(row.picture, label, score, mask)
+            for row in rows
+            for label, score, mask in zip(
+                row.values["labels"], row.values["scores"], row.values["masks"], strict=True
+            )
+        ]
+        precision = average_precision(part, detections, protocol=protocol)
+        return Outcome(measures=tuple(plain(name, value) for name, value in precision.values.items()))

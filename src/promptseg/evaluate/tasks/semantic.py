@@ -1,0 +1,131 @@
+"""Semantic segmentation: a class for every pixel; mean IoU."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from promptseg.errors import FormatError
+from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
+from promptseg.evaluate.measures import Float64, counted, mean_where, ratio
+from promptseg.evaluate.rows import Row
+from promptseg.evaluate.samples import UNKNOWN, Dataset
+from promptseg.evaluate.scene import Scene
+from promptseg.evaluate.tasks.task import Outcome, Rows, Task, Truth, known_facts
+from promptseg.evaluate.vocabularies import place_of, vocabulary_of
+from promptseg.geometry import Size
+from promptseg.masks.panoptic import PanopticSegments
+
+Int64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Semantic(Task):
+    """Every pixel gets one of the dataset's classes; pixels whose class is unknown do not count."""
+
+    name: ClassVar[str] = "semantic"
+    about: ClassVar[str] = "a class for every pixel: mean IoU, pixel and class accuracy"
+    ability: ClassVar[str] = "semantic"
+    truth: ClassVar[Truth] = "semantic"
+
+    def settings(self) -> Mapping[str, Any]:
+        """Returns what decides about the results."""
+        return {}
+
+    def starts(self) -> bool:
+        """The whole way from pixels to classes is one step."""
+        return False
+
+    def judge(self, contestant: Contestant, scene: Scene) -> list[Row]:
+        """Asks once and counts pixels."""
+        words = vocabulary_of(scene.dataset)
+        read = scene.sample.semantic
+        image = scene.image()
+        truth = np.full(image.size, UNKNOWN, np.int32) if read is None else read()
+        if truth.shape != tuple(image.size):
+            raise FormatError(f"{scene.sample.picture} and its labels differ in size.")
+        with contestant.clock.step("picture"):
+            contestant.start(image)
+            found = contestant.semantic(words)
+        check_masks_of(contestant, found.segments, image.size)
+        places = [place_of(words, category.name, contestant.name) for category in found.categories]
+        counts = count_pixels(class_map(found, places, image.size), truth, len(words))
+        shared, wanted, given = counts
+        union = wanted + given - shared
+        occurring = wanted > 0
+        return [
+            Row(
+                picture=scene.name,
+                item="picture",
+                score=float((shared[occurring] / union[occurring]).mean()) if occurring.any() else None,
+                values={
+                    "classes": np.flatnonzero(wanted + given).tolist(),
+                    "counts": counts[:, wanted + given > 0].tolist(),
+                },
+                metadata=known_facts(scene.sample),
+                shown={"masks": [mask.to_coco() for mask in found.segments.masks]},
+            )
+        ]
+
+    def sum_up(self, dataset: Dataset, rows: Rows) -> Outcome:
+        """Turns pixels into mean IoU and accuracies."""
+        number = len(dataset.categories)
+        table = np.zeros((len(rows), 3, number))
+        for place, row in enumerate(rows):
+            table[place][:, row.values["classes"]] = row.values["counts"]
+        flat = table.reshape(len(rows), -1)
+        totals = np.stack([table[:, 0].sum(axis=1), table[:, 1].sum(axis=1)], axis=1)
+        return Outcome(
+            measures=(
+                counted("mIoU", flat, mean_iou),
+                counted("pixel accuracy", totals, ratio),
+                counted("mean class accuracy", flat, _mean_accuracy),
+                counted("frequency-weighted IoU", flat, _weighted_iou),
+            )
+        )
+
+
+def class_map(found: PanopticSegments, places: list[int], size: Size) -> npt.NDArray[np.int32]:
+    """Returns the place in the vocabulary of each pixel's class, (H, W); UNKNOWN where there is none."""
+    result = np.full(size, UNKNOWN, np.int32)
+    for mask, place in zip(found.segments.masks, places, strict=True):
+        x0, y0, x1, y1 = mask.box
+        result[y0:y1, x0:x1][mask.crop()] = place
+    return result
+
+
+def count_pixels(found: npt.NDArray[np.int32], truth: npt.NDArray[np.int32], classes: int) -> Int64:
+    """Counts pixels of each class, (3, C): right ones, true ones, found ones; only where the truth is known."""
+    known = truth != UNKNOWN
+    found, truth = found[known], truth[known]
+    return np.stack(
+        [
+            np.bincount(truth[found == truth], minlength=classes),
+            np.bincount(truth, minlength=classes),
+            np.bincount(found[found != UNKNOWN], minlength=classes),
+        ]
+    )
+
+
+def mean_iou(sums: Float64) -> Float64:
+    """Mean over the classes that occur in truth or answer, from (R, 3 C) counts of pixels."""
+    iou, union, _ = _ious(sums)
+    return mean_where(iou, union > 0)
+
+
+def _ious(sums: Float64) -> tuple[Float64, Float64, Float64]:
+    shared, wanted, given = np.moveaxis(sums.reshape(len(sums), 3, -1), 1, 0)
+    union = wanted + given - shared
+    return shared / np.maximum(union, 1), union, wanted
+
+
+def _mean_accuracy(sums: Float64) -> Float64:
+    shared, wanted, _ = np.moveaxis(sums.reshape(len(sums), 3, -1), 1, 0)
+    return mean_where(shared / np.maximum(wanted, 1), wanted > 0)
+
+
+def _weighted_iou(sums: Float64) -> Float64:
+    iou, _, wanted = _ious(sums)
+    return (iou * wanted).sum(axis=1) / np.maximum(wanted.sum(axis=1), 1)
