@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -21,7 +21,7 @@ from promptseg.server.models import ServedModels
 from promptseg.server.parts import Server
 from promptseg.server.pictures import Pictures
 from promptseg.server.problems import Problem, as_problem, busy, from_validation
-from promptseg.server.routes import about, images, objects, prompts, sessions
+from promptseg.server.routes import about, images, label_studio, objects, prompts, sessions
 from promptseg.server.sessions import Sessions
 from promptseg.server.settings import Settings
 from promptseg.server.store import Store
@@ -64,7 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     _watch(server)
 
     @contextlib.asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         yield
         jobs.close()
         store.close()
@@ -80,7 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.server = server
-    for part in (images, prompts, sessions, objects, about):
+    for part in (images, prompts, sessions, objects, label_studio, about):
         app.include_router(part.router)
     app.include_router(static.static_router(static.studio()))
     _add_handlers(app)
@@ -112,7 +112,9 @@ def _add_handlers(app: FastAPI) -> None:
     async def on_error(request: Request, error: Any) -> Response:
         if isinstance(error, WeightsError):  # its message speaks of this machine's files
             _log.error("A model cannot be loaded: %s", error)
-            return _respond(Problem(503, "ModelError", "The model cannot be loaded now.", {"Retry-After": "60"}))
+            return _respond(
+                Problem(503, "ModelError", "The model cannot be loaded now.", {"Retry-After": "60"})
+            )
         return _respond(as_problem(error))
 
     async def on_invalid(request: Request, error: Any) -> Response:
@@ -121,9 +123,17 @@ def _add_handlers(app: FastAPI) -> None:
     async def on_http(request: Request, error: Any) -> Response:
         kinds = {404: "NotFoundError", 405: "MethodError"}
         message = str(error.detail)
+        if error.status_code == 404:
+            message = (
+                f"There is nothing at {request.url.path[:200]}. The interface is described in /openapi.json."
+            )
         if error.status_code == 405:
-            message = f"{request.method} is not for this route; {(error.headers or {}).get('Allow', 'others')} is."
-        return _respond(Problem(error.status_code, kinds.get(error.status_code, "RequestError"), message, error.headers))
+            message = (
+                f"{request.method} is not for this route; {(error.headers or {}).get('Allow', 'others')} is."
+            )
+        return _respond(
+            Problem(error.status_code, kinds.get(error.status_code, "RequestError"), message, error.headers)
+        )
 
     async def on_gone(request: Request, error: Any) -> Response:
         request.app.state.server.metrics.left.inc()

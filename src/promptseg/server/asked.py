@@ -9,7 +9,7 @@ from promptseg.images import Image
 from promptseg.models.registry import ModelCard
 from promptseg.prompts.types import Prompt, Reference, prompt_from_json
 from promptseg.server.problems import too_large, unsupported
-from promptseg.server.schemas import MaskPrompt, ReferencePrompt, Strict, StoredPicture, TextPrompt
+from promptseg.server.schemas import MaskPrompt, ReferencePrompt, StoredPicture, Strict, TextPrompt
 from promptseg.server.settings import Limits
 
 SMALL_MASK = 2**22
@@ -38,7 +38,9 @@ def check(prompts: Sequence[Any], limits: Limits, card: ModelCard, pixels: int) 
     """
     parts = flat(prompts)
     if len(parts) > limits.max_prompts:
-        raise too_large(f"{len(parts):,} prompts were given; one request takes at most {limits.max_prompts:,}.")
+        raise too_large(
+            f"{len(parts):,} prompts were given; one request takes at most {limits.max_prompts:,}."
+        )
     if len(prompts) > limits.max_prompt_objects and len(parts) > limits.max_prompt_objects:
         raise too_large(
             f"{len(prompts):,} objects were asked for; one request takes at most {limits.max_prompt_objects:,}."
@@ -71,7 +73,9 @@ def _check_masks(masks: Sequence[MaskPrompt], limits: Limits, pixels: int) -> No
             )
         total += height * width
     if total > limits.max_pixels:
-        raise too_large(f"The mask prompts have {total:,} pixels together; the limit is {limits.max_pixels:,}.")
+        raise too_large(
+            f"The mask prompts have {total:,} pixels together; the limit is {limits.max_pixels:,}."
+        )
 
 
 def to_prompts(prompts: Sequence[Any], pictures: Mapping[str, Image], limits: Limits) -> Any:

@@ -100,7 +100,9 @@ class Gate:
         host = headers.get("host", "")
         if self._settings.loopback and not _is_local(host):
             # A page of a foreign site could otherwise reach this machine under a name that it controls.
-            raise Problem(403, "OriginError", f"This server answers to localhost and 127.0.0.1, not to {host[:80]!r}.")
+            raise Problem(
+                403, "OriginError", f"This server answers to localhost and 127.0.0.1, not to {host[:80]!r}."
+            )
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc != host and origin not in self._settings.origins:
             raise Problem(

@@ -42,7 +42,10 @@ class Metrics:
             "promptseg_embeddings", "How embeddings were found", ("how",), registry=self._registry
         )
         self.embedding_seconds = Histogram(
-            "promptseg_embedding_seconds", "Time to embed a picture", buckets=_SECONDS, registry=self._registry
+            "promptseg_embedding_seconds",
+            "Time to embed a picture",
+            buckets=_SECONDS,
+            registry=self._registry,
         )
         self.left = Counter(
             "promptseg_clients_left", "Clients that left before their answer", registry=self._registry

@@ -96,7 +96,9 @@ class ServedModels:
             Problem: 404, there is none.
         """
         if graph not in DECODERS or get_card(name).semantic:
-            raise not_found(f"{name} has no {graph[:40]}.onnx. Models of the SAM family have {' and '.join(DECODERS)}.")
+            raise not_found(
+                f"{name} has no {graph[:40]}.onnx. Models of the SAM family have {' and '.join(DECODERS)}."
+            )
         network = self.get(name).network
         with self._lock:
             if (name, graph) not in self._graphs:
@@ -109,9 +111,7 @@ def describe(models: ServedModels, name: str) -> dict[str, Any]:
     card = models.card(name)
     made = models.loaded(card.name)
     places = ["point", "box", "polygon", "circle", "scribble", "mask"]
-    urls = {
-        graph: None if card.semantic else f"/v1/models/{card.name}/{graph}.onnx" for graph in DECODERS
-    }
+    urls = {graph: None if card.semantic else f"/v1/models/{card.name}/{graph}.onnx" for graph in DECODERS}
     return {
         "name": card.name,
         "semantic": card.semantic,

@@ -144,11 +144,15 @@ def _zipped(paths: Sequence[Path]) -> bytes:
 def stem_of(picture: Picture) -> str:
     """Returns a name for files about a picture, of harmless letters only."""
     stem = Path(picture.name).stem
-    kept = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "_" for letter in stem)
+    kept = "".join(
+        letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "_" for letter in stem
+    )
     return kept[:100].strip("_") or picture.id[:16]
 
 
-def imported(form: str, record: Any, picture: Picture, file_name: str | None, limits: Limits) -> list[dict[str, Any]]:
+def imported(
+    form: str, record: Any, picture: Picture, file_name: str | None, limits: Limits
+) -> list[dict[str, Any]]:
     """Reads a label file as objects, with fresh ids.
 
     Raises:
@@ -222,7 +226,9 @@ def _check_amount(form: str, record: Any, picture: Picture, limits: Limits) -> N
             f"{picture.width} x {picture.height}."
         )
     if len(shapes) > limits.max_masks or parts > 4 * limits.max_masks:
-        raise too_large(f"The label file has {len(shapes):,} masks of {parts:,} parts; the limit is {limits.max_masks:,}.")
+        raise too_large(
+            f"The label file has {len(shapes):,} masks of {parts:,} parts; the limit is {limits.max_masks:,}."
+        )
 
 
 def _entries(record: Any, key: str) -> list[dict[str, Any]]:

@@ -69,7 +69,7 @@ class Pictures:
         count, size = await asyncio.to_thread(self._store.usage)
         if count >= self._limits.max_images or size + len(content) > self._limits.max_stored_bytes:
             raise too_large(
-                f"The server keeps {count:,} pictures of {size:,} bytes, and no more. Delete some: DELETE /v1/images/ID."
+                f"The server keeps {count:,} pictures of {size:,} bytes, and no more. Delete some."
             )
         height, width = image.size
         record = Picture(image.digest, width, height, name, media, len(content), now())
@@ -107,7 +107,9 @@ class Pictures:
         known = self.memory.get(("pixels", picture.id))
         if known is not None:
             return known
-        image = Image.open(self._store.path_of(picture.id), name=picture.name or picture.id[:16], limits=self._limits.image)
+        image = Image.open(
+            self._store.path_of(picture.id), name=picture.name or picture.id[:16], limits=self._limits.image
+        )
         self.memory.put(("pixels", picture.id), image, image.pixels.nbytes)
         return image
 
@@ -223,7 +225,9 @@ def _media(content: bytes) -> str:
         with quiet_pillow(), Pillow.open(io.BytesIO(content), formats=["PNG", "WEBP"]) as picture:
             turned = picture.getexif().get(_ORIENTATION, 1) != 1
             return _OTHER if turned or getattr(picture, "is_animated", False) else media
-    except Exception:  # whatever Pillow makes of its metadata: the pixels were read, and a PNG of them will do
+    except (
+        Exception
+    ):  # whatever Pillow makes of its metadata: the pixels were read, and a PNG of them will do
         return _OTHER
 
 
@@ -232,4 +236,3 @@ def _encode(pixels: Any, form: str) -> bytes:
     picture = pixels if isinstance(pixels, Pillow.Image) else Pillow.fromarray(pixels)
     picture.save(file, format=form, **({"quality": 85} if form == "JPEG" else {"compress_level": 3}))
     return file.getvalue()
-

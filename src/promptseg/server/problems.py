@@ -73,7 +73,9 @@ def as_problem(error: Exception) -> Problem:
     if isinstance(error, InputError):
         return Problem(422, type(error).__name__, str(error))
     if isinstance(error, MemoryError):
-        return busy("There is not enough memory for this now. Use a smaller picture, or try again.", seconds=5)
+        return busy(
+            "There is not enough memory for this now. Use a smaller picture, or try again.", seconds=5
+        )
     if isinstance(error, OutputError):
         return Problem(503, "StorageError", "The server cannot write its data now.", {"Retry-After": "30"})
     if isinstance(error, PromptsegError):
@@ -83,8 +85,9 @@ def as_problem(error: Exception) -> Problem:
 
 def from_validation(errors: Iterable[Mapping[str, Any]]) -> Problem:
     """Says what a request's JSON or query has wrong, from pydantic's list."""
-    first = next(iter(errors))
-    place = ".".join(str(part) for part in first["loc"]) or "body"
+    # Where several shapes were possible, the one that fits farthest is what was meant.
+    first = max(errors, key=lambda error: len(error["loc"]))
+    place = ".".join(part for part in map(str, first["loc"]) if "[" not in part) or "body"
     given = first.get("input")
     shown = "" if isinstance(given, dict | list) or first["type"] == "missing" else f", got {_short(given)}"
     return Problem(422, "SchemaError", f"{place}: {first['msg']}{shown}. See /openapi.json.")

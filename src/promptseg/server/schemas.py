@@ -130,7 +130,7 @@ Granularity: TypeAlias = Literal["auto", "part", "object", "whole", "all"]
 ModelName: TypeAlias = Annotated[str | None, Field(max_length=100, examples=[None])]
 Tolerance: TypeAlias = Annotated[Number, Field(ge=0, le=1000)]
 
-_CLICKS = [
+_CLICKS: list[JsonValue] = [
     {"type": "point", "x": 320, "y": 210},
     {"type": "point", "x": 90, "y": 40, "positive": False},
 ]
@@ -178,7 +178,8 @@ class EverythingRequest(Strict):
 
 
 Vocabulary: TypeAlias = Annotated[
-    list[Annotated[str, Field(min_length=1, max_length=200)]] | None, Field(min_length=1, examples=[["dog", "grass"]])
+    list[Annotated[str, Field(min_length=1, max_length=200)]] | None,
+    Field(min_length=1, examples=[["dog", "grass"]]),
 ]
 
 
@@ -238,7 +239,9 @@ class ObjectBody(Strict):
     stability_score: Number | None = None
     granularity: Literal["auto", "part", "object", "whole"] | None = None
     prompts: list[PromptBody] = []
-    extra: Annotated[dict[str, JsonValue], Field(description="what the client likes, at most 4,096 letters")] = {}
+    extra: Annotated[
+        dict[str, JsonValue], Field(description="what the client likes, at most 4,096 letters")
+    ] = {}
 
 
 class PutObjects(Strict):
@@ -278,7 +281,9 @@ class ErrorDetail(BaseModel):
     """What went wrong."""
 
     type: Annotated[str, Field(examples=["PromptError"])]
-    message: Annotated[str, Field(examples=["The point 9000,5 lies outside the picture of 640 x 480 pixels."])]
+    message: Annotated[
+        str, Field(examples=["The point 9000,5 lies outside the picture of 640 x 480 pixels."])
+    ]
 
 
 class ErrorBody(BaseModel):

@@ -6,9 +6,12 @@ What is stored are all rounds, those that were undone included, and how many are
 import asyncio
 import json
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
+
+from pydantic import TypeAdapter
 
 from promptseg.images import Image
 from promptseg.masks.segments import Segments
@@ -22,7 +25,7 @@ from promptseg.server.schemas import OneObject, RoundRequest
 from promptseg.server.settings import Limits
 from promptseg.server.store import Picture, Store, StoredSession
 
-from pydantic import TypeAdapter
+T = TypeVar("T")
 
 ROUND_BYTES = 300_000
 """What one round of a live session is counted as: its logits and its mask."""
@@ -192,7 +195,7 @@ class Sessions:
 
         return _Live(await self._run(work), stored)
 
-    async def _run(self, work: Any) -> Any:
+    async def _run(self, work: Callable[[Job], T]) -> T:
         return await self._jobs.run(work, seconds=self._limits.request_seconds)
 
     async def _keep(self, picture: Picture, live: _Live) -> State:

@@ -1,13 +1,12 @@
 """The studio: static files that `web/` is built into, or a page that says how to get them."""
 
 import html
+from collections.abc import Awaitable, Callable
 from importlib import resources
 from pathlib import Path
 
 from fastapi import APIRouter
 from fastapi.responses import FileResponse, HTMLResponse, Response
-
-from promptseg.server.problems import not_found
 
 POLICY = (
     "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; "
@@ -63,17 +62,21 @@ def _folder() -> Path:
 
 
 def static_router(folder: Path | None) -> APIRouter:
-    """Returns routes for the studio's files. They are listed once: no path of a request ever reaches the disk.
+    """Returns a route for each of the studio's files. No path of a request ever reaches the disk.
 
     Args:
         folder: where they are; None: there is no studio.
     """
     router = APIRouter(include_in_schema=False)
-    files = {} if folder is None else {
-        path.relative_to(folder).as_posix(): path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix in _TYPES
-    }
+    files = (
+        {}
+        if folder is None
+        else {
+            path.relative_to(folder).as_posix(): path
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and path.suffix in _TYPES
+        }
+    )
 
     @router.get("/")
     async def index() -> Response:
@@ -82,13 +85,16 @@ def static_router(folder: Path | None) -> APIRouter:
         page = _MISSING.format(folder=html.escape("promptseg/server/static"))
         return HTMLResponse(page, headers={"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"})
 
-    @router.get("/{path:path}")
-    async def file(path: str) -> Response:
-        if path not in files:
-            raise not_found(f"There is nothing at /{path[:200]}. The interface is described in /openapi.json.")
-        return _file(files[path], path)
-
+    for name, path in files.items():
+        router.add_api_route(f"/{name}", _answer_with(path, name), methods=["GET", "HEAD"])
     return router
+
+
+def _answer_with(path: Path, name: str) -> Callable[[], Awaitable[Response]]:
+    async def answer() -> Response:
+        return _file(path, name)
+
+    return answer
 
 
 def _file(path: Path, name: str) -> Response:

@@ -101,14 +101,18 @@ class Store:
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._claim = _claim(folder / "lock")
-            self._db = sqlite3.connect(folder / "promptseg.sqlite3", check_same_thread=False, isolation_level=None)
+            self._db = sqlite3.connect(
+                folder / "promptseg.sqlite3", check_same_thread=False, isolation_level=None
+            )
             self._db.execute("pragma journal_mode = wal")
             self._db.execute("pragma synchronous = full")
             self._db.execute("pragma foreign_keys = on")
             self._db.executescript(_SCHEMA)
             version = self._db.execute("pragma user_version").fetchone()[0]
             if version > FORMAT:
-                raise OutputError(f"{folder} was written by a newer promptseg. Update, or choose another --data.")
+                raise OutputError(
+                    f"{folder} was written by a newer promptseg. Update, or choose another --data."
+                )
             self._db.execute(f"pragma user_version = {FORMAT}")
             self.sweep()
         except (OSError, sqlite3.Error) as error:
@@ -116,7 +120,9 @@ class Store:
                 self._claim.close()
             if isinstance(error, OutputError):
                 raise
-            raise OutputError(f"Cannot use {folder} for the server's data: {error}. Choose another with --data.") from error
+            raise OutputError(
+                f"Cannot use {folder} for the server's data: {error}. Choose another with --data."
+            ) from error
 
     def close(self) -> None:
         """Closes the database and lets others use the folder."""
@@ -161,7 +167,15 @@ class Store:
         with self._change() as db:
             done = db.execute(
                 "insert or ignore into images values (?, ?, ?, ?, ?, ?, ?)",
-                (picture.id, picture.width, picture.height, picture.name, picture.media, len(content), picture.created),
+                (
+                    picture.id,
+                    picture.width,
+                    picture.height,
+                    picture.name,
+                    picture.media,
+                    len(content),
+                    picture.created,
+                ),
             )
             return done.rowcount > 0
 
@@ -256,7 +270,8 @@ class Store:
             except sqlite3.IntegrityError as error:
                 raise KeyError(session.image) from error
             db.execute(
-                "delete from sessions where id in (select id from sessions order by used desc limit -1 offset ?)", (most,)
+                "delete from sessions where id in (select id from sessions order by used desc limit -1 offset ?)",
+                (most,),
             )
 
     def drop_session(self, session: str) -> bool:

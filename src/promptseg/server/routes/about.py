@@ -64,7 +64,9 @@ async def health(server: Here) -> Response:
 
 
 @router.get(
-    "/metrics", response_class=Response, responses={**binary("text/plain", "Prometheus' text form."), **errors()}
+    "/metrics",
+    response_class=Response,
+    responses={**binary("text/plain", "Prometheus' text form."), **errors()},
 )
 async def metrics(server: Here) -> Response:
     """Returns the counters for Prometheus."""

@@ -157,7 +157,9 @@ async def get_embedding(
     picture = await server.pictures.record(image)
     card = server.models.card(model)
     if card.semantic:
-        raise unsupported(f"{card.name} has no embedding that a browser could decode. Use a model of the SAM family.")
+        raise unsupported(
+            f"{card.name} has no embedding that a browser could decode. Use a model of the SAM family."
+        )
     embedded = await server.watch(request, server.pictures.embedded(picture, card.name))
     features = embedded.features
     tag = etag("embedding", image, card.name, dtype, str(features.shape), server.models.digest(card.name))

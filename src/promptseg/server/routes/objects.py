@@ -35,7 +35,9 @@ async def get_objects(server: Here, image: ImagePath) -> Response:
     """Returns the stored objects of a picture."""
     await server.pictures.record(image)
     stored = await asyncio.to_thread(server.store.objects, image)
-    return json_answer(f'{{"version": {stored.version}, "updated": "{stored.updated}", "objects": {stored.body}}}')
+    return json_answer(
+        f'{{"version": {stored.version}, "updated": "{stored.updated}", "objects": {stored.body}}}'
+    )
 
 
 @router.put("/images/{image}/objects", response_model=VersionBody, responses=errors(404, 409, 415))
@@ -72,13 +74,17 @@ async def get_classes(server: Here) -> Response:
 async def put_classes(server: Here, body: ClassesBody) -> Response:
     """Replaces the classes of the workspace."""
     if len(body.classes) > server.limits.max_names:
-        raise too_large(f"{len(body.classes):,} classes were given; the limit is {server.limits.max_names:,}.")
+        raise too_large(
+            f"{len(body.classes):,} classes were given; the limit is {server.limits.max_names:,}."
+        )
     text = json.dumps(body.model_dump())
     await asyncio.to_thread(server.store.put_workspace, "classes", text)
     return json_answer(text)
 
 
-ExportFormat = Literal["coco", "labelme", "sa1b", "records", "svg", "overlay", "index", "png", "cutout", "yolo"]
+ExportFormat = Literal[
+    "coco", "labelme", "sa1b", "records", "svg", "overlay", "index", "png", "cutout", "yolo"
+]
 
 
 @router.post(

@@ -17,7 +17,13 @@ from promptseg.server.jobs import Job
 from promptseg.server.objects import mask_of
 from promptseg.server.parts import Here, ImagePath, Server, errors
 from promptseg.server.problems import Problem, as_problem, too_large, unsupported
-from promptseg.server.schemas import EverythingRequest, LabelRequest, MasksBody, PanopticRequest, SegmentRequest
+from promptseg.server.schemas import (
+    EverythingRequest,
+    LabelRequest,
+    MasksBody,
+    PanopticRequest,
+    SegmentRequest,
+)
 from promptseg.server.store import Picture
 from promptseg.server.strict_route import StrictRoute
 
@@ -155,7 +161,9 @@ class _Search:
             job.check()
             self._count += len(part)
             if self._count > self._server.limits.max_masks:
-                raise too_large(f"More than {self._server.limits.max_masks:,} masks were found, which is the limit.")
+                raise too_large(
+                    f"More than {self._server.limits.max_masks:,} masks were found, which is the limit."
+                )
             masks = found_json(part, self._body.format, self._body.tolerance)
             tell({"type": "masks", "masks": masks})
 
