@@ -2,8 +2,8 @@
 
     /opt/peer/bin/python benchmarks/peer_server.py CHECKPOINT PORT
 
-Features of a picture are kept, so that further clicks on it do not encode it again. Needs mobilesam-mirror, torch, torchvision, fastapi and
-uvicorn.
+Features of a picture are kept, so that further clicks on it do not encode it again. Needs mobilesam-mirror, torch,
+torchvision, fastapi and uvicorn.
 """
 
 import base64

@@ -3,8 +3,9 @@
     python benchmarks/server_load.py --seconds 120
     python benchmarks/server_load.py --seconds 120 --peer /opt/peer/bin/python --checkpoint mobile_sam.pt
 
-Each client clicks at random places of eight photographs that are known; every twentieth time it uploads one that nobody has
-seen and clicks on that. It sends the next request when the last is answered. The clients run in this process, beside the server.
+Each client clicks at random places of eight photographs that are known; every twentieth time it uploads one that
+nobody has seen and clicks on that. It sends the next request when the last is answered. The clients run in this
+process, beside the server.
 """
 
 import argparse

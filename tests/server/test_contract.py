@@ -53,7 +53,7 @@ def test_requests_made_from_the_document(document) -> None:
     for operation in operations:
 
         @hypothesis.settings(
-            max_examples=8,
+            max_examples=5,
             deadline=None,
             derandomize=True,
             database=None,
@@ -75,7 +75,7 @@ def test_wrong_requests_made_from_the_document(document, mode) -> None:
             continue
 
         @hypothesis.settings(
-            max_examples=8,
+            max_examples=5,
             deadline=None,
             derandomize=True,
             database=None,

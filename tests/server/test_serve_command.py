@@ -49,7 +49,10 @@ def test_the_default_folder_follows_the_environment(tmp_path) -> None:
 
 
 def test_without_the_extra_the_message_says_so() -> None:
-    code = "import sys; sys.modules['fastapi'] = None; from promptseg.cli.app import main; sys.argv[1:] = ['serve']; main()"
+    code = (
+        "import sys; sys.modules['fastapi'] = None; sys.argv[1:] = ['serve']; "
+        "from promptseg.cli.app import main; main()"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 2
     assert 'pip install "promptseg[server]"' in done.stderr
