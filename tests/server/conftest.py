@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,10 @@ import pytest
 from serving import Running, run
 
 from promptseg import Segmenter
-from promptseg.server.settings import Settings
+from promptseg.server.settings import Limits, Settings
+
+PATIENT = Limits(request_seconds=600)
+"""So that a slow machine fails no test."""
 
 Start = Callable[..., Running]
 
@@ -33,8 +37,10 @@ def start(data: Path) -> Iterator[Start]:
     """Starts the server of one test: `start(token="...", limits=...)`."""
     with contextlib.ExitStack() as stack:
 
-        def begin(**settings: Any) -> Running:
-            chosen = {"data": data, "runtime": "onnx", "threads": 1, **settings}
+        def begin(limits: Limits = PATIENT, **settings: Any) -> Running:
+            if limits.request_seconds >= 30:  # a deadline that the test does not speak of
+                limits = replace(limits, request_seconds=PATIENT.request_seconds)
+            chosen = {"data": data, "runtime": "onnx", "threads": 1, "limits": limits, **settings}
             return stack.enter_context(run(Settings(**chosen)))
 
         yield begin
@@ -45,7 +51,7 @@ def here(tmp_path_factory: pytest.TempPathFactory, embeddings: Path) -> Iterator
     """One server with default limits, for tests that do not mind one another."""
     folder = tmp_path_factory.mktemp("server")
     (folder / "embeddings").symlink_to(embeddings)
-    with run(Settings(data=folder, runtime="onnx", threads=1)) as running:
+    with run(Settings(data=folder, runtime="onnx", threads=1, limits=PATIENT)) as running:
         yield running
 
 

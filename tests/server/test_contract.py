@@ -27,7 +27,7 @@ def contract(tmp_path_factory, embeddings):
     folder = tmp_path_factory.mktemp("contract")
     (folder / "embeddings").symlink_to(embeddings)
     with run(
-        Settings(data=folder, runtime="onnx", threads=1, limits=Limits(max_points_per_side=2))
+        Settings(data=folder, runtime="onnx", threads=1, limits=Limits(max_points_per_side=2, request_seconds=600))
     ) as server:
         yield server
 
@@ -62,7 +62,7 @@ def test_requests_made_from_the_document(document) -> None:
         )
         @hypothesis.given(case=operation.as_strategy())
         def ask(case) -> None:
-            case.call_and_validate(checks=CHECKS)
+            case.call_and_validate(checks=CHECKS, timeout=600)
 
         ask()
 
@@ -84,7 +84,7 @@ def test_wrong_requests_made_from_the_document(document, mode) -> None:
         )
         @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
         def ask(case) -> None:
-            case.call_and_validate(checks=[not_a_server_error])
+            case.call_and_validate(checks=[not_a_server_error], timeout=600)
 
         ask()
 

@@ -143,12 +143,13 @@ def test_health_setup_and_webhook(here) -> None:
 
 
 def test_clicks_become_brush_strokes(here, twin, astronaut, address) -> None:
-    prompts = [Point(220, 120), Point(400, 60, positive=False)]
+    x0, y0, x1, y1 = (share * 5.12 for share in (43.0, 23.5, 78.0, 11.5))
+    prompts = [Point(x0, y0), Point(x1, y1, positive=False)]
     answer = ask(
         here,
         address,
-        click("keypointlabels", {"x": 220 / 5.12, "y": 120 / 5.12, "width": 0.3}, "Helmet", is_positive=True),
-        click("keypointlabels", {"x": 400 / 5.12, "y": 60 / 5.12, "width": 0.3}, "Helmet", is_positive=False),
+        click("keypointlabels", {"x": 43.0, "y": 23.5, "width": 0.3}, "Helmet", is_positive=True),
+        click("keypointlabels", {"x": 78.0, "y": 11.5, "width": 0.3}, "Helmet", is_positive=False),
     )
     (prediction,) = answer.json()["results"]
     (result,) = prediction["result"]

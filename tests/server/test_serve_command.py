@@ -30,8 +30,8 @@ def test_bad_options_are_refused(tmp_path) -> None:
 def test_it_starts_says_where_and_stops(tmp_path) -> None:
     process, url = serve(tmp_path)
     try:
-        assert httpx.get(f"{url}/healthz").json()["status"] == "ok"
-        assert "make studio" in httpx.get(url).text
+        assert httpx.get(f"{url}/healthz", timeout=600).json()["status"] == "ok"
+        assert "make studio" in httpx.get(url, timeout=600).text
         port = url.rpartition(":")[2]
         assert "another --port" in refused("--port", port, "--data", str(tmp_path / "other"))
         assert "Another server" in refused("--port", "0", "--data", str(tmp_path))

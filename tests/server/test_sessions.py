@@ -54,7 +54,7 @@ def test_a_dialogue_outlives_the_server_with_what_was_undone(data, astronaut) ->
 
     from promptseg.server.settings import Settings
 
-    settings = Settings(data=data, runtime="onnx", threads=1)
+    settings = Settings(data=data, runtime="onnx", threads=1, limits=Limits(request_seconds=600))
     with run(settings) as server:
         image = server.upload(astronaut)["id"]
         url = "/v1/sessions/" + server.http.post("/v1/sessions", json={"image": image}).json()["id"]

@@ -18,7 +18,7 @@ from serving import run
 
 from promptseg.errors import OutputError
 from promptseg.masks.rle import RLE
-from promptseg.server.settings import Settings
+from promptseg.server.settings import Limits, Settings
 from promptseg.server.store import Picture, Store, StoredSession, now
 
 
@@ -51,7 +51,7 @@ class Writer(threading.Thread):
 
     def run(self) -> None:
         mask = RLE.encode(np.ones((40, 40), np.bool_)).to_coco()
-        with httpx.Client(base_url=self._url, timeout=30) as http:
+        with httpx.Client(base_url=self._url, timeout=600) as http:
             try:
                 for number in range(self._first, self._first + 100_000):
                     content = png(number)
@@ -87,7 +87,7 @@ def test_a_kill_loses_no_answered_request(tmp_path: Path) -> None:
         for writer in mine:
             writer.join()
         writers += mine
-    with run(Settings(data=tmp_path, runtime="onnx", threads=1)) as server:
+    with run(Settings(data=tmp_path, runtime="onnx", threads=1, limits=Limits(request_seconds=600))) as server:
         stored = {item["id"] for item in server.http.get("/v1/images").json()["images"]}
         for writer in writers:
             assert writer.pictures

@@ -12,8 +12,9 @@ from PIL import Image as Pillow
 from promptseg import Box, Reference, Text
 from promptseg.masks.rle import RLE
 from promptseg.server.app import create_app
-from promptseg.server.settings import ModelChoice, Settings
+from promptseg.server.settings import Limits, ModelChoice, Settings
 
+PATIENT = Limits(request_seconds=3600, everything_seconds=3600)
 CLASSES = ["cat", "dog"]
 
 
@@ -37,7 +38,7 @@ class Asked:
 @pytest.fixture(scope="module")
 def ask(seem, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
     models = (ModelChoice(), ModelChoice(name="seem-focal-t"))
-    app = create_app(Settings(data=tmp_path_factory.mktemp("data"), models=models, runtime="onnx", threads=1))
+    app = create_app(Settings(data=tmp_path_factory.mktemp("data"), models=models, runtime="onnx", threads=1, limits=PATIENT))
     app.state.server.models._made["seem-focal-t"] = seem
     yield Asked(app)
     app.state.server.jobs.close()
