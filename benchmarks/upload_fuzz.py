@@ -82,10 +82,11 @@ def _repeat(data: bytearray, random: np.random.Generator, others: list[bytes]) -
 
 def _extreme(data: bytearray, random: np.random.Generator, others: list[bytes]) -> None:
     size = int(random.choice([1, 2, 4, 8]))
-    value = random.choice([0, 1, 2 ** (8 * size - 1) - 1, 2 ** (8 * size - 1), 2 ** (8 * size) - 1])
+    half = 2 ** (8 * size - 1)
+    value = (0, 1, half - 1, half, 2 * half - 1)[int(random.integers(5))]
     order = "little" if random.random() < 0.5 else "big"
     place = int(random.integers(min(len(data), 400)))
-    data[place : place + size] = int(value).to_bytes(size, order)
+    data[place : place + size] = value.to_bytes(size, order)
 
 
 def _splice(data: bytearray, random: np.random.Generator, others: list[bytes]) -> None:

@@ -10,7 +10,7 @@ from promptseg.errors import ImageError, InputError, PromptError
 
 @pytest.fixture
 def client(here):
-    with Client(here.url) as client:
+    with Client(here.url, timeout=600) as client:
         yield client
 
 

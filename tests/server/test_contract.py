@@ -27,7 +27,9 @@ def contract(tmp_path_factory, embeddings):
     folder = tmp_path_factory.mktemp("contract")
     (folder / "embeddings").symlink_to(embeddings)
     with run(
-        Settings(data=folder, runtime="onnx", threads=1, limits=Limits(max_points_per_side=2, request_seconds=600))
+        Settings(
+            data=folder, runtime="onnx", threads=1, limits=Limits(max_points_per_side=2, request_seconds=600)
+        )
     ) as server:
         yield server
 

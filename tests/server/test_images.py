@@ -30,6 +30,14 @@ def test_a_picture_is_named_by_its_pixels(here, noise) -> None:
     assert as_png["objects"] == 0
 
 
+def test_a_picture_without_a_name_takes_the_first_that_comes(here) -> None:
+    content = png(np.full((9, 9, 3), 77))
+    names = [
+        here.upload(content, **given)["name"] for given in ({}, {"name": "a.png"}, {"name": "b.png"}, {})
+    ]
+    assert names == ["", "a.png", "a.png", "a.png"]
+
+
 def test_new_is_201_and_known_is_200(here) -> None:
     content = png(np.full((8, 8, 3), 7))
     headers = {"Content-Type": "image/png"}

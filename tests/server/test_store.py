@@ -87,7 +87,9 @@ def test_a_kill_loses_no_answered_request(tmp_path: Path) -> None:
         for writer in mine:
             writer.join()
         writers += mine
-    with run(Settings(data=tmp_path, runtime="onnx", threads=1, limits=Limits(request_seconds=600))) as server:
+    with run(
+        Settings(data=tmp_path, runtime="onnx", threads=1, limits=Limits(request_seconds=600))
+    ) as server:
         stored = {item["id"] for item in server.http.get("/v1/images").json()["images"]}
         for writer in writers:
             assert writer.pictures

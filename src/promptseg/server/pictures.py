@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from PIL import Image as Pillow
@@ -65,6 +65,9 @@ class Pictures:
         )
         known = await asyncio.to_thread(self._store.picture, image.digest)
         if known is not None:
+            if name and not known.name:
+                await asyncio.to_thread(self._store.name_picture, known.id, name)
+                known = replace(known, name=name)
             return known, False
         count, size = await asyncio.to_thread(self._store.usage)
         if count >= self._limits.max_images or size + len(content) > self._limits.max_stored_bytes:

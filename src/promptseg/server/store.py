@@ -179,6 +179,15 @@ class Store:
             )
             return done.rowcount > 0
 
+    def name_picture(self, image: str, name: str) -> None:
+        """Gives a name to a picture that came without one.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        with self._change() as db:
+            db.execute("update images set name = ? where id = ? and name = ''", (name, image))
+
     def path_of(self, image: str) -> Path:
         """Returns where a picture's file lies; ids were checked to be hexadecimal digits."""
         return self.folder / "images" / image[:2] / image
