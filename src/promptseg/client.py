@@ -25,6 +25,7 @@ from promptseg.errors import (
     InputError,
     PromptError,
     PromptsegError,
+    ServerError,
     UnavailableError,
 )
 from promptseg.geometry import Size
@@ -38,22 +39,6 @@ if TYPE_CHECKING:
 Granularity: TypeAlias = Literal["auto", "part", "object", "whole", "all"]
 
 _INPUT_ERRORS = {kind.__name__: kind for kind in (InputError, ImageError, PromptError, FormatError)}
-
-
-class ServerError(PromptsegError):
-    """The server refused, or cannot be reached.
-
-    Attributes:
-        status: of HTTP; 0 when there was no answer.
-        kind: the server's name of the error.
-        retry_after: seconds after which to try again, where the server says so.
-    """
-
-    def __init__(
-        self, message: str, status: int = 0, kind: str = "", retry_after: float | None = None
-    ) -> None:
-        super().__init__(message)
-        self.status, self.kind, self.retry_after = status, kind, retry_after
 
 
 @dataclass(frozen=True, slots=True)

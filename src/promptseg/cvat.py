@@ -193,6 +193,10 @@ def _sdk() -> Any:
         raise UnavailableError(
             'cvat-sdk is not installed. Install it with: pip install cvat-cli "cvat-sdk[masks]"'
         ) from error
+    if not hasattr(sdk, "InteractionFunctionSpec"):
+        raise UnavailableError(
+            'This cvat-sdk is too old. Update it with: pip install --upgrade cvat-cli "cvat-sdk[masks]"'
+        )
     return sdk
 
 

@@ -4,8 +4,8 @@ import httpx
 import pytest
 
 from promptseg import Box, Image, Mask, Point, Segments, Text
-from promptseg.client import Client, Progress, ServerError
-from promptseg.errors import ImageError, InputError, PromptError
+from promptseg.client import Client, Progress
+from promptseg.errors import ImageError, InputError, PromptError, ServerError
 
 
 @pytest.fixture
