@@ -7,7 +7,8 @@
     │   └── FormatError                 a label file (COCO, labelme, RLE, ...) is malformed
     ├── WeightsError                    a checkpoint is missing, damaged or of another architecture
     ├── UnavailableError (ImportError)  an optional part is not installed
-    └── OutputError (OSError)           a result cannot be written
+    ├── OutputError (OSError)           a result cannot be written
+    └── ServerError                     a server refuses, or cannot be reached
 
 Every message says what was given, what was expected and what to do.
 """
@@ -48,3 +49,19 @@ class UnavailableError(PromptsegError, ImportError):
 
 class OutputError(PromptsegError, OSError):
     """A result cannot be written."""
+
+
+class ServerError(PromptsegError):
+    """A server refuses, or cannot be reached.
+
+    Attributes:
+        status: of HTTP; 0 when there was no answer.
+        kind: the server's name of the error.
+        retry_after: seconds after which to try again, where the server says so.
+    """
+
+    def __init__(
+        self, message: str, status: int = 0, kind: str = "", retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status, self.kind, self.retry_after = status, kind, retry_after

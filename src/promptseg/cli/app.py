@@ -17,6 +17,7 @@ from promptseg.cli import (
     options,
     proposals,
     segment,
+    serve,
     train,
 )
 from promptseg.cli.models import models_app
@@ -38,6 +39,7 @@ app.command("panoptic")(classes.panoptic)
 app.command("label")(classes.label)
 app.command("embed")(embed.embed)
 app.command("export")(export.export)
+app.command("serve")(serve.serve)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(models_app, name="models")

@@ -206,7 +206,7 @@ class OfficialRecipe(Ours):
     def point(self, x: float, y: float) -> Segments:
         """Returns the best-scored of three masks, then all three."""
         embedded = self._official
-        (found,) = decode(self._segmenter.runtime, embedded, [encode_object((Point(x, y),), embedded.frame)])
+        (found,) = decode(self._segmenter.runtime, embedded, [encode_object((Point(x, y),), embedded.frame)], official=True)
         order = [found.best_of_three(), 1, 2, 3]
         return Segments(
             embedded.image.size,
@@ -218,7 +218,7 @@ class OfficialRecipe(Ours):
         """Returns the single-mask output of each box."""
         embedded = self._official
         items = [encode_object((Box(*box),), embedded.frame) for box in boxes]
-        found = decode(self._segmenter.runtime, embedded, items)
+        found = decode(self._segmenter.runtime, embedded, items, official=True)
         return Segments(
             embedded.image.size,
             tuple(upsample_to_rle(each.logits[0], embedded.frame) for each in found),
