@@ -104,7 +104,7 @@ function handle(message: Request): Promise<unknown> {
 // One request after another: the network has one set of buffers, and answers must come in order.
 let queue: Promise<void> = Promise.resolve();
 
-onmessage = ({ data }: MessageEvent<Request>) => {
+self.onmessage = ({ data }: MessageEvent<Request>) => {
   queue = queue.then(async () => {
     try {
       postMessage({ id: data.id, value: await handle(data) });

@@ -10,16 +10,17 @@ export interface Camera {
 
 const LARGEST = 32;
 
-export function fitCamera(picture: Size, view: Size, margin = 24): Camera {
-  const scale = Math.min(
-    Math.max(1, view.width - 2 * margin) / picture.width,
-    Math.max(1, view.height - 2 * margin) / picture.height,
-    LARGEST,
-  );
+/** Room around a picture that is shown whole; the tool's options float at the top. */
+export const ROOM = { side: 20, top: 84, bottom: 20 };
+
+export function fitCamera(picture: Size, view: Size): Camera {
+  const width = Math.max(1, view.width - 2 * ROOM.side);
+  const height = Math.max(1, view.height - ROOM.top - ROOM.bottom);
+  const scale = Math.min(width / picture.width, height / picture.height, LARGEST);
   return {
     scale,
     x: (view.width - picture.width * scale) / 2,
-    y: (view.height - picture.height * scale) / 2,
+    y: ROOM.top + (height - picture.height * scale) / 2,
   };
 }
 

@@ -184,7 +184,6 @@ export class Stage {
 
   pointerDown(event: PointerEvent): void {
     if (!this.picture) return;
-    this.canvas.focus({ preventScroll: true });
     this.canvas.setPointerCapture(event.pointerId);
     this.pointers.set(event.pointerId, this.placeOf(event));
     this.cursor = null;
