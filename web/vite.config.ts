@@ -21,5 +21,5 @@ export default defineConfig({
   },
   worker: { format: 'es' },
   server: { headers: isolated, proxy: { '/v1': server, '/healthz': server } },
-  test: { include: ['src/**/*.test.ts'], environment: 'node' },
+  test: { include: ['src/**/*.test.ts'], environment: 'node', testTimeout: 60_000 },
 });
