@@ -7,7 +7,18 @@ from typing import Annotated, Any
 import typer
 
 import promptseg
-from promptseg.cli import classes, edges, embed, evaluate, everything, export, options, proposals, segment
+from promptseg.cli import (
+    classes,
+    edges,
+    embed,
+    evaluate,
+    everything,
+    export,
+    options,
+    proposals,
+    segment,
+    serve,
+)
 from promptseg.cli.models import models_app
 from promptseg.errors import PromptsegError
 
@@ -27,6 +38,7 @@ app.command("panoptic")(classes.panoptic)
 app.command("label")(classes.label)
 app.command("embed")(embed.embed)
 app.command("export")(export.export)
+app.command("serve")(serve.serve)
 app.add_typer(evaluate.evaluate_app, name="evaluate")
 app.add_typer(models_app, name="models")
 

@@ -89,6 +89,11 @@ class Segmenter(Semantics):
         return self._runtime
 
     @property
+    def network(self) -> Network:
+        """The loaded model: its card, tensors and graphs."""
+        return self._network
+
+    @property
     def cache(self) -> EmbeddingCache | None:
         """Where embeddings are kept, if they are."""
         return self._cache

@@ -1,0 +1,123 @@
+"""`promptseg serve`: the HTTP server and the studio."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from promptseg.cli import options
+from promptseg.errors import InputError, UnavailableError
+
+
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; any other than 127.0.0.1 demands a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8765,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            help="What clients must send as `Authorization: Bearer`; better given in PROMPTSEG_TOKEN.",
+            envvar="PROMPTSEG_TOKEN",
+            show_envvar=False,
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for pictures, sessions and labels.  [default: ~/.local/share/promptseg]",
+            metavar="DIR",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A model, as NAME or NAME=WEIGHTS; may be repeated, the first is the default.  [default: mobile-sam]",
+            metavar="MODEL",
+            show_default=False,
+        ),
+    ] = None,
+    runtime: options.Runtime = "auto",
+    precision: options.Precision = "auto",
+    threads: options.Threads = None,
+    workers: Annotated[int, typer.Option(help="Computations at a time.")] = 2,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A page of another origin that may use the server; may be repeated.", metavar="ORIGIN"
+        ),
+    ] = None,
+    label_studio: Annotated[
+        str | None,
+        typer.Option(
+            help="The Label Studio whose uploads may be fetched; its token is read from LABEL_STUDIO_TOKEN.",
+            metavar="URL",
+        ),
+    ] = None,
+    max_upload_mb: Annotated[int, typer.Option(help="The largest picture file, in MiB.")] = 64,
+    max_megapixels: Annotated[int, typer.Option(help="The largest picture, in million pixels.")] = 100,
+) -> None:
+    """Serves segmentation over HTTP, and the studio for the browser, until Ctrl-C."""
+    try:
+        import uvicorn
+
+        from promptseg.server.app import create_app
+    except ImportError as error:
+        if isinstance(error, UnavailableError):
+            raise
+        raise UnavailableError.extra(f"The server ({error.name})", "server") from error
+    from promptseg.server import static
+    from promptseg.server.settings import MIB, LabelStudio, Limits, ModelChoice, Settings, default_data
+
+    if not 1 <= max_upload_mb <= 4096 or not 1 <= max_megapixels <= 2000:
+        raise InputError("--max-upload-mb is from 1 to 4096, --max-megapixels from 1 to 2000.")
+    limits = Limits(
+        max_upload_bytes=max_upload_mb * MIB,
+        max_pending_bytes=max(256, 4 * max_upload_mb) * MIB,
+        max_pixels=max_megapixels * 1_000_000,
+    )
+    settings = Settings(
+        data=data or default_data(),
+        models=tuple(ModelChoice.parse(text) for text in model or ["mobile-sam"]),
+        host=host,
+        port=port,
+        token=token or None,
+        origins=tuple(allow_origin or ()),
+        runtime=runtime,
+        precision=precision,
+        threads=threads,
+        workers=workers,
+        limits=limits,
+        label_studio=LabelStudio(url=label_studio, token=os.environ.get("LABEL_STUDIO_TOKEN")),
+    )
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        ws="none",
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=5,
+        limit_concurrency=2 * limits.max_requests,
+        h11_max_incomplete_event_size=65_536,
+    )
+    server = uvicorn.Server(config)
+    try:
+        socket = config.bind_socket()
+    except SystemExit as error:  # uvicorn's way to say that the port is taken
+        raise InputError(
+            f"Cannot listen on {host}:{port}: it is in use or not allowed. Try another --port."
+        ) from error
+    address = f"http://{'[' + host + ']' if ':' in host else host}:{socket.getsockname()[1]}"
+    print(f"promptseg serves {address}/  (data in {settings.data}; Ctrl-C stops)")
+    if static.studio() is None:
+        print("The studio is not part of this installation; see the page at that address.", file=sys.stderr)
+    sys.stdout.flush()
+    server.run(sockets=[socket])

@@ -1,0 +1,159 @@
+"""`create_app`: the whole server as an ASGI application."""
+
+import contextlib
+import logging
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+import promptseg
+from promptseg.errors import PromptsegError, WeightsError
+from promptseg.server import static
+from promptseg.server.gate import Gate
+from promptseg.server.jobs import Cancelled, Gone, JobQueue
+from promptseg.server.metrics import Metrics
+from promptseg.server.models import ServedModels
+from promptseg.server.parts import Server
+from promptseg.server.pictures import Pictures
+from promptseg.server.problems import Problem, as_problem, busy, from_validation
+from promptseg.server.routes import about, images, label_studio, objects, prompts, sessions
+from promptseg.server.sessions import Sessions
+from promptseg.server.settings import Settings
+from promptseg.server.store import Store
+
+_log = logging.getLogger("promptseg.server")
+
+_EXPOSED = (
+    "ETag",
+    "Retry-After",
+    "Content-Disposition",
+    "X-Request-Id",
+    "X-Promptseg-Shape",
+    "X-Promptseg-Dtype",
+    "X-Promptseg-Model",
+    "X-Promptseg-Size",
+    "X-Promptseg-Resized",
+)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Makes a server; the default model is loaded at once, the others when they are first asked for.
+
+    Raises:
+        OutputError: the folder of its data cannot be used.
+        WeightsError: a model is unknown, or the default one cannot be loaded.
+    """
+    settings = settings or Settings()
+    models = ServedModels(settings)
+    store = Store(settings.data)
+    try:
+        models.get(models.names[0])
+    except BaseException:
+        store.close()
+        raise
+    limits, metrics = settings.limits, Metrics()
+    jobs = JobQueue(settings.workers, limits.max_waiting, limits.max_everything)
+    pictures = Pictures(store, models, jobs, limits, metrics)
+    sessions_ = Sessions(store, pictures, models, jobs, limits)
+    server = Server(settings, store, models, jobs, pictures, sessions_, metrics)
+    _watch(server)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        yield
+        jobs.close()
+        store.close()
+
+    app = FastAPI(
+        title="promptseg",
+        version=promptseg.__version__,
+        summary="Promptable segmentation: prompts in, precise masks out.",
+        description="Upload a picture once, prompt it many times. See docs/server.md.",
+        license_info={"name": "Apache-2.0"},
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.server = server
+    for part in (images, prompts, sessions, objects, label_studio, about):
+        app.include_router(part.router)
+    app.include_router(static.static_router(static.studio()))
+    _add_handlers(app)
+    if settings.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.origins),
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "If-None-Match"],
+            expose_headers=list(_EXPOSED),
+        )
+    app.add_middleware(Gate, settings=settings, metrics=metrics)  # the last one added stands in front
+    return app
+
+
+def _watch(server: Server) -> None:
+    watch = server.metrics.watch
+    watch("jobs_pending", "Jobs that run or wait for a thread", lambda: server.jobs.pending)
+    watch("searches", "Searches for everything that run or wait", lambda: server.jobs.long)
+    watch("memory_bytes", "Pictures, embeddings and sessions in memory", lambda: server.pictures.memory.bytes)
+    watch("images", "Stored pictures", lambda: server.store.usage()[0])
+    watch("sessions", "Stored sessions", server.store.count_sessions)
+
+
+def _add_handlers(app: FastAPI) -> None:
+    async def on_problem(request: Request, error: Any) -> Response:
+        return _respond(error)
+
+    async def on_error(request: Request, error: Any) -> Response:
+        if isinstance(error, WeightsError):  # its message speaks of this machine's files
+            _log.error("A model cannot be loaded: %s", error)
+            return _respond(
+                Problem(503, "ModelError", "The model cannot be loaded now.", {"Retry-After": "60"})
+            )
+        return _respond(as_problem(error))
+
+    async def on_invalid(request: Request, error: Any) -> Response:
+        return _respond(from_validation(error.errors()))
+
+    async def on_http(request: Request, error: Any) -> Response:
+        kinds = {404: "NotFoundError", 405: "MethodError"}
+        message = str(error.detail)
+        if error.status_code == 404:
+            message = (
+                f"There is nothing at {request.url.path[:200]}. The interface is described in /openapi.json."
+            )
+        if error.status_code == 405:
+            message = (
+                f"{request.method} is not for this route; {(error.headers or {}).get('Allow', 'others')} is."
+            )
+        return _respond(
+            Problem(error.status_code, kinds.get(error.status_code, "RequestError"), message, error.headers)
+        )
+
+    async def on_gone(request: Request, error: Any) -> Response:
+        request.app.state.server.metrics.left.inc()
+        return Response(status_code=499)  # reaches nobody
+
+    async def on_cancelled(request: Request, error: Any) -> Response:
+        return _respond(busy("The work was stopped. Try again."))
+
+    async def on_fault(request: Request, error: Any) -> Response:
+        return _respond(Problem(500, "ServerError", "The server has a fault. Its log tells more."))
+
+    app.add_exception_handler(Problem, on_problem)
+    app.add_exception_handler(PromptsegError, on_error)
+    app.add_exception_handler(MemoryError, on_error)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(Gone, on_gone)
+    app.add_exception_handler(Cancelled, on_cancelled)
+    app.add_exception_handler(Exception, on_fault)
+
+
+def _respond(problem: Problem) -> Response:
+    return Response(problem.content, problem.status, problem.headers, "application/json")

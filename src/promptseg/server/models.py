@@ -1,0 +1,125 @@
+"""The models that a server serves: made when first used, kept until it stops."""
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from promptseg.errors import WeightsError
+from promptseg.models.registry import ModelCard, get_card
+from promptseg.segment.cache import EmbeddingCache
+from promptseg.segment.segmenter import Segmenter
+from promptseg.server.problems import not_found
+from promptseg.server.settings import ModelChoice, Settings
+
+DECODERS = ("decoder", "mask_decoder")
+"""The graphs that a browser may decode with."""
+
+
+class ServedModels:
+    """Segmenters by name. Safe across threads.
+
+    Args:
+        settings: which models, and how they compute.
+
+    Raises:
+        WeightsError: a model is unknown, or is named twice.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._choices: dict[str, ModelChoice] = {}
+        for choice in settings.models:
+            name = get_card(choice.name).name
+            if name in self._choices:
+                raise WeightsError(f"The model {name} is named twice.")
+            self._choices[name] = choice
+        self._made: dict[str, Segmenter] = {}
+        self._graphs: dict[tuple[str, str], bytes] = {}
+        self._lock = threading.Lock()
+        self._cache = EmbeddingCache(
+            settings.data / "embeddings", memory_bytes=0, disk_bytes=settings.limits.embedding_bytes
+        )
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The models, the default one first."""
+        return tuple(self._choices)
+
+    def card(self, name: str | None) -> ModelCard:
+        """Returns the card of a served model, by default of the first.
+
+        Raises:
+            Problem: 404, it is not served.
+        """
+        if name is None:
+            return get_card(self.names[0])
+        try:
+            card = get_card(name)
+        except WeightsError:
+            card = None
+        if card is None or card.name not in self._choices:
+            raise not_found(f"This server has no model {name[:80]!r}. It has: {', '.join(self.names)}.")
+        return card
+
+    def get(self, name: str) -> Segmenter:
+        """Returns the segmenter of a served model; the first call loads it, which blocks.
+
+        Raises:
+            WeightsError: the weights are not at hand or wrong.
+        """
+        with self._lock:
+            if name not in self._made:
+                settings, card = self._settings, get_card(name)
+                self._made[name] = Segmenter(
+                    card.name,
+                    weights=self._choices[name].weights,
+                    runtime="auto" if card.semantic else settings.runtime,
+                    precision=settings.precision,
+                    threads=settings.threads,
+                    cache=None if card.semantic else self._cache,
+                )
+            return self._made[name]
+
+    def loaded(self, name: str) -> Segmenter | None:
+        """Returns the segmenter if it is loaded."""
+        return self._made.get(name)
+
+    def digest(self, name: str) -> str:
+        """Returns a hash of the weights and the arithmetic of a served SAM model."""
+        segmenter = self.get(name)
+        return f"{segmenter.network.digest} {segmenter.runtime.precision}"
+
+    def graph(self, name: str, graph: str) -> bytes:
+        """Returns a complete ONNX decoder of a served SAM model.
+
+        Raises:
+            Problem: 404, there is none.
+        """
+        if graph not in DECODERS or get_card(name).semantic:
+            raise not_found(
+                f"{name} has no {graph[:40]}.onnx. Models of the SAM family have {' and '.join(DECODERS)}."
+            )
+        network = self.get(name).network
+        with self._lock:
+            if (name, graph) not in self._graphs:
+                self._graphs[name, graph] = network.model(graph)
+            return self._graphs[name, graph]
+
+
+def describe(models: ServedModels, name: str) -> dict[str, Any]:
+    """Returns what `GET /v1/models` says of a model."""
+    card = models.card(name)
+    made = models.loaded(card.name)
+    places = ["point", "box", "polygon", "circle", "scribble", "mask"]
+    urls = {graph: None if card.semantic else f"/v1/models/{card.name}/{graph}.onnx" for graph in DECODERS}
+    return {
+        "name": card.name,
+        "semantic": card.semantic,
+        "parameters": card.parameters,
+        "licence": card.licence,
+        "origin": card.origin,
+        "prompts": [*places, "text", "reference"] if card.semantic else places,
+        **urls,
+        "runtime": None if made is None else getattr(made.runtime, "name", "torch"),
+        "precision": None if made is None else made.runtime.precision,
+    }

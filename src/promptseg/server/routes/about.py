@@ -1,0 +1,73 @@
+"""What the server is: models and their decoders, limits, health, metrics."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import JSONResponse, Response
+
+import promptseg
+from promptseg.server import static
+from promptseg.server.models import describe
+from promptseg.server.parts import Here, binary, errors
+from promptseg.server.schemas import HealthBody, ModelsBody
+from promptseg.server.store import etag
+
+router = APIRouter(tags=["about"])
+
+
+@router.get("/v1/models", response_model=ModelsBody, responses=errors())
+async def models(server: Here) -> Response:
+    """Lists the models that are served."""
+    names = server.models.names
+    return JSONResponse({"default": names[0], "models": [describe(server.models, name) for name in names]})
+
+
+@router.get(
+    "/v1/models/{model}/{graph}.onnx",
+    response_class=Response,
+    responses={**binary("application/octet-stream", "A complete ONNX model."), **errors(404)},
+)
+async def decoder(
+    request: Request,
+    server: Here,
+    model: Annotated[str, Path(max_length=100, examples=["mobile-sam"])],
+    graph: Annotated[str, Path(max_length=40, examples=["decoder"])],
+) -> Response:
+    """Returns a decoder for the browser: `decoder`, or `mask_decoder` which takes a mask as well."""
+    name = server.models.card(model).name
+    content = await asyncio.to_thread(server.models.graph, name, graph)
+    tag = etag(graph, server.models.digest(name), promptseg.__version__)
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type="application/octet-stream", headers=headers)
+
+
+@router.get("/v1/limits", responses=errors())
+async def limits(server: Here) -> dict[str, float]:
+    """Returns what the server allows; see SECURITY.md."""
+    return server.limits.as_json()
+
+
+@router.get("/healthz", response_model=HealthBody)
+async def health(server: Here) -> Response:
+    """Says that the server is there."""
+    return JSONResponse(
+        {
+            "status": "ok",
+            "version": promptseg.__version__,
+            "studio": static.studio() is not None,
+            "token": server.settings.token is not None,
+        }
+    )
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={**binary("text/plain", "Prometheus' text form."), **errors()},
+)
+async def metrics(server: Here) -> Response:
+    """Returns the counters for Prometheus."""
+    return Response(server.metrics.text(), headers={"Content-Type": server.metrics.content_type})

@@ -1,0 +1,132 @@
+"""Label Studio's machine-learning backend: health, setup, predict, webhook."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict
+
+import promptseg
+from promptseg.errors import FormatError
+from promptseg.masks.segments import Segments
+from promptseg.server.jobs import Job
+from promptseg.server.labelling.config import LabelConfig, parse_config
+from promptseg.server.labelling.results import prediction, prompts_of, size_in
+from promptseg.server.labelling.tasks import picture_bytes
+from promptseg.server.parts import Here, Server, errors
+from promptseg.server.problems import too_large
+from promptseg.server.store import Picture
+from promptseg.server.strict_route import StrictRoute
+
+router = APIRouter(prefix="/label-studio", tags=["Label Studio"], route_class=StrictRoute)
+
+MOST_TASKS = 64
+
+
+class Tolerant(BaseModel):
+    """What Label Studio sends, with fields that this server does not read."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Setup(Tolerant):
+    """A project that is connected."""
+
+    project: Any = None
+    label_config: str | None = None
+
+
+class Predict(Tolerant):
+    """Tasks that want predictions, as Label Studio sends them."""
+
+    tasks: list[dict[str, Any]]
+    label_config: str
+    params: dict[str, Any] | None = None
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "tasks": [{"id": 1, "data": {"image": "/data/upload/1/dog.jpg"}}],
+                    "label_config": '<View><Image name="image" value="$image"/>'
+                    '<BrushLabels name="tag" toName="image"><Label value="Dog"/></BrushLabels></View>',
+                }
+            ]
+        }
+    )
+
+
+def _version(server: Server) -> str:
+    return f"promptseg-{promptseg.__version__}-{server.models.names[0]}"
+
+
+@router.get("/", include_in_schema=False)
+@router.get("/health", responses=errors())
+async def health(server: Here) -> dict[str, str]:
+    """Says that the backend is up."""
+    return {"status": "UP", "model_class": _version(server)}
+
+
+@router.post("/setup", responses=errors(415))
+async def setup(server: Here, body: Setup) -> dict[str, str]:
+    """Connects a project; there is nothing to prepare."""
+    return {"model_version": _version(server)}
+
+
+@router.post("/webhook", status_code=201, responses=errors(415))
+async def webhook(body: Tolerant) -> dict[str, str]:
+    """Takes note of annotations; promptseg does not train on them here."""
+    return {"status": "ok"}
+
+
+@router.post("/predict", responses=errors(404, 415))
+async def predict(request: Request, server: Here, body: Predict) -> Response:
+    """Predicts masks from what a person has clicked or, by a model with semantics, of all labels."""
+    if len(body.tasks) > MOST_TASKS:
+        raise too_large(f"{len(body.tasks)} tasks were given; one request takes at most {MOST_TASKS}.")
+    config = parse_config(body.label_config)
+    context = (body.params or {}).get("context")
+    clicked: list[Any] = context.get("result") or [] if isinstance(context, dict) else []
+
+    async def work() -> list[dict[str, Any]]:
+        return [await _predict(server, task, config, clicked) for task in body.tasks]
+
+    return JSONResponse({"results": await server.watch(request, work())})
+
+
+async def _predict(
+    server: Server, task: dict[str, Any], config: LabelConfig, clicked: list[Any]
+) -> dict[str, Any]:
+    card = server.models.card(None)
+    nothing = {"result": [], "score": 0.0, "model_version": _version(server)}
+    if not clicked and not card.semantic:
+        return nothing  # a SAM model says nothing of its own accord
+    data = task.get("data")
+    address = data.get(config.key) if isinstance(data, dict) else None
+    content, name = await picture_bytes(address, server.settings.label_studio, server.limits)
+    picture, _ = await server.pictures.add(content, name)
+    _check_size(clicked, picture)
+    embedded = await server.pictures.embedded(picture, card.name) if clicked else None
+
+    def answer(job: Job) -> dict[str, Any]:
+        segmenter: Any = server.models.get(card.name)
+        label: str | None = None
+        if clicked:
+            prompts, label = prompts_of(clicked[: server.limits.max_prompts], picture.width, picture.height)
+            if not any(prompt.positive for prompt in prompts):
+                return nothing
+            found: Segments = segmenter.segment(embedded, [prompts])
+        else:
+            found = segmenter.instances(server.pictures.open(picture), config.labels or None)
+        return prediction(found, config, _version(server), label)
+
+    return await (server.compute(answer) if clicked else server.compute_long(answer))
+
+
+def _check_size(clicked: list[Any], picture: Picture) -> None:
+    given = size_in(clicked)
+    if given is not None and given != (picture.width, picture.height):
+        raise FormatError(
+            f"Label Studio says that the picture has {given[0]} x {given[1]} pixels, it has {picture.width} x "
+            f"{picture.height}."
+        )

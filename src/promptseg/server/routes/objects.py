@@ -1,0 +1,146 @@
+"""The work on a picture: objects, classes, label files."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, Body, Query, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import TypeAdapter
+
+from promptseg.server import objects
+from promptseg.server.jobs import Job
+from promptseg.server.parts import Here, ImagePath, Server, errors, json_answer
+from promptseg.server.problems import Problem, not_found, too_large
+from promptseg.server.schemas import (
+    ClassesBody,
+    ImportedBody,
+    ObjectBody,
+    ObjectsBody,
+    PutObjects,
+    StoredObjectsBody,
+    VersionBody,
+)
+from promptseg.server.strict_route import StrictRoute
+
+router = APIRouter(prefix="/v1", tags=["objects"], route_class=StrictRoute)
+
+_OBJECTS: TypeAdapter[list[ObjectBody]] = TypeAdapter(list[ObjectBody])
+
+
+@router.get("/images/{image}/objects", response_model=StoredObjectsBody, responses=errors(404))
+async def get_objects(server: Here, image: ImagePath) -> Response:
+    """Returns the stored objects of a picture."""
+    await server.pictures.record(image)
+    stored = await asyncio.to_thread(server.store.objects, image)
+    return json_answer(
+        f'{{"version": {stored.version}, "updated": "{stored.updated}", "objects": {stored.body}}}'
+    )
+
+
+@router.put("/images/{image}/objects", response_model=VersionBody, responses=errors(404, 409, 415))
+async def put_objects(request: Request, server: Here, image: ImagePath, body: PutObjects) -> Response:
+    """Replaces the objects of a picture, all at once."""
+    picture = await server.pictures.record(image)
+
+    def text(job: Job) -> str:
+        return json.dumps(objects.checked(body.objects, picture, server.limits))
+
+    content = await server.watch(request, server.compute(text))
+    try:
+        stored = await asyncio.to_thread(
+            server.store.put_objects, image, content, len(body.objects), body.base_version
+        )
+    except KeyError as error:
+        raise not_found(f"The picture {image} was deleted meanwhile.") from error
+    if stored is None:
+        raise Problem(
+            409,
+            "ConflictError",
+            f"The objects are no longer those of version {body.base_version}. Get them, merge, and put them again.",
+        )
+    return JSONResponse({"version": stored.version, "updated": stored.updated, "count": stored.count})
+
+
+@router.get("/classes", response_model=ClassesBody, responses=errors())
+async def get_classes(server: Here) -> Response:
+    """Returns the classes of the workspace."""
+    return json_answer(await asyncio.to_thread(server.store.workspace, "classes") or '{"classes": []}')
+
+
+@router.put("/classes", response_model=ClassesBody, responses=errors(415))
+async def put_classes(server: Here, body: ClassesBody) -> Response:
+    """Replaces the classes of the workspace."""
+    if len(body.classes) > server.limits.max_names:
+        raise too_large(
+            f"{len(body.classes):,} classes were given; the limit is {server.limits.max_names:,}."
+        )
+    text = json.dumps(body.model_dump())
+    await asyncio.to_thread(server.store.put_workspace, "classes", text)
+    return json_answer(text)
+
+
+ExportFormat = Literal[
+    "coco", "labelme", "sa1b", "records", "svg", "overlay", "index", "png", "cutout", "yolo"
+]
+
+
+@router.post(
+    "/images/{image}/export",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The label file, picture or archive.",
+            "content": {
+                media: {"schema": {} if media.endswith("json") else {"type": "string", "format": "binary"}}
+                for media in sorted(set(objects.EXPORTS.values()))
+            },
+        },
+        **errors(404, 415),
+    },
+)
+async def export(
+    request: Request,
+    server: Here,
+    image: ImagePath,
+    form: Annotated[ExportFormat, Query(alias="format")],
+    body: ObjectsBody | None = None,
+) -> Response:
+    """Writes a label file of the stored objects, or of those in the body."""
+    picture = await server.pictures.record(image)
+    chosen: Sequence[ObjectBody] | None = None if body is None else body.objects
+    if chosen is not None and len(chosen) > server.limits.max_masks:
+        raise too_large(f"{len(chosen):,} objects were given; the limit is {server.limits.max_masks:,}.")
+
+    def work(job: Job) -> tuple[bytes, str]:
+        items = _stored(server, image) if chosen is None else chosen
+        pixels = server.pictures.open(picture) if form in ("overlay", "cutout") else None
+        return objects.export(form, objects.to_segments(items, picture, pixels), picture, pixels)
+
+    content, name = await server.watch(request, server.compute(work))
+    disposition = f"attachment; filename=\"{name}\"; filename*=UTF-8''{quote(name)}"
+    return Response(content, media_type=objects.EXPORTS[form], headers={"Content-Disposition": disposition})
+
+
+def _stored(server: Server, image: str) -> list[ObjectBody]:
+    return _OBJECTS.validate_json(server.store.objects(image).body)
+
+
+@router.post("/images/{image}/import", response_model=ImportedBody, responses=errors(404, 415))
+async def import_labels(
+    request: Request,
+    server: Here,
+    image: ImagePath,
+    form: Annotated[Literal["coco", "labelme", "sa1b"], Query(alias="format")],
+    body: Annotated[dict[str, Any], Body(description="The label file.")],
+    file_name: Annotated[str | None, Query(max_length=1000)] = None,
+) -> Response:
+    """Reads a label file as objects; nothing is stored."""
+    picture = await server.pictures.record(image)
+
+    def work(job: Job) -> dict[str, Any]:
+        return {"objects": objects.imported(form, body, picture, file_name, server.limits)}
+
+    return JSONResponse(await server.watch(request, server.compute(work)))

@@ -1,0 +1,220 @@
+"""Masks: by prompts, of everything, and of classes."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+
+from promptseg.masks.panoptic import PanopticSegments
+from promptseg.masks.segments import Segments
+from promptseg.segment.everything import EverythingOptions
+from promptseg.server import asked
+from promptseg.server.answers import found_json, image_size, masks_json
+from promptseg.server.jobs import Job
+from promptseg.server.objects import mask_of
+from promptseg.server.parts import Here, ImagePath, Server, errors
+from promptseg.server.problems import Problem, as_problem, too_large, unsupported
+from promptseg.server.schemas import (
+    EverythingRequest,
+    LabelRequest,
+    MasksBody,
+    PanopticRequest,
+    SegmentRequest,
+)
+from promptseg.server.store import Picture
+from promptseg.server.strict_route import StrictRoute
+
+router = APIRouter(prefix="/v1/images/{image}", tags=["masks"], route_class=StrictRoute)
+
+_SEMANTIC_ONLY = (
+    "{name} knows no classes: {task} needs a model with semantics. Start the server with --model "
+    "seem-focal-t=FILE.safetensors as well, and name it in the request."
+)
+
+
+@router.post("/segment", response_model=MasksBody, responses=errors(404, 415))
+async def segment(request: Request, server: Here, image: ImagePath, body: SegmentRequest) -> Response:
+    """Segments the objects that the prompts speak of."""
+    picture = await server.pictures.record(image)
+    card = server.models.card(body.model)
+    asked.check(body.prompts, server.limits, card, picture.width * picture.height)
+    references = [await server.pictures.record(other) for other in asked.stored_references(body.prompts)]
+
+    async def work() -> dict[str, Any]:
+        embedded = await server.pictures.embedded(picture, card.name)
+
+        def answer(job: Job) -> dict[str, Any]:
+            others = {record.id: server.pictures.open(record) for record in references}
+            prompts = asked.to_prompts(body.prompts, others, server.limits)
+            found = server.models.get(card.name).segment(embedded, prompts, granularity=body.granularity)
+            return _answer(picture, card.name, masks_json(found, body.format, body.tolerance))
+
+        return await server.compute(answer)
+
+    return JSONResponse(await server.watch(request, work()))
+
+
+def _answer(picture: Picture, model: str, masks: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"image": image_size(picture), "model": model, "masks": masks}
+
+
+@router.post(
+    "/everything",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "Lines of JSON: progress, masks, and at last done or error.",
+            "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
+        },
+        **errors(404, 415),
+    },
+)
+async def everything(request: Request, server: Here, image: ImagePath, body: EverythingRequest) -> Response:
+    """Finds all masks, and tells of them as they become certain."""
+    picture = await server.pictures.record(image)
+    card = server.models.card(body.model)
+    if card.semantic:
+        raise unsupported(f"{card.name} does not search. Use panoptic, or a model of the SAM family.")
+    if body.options.points_per_side > server.limits.max_points_per_side:
+        raise too_large(
+            f"points_per_side is {body.options.points_per_side}; this server's limit is "
+            f"{server.limits.max_points_per_side}."
+        )
+    options = EverythingOptions(**body.options.model_dump())
+    embedded = await server.watch(request, server.pictures.embedded(picture, card.name))
+    search = _Search(server, picture, card.name, embedded, options, body)
+    # Whether there is room for another search shows before anything is sent.
+    first = await server.watch(request, search.first())
+    return StreamingResponse(search.lines(first), media_type="application/x-ndjson")
+
+
+class _Search:
+    """One search in a thread, and the lines that it gives."""
+
+    def __init__(
+        self,
+        server: Server,
+        picture: Picture,
+        model: str,
+        embedded: Any,
+        options: EverythingOptions,
+        body: EverythingRequest,
+    ) -> None:
+        self._server, self._picture, self._model = server, picture, model
+        self._embedded, self._options, self._body = embedded, options, body
+        self._queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        self._count = 0
+        self._task: asyncio.Task[None] | None = None
+
+    async def first(self) -> dict[str, Any] | None:
+        """Starts, and returns the first line.
+
+        Raises:
+            Problem: the search could not begin.
+        """
+        self._task = asyncio.ensure_future(self._server.compute_long(self._search))
+        self._task.add_done_callback(lambda done: self._queue.put_nowait(None))
+        try:
+            line = await self._queue.get()
+        except asyncio.CancelledError:
+            self._task.cancel()
+            raise
+        if line is None:
+            self._task.result()
+        return line
+
+    async def lines(self, first: dict[str, Any] | None) -> AsyncIterator[bytes]:
+        """Yields the lines from the first one on."""
+        assert self._task is not None  # noqa: S101 - `first` was called
+        try:
+            line = first
+            while line is not None:
+                yield _line(line)
+                line = await self._queue.get()
+            yield _line(self._last())
+        finally:
+            self._task.cancel()  # the client has left
+
+    def _last(self) -> dict[str, Any]:
+        assert self._task is not None  # noqa: S101
+        error = self._task.exception()
+        if error is None:
+            image = image_size(self._picture)
+            return {"type": "done", "count": self._count, "image": image, "model": self._model}
+        problem = as_problem(error) if isinstance(error, Exception) else Problem(503, "BusyError", "Stopped.")
+        return {"type": "error", **problem.body}
+
+    def _search(self, job: Job) -> None:
+        def tell(line: dict[str, Any]) -> None:
+            job.check()
+            job.loop.call_soon_threadsafe(self._queue.put_nowait, line)
+
+        def progress(done: int, total: int) -> None:
+            tell({"type": "progress", "done": done, "total": total})
+
+        segmenter = self._server.models.get(self._model)
+        parts = segmenter.iter_everything(self._embedded, self._options, on_progress=progress)
+        for part in parts:
+            job.check()
+            self._count += len(part)
+            if self._count > self._server.limits.max_masks:
+                raise too_large(
+                    f"More than {self._server.limits.max_masks:,} masks were found, which is the limit."
+                )
+            masks = found_json(part, self._body.format, self._body.tolerance)
+            tell({"type": "masks", "masks": masks})
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    return json.dumps(record).encode() + b"\n"
+
+
+@router.post("/panoptic", response_model=MasksBody, responses=errors(404, 415))
+async def panoptic(request: Request, server: Here, image: ImagePath, body: PanopticRequest) -> Response:
+    """Cuts the picture into things and stuff."""
+    picture = await server.pictures.record(image)
+    name = _semantic(server, body, "panoptic segmentation")
+
+    def work(job: Job) -> dict[str, Any]:
+        segmenter: Any = server.models.get(name)
+        found: PanopticSegments = segmenter.panoptic(server.pictures.open(picture), body.vocabulary)
+        masks = masks_json(found.segments, body.format, body.tolerance)
+        for record, category in zip(masks, found.categories, strict=True):
+            record["is_thing"] = category.thing
+        return _answer(picture, name, masks)
+
+    return JSONResponse(await server.watch(request, server.compute_long(work)))
+
+
+@router.post("/label", response_model=MasksBody, responses=errors(404, 415))
+async def label(request: Request, server: Here, image: ImagePath, body: LabelRequest) -> Response:
+    """Names masks."""
+    picture = await server.pictures.record(image)
+    name = _semantic(server, body, "naming masks")
+    if len(body.masks) > server.limits.max_masks:
+        raise too_large(f"{len(body.masks):,} masks were given; the limit is {server.limits.max_masks:,}.")
+
+    async def work() -> dict[str, Any]:
+        embedded = await server.pictures.embedded(picture, name)
+
+        def answer(job: Job) -> dict[str, Any]:
+            masks = tuple(mask_of(item, picture, f"Mask {place}") for place, item in enumerate(body.masks))
+            segments = Segments((picture.height, picture.width), masks)  # type: ignore[arg-type]
+            named = server.models.get(name).label(embedded, segments, body.vocabulary)
+            return _answer(picture, name, masks_json(named, body.format, body.tolerance))
+
+        return await server.compute_long(answer)
+
+    return JSONResponse(await server.watch(request, work()))
+
+
+def _semantic(server: Server, body: PanopticRequest, task: str) -> str:
+    card = server.models.card(body.model)
+    if not card.semantic:
+        raise unsupported(_SEMANTIC_ONLY.format(name=card.name, task=task))
+    if len(body.vocabulary or ()) > server.limits.max_names:
+        raise too_large(f"A vocabulary has at most {server.limits.max_names:,} names.")
+    return card.name

@@ -1,0 +1,89 @@
+"""Sessions: dialogues with undo and redo."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse, Response
+
+from promptseg.server.answers import image_size, masks_json
+from promptseg.server.jobs import Job
+from promptseg.server.parts import FormatQuery, Here, Server, SessionPath, errors
+from promptseg.server.schemas import RoundRequest, SessionBody, SessionRequest, View
+from promptseg.server.sessions import State
+from promptseg.server.strict_route import StrictRoute
+
+router = APIRouter(prefix="/v1/sessions", tags=["sessions"], route_class=StrictRoute)
+
+
+@router.post("", status_code=201, response_model=SessionBody, responses=errors(404, 415))
+async def begin(request: Request, server: Here, body: SessionRequest) -> Response:
+    """Begins a dialogue about a picture."""
+    picture = await server.pictures.record(body.image)
+    card = server.models.card(body.model)
+    state = await server.watch(request, server.sessions.begin(picture, card.name))
+    return JSONResponse(await _json(server, state, View()), 201)
+
+
+@router.get("/{session}", response_model=SessionBody, responses=errors(404))
+async def get_session(
+    request: Request,
+    server: Here,
+    session: SessionPath,
+    form: FormatQuery = "rle",
+    tolerance: Annotated[float, Query(ge=0, le=1000)] = 0.0,
+) -> Response:
+    """Returns a dialogue as it is."""
+    state = await server.watch(request, server.sessions.state(session))
+    return JSONResponse(await _json(server, state, View(format=form, tolerance=tolerance)))
+
+
+@router.delete("/{session}", status_code=204, responses=errors(404))
+async def delete_session(server: Here, session: SessionPath) -> Response:
+    """Forgets a dialogue."""
+    await server.sessions.drop(session)
+    return Response(status_code=204)
+
+
+@router.post("/{session}/prompts", response_model=SessionBody, responses=errors(404, 415))
+async def add(request: Request, server: Here, session: SessionPath, body: RoundRequest) -> Response:
+    """Adds a round: prompts that correct the mask so far."""
+    state = await server.watch(request, server.sessions.add(session, body))
+    return JSONResponse(await _json(server, state, View(format=body.format, tolerance=body.tolerance)))
+
+
+@router.post("/{session}/undo", response_model=SessionBody, responses=errors(404, 415))
+async def undo(request: Request, server: Here, session: SessionPath, body: View | None = None) -> Response:
+    """Takes the last round back; without one, nothing changes."""
+    return await _moved(request, server, session, "undo", body)
+
+
+@router.post("/{session}/redo", response_model=SessionBody, responses=errors(404, 415))
+async def redo(request: Request, server: Here, session: SessionPath, body: View | None = None) -> Response:
+    """Brings the round that was taken back again; without one, nothing changes."""
+    return await _moved(request, server, session, "redo", body)
+
+
+@router.post("/{session}/reset", response_model=SessionBody, responses=errors(404, 415))
+async def reset(request: Request, server: Here, session: SessionPath, body: View | None = None) -> Response:
+    """Forgets all rounds."""
+    return await _moved(request, server, session, "reset", body)
+
+
+async def _moved(request: Request, server: Server, session: str, way: str, body: View | None) -> Response:
+    state = await server.watch(request, server.sessions.move(session, way))
+    return JSONResponse(await _json(server, state, body or View()))
+
+
+async def _json(server: Server, state: State, view: View) -> dict[str, Any]:
+    def work(job: Job) -> list[dict[str, Any]]:
+        return masks_json(state.segments, view.format, view.tolerance)
+
+    return {
+        "id": state.id,
+        "image": image_size(state.picture),
+        "model": state.model,
+        "can_undo": state.can_undo,
+        "can_redo": state.can_redo,
+        "rounds": state.rounds,
+        "masks": await server.compute(work) if len(state.segments) else [],
+    }

@@ -1,0 +1,412 @@
+"""The bodies of requests and answers. Prompts are those of `promptseg.prompts.types`, in the JSON that they write."""
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
+Vertex: TypeAlias = Annotated[list[Number], Field(min_length=2, max_length=2, examples=[[290, 400]])]
+ImageId: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{64}$", examples=["5f0c" * 16])]
+MaskFormat: TypeAlias = Literal["rle", "polygons", "png", "none"]
+Colour: TypeAlias = Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$", examples=["#e6194b"])]
+Name: TypeAlias = Annotated[str, Field(max_length=200)]
+
+
+class Strict(BaseModel):
+    """A body that takes no unknown field and converts no type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, serialize_by_alias=True)
+
+
+class Segmentation(Strict):
+    """A mask as COCO run lengths: pycocotools' string, or plain numbers."""
+
+    size: Annotated[list[int], Field(min_length=2, max_length=2, description="height, width")]
+    counts: str | list[int]
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"size": [480, 640], "counts": "PPYo1"}]})
+
+
+class PointPrompt(Strict):
+    """A click."""
+
+    type: Literal["point"]
+    x: Number
+    y: Number
+    positive: bool = True
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"type": "point", "x": 320, "y": 210}]})
+
+
+class BoxPrompt(Strict):
+    """A rectangle from one corner to the opposite one."""
+
+    type: Literal["box"]
+    box: Annotated[list[Number], Field(min_length=4, max_length=4, examples=[[40, 60, 400, 380]])]
+    positive: bool = True
+
+
+class PolygonPrompt(Strict):
+    """A closed outline."""
+
+    type: Literal["polygon"]
+    points: Annotated[list[Vertex], Field(min_length=3)]
+    positive: bool = True
+
+
+class CirclePrompt(Strict):
+    """A disc."""
+
+    type: Literal["circle"]
+    x: Number
+    y: Number
+    radius: Annotated[Number, Field(gt=0)]
+    positive: bool = True
+
+
+class ScribblePrompt(Strict):
+    """A stroke over the object."""
+
+    type: Literal["scribble"]
+    points: Annotated[list[Vertex], Field(min_length=1)]
+    width: Annotated[Number, Field(gt=0)] = 5.0
+    positive: bool = True
+
+
+class MaskPrompt(Strict):
+    """A rough mask over the whole picture, at any resolution."""
+
+    type: Literal["mask"]
+    segmentation: Segmentation
+    positive: bool = True
+
+
+class TextPrompt(Strict):
+    """A phrase, for models with semantics."""
+
+    type: Literal["text"]
+    phrase: Annotated[str, Field(min_length=1, max_length=1000, examples=["a red umbrella"])]
+
+
+class StoredPicture(Strict):
+    """A picture that the server has."""
+
+    id: ImageId
+
+
+class SentPicture(Strict):
+    """A picture that comes along, as a file in base64."""
+
+    png: str
+
+
+PlacedPrompt: TypeAlias = Annotated[
+    PointPrompt | BoxPrompt | PolygonPrompt | CirclePrompt | ScribblePrompt | MaskPrompt,
+    Field(discriminator="type"),
+]
+
+
+class ReferencePrompt(Strict):
+    """A region of another picture, for models with semantics."""
+
+    type: Literal["reference"]
+    image: StoredPicture | SentPicture
+    mask: PlacedPrompt
+
+
+PromptBody: TypeAlias = Annotated[
+    PointPrompt
+    | BoxPrompt
+    | PolygonPrompt
+    | CirclePrompt
+    | ScribblePrompt
+    | MaskPrompt
+    | TextPrompt
+    | ReferencePrompt,
+    Field(discriminator="type"),
+]
+OneObject: TypeAlias = Annotated[list[PromptBody], Field(min_length=1)]
+Granularity: TypeAlias = Literal["auto", "part", "object", "whole", "all"]
+ModelName: TypeAlias = Annotated[str | None, Field(max_length=100, examples=[None])]
+Tolerance: TypeAlias = Annotated[Number, Field(ge=0, le=1000)]
+
+_CLICKS: list[JsonValue] = [
+    {"type": "point", "x": 320, "y": 210},
+    {"type": "point", "x": 90, "y": 40, "positive": False},
+]
+
+
+class SegmentRequest(Strict):
+    """Prompts of one object, or a list of prompts for each of several."""
+
+    prompts: Annotated[list[PromptBody] | list[OneObject], Field(min_length=1)]
+    granularity: Granularity = "auto"
+    format: MaskFormat = "rle"
+    tolerance: Tolerance = 0.0
+    model: ModelName = None
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"prompts": _CLICKS}]})
+
+
+class EverythingBody(Strict):
+    """Options of the search; those left out are `EverythingOptions`' defaults."""
+
+    mode: Literal["fast", "exact"] = "fast"
+    points_per_side: Annotated[int, Field(ge=1)] = 32
+    pred_iou_thresh: Number = 0.88
+    stability_score_thresh: Number = 0.95
+    stability_score_offset: Number = 1.0
+    box_nms_thresh: Number = 0.7
+    crop_n_layers: int = 0
+    crop_nms_thresh: Number = 0.7
+    crop_overlap_ratio: Number = 512 / 1500
+    crop_n_points_downscale_factor: int = 1
+    min_mask_region_area: int = 0
+    tile: int | None = None
+    tile_overlap: Number = 0.25
+
+
+class EverythingRequest(Strict):
+    """A search for all masks."""
+
+    options: EverythingBody = EverythingBody()
+    format: MaskFormat = "rle"
+    tolerance: Tolerance = 0.0
+    model: ModelName = None
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"options": {"points_per_side": 8}}]})
+
+
+Vocabulary: TypeAlias = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=200)]] | None,
+    Field(min_length=1, examples=[["dog", "grass"]]),
+]
+
+
+class PanopticRequest(Strict):
+    """A picture cut into classes; without a vocabulary, those of COCO."""
+
+    vocabulary: Vocabulary = None
+    format: MaskFormat = "rle"
+    tolerance: Tolerance = 0.0
+    model: ModelName = None
+
+
+class LabelRequest(PanopticRequest):
+    """Masks that want a name."""
+
+    masks: list[Segmentation]
+
+
+class SessionRequest(Strict):
+    """A dialogue about a picture."""
+
+    image: ImageId
+    model: ModelName = None
+
+
+class RoundRequest(Strict):
+    """One round: prompts for one object."""
+
+    prompts: OneObject
+    object_id: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    granularity: Literal["auto", "part", "object", "whole"] = "auto"
+    format: MaskFormat = "rle"
+    tolerance: Tolerance = 0.0
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"prompts": _CLICKS[:1]}]})
+
+
+class View(Strict):
+    """How masks are wanted."""
+
+    format: MaskFormat = "rle"
+    tolerance: Tolerance = 0.0
+
+
+class ObjectBody(Strict):
+    """One object of the work on a picture."""
+
+    id: Annotated[str, Field(min_length=1, max_length=64, examples=["a1"])]
+    segmentation: Segmentation
+    name: Name | None = None
+    label: Name | None = None
+    colour: Colour | None = None
+    visible: bool = True
+    opacity: Annotated[Number, Field(ge=0, le=1)] = 0.5
+    locked: bool = False
+    score: Number | None = None
+    stability_score: Number | None = None
+    granularity: Literal["auto", "part", "object", "whole"] | None = None
+    prompts: list[PromptBody] = []
+    extra: Annotated[
+        dict[str, JsonValue], Field(description="what the client likes, at most 4,096 letters")
+    ] = {}
+
+
+class PutObjects(Strict):
+    """All objects of a picture, from the bottom to the top."""
+
+    objects: list[ObjectBody]
+    base_version: Annotated[int | None, Field(ge=0)] = None
+
+
+class ObjectsBody(Strict):
+    """Objects to export."""
+
+    objects: list[ObjectBody]
+
+
+class ClassBody(Strict):
+    """A class with its colour."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    colour: Colour | None = None
+
+
+class ClassesBody(Strict):
+    """The classes of the workspace."""
+
+    classes: list[ClassBody]
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"classes": [{"name": "dog", "colour": "#e6194b"}]}]}
+    )
+
+
+# Answers. They are documentation: what is sent is built by hand, so that large answers are not checked again.
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong."""
+
+    type: Annotated[str, Field(examples=["PromptError"])]
+    message: Annotated[
+        str, Field(examples=["The point 9000,5 lies outside the picture of 640 x 480 pixels."])
+    ]
+
+
+class ErrorBody(BaseModel):
+    """The body of every error."""
+
+    error: ErrorDetail
+
+
+class ImageBody(BaseModel):
+    """A stored picture."""
+
+    id: ImageId
+    width: int
+    height: int
+    name: str
+    created: str
+    objects: int
+    embedded: bool
+
+
+class ImageList(BaseModel):
+    """All stored pictures."""
+
+    images: list[ImageBody]
+
+
+class ImageSize(BaseModel):
+    """Which picture an answer speaks of."""
+
+    id: ImageId
+    width: int
+    height: int
+
+
+class MaskBody(BaseModel):
+    """One mask; which of the last three fields there is depends on `format`."""
+
+    object_id: int
+    score: float
+    stability_score: float | None
+    granularity: str | None
+    label: str | None
+    area: int
+    box: Annotated[list[float], Field(description="x0, y0, x1, y1, half open")]
+    is_thing: Annotated[bool | None, Field(description="of panoptic answers only")] = None
+    segmentation: Segmentation | None = None
+    polygons: list[list[list[list[float]]]] | None = None
+    png: str | None = None
+
+
+class MasksBody(BaseModel):
+    """Masks of a picture."""
+
+    image: ImageSize
+    model: str
+    masks: list[MaskBody]
+
+
+class RoundBody(BaseModel):
+    """A round that was given."""
+
+    object_id: int
+    granularity: str
+    prompts: list[dict[str, Any]]
+
+
+class SessionBody(MasksBody):
+    """The state of a dialogue."""
+
+    id: str
+    can_undo: bool
+    can_redo: bool
+    rounds: list[RoundBody]
+
+
+class VersionBody(BaseModel):
+    """What was stored."""
+
+    version: int
+    updated: str
+    count: int
+
+
+class StoredObjectsBody(BaseModel):
+    """The stored objects."""
+
+    version: int
+    updated: str
+    objects: list[ObjectBody]
+
+
+class ImportedBody(BaseModel):
+    """Objects of a label file."""
+
+    objects: list[ObjectBody]
+
+
+class ModelBody(BaseModel):
+    """A model that is served."""
+
+    name: str
+    semantic: bool
+    parameters: int
+    licence: str
+    origin: str
+    prompts: list[str]
+    decoder: str | None
+    mask_decoder: str | None
+    runtime: str | None
+    precision: str | None
+
+
+class ModelsBody(BaseModel):
+    """The models that are served."""
+
+    default: str
+    models: list[ModelBody]
+
+
+class HealthBody(BaseModel):
+    """That the server is there."""
+
+    status: Literal["ok"]
+    version: str
+    studio: bool
+    token: bool

@@ -1,0 +1,195 @@
+"""Everything that can be set about a server, with its limits, in one immutable object (the table of SECURITY.md)."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+from promptseg.errors import InputError
+from promptseg.images.limits import ImageLimits
+from promptseg.models.store import cache_folder
+from promptseg.runtimes.factory import default_threads
+
+MIB = 2**20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What one client, and all together, may ask of a server.
+
+    Attributes:
+        max_upload_bytes: the largest picture file.
+        max_json_bytes: the largest body of any other request.
+        max_pending_bytes: bodies that are being received or worked on, all together.
+        max_requests: requests at a time; beyond, 503.
+        max_waiting: jobs that wait for a worker; beyond, 503.
+        max_everything: searches for everything that wait or run; beyond, 503.
+        request_seconds: a job that takes longer, waiting included, is stopped with 503.
+        everything_seconds: the same for a search for everything, and for panoptic and labels.
+        body_seconds: a body must have arrived by then; beyond, 408.
+        max_pixels: width x height of a picture.
+        max_images: stored pictures.
+        max_stored_bytes: files of stored pictures, all together.
+        max_prompts: prompts in one request.
+        max_vertices: corners and stroke points in one request.
+        max_prompt_objects: objects that one request speaks of.
+        max_rounds: rounds of one session.
+        max_sessions: stored sessions; the one unused for longest goes first.
+        max_masks: masks of one answer, of stored objects or of an import.
+        max_points_per_side: of a search for everything.
+        max_names: classes of a vocabulary, or stored classes.
+        max_json_depth: nesting of JSON.
+        memory_bytes: pictures with their embeddings kept in memory.
+        embedding_bytes: embeddings kept on disk.
+    """
+
+    max_upload_bytes: int = 64 * MIB
+    max_json_bytes: int = 16 * MIB
+    max_pending_bytes: int = 256 * MIB
+    max_requests: int = 256
+    max_waiting: int = 64
+    max_everything: int = 4
+    request_seconds: float = 30.0
+    everything_seconds: float = 600.0
+    body_seconds: float = 60.0
+    max_pixels: int = 100_000_000
+    max_images: int = 10_000
+    max_stored_bytes: int = 20 * 1024 * MIB
+    max_prompts: int = 1_000
+    max_vertices: int = 20_000
+    max_prompt_objects: int = 256
+    max_rounds: int = 500
+    max_sessions: int = 2_000
+    max_masks: int = 5_000
+    max_points_per_side: int = 64
+    max_names: int = 2_000
+    max_json_depth: int = 64
+    memory_bytes: int = 1024 * MIB
+    embedding_bytes: int = 4 * 1024 * MIB
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+                raise InputError(f"{item.name} must be a positive number, got {value!r}.")
+
+    @property
+    def image(self) -> ImageLimits:
+        """What a picture may be."""
+        return ImageLimits(max_bytes=self.max_upload_bytes, max_pixels=self.max_pixels)
+
+    def as_json(self) -> dict[str, float]:
+        """Returns the table as plain JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelChoice:
+    """A model to serve.
+
+    Attributes:
+        name: a name of the registry.
+        weights: a safetensors file; None: the embedded or cached one.
+    """
+
+    name: str = "mobile-sam"
+    weights: Path | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "ModelChoice":
+        """Reads `NAME` or `NAME=FILE`."""
+        name, _, file = text.partition("=")
+        return cls(name=name.strip(), weights=Path(file) if file else None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LabelStudio:
+    """The one Label Studio whose uploads may be fetched for pre-labelling.
+
+    Attributes:
+        url: where it is, such as http://localhost:8080; None: tasks must carry their picture as a data: address.
+        token: its access token.
+    """
+
+    url: str | None = None
+    token: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.url is not None and not self.url.startswith(("http://", "https://")):
+            raise InputError(f"Label Studio's address begins with http:// or https://, got {self.url!r}.")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """How a server is set up.
+
+    Attributes:
+        data: the folder of pictures, embeddings and the database.
+        models: what is served; the first is the default.
+        host: the address to listen on. Anything but loopback demands a token.
+        port: the port; 0 takes a free one.
+        token: what clients must send as `Authorization: Bearer`; None: nothing.
+        origins: pages of other origins that may use the server, such as http://localhost:5173.
+        runtime: the engine, as in `Segmenter`.
+        precision: as in `Segmenter`.
+        threads: of each computation; by default one per processor.
+        workers: computations at a time. One of them at most is a long one, as long as there are two.
+        limits: see `Limits`.
+        label_studio: see `LabelStudio`.
+
+    Raises:
+        InputError: a value is impossible, or a network address has no token.
+    """
+
+    data: Path = field(default_factory=lambda: default_data())
+    models: tuple[ModelChoice, ...] = (ModelChoice(),)
+    host: str = "127.0.0.1"
+    port: int = 8765
+    token: str | None = field(default=None, repr=False)
+    origins: tuple[str, ...] = ()
+    runtime: str = "auto"
+    precision: str = "auto"
+    threads: int | None = None
+    workers: int = 2
+    limits: Limits = field(default_factory=Limits)
+    label_studio: LabelStudio = field(default_factory=LabelStudio)
+
+    def __post_init__(self) -> None:
+        if not self.models:
+            raise InputError("A server needs at least one model.")
+        if not 0 <= self.port <= 65535:
+            raise InputError(f"A port is from 0 to 65535, got {self.port}.")
+        if self.workers < 1:
+            raise InputError(f"A server needs at least one worker, got {self.workers}.")
+        if self.token is not None and (len(self.token) < 8 or not self.token.isascii() or " " in self.token):
+            raise InputError("A token has at least 8 ASCII characters and no space. Give a longer one.")
+        if self.token is None and not self.loopback:
+            raise InputError(
+                f"Listening on {self.host} opens the server to the network: give a token with --token SECRET (or in "
+                "PROMPTSEG_TOKEN), or listen on 127.0.0.1."
+            )
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return self.host in LOOPBACK
+
+    @property
+    def compute_threads(self) -> int:
+        """Threads of each computation."""
+        return self.threads or default_threads()
+
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def default_data(environment: Mapping[str, str] | None = None) -> Path:
+    """Returns $PROMPTSEG_DATA, else $XDG_DATA_HOME/promptseg, else ~/.local/share/promptseg. It need not exist."""
+    variables = os.environ if environment is None else environment
+    if own := variables.get("PROMPTSEG_DATA"):
+        return Path(own)
+    xdg = variables.get("XDG_DATA_HOME", "")
+    if os.path.isabs(xdg):
+        return Path(xdg) / "promptseg"
+    home = variables.get("HOME")
+    return Path(home) / ".local" / "share" / "promptseg" if home else cache_folder(variables) / "server"

@@ -1,0 +1,337 @@
+"""What a server keeps: pictures as files, everything else in one SQLite database. What was answered survives a kill.
+
+Every change is one transaction, committed before it is answered; a picture's file is whole and on disk before its row
+exists. The methods block: call them in a thread.
+"""
+
+import contextlib
+import hashlib
+import io
+import os
+import sqlite3
+import threading
+from collections.abc import Generator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from promptseg.errors import OutputError
+from promptseg.files import write_bytes
+
+_SCHEMA = """
+create table if not exists images (
+    id text primary key, width integer not null, height integer not null, name text not null,
+    media text not null, bytes integer not null, created text not null);
+create table if not exists objects (
+    image text primary key references images (id) on delete cascade,
+    version integer not null, updated text not null, count integer not null, body text not null);
+create table if not exists sessions (
+    id text primary key, image text not null references images (id) on delete cascade,
+    model text not null, position integer not null, rounds text not null, used integer not null);
+create index if not exists sessions_of_image on sessions (image);
+create index if not exists sessions_by_use on sessions (used);
+create table if not exists workspace (name text primary key, body text not null);
+"""
+
+FORMAT = 1
+"""Of the database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A stored picture.
+
+    Attributes:
+        id: SHA-256 of its size and pixels.
+        width: in pixels.
+        height: in pixels.
+        name: the file name that it came with, or nothing.
+        media: type of the stored file.
+        bytes: size of the stored file.
+        created: when it came, in UTC.
+        objects: how many objects are stored for it.
+    """
+
+    id: str
+    width: int
+    height: int
+    name: str
+    media: str
+    bytes: int
+    created: str
+    objects: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObjects:
+    """The work on a picture: JSON text of the objects, with its version."""
+
+    version: int
+    updated: str
+    count: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    """A dialogue: JSON text of all rounds, and how many of them are in force (the rest was undone)."""
+
+    id: str
+    image: str
+    model: str
+    position: int
+    rounds: str
+
+
+class Store:
+    """Opens, or makes, the folder of a server.
+
+    Args:
+        folder: where everything is kept.
+
+    Raises:
+        OutputError: it cannot be written, or another server uses it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = threading.RLock()
+        self._claim: BinaryIO | None = None
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._claim = _claim(folder / "lock")
+            self._db = sqlite3.connect(
+                folder / "promptseg.sqlite3", check_same_thread=False, isolation_level=None
+            )
+            self._db.execute("pragma journal_mode = wal")
+            self._db.execute("pragma synchronous = full")
+            self._db.execute("pragma foreign_keys = on")
+            self._db.executescript(_SCHEMA)
+            version = self._db.execute("pragma user_version").fetchone()[0]
+            if version > FORMAT:
+                raise OutputError(
+                    f"{folder} was written by a newer promptseg. Update, or choose another --data."
+                )
+            self._db.execute(f"pragma user_version = {FORMAT}")
+            self.sweep()
+        except (OSError, sqlite3.Error) as error:
+            if self._claim is not None:
+                self._claim.close()
+            if isinstance(error, OutputError):
+                raise
+            raise OutputError(
+                f"Cannot use {folder} for the server's data: {error}. Choose another with --data."
+            ) from error
+
+    def close(self) -> None:
+        """Closes the database and lets others use the folder."""
+        with self._lock:
+            self._db.close()
+            if self._claim is not None:
+                self._claim.close()
+
+    @contextlib.contextmanager
+    def _change(self) -> Generator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                self._db.execute("begin immediate")
+                yield self._db
+                self._db.execute("commit")
+            except BaseException as error:
+                with contextlib.suppress(sqlite3.Error):
+                    self._db.execute("rollback")
+                if isinstance(error, sqlite3.OperationalError):
+                    raise OutputError(f"The database cannot be written: {error}.") from error
+                raise
+
+    def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._db.execute(query, values).fetchall()
+
+    # Pictures
+
+    def add_picture(self, picture: Picture, content: bytes) -> bool:
+        """Keeps a picture; False when it was there already, which changes nothing.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        with self._lock:  # so that nobody drops the file between its writing and its row
+            if self.picture(picture.id) is not None:
+                return False
+            write_bytes(self.path_of(picture.id), content)
+            return self._insert(picture, content)
+
+    def _insert(self, picture: Picture, content: bytes) -> bool:
+        with self._change() as db:
+            done = db.execute(
+                "insert or ignore into images values (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    picture.id,
+                    picture.width,
+                    picture.height,
+                    picture.name,
+                    picture.media,
+                    len(content),
+                    picture.created,
+                ),
+            )
+            return done.rowcount > 0
+
+    def path_of(self, image: str) -> Path:
+        """Returns where a picture's file lies; ids were checked to be hexadecimal digits."""
+        return self.folder / "images" / image[:2] / image
+
+    def picture(self, image: str) -> Picture | None:
+        """Returns a picture's record, if it is there."""
+        rows = self._rows(_PICTURES + " where images.id = ?", image)
+        return Picture(*rows[0]) if rows else None
+
+    def pictures(self) -> list[Picture]:
+        """Returns the records of all pictures, oldest first."""
+        return [Picture(*row) for row in self._rows(_PICTURES + " order by created, images.rowid")]
+
+    def usage(self) -> tuple[int, int]:
+        """Returns how many pictures there are, and the bytes of their files."""
+        ((count, size),) = self._rows("select count(*), coalesce(sum(bytes), 0) from images")
+        return count, size
+
+    def drop_picture(self, image: str) -> bool:
+        """Forgets a picture with its objects and sessions; False when there is none."""
+        with self._lock:
+            with self._change() as db:
+                found = db.execute("delete from images where id = ?", (image,)).rowcount > 0
+            with contextlib.suppress(OSError):
+                self.path_of(image).unlink()
+            return found
+
+    def sweep(self) -> None:
+        """Removes files of pictures that have no row: what a kill in the middle of an upload leaves."""
+        with self._lock:
+            known = {row[0] for row in self._rows("select id from images")}
+            for path in self.folder.glob("images/??/*"):
+                if path.name not in known:
+                    with contextlib.suppress(OSError):
+                        path.unlink()
+            for path in self.folder.glob("images/??/.*.part"):
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+    # Objects
+
+    def objects(self, image: str) -> StoredObjects:
+        """Returns the objects of a picture; version 0 when none were ever stored."""
+        rows = self._rows("select version, updated, count, body from objects where image = ?", image)
+        return StoredObjects(*rows[0]) if rows else StoredObjects(0, "", 0, "[]")
+
+    def put_objects(self, image: str, body: str, count: int, base: int | None) -> StoredObjects | None:
+        """Replaces the objects of a picture; None when `base` is given and no longer the stored version.
+
+        Raises:
+            KeyError: there is no such picture.
+            OutputError: it cannot be written.
+        """
+        with self._change() as db:
+            if db.execute("select 1 from images where id = ?", (image,)).fetchone() is None:
+                raise KeyError(image)
+            row = db.execute("select version from objects where image = ?", (image,)).fetchone()
+            version = row[0] if row else 0
+            if base is not None and base != version:
+                return None
+            stored = StoredObjects(version + 1, now(), count, body)
+            db.execute(
+                "insert or replace into objects values (?, ?, ?, ?, ?)",
+                (image, stored.version, stored.updated, count, body),
+            )
+            return stored
+
+    # Sessions
+
+    def session(self, session: str) -> StoredSession | None:
+        """Returns a session, if it is there."""
+        rows = self._rows("select id, image, model, position, rounds from sessions where id = ?", session)
+        return StoredSession(*rows[0]) if rows else None
+
+    def put_session(self, session: StoredSession, most: int) -> None:
+        """Writes a session, and forgets those unused for longest beyond `most`.
+
+        Raises:
+            KeyError: the picture is no longer there.
+            OutputError: it cannot be written.
+        """
+        with self._change() as db:
+            ((last,),) = db.execute("select coalesce(max(used), 0) from sessions").fetchall()
+            try:
+                db.execute(
+                    "insert or replace into sessions values (?, ?, ?, ?, ?, ?)",
+                    (session.id, session.image, session.model, session.position, session.rounds, last + 1),
+                )
+            except sqlite3.IntegrityError as error:
+                raise KeyError(session.image) from error
+            db.execute(
+                "delete from sessions where id in (select id from sessions order by used desc limit -1 offset ?)",
+                (most,),
+            )
+
+    def drop_session(self, session: str) -> bool:
+        """Forgets a session; False when there is none."""
+        with self._change() as db:
+            return db.execute("delete from sessions where id = ?", (session,)).rowcount > 0
+
+    def count_sessions(self) -> int:
+        """Returns how many sessions there are."""
+        return self._rows("select count(*) from sessions")[0][0]
+
+    # The workspace
+
+    def workspace(self, name: str) -> str | None:
+        """Returns the JSON text kept under a name, if any."""
+        rows = self._rows("select body from workspace where name = ?", name)
+        return rows[0][0] if rows else None
+
+    def put_workspace(self, name: str, body: str) -> None:
+        """Keeps a JSON text under a name.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        with self._change() as db:
+            db.execute("insert or replace into workspace values (?, ?)", (name, body))
+
+
+_PICTURES = (
+    "select images.id, width, height, name, media, bytes, created, coalesce(objects.count, 0) "
+    "from images left join objects on objects.image = images.id"
+)
+
+
+def now() -> str:
+    """Returns the time in UTC, as ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def etag(*parts: object) -> str:
+    """Returns an entity tag made from what the answer depends on."""
+    return '"' + hashlib.sha256(repr(parts).encode()).hexdigest()[:32] + '"'
+
+
+def _claim(path: Path) -> BinaryIO:
+    """Holds a lock file as long as the process lives, so that two servers never share a folder.
+
+    Raises:
+        OutputError: another process holds it.
+    """
+    file = io.open(path, "ab")  # noqa: SIM115, UP020 - held until the store is closed
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such locks; SQLite still keeps the database whole
+        return file
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise OutputError(
+            f"Another server uses {path.parent} (process lock {os.fspath(path)}). Stop it, or choose another --data."
+        ) from error
+    return file

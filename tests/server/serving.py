@@ -1,0 +1,62 @@
+"""Servers in a thread, spoken to over real connections."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import uvicorn
+
+from promptseg.server.app import create_app
+from promptseg.server.parts import Server
+from promptseg.server.settings import Settings
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that runs."""
+
+    url: str
+    http: httpx.Client
+    parts: Server
+
+    def upload(self, content: bytes, **query: str) -> dict[str, Any]:
+        answer = self.http.post(
+            "/v1/images", content=content, params=query, headers={"Content-Type": "application/octet-stream"}
+        )
+        assert answer.is_success, answer.text
+        return answer.json()
+
+
+@contextlib.contextmanager
+def run(settings: Settings) -> Iterator[Running]:
+    app = create_app(settings)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(128)  # from here on connections wait until the server takes them
+        port = listener.getsockname()[1]
+        config = uvicorn.Config(
+            app, log_level="critical", lifespan="on", ws="none", timeout_graceful_shutdown=5
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        url = f"http://127.0.0.1:{port}"
+        try:
+            with httpx.Client(base_url=url, timeout=60) as client:
+                yield Running(url, client, app.state.server)
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def failure(answer: httpx.Response, status: int, kind: str) -> str:
+    """Checks an error and returns its message."""
+    assert answer.status_code == status, answer.text
+    error = answer.json()["error"]
+    assert error["type"] == kind, error
+    assert answer.headers["content-type"] == "application/json"
+    return error["message"]

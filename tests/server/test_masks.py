@@ -1,0 +1,251 @@
+"""Masks over HTTP are those of the Python API."""
+
+import base64
+import io
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from serving import failure
+
+from promptseg import Box, Circle, Mask, Point, Polygon, Scribble
+from promptseg.masks.raster import polygon_to_mask
+from promptseg.masks.rle import RLE
+
+DISC = np.hypot(*(np.mgrid[:512, :512] - np.array([120, 220])[:, None, None])) < 60
+
+PROMPTS: dict[str, list[Any]] = {
+    "point": [Point(220, 120)],
+    "points": [Point(220, 120), Point(400, 60, positive=False)],
+    "box": [Box(150, 20, 300, 240)],
+    "polygon": [Polygon(((180, 60), (260, 60), (260, 180), (180, 180)))],
+    "circle": [Circle(220, 120, 50)],
+    "scribble": [Scribble(((200, 90), (240, 150)), 8), Scribble(((420, 60), (440, 90)), positive=False)],
+    "mask": [Mask(DISC)],
+}
+
+
+def ask(here, picture, **body: Any) -> Any:
+    return here.http.post(f"/v1/images/{picture['id']}/segment", json=body)
+
+
+@pytest.fixture(scope="session")
+def seen(twin, astronaut) -> Any:
+    return twin.embed(astronaut)
+
+
+@pytest.mark.parametrize("name", list(PROMPTS))
+def test_every_prompt_type_gives_the_mask_of_the_python_api(here, picture, twin, seen, name) -> None:
+    prompts = PROMPTS[name]
+    answer = ask(here, picture, prompts=[prompt.to_json() for prompt in prompts]).json()
+    expected = twin.segment(seen, prompts)
+    (mask,) = answer["masks"]
+    assert RLE.from_coco(mask["segmentation"]) == expected.masks[0]
+    assert mask["score"] == pytest.approx(float(expected.scores[0]), abs=1e-6)
+    assert mask["box"] == list(expected.masks[0].bbox)
+    assert mask["area"] == expected.masks[0].area > 0
+    assert 0 < mask["stability_score"] <= 1
+    assert answer["image"] == {"id": picture["id"], "width": 512, "height": 512}
+
+
+def test_several_objects_and_granularities(here, picture, twin, seen) -> None:
+    objects = [[Point(220, 120)], [Box(150, 20, 300, 240), Point(30, 30, positive=False)]]
+    body = [[prompt.to_json() for prompt in parts] for parts in objects]
+    masks = ask(here, picture, prompts=body, granularity="all").json()["masks"]
+    expected = twin.segment(seen, objects, granularity="all")
+    assert [RLE.from_coco(mask["segmentation"]) for mask in masks] == list(expected.masks)
+    assert [(mask["object_id"], mask["granularity"]) for mask in masks] == [
+        (number, kind) for number in (0, 1) for kind in ("part", "object", "whole")
+    ]
+
+
+def test_masks_in_every_format(here, picture, twin, seen) -> None:
+    prompts = [PROMPTS["box"][0].to_json()]
+    expected = twin.segment(seen, PROMPTS["box"]).dense()[0]
+    by_format = {
+        form: ask(here, picture, prompts=prompts, format=form).json()["masks"][0]
+        for form in ("rle", "polygons", "png", "none")
+    }
+    drawn = np.zeros((512, 512), np.bool_)
+    for rings in by_format["polygons"]["polygons"]:
+        for ring in rings:
+            drawn ^= polygon_to_mask(np.array(ring), (512, 512))
+    assert np.array_equal(drawn, expected)
+    shown = np.asarray(Pillow.open(io.BytesIO(base64.b64decode(by_format["png"]["png"]))))
+    assert np.array_equal(shown, expected * np.uint8(255))
+    assert not {"segmentation", "polygons", "png"} & by_format["none"].keys()
+
+
+def lines(here, picture, **body: Any) -> list[dict[str, Any]]:
+    with here.http.stream("POST", f"/v1/images/{picture['id']}/everything", json=body) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "application/x-ndjson"
+        return [json.loads(line) for line in answer.iter_lines()]
+
+
+def test_everything_streams_what_python_finds(here, picture, twin, seen) -> None:
+    told = lines(here, picture, options={"points_per_side": 6})
+    expected = twin.everything(seen, points_per_side=6)
+    masks = [mask for line in told if line["type"] == "masks" for mask in line["masks"]]
+    assert [RLE.from_coco(mask["segmentation"]) for mask in masks] == list(expected.masks)
+    assert [mask["stability_score"] for mask in masks] == expected.stability_scores.tolist()
+    assert all(len(mask["points"]) == 1 and len(mask["crop_box"]) == 4 for mask in masks)
+    assert told[-1]["type"] == "done"
+    assert told[-1]["count"] == len(expected) > 0
+    progress = [(line["done"], line["total"]) for line in told if line["type"] == "progress"]
+    assert progress == sorted(progress)
+    assert progress[-1] == (36, 36)
+
+
+def test_too_many_masks_end_the_stream_with_an_error(start, astronaut) -> None:
+    from promptseg.server.settings import Limits
+
+    server = start(limits=Limits(max_masks=1))
+    told = lines(server, server.upload(astronaut), options={"points_per_side": 6})
+    assert told[-1]["type"] == "error"
+    assert told[-1]["error"]["type"] == "TooLargeError"
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "status", "kind", "says"),
+    [
+        ("segment", {"prompts": [{"type": "point", "x": 9000, "y": 5}]}, 422, "PromptError", "512 x 512"),
+        (
+            "segment",
+            {"prompts": [{"type": "point", "x": "a", "y": 5}]},
+            422,
+            "SchemaError",
+            "body.prompts.0.point.x",
+        ),
+        ("segment", {"prompts": []}, 422, "SchemaError", "prompts"),
+        ("segment", {"prompts": [{"type": "spell"}]}, 422, "SchemaError", "spell"),
+        ("segment", {"prompts": [{"type": "audio", "file": "/etc/passwd"}]}, 422, "SchemaError", "audio"),
+        (
+            "segment",
+            {"prompts": [{"type": "point", "x": 1, "y": 1}], "colour": 1},
+            422,
+            "SchemaError",
+            "colour",
+        ),
+        (
+            "segment",
+            {"prompts": [{"type": "point", "x": 1, "y": 1, "positive": False}]},
+            422,
+            "PromptError",
+            "positive",
+        ),
+        (
+            "segment",
+            {"prompts": [{"type": "box", "box": [1, 1, 1, 5]}]},
+            422,
+            "PromptError",
+            "width and a height",
+        ),
+        ("segment", {"prompts": [{"type": "text", "phrase": "a dog"}]}, 422, "UnsupportedError", "semantics"),
+        (
+            "segment",
+            {"prompts": [{"type": "mask", "segmentation": {"size": [40000, 50000], "counts": "0"}}]},
+            422,
+            "PromptError",
+            "50000 x 40000",
+        ),
+        (
+            "segment",
+            {"prompts": [{"type": "mask", "segmentation": {"size": [9, 9], "counts": "~~~"}}]},
+            422,
+            "PromptError",
+            "mask",
+        ),
+        (
+            "segment",
+            {"prompts": [{"type": "point", "x": 1, "y": 1}], "model": "gpt"},
+            404,
+            "NotFoundError",
+            "gpt",
+        ),
+        ("segment", {"prompts": [{"type": "point", "x": 1, "y": 1}] * 1001}, 413, "TooLargeError", "1,001"),
+        ("segment", {"prompts": [[{"type": "point", "x": 1, "y": 1}]] * 300}, 413, "TooLargeError", "300"),
+        (
+            "segment",
+            {"prompts": [{"type": "scribble", "points": [[1, 1]] * 20_001}]},
+            413,
+            "TooLargeError",
+            "20,001",
+        ),
+        ("everything", {"options": {"points_per_side": 65}}, 413, "TooLargeError", "64"),
+        ("everything", {"options": {"box_nms_thresh": 7}}, 422, "InputError", "box_nms_thresh"),
+        ("everything", {"options": {"point_grids": [[[0, 0]]]}}, 422, "SchemaError", "point_grids"),
+        ("panoptic", {}, 422, "UnsupportedError", "seem-focal-t"),
+        ("label", {"masks": []}, 422, "UnsupportedError", "naming masks"),
+    ],
+)
+def test_what_is_wrong_is_said(here, picture, route, body, status, kind, says) -> None:
+    answer = here.http.post(f"/v1/images/{picture['id']}/{route}", json=body)
+    assert says in failure(answer, status, kind)
+
+
+def test_unknown_pictures_and_ids_that_are_none(here) -> None:
+    body = {"prompts": [{"type": "point", "x": 1, "y": 1}]}
+    failure(here.http.post(f"/v1/images/{'0' * 64}/segment", json=body), 404, "NotFoundError")
+    failure(here.http.post("/v1/images/..%2f..%2fetc/segment", json=body), 404, "NotFoundError")
+    failure(here.http.post("/v1/images/zz/segment", json=body), 422, "SchemaError")
+
+
+def test_options_have_the_defaults_of_python() -> None:
+    from promptseg.segment.everything import EverythingOptions
+    from promptseg.server.schemas import EverythingBody
+
+    assert EverythingOptions(**EverythingBody().model_dump()) == EverythingOptions()
+
+
+def test_a_browser_decodes_the_same_mask(here, picture, twin, seen) -> None:
+    """The rules of docs/server.md, step by step, in plain ONNX Runtime."""
+    import onnxruntime
+
+    from promptseg.geometry import ResizeFrame
+    from promptseg.masks.upsample import upsample_to_rle
+
+    answer = here.http.get(f"/v1/images/{picture['id']}/embedding", params={"dtype": "float16"})
+    shape = [int(side) for side in answer.headers["X-Promptseg-Shape"].split(",")]
+    features = np.frombuffer(answer.content, "<f2").astype(np.float32).reshape(shape)
+    height, width = (int(side) for side in answer.headers["X-Promptseg-Size"].split(","))
+    h, w = (int(side) for side in answer.headers["X-Promptseg-Resized"].split(","))
+    address = here.http.get("/v1/models").json()["models"][0]
+    graphs = {
+        name: onnxruntime.InferenceSession(
+            here.http.get(address[name]).content, providers=["CPUExecutionProvider"]
+        )
+        for name in ("decoder", "mask_decoder")
+    }
+
+    def decode(points: Any, labels: Any, mask: Any = None) -> tuple[Any, Any]:
+        feeds = {
+            "features": features,
+            "points": np.array([points], np.float32) * (w / width, h / height),
+            "labels": np.array([labels], np.int64),
+        }
+        feeds["points"] = feeds["points"].astype(np.float32)
+        if mask is None:
+            return graphs["decoder"].run(None, feeds)
+        return graphs["mask_decoder"].run(None, {**feeds, "mask_logits": mask[None, None]})
+
+    frame = ResizeFrame.fit((height, width))
+    logits, scores = decode([(220, 120), (0, 0)], [1, -1])
+    share = (logits[0, 1:, : -(-h // 4), : -(-w // 4)] > 0).mean((1, 2))
+    best = 1 + int(np.argmax(scores[0, 1:] - 0.03 * share - 0.2 * (share > 0.5)))
+    session = twin.session(seen)
+    assert upsample_to_rle(logits[0, best], frame) == session.add(Point(220, 120)).masks[0]
+
+    logits, _ = decode([(220, 120), (400, 60), (0, 0)], [1, 0, -1], logits[0, best])
+    assert upsample_to_rle(logits[0, 0], frame) == session.add(Point(400, 60, positive=False)).masks[0]
+
+    logits, _ = decode([(150, 20), (300, 240)], [2, 3])
+    assert upsample_to_rle(logits[0, 0], frame) == twin.segment(seen, Box(150, 20, 300, 240)).masks[0]
+
+    again = here.http.get(
+        answer.url.path, params={"dtype": "float16"}, headers={"If-None-Match": answer.headers["ETag"]}
+    )
+    assert again.status_code == 304
+    assert not again.content
