@@ -61,7 +61,7 @@ class Hands {
 
   async saved(version) {
     await until(async () => (await this.version()) > version);
-    await this.page.waitForSelector('[data-saving=saved]');
+    await this.page.waitForSelector('[data-saving=saved]', { state: 'attached' });
   }
 
   async key(key) {
@@ -200,7 +200,7 @@ const SCENARIOS = {
       const before = await hands.stored();
       await page.reload();
       await page.waitForSelector('canvas[data-ready=true]');
-      assert.equal(await hands.rows().innerText(), 'Chelsea');
+      assert.equal(await hands.rows().textContent(), 'Chelsea');
       assert.deepEqual((await hands.stored()).objects, before.objects);
     });
   },
@@ -211,7 +211,7 @@ const SCENARIOS = {
       await page.goto(url);
       await page.waitForSelector('canvas[data-ready=true]');
       const hands = new Hands(page, CHELSEA);
-      assert.equal(await hands.rows().innerText(), 'Chelsea');
+      assert.equal(await hands.rows().textContent(), 'Chelsea');
       // Refining goes on from the stored mask, though the logits of the first round are gone.
       await hands.rows().click();
       await hands.click([60, 200]);
@@ -243,12 +243,12 @@ const SCENARIOS = {
       version = await hands.version();
       await hands.key('Alt+ArrowDown');
       await hands.saved(version);
-      assert.deepEqual(await hands.rows().allInnerTexts(), ['Object 1', 'lower']);
+      assert.deepEqual(await hands.rows().allTextContents(), ['Object 1', 'lower']);
       version = await hands.version();
       await hands.key('Delete');
       await hands.saved(version);
       assert.equal(await hands.rows().count(), 1);
-      assert.match(await page.locator('[data-spoken]').innerText(), /Deleted/);
+      assert.match(await page.locator('[data-spoken]').textContent(), /Deleted/);
     });
   },
 
@@ -272,7 +272,11 @@ const SCENARIOS = {
       };
       let version = await hands.version();
       const buffer = Buffer.from(JSON.stringify(coco));
-      await page.setInputFiles('input[type=file]', { name: 'labels.json', mimeType: 'application/json', buffer });
+      await page.setInputFiles('input[type=file]', {
+        name: 'labels.json',
+        mimeType: 'application/json',
+        buffer,
+      });
       await hands.saved(version);
       assert.equal((await hands.stored()).objects[0].label, 'cup');
       await hands.rows().click();
@@ -323,10 +327,16 @@ const SCENARIOS = {
         const version = await hands.version();
         await page.touchscreen.tap(...(await hands.at([290, 210])));
         await hands.saved(version);
-        assert.match(await hands.rows().first().innerText(), /物体 1/);
+        assert.match(await hands.rows().first().textContent(), /物体 1/);
         assert.deepEqual(await faults(page), []);
       },
-      { hasTouch: true, isMobile: true, viewport: { width: 412, height: 860 }, locale: 'ja-JP', colorScheme: 'dark' },
+      {
+        hasTouch: true,
+        isMobile: true,
+        viewport: { width: 412, height: 860 },
+        locale: 'ja-JP',
+        colorScheme: 'dark',
+      },
     );
   },
 
@@ -366,7 +376,9 @@ function readJson(path) {
 async function faults(page) {
   const source = readFileSync(new URL('../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
   await page.evaluate(source);
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
+  const { violations } = await page.evaluate(() =>
+    globalThis.axe.run(document, { resultTypes: ['violations'] }),
+  );
   return violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);

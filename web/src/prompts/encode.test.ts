@@ -19,7 +19,7 @@ describe('tokens', () => {
     });
     expect(found.ambiguous).toBe(golden.ambiguous);
     expect(found.again).toBe(golden.again);
-    expect(found.maskLogits && found.maskLogits.filter((value) => value > 0).length).toBe(golden.masked);
+    expect(found.maskLogits?.filter((value) => value > 0).length ?? null).toBe(golden.masked);
   });
 
   it('carry the logits of the round before, unless a shape is drawn now', () => {
@@ -29,7 +29,11 @@ describe('tokens', () => {
     expect(found.maskLogits).toBe(memory);
     expect(found.ambiguous).toBe(false);
     const mask = runsOfRings([[[50, 50], [150, 50], [150, 150], [50, 150]]], frame.original); // biome-ignore format: a square
-    const drawn = encode([{ type: 'mask', segmentation: toCoco(mask), positive: true }, point], frame, memory);
+    const drawn = encode(
+      [{ type: 'mask', segmentation: toCoco(mask), positive: true }, point],
+      frame,
+      memory,
+    );
     expect(drawn.maskLogits).not.toBe(memory);
     expect(drawn.labels).toEqual([1, 1, 2, 3]);
     expect(drawn.points[2][0]).toBeCloseTo((50 * 1024) / 451, -1);

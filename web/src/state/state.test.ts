@@ -1,6 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { runsOfCrop } from '../masks/runs.ts';
-import { areaOf, type Runs } from '../masks/runs.ts';
+import { areaOf, type Runs, runsOfCrop } from '../masks/runs.ts';
 import { fileName, OfflineError, ServerError } from '../server/client.ts';
 import { History } from './history.ts';
 import {
@@ -37,7 +36,10 @@ describe('objects', () => {
   });
 
   it('merge into the topmost', () => {
-    const merged = mergeObjects(work(square(0, 0, 4), square(20, 5, 3), square(2, 2, 4)), new Set(['o0', 'o2']));
+    const merged = mergeObjects(
+      work(square(0, 0, 4), square(20, 5, 3), square(2, 2, 4)),
+      new Set(['o0', 'o2']),
+    );
     expect(merged.objects.map(({ id }) => id)).toEqual(['o1', 'o2']);
     expect(areaOf(merged.objects[1].mask)).toBe(16 + 16 - 4);
     expect(merged.active).toBe('o2');
