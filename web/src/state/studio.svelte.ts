@@ -70,6 +70,8 @@ export class Studio {
   granularity = $state<Granularity>('auto');
   brush = $state(28);
   preview = $state.raw<(Preview & { positive: boolean }) | null>(null);
+  /** How many previews were shown so far. */
+  shown = $state(0);
   /** The embedding of the current picture is at hand. */
   ready = $state(false);
   opening = $state(0);
@@ -440,13 +442,17 @@ export class Studio {
         const prompts: Placed[] = [{ type: 'point', x: at[0], y: at[1], positive }];
         const question = { image, before: this.knownOf(object), prompts, granularity: this.granularity };
         const found = await this.decoder.preview(question);
-        if (this.current === image && this.work === work && !this.working)
-          this.preview = { ...found, positive };
+        if (this.current === image && this.work === work && !this.working) this.show({ ...found, positive });
       } catch {
         break; // a preview that fails is not worth a message; a click will say why
       }
     }
     this.previewing = false;
+  }
+
+  private show(preview: Preview & { positive: boolean }): void {
+    this.preview = preview;
+    this.shown += 1;
   }
 
   // Pixels
