@@ -56,11 +56,19 @@ await page.evaluate(watch);
 // The first mask after opening: the mouse rests over the picture.
 results.first_mask_ms = [];
 for (const picture of pictures) {
-  const before = await shown();
-  await page.mouse.move(...(await placeOf(page, SIZE, [2000, 1500])));
+  const [x, y] = await placeOf(page, SIZE, [2000, 1500]);
+  await page.mouse.move(x, y);
+  await page.waitForTimeout(1000);
+  const last = await page.evaluate(() => localStorage.getItem('promptseg.picture'));
   await page.setInputFiles('input[type=file]', picture);
-  let [x, y] = await placeOf(page, SIZE, [2000, 1500]);
-  while ((await shown()) === before) await page.mouse.move((x += 0.5), y);
+  await page.waitForFunction((id) => localStorage.getItem('promptseg.picture') !== id, last, {
+    polling: 'raf',
+  });
+  await page.evaluate(() => {
+    record.first = 0;
+  });
+  const before = await shown();
+  for (let step = 0; (await shown()) === before; step++) await page.mouse.move(x + (step % 9), y);
   await page.waitForTimeout(100);
   results.first_mask_ms.push(await page.evaluate(() => record.first - record.opened));
 }

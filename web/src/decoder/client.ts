@@ -51,6 +51,7 @@ export class BrowserDecoder implements Decoder {
     const threads = crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency || 1) : 1;
     await decoder.ask<number>({
       kind: 'start',
+      model: model.name,
       decoder: model.decoder,
       maskDecoder: model.mask_decoder,
       headers: server.headers(),
@@ -83,7 +84,10 @@ export class BrowserDecoder implements Decoder {
 export class ServerDecoder implements Decoder {
   readonly where = 'server';
 
-  constructor(private readonly server: Server) {}
+  constructor(
+    private readonly server: Server,
+    private readonly model: string,
+  ) {}
 
   open(): Promise<void> {
     return Promise.resolve();
@@ -94,7 +98,7 @@ export class ServerDecoder implements Decoder {
   }
 
   async round({ image, before, prompts, granularity }: Question): Promise<Round> {
-    const { masks } = await this.server.segment(image, withMemory(before, prompts), granularity);
+    const { masks } = await this.server.segment(image, withMemory(before, prompts), granularity, this.model);
     const [best] = masks;
     const mask = fromCoco(best.segmentation);
     return {

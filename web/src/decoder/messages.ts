@@ -7,6 +7,7 @@ import type { Answer, Known } from './round.ts';
 
 export interface Start {
   readonly kind: 'start';
+  readonly model: string;
   readonly decoder: string;
   readonly maskDecoder: string;
   readonly headers: Record<string, string>;

@@ -1,4 +1,4 @@
-// The server's JSON, as docs/http.md states it.
+// The server's JSON, as docs/server.md states it.
 
 import type { CocoRle } from '../masks/coco.ts';
 import type { Prompt } from '../prompts/types.ts';

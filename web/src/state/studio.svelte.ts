@@ -109,7 +109,9 @@ export class Studio {
         this.server.classes(),
       ]);
       this.models = models;
-      this.model = models.find((model) => model.name === name) ?? models[0];
+      // A model that runs in the browser is preferred for pointing; words go to one that knows them.
+      const first = models.find((model) => model.name === name) ?? models[0];
+      this.model = first.decoder ? first : (models.find((model) => model.decoder) ?? first);
       this.images = images;
       this.classes = classes;
     } catch (error) {
@@ -129,7 +131,7 @@ export class Studio {
       this.decoder = await BrowserDecoder.start(this.server, this.model!);
     } catch (error) {
       if (!forced) this.notices.show(t('onServer', { reason: messageOf(error) }));
-      this.decoder = new ServerDecoder(this.server);
+      this.decoder = new ServerDecoder(this.server, this.model!.name);
     }
     void this.prepare();
   }
