@@ -80,7 +80,7 @@ await hands.hover([230, 110]);
 await shoot(page, 'hover');
 
 hands = await on(page, 'astronaut');
-await hands.click([235, 300]);
+await hands.click([256, 307]);
 await page.keyboard.press('n');
 await hands.tool('box');
 await hands.drag([
@@ -88,8 +88,11 @@ await hands.drag([
   [470, 330],
 ]);
 await page.keyboard.press('n');
+await hands.drag([
+  [282, 348],
+  [508, 508],
+]);
 await hands.tool('point');
-await hands.click([420, 440]);
 await name(page, 2, 'astronaut');
 await name(page, 1, 'shuttle');
 await name(page, 0, 'helmet');
@@ -115,10 +118,10 @@ await page.keyboard.press('n');
 await hands.tool('scribble');
 await hands.drag(
   [
-    [345, 325],
-    [372, 340],
-    [352, 355],
-    [378, 368],
+    [362, 250],
+    [375, 266],
+    [358, 284],
+    [370, 298],
   ],
   false,
 );

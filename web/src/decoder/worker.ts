@@ -52,7 +52,9 @@ async function open({ image, size }: Open): Promise<void> {
     opened.set(image, known);
     return;
   }
-  const response = await fetch(`/v1/images/${image}/embedding?dtype=float16&model=${start.model}`, { headers: start.headers });
+  const response = await fetch(`/v1/images/${image}/embedding?dtype=float16&model=${start.model}`, {
+    headers: start.headers,
+  });
   if (!response.ok)
     throw new Error(((await response.json()) as { error: { message: string } }).error.message);
   const shape = response.headers.get('X-Promptseg-Shape')!.split(',').map(Number);

@@ -64,6 +64,8 @@ export class Studio {
   work = $state.raw<Work>(NO_WORK);
   selected = $state.raw<ReadonlySet<string>>(NONE);
   pointed = $state<string | null>(null);
+  /** Whose name is being typed. */
+  renaming = $state<string | null>(null);
   classes = $state.raw<readonly ClassRecord[]>([]);
   tool = $state<ToolName>('point');
   positive = $state(true);
