@@ -1,6 +1,6 @@
 """Times the studio in Chromium, with the decoder in the browser, on pictures of 12 megapixels; writes studio.md.
 
-    make studio && python benchmarks/studio.py
+make studio && python benchmarks/studio.py
 """
 
 import argparse
@@ -39,19 +39,32 @@ def measure(folder: Path, runtime: str) -> dict[str, object]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}/"
-    serve = [sys.executable, "-m", "promptseg.cli.app", "serve", "--port", str(port), "--data", str(folder / "data")]
+    serve = [
+        sys.executable,
+        "-m",
+        "promptseg.cli.app",
+        "serve",
+        "--port",
+        str(port),
+        "--data",
+        str(folder / "data"),
+    ]
     with (folder / "log").open("w") as log:
         server = subprocess.Popen([*serve, "--runtime", runtime], stdout=log, stderr=log)
     try:
         while True:
             try:
-                urllib.request.urlopen(f"{url}healthz", timeout=5).close()
+                urllib.request.urlopen(f"{url}healthz", timeout=5).close()  # noqa: S310
                 break
             except OSError:
                 time.sleep(0.2)
         pictures = [str(large_picture(name, folder)) for name in PICTURES]
         done = subprocess.run(
-            ["node", "e2e/measure.mjs", url, *pictures], cwd=ROOT / "web", capture_output=True, text=True, check=True
+            ["node", "e2e/measure.mjs", url, *pictures],
+            cwd=ROOT / "web",
+            capture_output=True,
+            text=True,
+            check=True,
         )
         return json.loads(done.stdout)
     finally:
@@ -90,7 +103,9 @@ def frames(name: str, values: list[float]) -> str:
 
 
 def report(found: dict[str, list[float]], runtime: str) -> str:
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
+    ).stdout
     chromium = subprocess.run(["chromium", "--version"], capture_output=True, text=True).stdout.split()
     lines = [
         "# The studio, measured",
@@ -99,7 +114,7 @@ def report(found: dict[str, list[float]], runtime: str) -> str:
         f"{' '.join(chromium[:2])} headless without a graphics processor, server on {runtime}. "
         "Command: `make studio && python benchmarks/studio.py`.",
         "",
-        "Pictures of 4000 × 3000 pixels (JPEG, quality 92). Times in milliseconds, as the page sees them: from the "
+        "Pictures of 4000 x 3000 pixels (JPEG, quality 92). Times in milliseconds, as the page sees them: from the "
         "pointer's event to the frame that shows the mask.",
         "",
         "| what | median | 95 % | runs | target |",
@@ -111,7 +126,7 @@ def report(found: dict[str, list[float]], runtime: str) -> str:
         timing("empty browser to the page", [found["page_ms"]], ""),  # type: ignore[list-item]
         timing("empty browser to a running decoder", [found["decoder_ms"]], ""),  # type: ignore[list-item]
         "",
-        "| panning a 12-megapixel picture with five masks | frames per second | median ms | 95 % ms | frames over 25 ms |",
+        "| panning 12 megapixels with five masks | frames per second | median ms | 95 % ms | frames over 25 ms |",
         "|---|---|---|---|---|",
         frames("whole picture", found["pan_fit_ms"]),
         frames("zoomed in", found["pan_close_ms"]),

@@ -1,6 +1,6 @@
 """Writes what the studio's TypeScript must reproduce: web/src/goldens.json, computed by the Python package.
 
-    python tools/studio_goldens.py
+python tools/studio_goldens.py
 """
 
 import json
@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from promptseg.geometry import ResizeFrame, Size
-from promptseg.masks.regions import components
 from promptseg.masks.polygons import polygon_to_rle, stroke_to_mask, trace_polygons
+from promptseg.masks.regions import components
 from promptseg.masks.rle import RLE
 from promptseg.masks.upsample import upsample_to_rle
 from promptseg.prompts.encode import encode_object
@@ -64,11 +64,13 @@ def goldens() -> dict[str, Any]:
 
 
 def upsampling(size: tuple[int, int]) -> dict[str, Any]:
+    """Returns the mask of logits on a picture of this size."""
     mask = upsample_to_rle(waves(), ResizeFrame.fit(size))
     return {"size": size, "segmentation": mask.to_coco(), "area": mask.area, "box": mask.box}
 
 
 def encoding(prompts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Returns the tokens of prompts."""
     frame = ResizeFrame.fit((300, 451))
     item = encode_object(tuple(prompt_from_json(prompt) for prompt in prompts), frame)
     return {
@@ -82,6 +84,7 @@ def encoding(prompts: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def choosing(size: tuple[int, int]) -> dict[str, Any]:
+    """Returns which mask each granularity chooses."""
     frame = ResizeFrame.fit(size)
     logits = np.stack([waves(shift) - cut for shift, cut in ((0, 0), (5, 1), (20, 5), (40, -2))])
     found = Candidates(logits, np.array([0.9, 0.93, 0.8, 0.95], np.float32))
@@ -90,6 +93,7 @@ def choosing(size: tuple[int, int]) -> dict[str, Any]:
 
 
 def painting() -> dict[str, Any]:
+    """Returns a filled ring and a drawn stroke."""
     size = Size(90, 120)
     ring = [(10.2, 5.5), (100.7, 12.1), (60.0, 80.0), (40.0, 30.5), (20.9, 70.0)]
     stroke = [(-5.0, 20.0), (50.3, 40.2), (110.0, 88.0)]
@@ -104,6 +108,7 @@ def painting() -> dict[str, Any]:
 
 
 def outlining(size: tuple[int, int]) -> dict[str, Any]:
+    """Returns how many rings, corners and regions a mask has."""
     mask = upsample_to_rle(waves(), ResizeFrame.fit(size))
     rings = [ring for polygon in trace_polygons(mask) for ring in polygon.rings]
     return {
