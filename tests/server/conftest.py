@@ -1,7 +1,8 @@
-"""Servers for tests."""
+"""Servers for tests. One folder of embeddings serves them all, so that each picture is embedded once."""
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,35 +10,55 @@ import pytest
 from serving import Running, run
 
 from promptseg import Segmenter
-from promptseg.server.settings import Settings
+from promptseg.server.settings import Limits, Settings
+
+PATIENT = Limits(request_seconds=600)
+"""So that a slow machine fails no test."""
 
 Start = Callable[..., Running]
 
 
+@pytest.fixture(scope="session")
+def embeddings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("embeddings")
+
+
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts servers of one test: `start(token="...", limits=...)`."""
+def data(tmp_path: Path, embeddings: Path) -> Path:
+    """A folder for a server's data."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "embeddings").symlink_to(embeddings)
+    return folder
+
+
+@pytest.fixture
+def start(data: Path) -> Iterator[Start]:
+    """Starts the server of one test: `start(token="...", limits=...)`."""
     with contextlib.ExitStack() as stack:
 
-        def begin(**settings: Any) -> Running:
-            chosen = {"data": tmp_path / "data", "runtime": "onnx", "threads": 1, **settings}
+        def begin(limits: Limits = PATIENT, **settings: Any) -> Running:
+            if limits.request_seconds >= 30:  # a deadline that the test does not speak of
+                limits = replace(limits, request_seconds=PATIENT.request_seconds)
+            chosen = {"data": data, "runtime": "onnx", "threads": 1, "limits": limits, **settings}
             return stack.enter_context(run(Settings(**chosen)))
 
         yield begin
 
 
 @pytest.fixture(scope="session")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def here(tmp_path_factory: pytest.TempPathFactory, embeddings: Path) -> Iterator[Running]:
     """One server with default limits, for tests that do not mind one another."""
-    data = tmp_path_factory.mktemp("server")
-    with run(Settings(data=data, runtime="onnx", threads=1)) as running:
+    folder = tmp_path_factory.mktemp("server")
+    (folder / "embeddings").symlink_to(embeddings)
+    with run(Settings(data=folder, runtime="onnx", threads=1, limits=PATIENT)) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def twin(tmp_path_factory: pytest.TempPathFactory) -> Segmenter:
-    """What the server computes with, in Python: embeddings rounded to float16, as its cache has them."""
-    return Segmenter(runtime="onnx", threads=1, cache=tmp_path_factory.mktemp("twin"))
+def twin(embeddings: Path) -> Segmenter:
+    """What the server computes with, in Python."""
+    return Segmenter(runtime="onnx", threads=1, cache=embeddings)
 
 
 @pytest.fixture(scope="session")

@@ -46,7 +46,7 @@ def run(settings: Settings) -> Iterator[Running]:
         thread.start()
         url = f"http://127.0.0.1:{port}"
         try:
-            with httpx.Client(base_url=url, timeout=60) as client:
+            with httpx.Client(base_url=url, timeout=600) as client:
                 yield Running(url, client, app.state.server)
         finally:
             server.should_exit = True

@@ -16,6 +16,8 @@ from promptseg.masks.rle import RLE
 
 DISC = np.hypot(*(np.mgrid[:512, :512] - np.array([120, 220])[:, None, None])) < 60
 
+NOT_HERE = {"type": "point", "x": 1, "y": 1, "positive": False}
+
 PROMPTS: dict[str, list[Any]] = {
     "point": [Point(220, 120)],
     "points": [Point(220, 120), Point(400, 60, positive=False)],
@@ -86,8 +88,8 @@ def lines(here, picture, **body: Any) -> list[dict[str, Any]]:
 
 
 def test_everything_streams_what_python_finds(here, picture, twin, seen) -> None:
-    told = lines(here, picture, options={"points_per_side": 6})
-    expected = twin.everything(seen, points_per_side=6)
+    told = lines(here, picture, options={"points_per_side": 4})
+    expected = twin.everything(seen, points_per_side=4)
     masks = [mask for line in told if line["type"] == "masks" for mask in line["masks"]]
     assert [RLE.from_coco(mask["segmentation"]) for mask in masks] == list(expected.masks)
     assert [mask["stability_score"] for mask in masks] == expected.stability_scores.tolist()
@@ -96,14 +98,14 @@ def test_everything_streams_what_python_finds(here, picture, twin, seen) -> None
     assert told[-1]["count"] == len(expected) > 0
     progress = [(line["done"], line["total"]) for line in told if line["type"] == "progress"]
     assert progress == sorted(progress)
-    assert progress[-1] == (36, 36)
+    assert progress[-1] == (16, 16)
 
 
 def test_too_many_masks_end_the_stream_with_an_error(start, astronaut) -> None:
     from promptseg.server.settings import Limits
 
     server = start(limits=Limits(max_masks=1))
-    told = lines(server, server.upload(astronaut), options={"points_per_side": 6})
+    told = lines(server, server.upload(astronaut), options={"points_per_side": 4})
     assert told[-1]["type"] == "error"
     assert told[-1]["error"]["type"] == "TooLargeError"
 
@@ -174,7 +176,7 @@ def test_too_many_masks_end_the_stream_with_an_error(start, astronaut) -> None:
             "TooLargeError",
             "20,001",
         ),
-        ("everything", {"options": {"points_per_side": 65}}, 413, "TooLargeError", "64"),
+        ("everything", {"options": {"points_per_side": 45}}, 413, "TooLargeError", "64"),
         ("everything", {"options": {"box_nms_thresh": 7}}, 422, "InputError", "box_nms_thresh"),
         ("everything", {"options": {"point_grids": [[[0, 0]]]}}, 422, "SchemaError", "point_grids"),
         ("panoptic", {}, 422, "UnsupportedError", "seem-focal-t"),

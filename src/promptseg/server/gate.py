@@ -98,7 +98,7 @@ class Gate:
         """Refuses a request by its head."""
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if self._settings.loopback and not _is_local(host):
+        if self._settings.token is None and not _is_local(host):
             # A page of a foreign site could otherwise reach this machine under a name that it controls.
             raise Problem(
                 403, "OriginError", f"This server answers to localhost and 127.0.0.1, not to {host[:80]!r}."

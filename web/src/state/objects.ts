@@ -1,6 +1,6 @@
 // The objects of a picture: immutable values, and what can be done with them.
 
-import { fromCoco, toCoco } from '../masks/coco.ts';
+import { type CocoRle, fromCoco, toCoco } from '../masks/coco.ts';
 import { regionsOf } from '../masks/regions.ts';
 import { areaOf, type Runs, union } from '../masks/runs.ts';
 import { GRANULARITIES, type Granularity, type Prompt } from '../prompts/types.ts';
@@ -150,11 +150,20 @@ export function splitObject(work: Work, id: string): Work {
   return { ...work, objects };
 }
 
+const written = new WeakMap<Runs, CocoRle>();
+
+/** COCO's form of a mask; it is asked for at every save, and masks never change. */
+function cocoOf(mask: Runs): CocoRle {
+  const known = written.get(mask) ?? toCoco(mask);
+  written.set(mask, known);
+  return known;
+}
+
 export function toRecord(object: StudioObject): ObjectRecord {
   const { id, name, label, colour, visible, opacity, score, granularity, prompts } = object;
   return {
     id,
-    segmentation: toCoco(object.mask),
+    segmentation: cocoOf(object.mask),
     name,
     label,
     colour,

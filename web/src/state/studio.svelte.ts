@@ -161,13 +161,14 @@ export class Studio {
     for (const [index, file] of pictures.entries()) {
       try {
         // The browser decodes for the eye while the server decodes for the model.
-        const seen = Pyramid.of(file);
-        seen.catch(() => undefined);
+        const seen = index === 0 ? Pyramid.of(file) : null;
+        seen?.catch(() => undefined);
         const record = await this.server.upload(file, file.name || 'picture');
-        this.pyramids.set(
-          record.id,
-          seen.catch(() => this.fetchPyramid(record.id)),
-        );
+        if (seen)
+          this.pyramids.set(
+            record.id,
+            seen.catch(() => this.fetchPyramid(record.id)),
+          );
         if (!this.images.some(({ id }) => id === record.id)) this.images = [...this.images, record];
         if (index === 0) await this.open(record.id);
       } catch (error) {
@@ -396,6 +397,8 @@ export class Studio {
     prompts: readonly Placed[],
     granularity: Granularity,
   ): void {
+    // Undone or deleted while the network was busy.
+    if (object && !this.work.objects.some(({ id }) => id === object.id)) return;
     if (areaOf(found.mask) === 0) return this.notices.show(t('nothingThere'));
     rememberOutline(found.mask, found.rings);
     const { mask, logits, score, stability } = found;

@@ -30,7 +30,10 @@ export class Pyramid {
     }
   }
 
+  private closed = false;
+
   draw(context: CanvasRenderingContext2D, camera: Camera, ratio: number): void {
+    if (this.closed) return; // the next picture is on its way
     const scale = camera.scale * ratio;
     const wanted = Math.floor(Math.log2(1 / scale) + 0.25);
     const level = this.levels[Math.min(this.levels.length - 1, Math.max(0, wanted))];
@@ -45,6 +48,7 @@ export class Pyramid {
   }
 
   close(): void {
+    this.closed = true;
     for (const level of this.levels) level.close();
   }
 }

@@ -39,6 +39,7 @@ export class Stage {
   private held = false;
   private cursor: XY | null = null;
   private keyDragging = false;
+  private pointer: XY | null = null;
   /** Told after every change of the zoom. */
   onzoom: (scale: number) => void = () => undefined;
 
@@ -229,7 +230,8 @@ export class Stage {
     if (this.pinch && this.pointers.size === 2) return this.movePinch();
     const { press } = this;
     if (!press) {
-      if (event.pointerType !== 'touch' && !this.held) this.tool.hover(this.handOf(event));
+      this.pointer = event.pointerType === 'touch' ? null : place;
+      if (this.pointer && !this.held) this.tool.hover(this.handOf(event));
       return this.redraw();
     }
     if (!press.moved && Math.hypot(place[0] - press.start[0], place[1] - press.start[1]) < TAP_PIXELS) return;
@@ -268,7 +270,15 @@ export class Stage {
     this.redraw();
   }
 
+  /** Tells the tool of a pointer that rests over a picture which has just become ready. */
+  lookAgain(): void {
+    if (!this.pointer || !this.picture) return;
+    const at = toPicture(this.camera, this.pointer);
+    this.tool.hover({ at, positive: this.studio.positive, shift: false, touch: false });
+  }
+
   pointerLeave(): void {
+    this.pointer = null;
     this.tool.leave();
     this.redraw();
   }

@@ -1,0 +1,242 @@
+"""The work on a picture: stored objects, classes, label files out and in."""
+
+import io
+import json
+import zipfile
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from serving import failure
+
+from promptseg import Segments
+from promptseg.formats.labelme import segments_from_labelme
+from promptseg.formats.sa1b import picture_from_sa1b
+from promptseg.masks.rle import RLE
+from promptseg.server.settings import Limits
+
+SIZE = (30, 50)
+LEFT, RIGHT = np.zeros(SIZE, np.bool_), np.zeros(SIZE, np.bool_)
+LEFT[4:20, 3:18] = True
+LEFT[8:12, 6:10] = False  # a hole
+RIGHT[10:28, 25:44] = True
+
+
+def thing(key: str, mask: Any, **more: Any) -> dict[str, Any]:
+    return {"id": key, "segmentation": RLE.encode(mask).to_coco(), **more}
+
+
+OBJECTS = [
+    thing(
+        "a1",
+        LEFT,
+        label="dog",
+        colour="#e6194b",
+        score=0.9,
+        stability_score=0.95,
+        prompts=[{"type": "point", "x": 4.5, "y": 5.5}],
+    ),
+    thing(
+        "b2",
+        RIGHT,
+        name="the cat",
+        stability_score=0.97,
+        prompts=[{"type": "point", "x": 30, "y": 20}],
+        extra={"note": "日本語", "deep": [1, {"x": None}]},
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def small(here) -> str:
+    file = io.BytesIO()
+    pixels = np.random.default_rng(3).integers(0, 256, (*SIZE, 3), np.uint8)
+    Pillow.fromarray(pixels).save(file, "PNG")
+    return here.upload(file.getvalue(), name="two pets.png")["id"]
+
+
+@pytest.fixture
+def work(here, small) -> str:
+    """The address of a picture with two stored objects."""
+    url = f"/v1/images/{small}"
+    assert here.http.put(f"{url}/objects", json={"objects": OBJECTS}).json()["count"] == 2
+    return url
+
+
+def test_objects_come_back_as_they_were_put(here, work, small) -> None:
+    stored = here.http.get(f"{work}/objects").json()
+    for given, kept in zip(OBJECTS, stored["objects"], strict=True):
+        assert (
+            given.items()
+            <= {**kept, "prompts": [_without_sign(prompt) for prompt in kept["prompts"]]}.items()
+        )
+        assert kept["visible"] is True
+    assert here.http.get(work).json()["objects"] == 2
+    assert stored["version"] >= 1
+
+
+def _without_sign(prompt: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in prompt.items() if key != "positive"}
+
+
+def test_versions_tell_of_conflicts(start, astronaut) -> None:
+    server = start()
+    url = f"/v1/images/{server.upload(astronaut)['id']}/objects"
+    assert server.http.get(url).json() == {"version": 0, "updated": "", "objects": []}
+    empty: dict[str, Any] = {"objects": []}
+    assert server.http.put(url, json={**empty, "base_version": 0}).json()["version"] == 1
+    assert "version 0" in failure(
+        server.http.put(url, json={**empty, "base_version": 0}), 409, "ConflictError"
+    )
+    assert server.http.put(url, json={**empty, "base_version": 1}).json()["version"] == 2
+    assert server.http.put(url, json=empty).json()["version"] == 3
+
+
+@pytest.mark.parametrize(
+    ("objects", "status", "kind", "says"),
+    [
+        ([thing("a", LEFT), thing("a", RIGHT)], 422, "InputError", "twice"),
+        ([thing("a", np.ones((5, 5), np.bool_))], 422, "FormatError", "5 x 5"),
+        ([thing("a", LEFT, extra={"x": "y" * 5000})], 422, "InputError", "4096"),
+        ([thing("a", LEFT, colour="red")], 422, "SchemaError", "colour"),
+        ([{"id": "a", "segmentation": {"size": [30, 50], "counts": [1, 2]}}], 422, "FormatError", "1500"),
+        ([{"id": "a", "segmentation": {"size": [30, 50], "counts": "!"}}], 422, "FormatError", ""),
+        ([thing("", LEFT)], 422, "SchemaError", "id"),
+    ],
+)
+def test_wrong_objects_change_nothing(here, work, objects, status, kind, says) -> None:
+    before = here.http.get(f"{work}/objects").json()
+    answer = here.http.put(f"{work}/objects", json={"objects": objects})
+    assert says in failure(answer, status, kind)
+    assert here.http.get(f"{work}/objects").json() == before
+
+
+def test_plain_run_lengths_are_taken_and_compressed(here, work) -> None:
+    plain = {"id": "p", "segmentation": RLE.encode(LEFT).to_uncompressed()}
+    here.http.put(f"{work}/objects", json={"objects": [plain]})
+    (kept,) = here.http.get(f"{work}/objects").json()["objects"]
+    assert kept["segmentation"] == RLE.encode(LEFT).to_coco()
+
+
+def test_too_many_objects(start, astronaut) -> None:
+    server = start(limits=Limits(max_masks=1))
+    url = f"/v1/images/{server.upload(astronaut)['id']}"
+    objects = [{"id": name, "segmentation": RLE.empty((512, 512)).to_coco()} for name in "ab"]
+    failure(server.http.put(f"{url}/objects", json={"objects": objects}), 413, "TooLargeError")
+    failure(server.http.post(f"{url}/export?format=coco", json={"objects": objects}), 413, "TooLargeError")
+    record = Segments((512, 512), (RLE.empty((512, 512)),) * 2).to_coco()  # type: ignore[arg-type]
+    failure(server.http.post(f"{url}/import?format=coco", json=record), 413, "TooLargeError")
+
+
+def test_classes_are_kept(here) -> None:
+    classes = {"classes": [{"name": "dog", "colour": "#e6194b"}, {"name": "犬", "colour": None}]}
+    assert here.http.put("/v1/classes", json=classes).json() == classes
+    assert here.http.get("/v1/classes").json() == classes
+    failure(here.http.put("/v1/classes", json={"classes": [{"name": "x"}] * 2001}), 413, "TooLargeError")
+
+
+def export(here, url: str, form: str, **body: Any) -> Any:
+    answer = here.http.post(f"{url}/export", params={"format": form}, **body)
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+def test_exports_that_are_json(here, work) -> None:
+    masks = [RLE.encode(LEFT), RLE.encode(RIGHT)]
+    coco = Segments.from_coco(export(here, work, "coco").json())
+    assert list(coco.masks) == masks
+    assert coco.labels == ("dog", "the cat")
+    assert coco.scores.tolist() == pytest.approx([0.9, 1.0])
+    assert list(segments_from_labelme(export(here, work, "labelme").json()).masks) == masks
+    answer = export(here, work, "sa1b")
+    picture = picture_from_sa1b(answer.json())
+    assert list(picture.segments.masks) == masks
+    assert picture.file_name == "two pets.png"
+    assert answer.headers["Content-Disposition"].startswith('attachment; filename="two_pets.json"')
+    assert [record["area"] for record in export(here, work, "records").json()] == [
+        mask.area for mask in masks
+    ]
+
+
+def test_exports_that_are_pictures_and_archives(here, work) -> None:
+    index = np.asarray(Pillow.open(io.BytesIO(export(here, work, "index").content)))
+    assert np.array_equal(index == 2, RIGHT)
+    assert Pillow.open(io.BytesIO(export(here, work, "overlay").content)).size == (50, 30)
+    svg = export(here, work, "svg")
+    assert svg.text.count("<path") == 2
+    assert svg.headers["content-type"] == "image/svg+xml"
+    with zipfile.ZipFile(io.BytesIO(export(here, work, "png").content)) as archive:
+        assert len(archive.namelist()) == 2
+        shown = np.asarray(Pillow.open(io.BytesIO(archive.read(archive.namelist()[0]))))
+        assert np.array_equal(shown > 0, LEFT)
+    with zipfile.ZipFile(io.BytesIO(export(here, work, "yolo").content)) as archive:
+        assert archive.read("classes.txt").decode().split("\n")[:2] == ["dog", "the cat"]
+    with zipfile.ZipFile(io.BytesIO(export(here, work, "cutout").content)) as archive:
+        cut = np.asarray(Pillow.open(io.BytesIO(archive.read(archive.namelist()[1]))))
+        assert np.array_equal(cut[..., 3] > 0, RIGHT)
+
+
+def test_exports_of_objects_that_come_along(here, work) -> None:
+    coco = export(here, work, "coco", json={"objects": OBJECTS[1:]}).json()
+    assert [entry["area"] for entry in coco["annotations"]] == [int(RIGHT.sum())]
+    nothing = export(here, work, "coco", json={"objects": []}).json()
+    assert nothing["annotations"] == []
+
+
+def test_what_a_format_cannot_hold_is_said(here, work) -> None:
+    bare = {"objects": [thing("x", LEFT)]}
+    answer = here.http.post(f"{work}/export?format=sa1b", json=bare)
+    assert "stability" in failure(answer, 422, "InputError")
+    failure(here.http.post(f"{work}/export?format=exe"), 422, "SchemaError")
+
+
+@pytest.mark.parametrize("form", ["coco", "labelme", "sa1b"])
+def test_what_was_exported_is_imported(here, work, form) -> None:
+    record = export(here, work, form).json()
+    objects = here.http.post(f"{work}/import", params={"format": form}, json=record).json()["objects"]
+    masks = [RLE.from_coco(item["segmentation"]) for item in objects]
+    assert masks == [RLE.encode(LEFT), RLE.encode(RIGHT)]
+    assert len({item["id"] for item in objects}) == 2
+    if form != "sa1b":
+        assert [item["label"] for item in objects] == ["dog", "the cat"]
+    assert here.http.put(f"{work}/objects", json={"objects": objects}).status_code == 200
+
+
+def test_one_picture_is_taken_out_of_a_coco_file_of_several(here, work) -> None:
+    record = export(here, work, "coco").json()
+    other = {"id": 9, "file_name": "other.png", "height": 30, "width": 50}
+    huge = {"id": 8, "file_name": "huge.png", "height": 40_000, "width": 50_000}
+    masks = [{"id": 77, "image_id": 9, "category_id": 1, "segmentation": RLE.encode(RIGHT).to_coco()}]
+    several = {
+        **record,
+        "images": [*record["images"], other, huge],
+        "annotations": [*record["annotations"], *masks],
+    }
+    objects = here.http.post(f"{work}/import?format=coco", json=several).json()["objects"]
+    assert len(objects) == 2
+    objects = here.http.post(f"{work}/import?format=coco&file_name=other.png", json=several).json()["objects"]
+    assert [RLE.from_coco(item["segmentation"]) for item in objects] == [RLE.encode(RIGHT)]
+    answer = here.http.post(f"{work}/import?format=coco&file_name=huge.png", json=several)
+    assert "50000 x 40000" in failure(answer, 422, "FormatError")
+    answer = here.http.post(f"{work}/import?format=coco&file_name=nobody.png", json=several)
+    assert "file_name" in failure(answer, 422, "FormatError")
+
+
+@pytest.mark.parametrize("form", ["coco", "labelme", "sa1b"])
+@pytest.mark.parametrize(
+    "record", [{}, {"images": 1, "annotations": 2, "shapes": 3}, {"images": [1]}, {"image": 1}]
+)
+def test_label_files_that_are_none(here, work, form, record) -> None:
+    failure(here.http.post(f"{work}/import", params={"format": form}, json=record), 422, "FormatError")
+
+
+def test_names_of_files_are_harmless(start) -> None:
+    server = start()
+    file = io.BytesIO()
+    Pillow.new("RGB", (4, 4)).save(file, "PNG")
+    image = server.upload(file.getvalue(), name='..\\"evil\r\nX: y\n<b>.png')
+    answer = export(server, f"/v1/images/{image['id']}", "coco")
+    assert "\n" not in answer.headers["Content-Disposition"]
+    assert "X" not in answer.headers
+    json.loads(answer.text)

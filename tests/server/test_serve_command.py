@@ -1,0 +1,67 @@
+"""`promptseg serve`: what it refuses at once, and that it starts."""
+
+import os
+import subprocess
+import sys
+
+import httpx
+import pytest
+from test_store import serve
+
+from promptseg.server.settings import default_data
+
+
+def refused(*options: str, **environment: str) -> str:
+    command = [sys.executable, "-m", "promptseg.cli.app", "serve", *options]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_bad_options_are_refused(tmp_path) -> None:
+    assert "--token" in refused("--host", "0.0.0.0", "--data", str(tmp_path))  # noqa: S104
+    assert "8 ASCII" in refused("--data", str(tmp_path), PROMPTSEG_TOKEN="short")  # noqa: S106
+    assert "no model" in refused("--model", "gpt", "--data", str(tmp_path))
+    (tmp_path / "file").write_text("")
+    assert "--data" in refused("--data", str(tmp_path / "file"))
+
+
+def test_it_starts_says_where_and_stops(tmp_path) -> None:
+    process, url = serve(tmp_path)
+    try:
+        assert httpx.get(f"{url}/healthz", timeout=600).json()["status"] == "ok"
+        assert "make studio" in httpx.get(url, timeout=600).text
+        port = url.rpartition(":")[2]
+        assert "another --port" in refused("--port", port, "--data", str(tmp_path / "other"))
+        assert "Another server" in refused("--port", "0", "--data", str(tmp_path))
+    finally:
+        process.terminate()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def test_the_default_folder_follows_the_environment(tmp_path) -> None:
+    assert default_data({"PROMPTSEG_DATA": "/d"}).as_posix() == "/d"
+    assert default_data({"XDG_DATA_HOME": "/x", "HOME": "/h"}).as_posix() == "/x/promptseg"
+    assert default_data({"XDG_DATA_HOME": "relative", "HOME": "/h"}).as_posix() == "/h/.local/share/promptseg"
+
+
+def test_without_the_extra_the_message_says_so() -> None:
+    code = (
+        "import sys; sys.modules['fastapi'] = None; sys.argv[1:] = ['serve']; "
+        "from promptseg.cli.app import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert 'pip install "promptseg[server]"' in done.stderr
+
+
+@pytest.mark.parametrize(
+    "module", ["promptseg", "promptseg.server", "promptseg.server.settings", "promptseg.cvat"]
+)
+def test_no_web_framework_comes_with_the_package(module) -> None:
+    code = f"import sys, {module}; print([name for name in ('fastapi', 'starlette', 'httpx') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,169 @@
+"""What was answered is kept: across restarts, and when the server is killed at any moment."""
+
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from serving import run
+
+from promptseg.errors import OutputError
+from promptseg.masks.rle import RLE
+from promptseg.server.settings import Limits, Settings
+from promptseg.server.store import Picture, Store, StoredSession, now
+
+
+def png(number: int) -> bytes:
+    file = io.BytesIO()
+    pixels = np.random.default_rng(number).integers(0, 256, (40, 40, 3), np.uint8)
+    Pillow.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def serve(data: Path) -> "tuple[subprocess.Popen[str], str]":
+    command = [sys.executable, "-m", "promptseg.cli.app", "serve", "--port", "0", "--data", str(data)]
+    process = subprocess.Popen([*command, "--runtime", "onnx"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    found = re.search(r"http://[\d.:]+", line)
+    assert found, line
+    return process, found[0]
+
+
+class Writer(threading.Thread):
+    """Uploads pictures, puts objects and begins sessions as fast as it can; notes what was answered."""
+
+    def __init__(self, url: str, first: int, enough: threading.Semaphore) -> None:
+        super().__init__()
+        self._url, self._first, self._enough = url, first, enough
+        self.pictures: dict[str, bytes] = {}
+        self.objects: dict[str, tuple[int, str]] = {}
+        self.sessions: list[str] = []
+
+    def run(self) -> None:
+        mask = RLE.encode(np.ones((40, 40), np.bool_)).to_coco()
+        with httpx.Client(base_url=self._url, timeout=600) as http:
+            try:
+                for number in range(self._first, self._first + 100_000):
+                    content = png(number)
+                    answer = http.post("/v1/images", content=content, headers={"Content-Type": "image/png"})
+                    if not answer.is_success:
+                        continue
+                    image = answer.json()["id"]
+                    self.pictures[image] = content
+                    for name in ("first", "second"):
+                        body = {"objects": [{"id": f"{name}-{number}", "segmentation": mask}]}
+                        answer = http.put(f"/v1/images/{image}/objects", json=body)
+                        self.objects[image] = (answer.json()["version"], body["objects"][0]["id"])
+                    self._enough.release()
+            except httpx.TransportError:
+                return  # killed
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
+def test_a_kill_loses_no_answered_request(tmp_path: Path) -> None:
+    writers: list[Writer] = []
+    for round_ in range(2):
+        process, url = serve(tmp_path)
+        enough = threading.Semaphore(0)
+        mine = [Writer(url, 1_000_000 * (2 * round_ + number), enough) for number in range(2)]
+        for writer in mine:
+            writer.start()
+        for _ in range(6 + round_):
+            enough.acquire()
+        os.kill(process.pid, signal.SIGKILL)  # in the middle of other requests
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+        for writer in mine:
+            writer.join()
+        writers += mine
+    with run(Settings(data=tmp_path, runtime="onnx", threads=1, limits=Limits(request_seconds=600))) as server:
+        stored = {item["id"] for item in server.http.get("/v1/images").json()["images"]}
+        for writer in writers:
+            assert writer.pictures
+            for image, content in writer.pictures.items():
+                assert image in stored
+                assert server.http.get(f"/v1/images/{image}/file").content == content
+            for image, (version, name) in writer.objects.items():
+                kept = server.http.get(f"/v1/images/{image}/objects").json()
+                newer = kept["version"] > version  # written, but killed before the answer
+                assert newer or (kept["version"], kept["objects"][0]["id"]) == (version, name)
+        leftovers = [path for path in tmp_path.glob("images/*/*") if path.name not in stored]
+        assert leftovers == []
+
+
+@pytest.fixture
+def record() -> Picture:
+    return Picture("ab" * 32, 4, 3, "x.png", "image/png", 3, now())
+
+
+def test_two_servers_never_share_a_folder(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with pytest.raises(OutputError, match="Another server"):
+        Store(tmp_path)
+    store.close()
+    Store(tmp_path).close()
+
+
+def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="--data"):
+        Store(tmp_path / "file" / "below")
+    (tmp_path / "promptseg.sqlite3").write_bytes(b"no database at all, but long enough for a header" * 99)
+    with pytest.raises(OutputError, match="--data"):
+        Store(tmp_path)
+
+
+def test_a_newer_database_is_left_alone(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store._db.execute("pragma user_version = 99")
+    store.close()
+    with pytest.raises(OutputError, match="newer"):
+        Store(tmp_path)
+
+
+def test_a_failed_change_is_taken_back(tmp_path: Path, record: Picture) -> None:
+    store = Store(tmp_path)
+    store.add_picture(record, b"abc")
+    with pytest.raises(KeyError):
+        store.put_session(StoredSession("s", "no such picture", "m", 0, "[]"), 10)
+    with pytest.raises(KeyError):
+        store.put_objects("no such picture", "[]", 0, None)
+    assert store.count_sessions() == 0
+    store.put_session(StoredSession("s", record.id, "m", 0, "[]"), 10)
+    assert store.drop_picture(record.id)
+    assert (store.count_sessions(), store.usage(), store.objects(record.id).version) == (0, (0, 0), 0)
+    store.close()
+
+
+def test_leftovers_of_a_kill_are_swept(tmp_path: Path, record: Picture) -> None:
+    store = Store(tmp_path)
+    store.add_picture(record, b"abc")
+    store.close()
+    orphan = tmp_path / "images" / "cd" / ("cd" * 32)
+    orphan.parent.mkdir()
+    orphan.write_bytes(b"x")
+    part = orphan.with_name(".cdcd.0123.part")
+    part.write_bytes(b"x")
+    store = Store(tmp_path)
+    assert not orphan.exists()
+    assert not part.exists()
+    assert store.path_of(record.id).read_bytes() == b"abc"
+    store.close()
+
+
+def test_the_folder_is_private(tmp_path: Path) -> None:
+    store = Store(tmp_path / "mine")
+    mode: Any = (tmp_path / "mine").stat().st_mode
+    assert not mode & 0o077
+    store.close()
