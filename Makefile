@@ -1,13 +1,15 @@
 # make test   sets everything up on a fresh machine and runs every check and test
+# make studio builds the studio (web/) into the package; make test-studio builds and tests it in a real browser
 # make demo   sets up what a user needs and segments the example pictures into out/
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+STUDIO := src/promptseg/server/static/index.html
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: test demo check format clean
+.PHONY: test demo check format clean studio test-studio
 
-test: $(VENV)/.test
+test: $(VENV)/.test test-studio
 	$(BIN)/python -m pytest -n 2
 	bash tools/check.sh
 
@@ -35,5 +37,21 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 	$(PIP) -e .
 	touch $@
 
+studio: $(STUDIO)
+
+$(STUDIO): web/node_modules/.done web/index.html web/vite.config.ts $(shell find web/src web/public -type f)
+	cd web && npm run --silent build
+
+web/node_modules/.done: web/package.json web/package-lock.json
+	bash tools/require.sh node nodejs
+	bash tools/require.sh npm
+	cd web && npm ci --loglevel=error
+	touch $@
+
+test-studio: $(VENV)/.test studio
+	bash tools/require.sh chromium
+	cd web && npm run --silent check && npm run --silent test
+	$(BIN)/python -m pytest web/e2e
+
 clean:
-	rm -rf $(VENV) out
+	rm -rf $(VENV) out web/node_modules src/promptseg/server/static

@@ -3,8 +3,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH"
-ruff format --check src tests tools benchmarks
-ruff check src tests tools benchmarks
+ruff format --check src tests tools benchmarks web/e2e
+ruff check src tests tools benchmarks web/e2e
 pyright
 lint-imports
-typos src tests tools benchmarks docs README.md CHANGELOG.md
+typos src tests tools benchmarks web/src web/e2e docs README.md CHANGELOG.md

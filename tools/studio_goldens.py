@@ -1,0 +1,124 @@
+"""Writes what the studio's TypeScript must reproduce: web/src/goldens.json, computed by the Python package.
+
+python tools/studio_goldens.py
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from promptseg.geometry import ResizeFrame, Size
+from promptseg.masks.polygons import polygon_to_rle, stroke_to_mask, trace_polygons
+from promptseg.masks.regions import components
+from promptseg.masks.rle import RLE
+from promptseg.masks.upsample import upsample_to_rle
+from promptseg.prompts.encode import encode_object
+from promptseg.prompts.types import prompt_from_json
+from promptseg.segment.predictor import Candidates, choose
+
+TARGET = Path(__file__).parents[1] / "web/src/goldens.json"
+
+SIZES = [(300, 451), (512, 512), (427, 640), (1500, 1000), (37, 2000)]
+"""Heights and widths: landscape, square, portrait, larger than the frame, and a strip."""
+
+PROMPTS: list[list[dict[str, Any]]] = [
+    [{"type": "point", "x": 120.5, "y": 80, "positive": True}],
+    [
+        {"type": "point", "x": 120.5, "y": 80, "positive": True},
+        {"type": "point", "x": 300, "y": 200, "positive": False},
+    ],
+    [{"type": "box", "box": [30, 40, 250, 260], "positive": True}],
+    [{"type": "box", "box": [-20, 40, 250, 900], "positive": True}, {"type": "point", "x": 9, "y": 99}],
+    [
+        {"type": "box", "box": [30, 40, 250, 260], "positive": True},
+        {"type": "box", "box": [100, 100, 160, 190], "positive": False},
+    ],
+    [{"type": "polygon", "points": [[60, 40], [310, 70], [220, 250], [120, 280]], "positive": True}],
+    [{"type": "scribble", "points": [[60, 40], [180, 90], [200, 240]], "width": 9, "positive": True}],
+    [
+        {"type": "scribble", "points": [[60, 40], [180, 90]], "width": 9, "positive": True},
+        {"type": "scribble", "points": [[300, 200], [330, 230], [350, 220]], "width": 4, "positive": False},
+    ],
+    [{"type": "polygon", "points": [[60, 40], [60.2, 40], [60.2, 40.1]], "positive": True}],
+]
+
+
+def waves(shift: float = 0.0, side: int = 256) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Logits that both languages can compute: hills and valleys with holes and islands."""
+    y, x = np.mgrid[:side, :side].astype(np.float64)
+    hills = np.sin((x + shift) / 11) * np.cos(y / 17) * 6
+    return (hills + 3 - ((x - 90) ** 2 + (y - 70 - shift) ** 2) / 2500).astype(np.float32)
+
+
+def goldens() -> dict[str, Any]:
+    """Returns all cases."""
+    return {
+        "upsample": [upsampling(size) for size in SIZES],
+        "encode": [encoding(prompts) for prompts in PROMPTS],
+        "choose": [choosing(size) for size in SIZES[:3]],
+        "paint": painting(),
+        "outline": [outlining(size) for size in SIZES[:2]],
+    }
+
+
+def upsampling(size: tuple[int, int]) -> dict[str, Any]:
+    """Returns the mask of logits on a picture of this size."""
+    mask = upsample_to_rle(waves(), ResizeFrame.fit(size))
+    return {"size": size, "segmentation": mask.to_coco(), "area": mask.area, "box": mask.box}
+
+
+def encoding(prompts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Returns the tokens of prompts."""
+    frame = ResizeFrame.fit((300, 451))
+    item = encode_object(tuple(prompt_from_json(prompt) for prompt in prompts), frame)
+    return {
+        "prompts": prompts,
+        "points": item.points.tolist(),
+        "labels": item.labels.tolist(),
+        "ambiguous": item.ambiguous,
+        "again": item.again,
+        "masked": None if item.mask_logits is None else int((item.mask_logits > 0).sum()),
+    }
+
+
+def choosing(size: tuple[int, int]) -> dict[str, Any]:
+    """Returns which mask each granularity chooses."""
+    frame = ResizeFrame.fit(size)
+    logits = np.stack([waves(shift) - cut for shift, cut in ((0, 0), (5, 1), (20, 5), (40, -2))])
+    found = Candidates(logits, np.array([0.9, 0.93, 0.8, 0.95], np.float32))
+    chosen = {name: choose(found, True, name, frame)[0][0] for name in ("auto", "part", "object", "whole")}
+    return {"size": size, "chosen": chosen}
+
+
+def painting() -> dict[str, Any]:
+    """Returns a filled ring and a drawn stroke."""
+    size = Size(90, 120)
+    ring = [(10.2, 5.5), (100.7, 12.1), (60.0, 80.0), (40.0, 30.5), (20.9, 70.0)]
+    stroke = [(-5.0, 20.0), (50.3, 40.2), (110.0, 88.0)]
+    return {
+        "size": size,
+        "ring": ring,
+        "polygon": polygon_to_rle(ring, size).to_coco(),
+        "stroke": stroke,
+        "width": 7.5,
+        "line": RLE.encode(stroke_to_mask(stroke, 7.5, size)).to_coco(),
+    }
+
+
+def outlining(size: tuple[int, int]) -> dict[str, Any]:
+    """Returns how many rings, corners and regions a mask has."""
+    mask = upsample_to_rle(waves(), ResizeFrame.fit(size))
+    rings = [ring for polygon in trace_polygons(mask) for ring in polygon.rings]
+    return {
+        "size": size,
+        "rings": len(rings),
+        "corners": sum(len(ring) for ring in rings),
+        "regions": sorted((part.area for part in components(mask, 4)), reverse=True),
+    }
+
+
+if __name__ == "__main__":
+    TARGET.write_text(json.dumps(goldens(), indent=1) + "\n")
+    print(f"Wrote {TARGET}.")

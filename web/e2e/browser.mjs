@@ -1,0 +1,53 @@
+// Debian's Chromium, driven by playwright-core, with nothing that talks to the network.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+const FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+/** Opens a browser with an empty profile; `close` also removes the profile. */
+export async function openBrowser(options = {}) {
+  const profile = mkdtempSync(join(tmpdir(), 'studio-'));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: FLAGS,
+    viewport: { width: 1280, height: 800 },
+    acceptDownloads: true,
+    locale: 'en-US',
+    ...options,
+  });
+  const close = async () => {
+    await context.close();
+    rmSync(profile, { recursive: true, force: true });
+  };
+  return { context, page: context.pages()[0] ?? (await context.newPage()), close };
+}
+
+/** Opens picture files and waits until the decoder can answer on the first of them. */
+export async function openPictures(page, files) {
+  await page.setInputFiles('input[type=file]', files);
+  await page.waitForSelector('canvas[data-ready=true]', { timeout: 120_000 });
+}
+
+/** Where a pixel of the picture lies on the page, when the whole picture is shown. */
+export async function placeOf(page, size, [x, y]) {
+  const box = await page.locator('canvas').boundingBox();
+  const [side, top, bottom] = [20, 84, 20]; // ROOM in src/view/camera.ts
+  const [width, height] = [box.width - 2 * side, box.height - top - bottom];
+  const scale = Math.min(width / size.width, height / size.height);
+  return [
+    box.x + (box.width - size.width * scale) / 2 + x * scale,
+    box.y + top + (height - size.height * scale) / 2 + y * scale,
+  ];
+}

@@ -1,0 +1,140 @@
+"""The studio in Chromium against the real server: a user's steps, and what they leave, compared with the Python API.
+
+Needs the built studio, Node and Chromium; `make test-studio` sets them up. Each test plays one of `scenarios.mjs`.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from promptseg import Segmenter
+from promptseg.masks.rle import RLE
+from promptseg.prompts.types import prompt_from_json
+
+WEB = Path(__file__).parents[1]
+EXAMPLES = WEB.parent / "examples"
+STARTUP_S = 120
+
+
+class Server:
+    """A server process with a folder of its own."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/"
+        self.start()
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "promptseg.cli.app", "serve", "--port", str(self.port)]
+        self.log = (self.data.parent / "server.log").open("ab")
+        self.process = subprocess.Popen(
+            [*command, "--data", str(self.data), "--runtime", "onnx"], stdout=self.log, stderr=self.log
+        )
+        end = time.monotonic() + STARTUP_S
+        while not self._answers():
+            assert self.process.poll() is None, (self.data.parent / "server.log").read_text()
+            assert time.monotonic() < end, "The server does not answer."
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}healthz", timeout=5) as answer:  # noqa: S310
+                return json.load(answer)["studio"]
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.log.close()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    (tmp_path / "out").mkdir()
+    running = Server(tmp_path / "data")
+    yield running
+    running.kill()
+
+
+def play(scenario: str, server: Server) -> Path:
+    """Plays a scenario; returns the folder of what it downloaded."""
+    out = server.data.parent / "out"
+    node = shutil.which("node")
+    assert node, "Node is not installed."
+    command = [node, "e2e/scenarios.mjs", scenario, server.url, str(out)]
+    done = subprocess.run(
+        command, cwd=WEB, capture_output=True, text=True, timeout=240, env={**os.environ, "NO_COLOR": "1"}
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out
+
+
+def iou(first: RLE, second: RLE) -> float:
+    a, b = first.dense(), second.dense()
+    return float((a & b).sum() / (a | b).sum())
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What the scenario with every prompt type left."""
+    folder = tmp_path_factory.mktemp("prompts")
+    (folder / "out").mkdir()
+    running = Server(folder / "data")
+    yield play("prompts", running)
+    running.kill()
+
+
+def test_masks_are_those_of_the_python_api(played: Path) -> None:
+    segmenter = Segmenter(runtime="onnx")
+    image = segmenter.embed(EXAMPLES / "coffee.jpg")
+    objects: list[dict[str, Any]] = json.loads((played / "objects.json").read_text())["objects"]
+    kinds = [[prompt["type"] for prompt in item["prompts"]] for item in objects]
+    assert kinds == [["point"] * 3, ["box"], ["polygon"], ["scribble"], ["point"]]
+    assert [prompt["positive"] for prompt in objects[0]["prompts"]] == [True, False, True]
+    assert [objects[0]["prompts"][0][axis] for axis in "xy"] == pytest.approx([290, 210], abs=1)
+    (coco,) = played.glob("coco-*.json")
+    exported = [RLE.from_coco(entry["segmentation"]) for entry in json.loads(coco.read_text())["annotations"]]
+    for item, mask in zip(objects, exported, strict=True):
+        session = segmenter.session(image)
+        for prompt in item["prompts"]:
+            found = session.add(prompt_from_json(prompt), granularity=item["granularity"])
+        assert iou(found.masks[0], mask) >= 0.98
+        assert item["score"] == pytest.approx(float(found.scores[0]), abs=0.02)
+
+
+def test_png_masks_are_the_same_pixels(played: Path) -> None:
+    (coco,) = played.glob("coco-*.json")
+    (archive,) = played.glob("png-*.zip")
+    exported = [RLE.from_coco(entry["segmentation"]) for entry in json.loads(coco.read_text())["annotations"]]
+    with zipfile.ZipFile(archive) as files:
+        pictures = [np.asarray(Pillow.open(files.open(name))) > 0 for name in sorted(files.namelist())]
+    for mask, pixels in zip(exported, pictures, strict=True):
+        assert np.array_equal(mask.dense(), pixels)
+
+
+@pytest.mark.parametrize("scenario", ["pixels", "keyboard", "labels", "fallback", "touch", "axe"])
+def test_scenario(scenario: str, server: Server) -> None:
+    play(scenario, server)
+
+
+def test_work_survives_a_reload_and_a_killed_server(server: Server) -> None:
+    play("leave", server)
+    server.kill()
+    server.start()
+    play("return", server)

@@ -1,0 +1,60 @@
+// Which of the decoder's four masks answers, as segment/predictor.py chooses.
+
+import type { Frame } from '../geometry.ts';
+import { GRID } from '../masks/upsample.ts';
+import type { Granularity } from '../prompts/types.ts';
+
+const [SIZE_PRICE, HALF_PRICE] = [0.03, 0.2];
+
+/** What the decoder proposes for one object: masks of 256 × 256; 0 is the single-mask output. */
+export interface Candidates {
+  readonly logits: Float32Array;
+  readonly scores: Float32Array;
+}
+
+export function logitsOf(candidates: Candidates, index: number): Float32Array {
+  return candidates.logits.slice(index * GRID * GRID, (index + 1) * GRID * GRID);
+}
+
+export function choose(
+  candidates: Candidates,
+  ambiguous: boolean,
+  wanted: Granularity,
+  frame: Frame,
+): number {
+  if (wanted === 'auto' && !ambiguous) return 0;
+  const shares = [1, 2, 3].map((index) => shareOf(candidates, index, frame));
+  if (wanted !== 'auto') {
+    const order = [0, 1, 2].sort((a, b) => shares[a] - shares[b] || a - b);
+    return 1 + order[['part', 'object', 'whole'].indexOf(wanted)];
+  }
+  const worth = shares.map(
+    (share, at) => candidates.scores[at + 1] - SIZE_PRICE * share - (share > 0.5 ? HALF_PRICE : 0),
+  );
+  return 1 + worth.indexOf(Math.max(...worth));
+}
+
+/** Which part of the picture a mask covers, on the grid. */
+function shareOf(candidates: Candidates, index: number, frame: Frame): number {
+  const height = Math.ceil(frame.resized.height / 4);
+  const width = Math.ceil(frame.resized.width / 4);
+  let count = 0;
+  for (let y = 0; y < height; y++) {
+    const row = index * GRID * GRID + y * GRID;
+    for (let x = 0; x < width; x++) if (candidates.logits[row + x] > 0) count++;
+  }
+  return count / (height * width);
+}
+
+/** Area above logit 1 over area above -1, in the picture's part of the grid; null when both are empty. */
+export function stabilityOf(logits: Float32Array, frame: Frame): number | null {
+  let [strict, loose] = [0, 0];
+  for (let y = 0; y < Math.ceil(frame.resized.height / 4); y++) {
+    for (let x = 0; x < Math.ceil(frame.resized.width / 4); x++) {
+      const value = logits[y * GRID + x];
+      if (value > 1) strict++;
+      if (value > -1) loose++;
+    }
+  }
+  return loose === 0 ? null : strict / loose;
+}

@@ -1,0 +1,47 @@
+// What the page and the decoder's worker say to each other.
+
+import type { Size } from '../geometry.ts';
+import type { Rings } from '../masks/outline.ts';
+import type { Granularity, Placed } from '../prompts/types.ts';
+import type { Answer, Known } from './round.ts';
+
+export interface Start {
+  readonly kind: 'start';
+  readonly model: string;
+  readonly decoder: string;
+  readonly maskDecoder: string;
+  readonly headers: Record<string, string>;
+  readonly threads: number;
+}
+
+export interface Open {
+  readonly kind: 'open';
+  readonly image: string;
+  readonly size: Size;
+}
+
+export interface Ask {
+  readonly kind: 'preview' | 'round';
+  readonly image: string;
+  readonly before: Known | null;
+  readonly prompts: readonly Placed[];
+  readonly granularity: Granularity;
+}
+
+export type Request = (Start | Open | Ask) & { readonly id: number };
+
+/** The outline a mask would have, drawn from logits without enlarging them. */
+export interface Preview {
+  readonly rings: Rings;
+  readonly score: number;
+}
+
+export interface Round extends Answer {
+  readonly rings: Rings;
+}
+
+export interface Reply {
+  readonly id: number;
+  readonly value?: unknown;
+  readonly error?: string;
+}

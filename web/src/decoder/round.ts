@@ -1,0 +1,78 @@
+// One round of a dialogue about an object, as segment/refine.py: all prompts so far, with the logits of the last round.
+
+import type { Frame } from '../geometry.ts';
+import { intersection, iou, type Runs, union } from '../masks/runs.ts';
+import { gridOfRuns, runsOfLogits } from '../masks/upsample.ts';
+import { encode, logitsOfGrid, type Tokens } from '../prompts/encode.ts';
+import type { Granularity, Placed } from '../prompts/types.ts';
+import { type Candidates, choose, logitsOf, stabilityOf } from './choose.ts';
+
+/** What is known of an object: its prompts, its mask, and the logits of its last round when they are at hand. */
+export interface Known {
+  readonly prompts: readonly Placed[];
+  readonly mask: Runs;
+  readonly logits: Float32Array | null;
+}
+
+export interface Answer {
+  readonly mask: Runs;
+  /** Null when a server decoded, which keeps its logits to itself. */
+  readonly logits: Float32Array | null;
+  readonly score: number;
+  readonly stability: number | null;
+}
+
+/** Runs the network on tokens of one object. */
+export type Decode = (tokens: Tokens) => Promise<Candidates>;
+
+/** A new mask that overlaps the old one by this IoU is taken as it is. */
+const SETTLED = 0.7;
+
+export async function answerLogits(
+  decode: Decode,
+  frame: Frame,
+  before: Known | null,
+  prompts: readonly Placed[],
+  wanted: Granularity,
+): Promise<{ logits: Float32Array; score: number }> {
+  const memory = before && (before.logits ?? logitsOfGrid(gridOfRuns(before.mask, frame)));
+  const tokens = encode(before ? [...before.prompts, ...prompts] : prompts, frame, memory);
+  let found = await decode(tokens);
+  if (wanted === 'auto' && tokens.again) found = await decode({ ...tokens, maskLogits: logitsOf(found, 0) });
+  const index = choose(found, tokens.ambiguous, wanted, frame);
+  return { logits: logitsOf(found, index), score: found.scores[index] };
+}
+
+export async function answer(
+  decode: Decode,
+  frame: Frame,
+  before: Known | null,
+  prompts: readonly Placed[],
+  wanted: Granularity,
+): Promise<Answer> {
+  let { logits, score } = await answerLogits(decode, frame, before, prompts, wanted);
+  let mask = runsOfLogits(logits, frame);
+  const more = directionOf(prompts);
+  if (before && wanted === 'auto' && more !== null && iou(before.mask, mask) < SETTLED) {
+    logits = follow(before, logits, more, frame);
+    mask = more ? union(mask, before.mask) : intersection(mask, before.mask);
+  }
+  return { mask, logits, score, stability: stabilityOf(logits, frame) };
+}
+
+/** Whether clicks and strokes ask for more (true) or less (false); null for both, or for other prompts. */
+function directionOf(prompts: readonly Placed[]): boolean | null {
+  const kinds = new Set(
+    prompts.map(({ type, positive }) => (type === 'point' || type === 'scribble' ? positive : null)),
+  );
+  return kinds.size === 1 ? [...kinds][0] : null;
+}
+
+/** A click that asks for more takes nothing away, and the other way round: SAM knows only the sum of all clicks. */
+function follow(before: Known, logits: Float32Array, more: boolean, frame: Frame): Float32Array {
+  const old = before.logits ?? logitsOfGrid(gridOfRuns(before.mask, frame));
+  return logits.map((value, at) => {
+    const undone = more ? old[at] > 0 && value <= 0 : value > 0 && old[at] <= 0;
+    return undone ? old[at] : value;
+  });
+}

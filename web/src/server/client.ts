@@ -1,0 +1,197 @@
+// Every request to the server goes through here.
+
+import type { Granularity, Prompt } from '../prompts/types.ts';
+import type {
+  ClassRecord,
+  ExportFormat,
+  ImageRecord,
+  ImportFormat,
+  ModelsAnswer,
+  ObjectRecord,
+  ObjectsAnswer,
+  SegmentAnswer,
+  StreamLine,
+} from './types.ts';
+
+/** The server answered with an error; its message is written for people. */
+export class ServerError extends Error {
+  constructor(
+    readonly status: number,
+    readonly kind: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** The server could not be reached. */
+export class OfflineError extends Error {}
+
+const TOKEN = 'promptseg.token';
+
+/** Takes the token out of the address, so that it is not bookmarked or shared with it. */
+export function tokenOfAddress(): string | null {
+  const match = /^#token=(.+)$/.exec(location.hash);
+  if (match) {
+    sessionStorage.setItem(TOKEN, decodeURIComponent(match[1]));
+    history.replaceState(null, '', location.pathname + location.search);
+  }
+  return sessionStorage.getItem(TOKEN);
+}
+
+const BUSY_TRIES = 4;
+
+export class Server {
+  constructor(private readonly token: string | null) {}
+
+  headers(): Record<string, string> {
+    return this.token ? { Authorization: `Bearer ${this.token}` } : {};
+  }
+
+  async send(path: string, init: RequestInit = {}): Promise<Response> {
+    for (let attempt = 1; ; attempt++) {
+      const response = await this.once(path, init);
+      if (response.ok) return response;
+      if (response.status === 503 && attempt < BUSY_TRIES && !init.signal?.aborted) {
+        const seconds = Number(response.headers.get('Retry-After') ?? 1);
+        await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(5, seconds)));
+        continue;
+      }
+      throw await errorOf(response);
+    }
+  }
+
+  private async once(path: string, init: RequestInit): Promise<Response> {
+    try {
+      return await fetch(path, { ...init, headers: { ...this.headers(), ...init.headers } });
+    } catch (error) {
+      if (init.signal?.aborted) throw error;
+      throw new OfflineError(String(error));
+    }
+  }
+
+  private async json<T>(path: string, method: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+    const content =
+      body === undefined
+        ? {}
+        : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } };
+    return (await this.send(path, { method, signal, ...content })).json() as Promise<T>;
+  }
+
+  models(): Promise<ModelsAnswer> {
+    return this.json('/v1/models', 'GET');
+  }
+
+  async images(): Promise<ImageRecord[]> {
+    return (await this.json<{ images: ImageRecord[] }>('/v1/images', 'GET')).images;
+  }
+
+  async upload(file: Blob, name: string): Promise<ImageRecord> {
+    const query = new URLSearchParams({ name, embed: 'true' });
+    const headers = {
+      'Content-Type': file.type.startsWith('image/') ? file.type : 'application/octet-stream',
+    };
+    const response = await this.send(`/v1/images?${query}`, { method: 'POST', body: file, headers });
+    return response.json() as Promise<ImageRecord>;
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.send(`/v1/images/${id}`, { method: 'DELETE' });
+  }
+
+  async picture(id: string): Promise<Blob> {
+    return (await this.send(`/v1/images/${id}/file`)).blob();
+  }
+
+  async thumbnail(id: string, side: number): Promise<Blob> {
+    return (await this.send(`/v1/images/${id}/thumbnail?side=${side}`)).blob();
+  }
+
+  /** Masks of one object; `model` is left out for the server's default. */
+  segment(
+    id: string,
+    prompts: readonly Prompt[],
+    granularity: Granularity,
+    model?: string,
+    signal?: AbortSignal,
+  ): Promise<SegmentAnswer> {
+    return this.json(`/v1/images/${id}/segment`, 'POST', { prompts: [prompts], granularity, model }, signal);
+  }
+
+  panoptic(id: string, model?: string, signal?: AbortSignal): Promise<SegmentAnswer> {
+    return this.json(`/v1/images/${id}/panoptic`, 'POST', { model }, signal);
+  }
+
+  async *everything(id: string, signal: AbortSignal): AsyncGenerator<StreamLine> {
+    const response = await this.send(`/v1/images/${id}/everything`, {
+      method: 'POST',
+      body: JSON.stringify({ options: { mode: 'fast' }, format: 'rle' }),
+      headers: { 'Content-Type': 'application/json' },
+      signal,
+    });
+    let rest = '';
+    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      const lines = (rest + part.value).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) if (line) yield JSON.parse(line) as StreamLine;
+    }
+    if (rest) yield JSON.parse(rest) as StreamLine;
+  }
+
+  objects(id: string): Promise<ObjectsAnswer> {
+    return this.json(`/v1/images/${id}/objects`, 'GET');
+  }
+
+  putObjects(
+    id: string,
+    version: number | null,
+    objects: readonly ObjectRecord[],
+  ): Promise<{ version: number }> {
+    const base = version === null ? {} : { base_version: version };
+    return this.json(`/v1/images/${id}/objects`, 'PUT', { ...base, objects });
+  }
+
+  async classes(): Promise<ClassRecord[]> {
+    return (await this.json<{ classes: ClassRecord[] }>('/v1/classes', 'GET')).classes;
+  }
+
+  async putClasses(classes: readonly ClassRecord[]): Promise<void> {
+    await this.json('/v1/classes', 'PUT', { classes });
+  }
+
+  async export(
+    id: string,
+    format: ExportFormat,
+    objects: readonly ObjectRecord[],
+  ): Promise<{ name: string; data: Blob }> {
+    const response = await this.send(`/v1/images/${id}/export?format=${format}`, {
+      method: 'POST',
+      body: JSON.stringify({ objects }),
+      headers: { 'Content-Type': 'application/json' },
+    });
+    const name = fileName(response.headers.get('Content-Disposition') ?? '') ?? `${format}.bin`;
+    return { name, data: await response.blob() };
+  }
+
+  async import(id: string, format: ImportFormat, record: unknown): Promise<ObjectRecord[]> {
+    return (
+      await this.json<{ objects: ObjectRecord[] }>(`/v1/images/${id}/import?format=${format}`, 'POST', record)
+    ).objects;
+  }
+}
+
+export function fileName(disposition: string): string | null {
+  const encoded = /filename\*=utf-8''([^;]+)/i.exec(disposition);
+  if (encoded) return decodeURIComponent(encoded[1]);
+  return /filename="([^"]+)"/i.exec(disposition)?.[1] ?? null;
+}
+
+async function errorOf(response: Response): Promise<ServerError> {
+  try {
+    const { error } = (await response.json()) as { error: { type: string; message: string } };
+    return new ServerError(response.status, error.type, error.message);
+  } catch {
+    return new ServerError(response.status, 'Error', `${response.status} ${response.statusText}`);
+  }
+}

@@ -1,0 +1,117 @@
+// Keys that work wherever the focus is, save in text fields.
+
+import { GRANULARITIES } from '../prompts/types.ts';
+import type { Stage } from '../view/stage.ts';
+import type { Studio, ToolName } from './studio.svelte.ts';
+
+export const TOOL_KEYS: Record<ToolName, string> = {
+  select: 'v',
+  point: 'c',
+  box: 'b',
+  polygon: 'p',
+  scribble: 's',
+  brush: 'r',
+  eraser: 'x',
+  text: 't',
+  reference: 'f',
+  everything: 'e',
+};
+
+const TOOL_OF_KEY = new Map(Object.entries(TOOL_KEYS).map(([tool, key]) => [key, tool as ToolName]));
+const KEPT = 'promptseg.singleKeys';
+
+export interface Places {
+  readonly stage: Stage | null;
+  readonly help: () => void;
+  readonly export: () => void;
+  readonly open: () => void;
+}
+
+export class Shortcuts {
+  /** Whether single letters are commands; speech input users may want them off. */
+  single = localStorage.getItem(KEPT) !== 'off';
+
+  constructor(private readonly studio: Studio) {}
+
+  allowSingle(allowed: boolean): void {
+    this.single = allowed;
+    localStorage.setItem(KEPT, allowed ? 'on' : 'off');
+  }
+
+  /** Returns whether the key was a command. */
+  press(event: KeyboardEvent, places: Places): boolean {
+    if (isTyping(event.target)) return false;
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    if (event.ctrlKey || event.metaKey) return this.withControl(key, event.shiftKey, places);
+    if (event.altKey) return false;
+    return this.named(key) || (this.single && this.letter(key, places));
+  }
+
+  private withControl(key: string, shift: boolean, places: Places): boolean {
+    const { studio } = this;
+    if (key === 'z') shift ? studio.redo() : studio.undo();
+    else if (key === 'y') studio.redo();
+    else if (key === 'o') places.open();
+    else if (key === 's' || key === 'e') places.export();
+    else if (key === 'a') studio.selected = new Set(studio.work.objects.map(({ id }) => id));
+    else return false;
+    return true;
+  }
+
+  private named(key: string): boolean {
+    const { studio } = this;
+    if (key === 'Delete' || key === 'Backspace') studio.remove(studio.chosen.map(({ id }) => id));
+    else if (key === 'Escape') studio.activate(null);
+    else if (key === 'PageUp') studio.step(-1);
+    else if (key === 'PageDown') studio.step(1);
+    else return false;
+    return true;
+  }
+
+  private letter(key: string, places: Places): boolean {
+    const { studio } = this;
+    const tool = TOOL_OF_KEY.get(key);
+    if (tool && studio.current) studio.tool = tool;
+    else if (key === 'n') studio.activate(null);
+    else if (key === 'g') studio.setGranularity(after(GRANULARITIES, studio.granularity));
+    else if (key === 'm') studio.merge();
+    else if (key === 'd') studio.split();
+    else if (key === 'h') this.toggleVisible();
+    else if (key === '[') studio.brush = Math.max(2, Math.round(studio.brush / 1.25));
+    else if (key === ']') studio.brush = Math.min(160, Math.round(studio.brush * 1.25));
+    else if (key === '+' || key === '=') places.stage?.zoom(1.4);
+    else if (key === '-') places.stage?.zoom(1 / 1.4);
+    else if (key === '0') places.stage?.fit();
+    else if (key === '?') places.help();
+    else return false;
+    return true;
+  }
+
+  private toggleVisible(): void {
+    const { studio } = this;
+    const ids = new Set(studio.chosen.map(({ id }) => id));
+    const shown = studio.chosen.some(({ visible }) => visible);
+    const objects = studio.work.objects.map((object) =>
+      ids.has(object.id) ? { ...object, visible: !shown } : object,
+    );
+    if (ids.size > 0) studio.commit({ ...studio.work, objects });
+  }
+}
+
+function after<T>(list: readonly T[], item: T): T {
+  return list[(list.indexOf(item) + 1) % list.length];
+}
+
+function isTyping(target: EventTarget | null): boolean {
+  if (!(target instanceof HTMLElement)) return false;
+  if (target instanceof HTMLInputElement)
+    return !['range', 'color', 'checkbox', 'radio', 'file'].includes(target.type);
+  return (
+    target instanceof HTMLSelectElement || target instanceof HTMLTextAreaElement || target.isContentEditable
+  );
+}
+
+/** The files of a drop or of the clipboard. */
+export function filesOf(transfer: DataTransfer | null): File[] {
+  return [...(transfer?.files ?? [])];
+}

@@ -1,0 +1,45 @@
+// What a tool is to the stage: it hears of the hand over the picture and draws its own marks.
+
+import type { XY } from '../geometry.ts';
+import type { Studio, ToolName } from '../state/studio.svelte.ts';
+import type { Camera } from '../view/camera.ts';
+
+/** Where the user points, and what for. */
+export interface Hand {
+  /** In pixels of the picture. */
+  readonly at: XY;
+  readonly positive: boolean;
+  readonly shift: boolean;
+  readonly touch: boolean;
+}
+
+/** What a tool needs to draw on the stage, in CSS pixels. */
+export interface View {
+  readonly camera: Camera;
+  readonly studio: Studio;
+}
+
+export abstract class Tool {
+  abstract readonly name: ToolName;
+  get cursor(): string {
+    return 'crosshair';
+  }
+
+  /** Dragging belongs to the tool; otherwise it moves the picture. */
+  readonly drags: boolean = false;
+
+  constructor(protected readonly studio: Studio) {}
+
+  hover(_hand: Hand): void {}
+  leave(): void {}
+  tap(_hand: Hand): void {}
+  down(_hand: Hand): void {}
+  move(_hand: Hand): void {}
+  up(_hand: Hand): void {}
+  /** Returns whether the key was meant for the tool. */
+  key(_key: string): boolean {
+    return false;
+  }
+  cancel(): void {}
+  draw(_context: CanvasRenderingContext2D, _view: View): void {}
+}

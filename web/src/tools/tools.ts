@@ -1,0 +1,286 @@
+// The tools of the studio.
+
+import { clamp, insidePicture, orderedBox, type XY } from '../geometry.ts';
+import { containsPixel } from '../masks/runs.ts';
+import type { Studio, ToolName } from '../state/studio.svelte.ts';
+import { toScreen } from '../view/camera.ts';
+import { drawPolyline, NEGATIVE, POSITIVE, signColour } from '../view/marks.ts';
+import { type Hand, Tool, type View } from './tool.ts';
+
+/** Moves the picture; for what is not done on the picture itself. */
+class PanTool extends Tool {
+  override get cursor(): string {
+    return 'grab';
+  }
+
+  constructor(
+    studio: Studio,
+    readonly name: ToolName,
+  ) {
+    super(studio);
+  }
+}
+
+class SelectTool extends Tool {
+  readonly name = 'select';
+  override get cursor(): string {
+    return 'default';
+  }
+
+  private under([x, y]: XY): string | null {
+    const hit = this.studio.work.objects.findLast(
+      ({ visible, mask }) => visible && containsPixel(mask, x, y),
+    );
+    return hit?.id ?? null;
+  }
+
+  override hover(hand: Hand): void {
+    this.studio.pointed = this.under(hand.at);
+  }
+
+  override leave(): void {
+    this.studio.pointed = null;
+  }
+
+  override tap(hand: Hand): void {
+    const id = this.under(hand.at);
+    if (id && hand.shift) this.studio.toggleSelected(id);
+    else this.studio.activate(id);
+  }
+}
+
+class PointTool extends Tool {
+  readonly name = 'point';
+
+  override hover({ at, positive }: Hand): void {
+    const { image } = this.studio;
+    this.studio.look(image && insidePicture(at, image) ? at : null, positive);
+  }
+
+  override leave(): void {
+    this.studio.look(null);
+  }
+
+  override tap({ at: [x, y], positive }: Hand): void {
+    const { image } = this.studio;
+    if (image && insidePicture([x, y], image)) void this.studio.prompt([{ type: 'point', x, y, positive }]);
+  }
+}
+
+class BoxTool extends Tool {
+  readonly name = 'box';
+  override readonly drags = true;
+  private corners: [XY, XY] | null = null;
+  private positive = true;
+
+  override down(hand: Hand): void {
+    this.corners = [hand.at, hand.at];
+    this.positive = hand.positive;
+  }
+
+  override move(hand: Hand): void {
+    if (this.corners) this.corners = [this.corners[0], hand.at];
+  }
+
+  override up(): void {
+    const { corners, studio } = this;
+    this.corners = null;
+    if (!corners || !studio.image) return;
+    const { width, height } = studio.image;
+    const [x0, y0, x1, y1] = orderedBox(corners[0], corners[1]);
+    const box = [
+      clamp(x0, 0, width),
+      clamp(y0, 0, height),
+      clamp(x1, 0, width),
+      clamp(y1, 0, height),
+    ] as const;
+    if (box[2] - box[0] < 2 || box[3] - box[1] < 2) return;
+    void studio.prompt([{ type: 'box', box, positive: this.positive }], this.positive);
+  }
+
+  override cancel(): void {
+    this.corners = null;
+  }
+
+  override draw(context: CanvasRenderingContext2D, { camera }: View): void {
+    if (!this.corners) return;
+    const [x0, y0, x1, y1] = orderedBox(toScreen(camera, this.corners[0]), toScreen(camera, this.corners[1]));
+    context.fillStyle = this.positive ? 'rgb(34 197 94 / 0.12)' : 'rgb(239 68 68 / 0.12)';
+    context.fillRect(x0, y0, x1 - x0, y1 - y0);
+    drawPolyline(
+      context,
+      [
+        [x0, y0],
+        [x1, y0],
+        [x1, y1],
+        [x0, y1],
+      ],
+      signColour(this.positive),
+      2,
+      true,
+    );
+  }
+}
+
+/** Within so many screen pixels of the first corner a click closes the polygon. */
+const CLOSING = 12;
+
+class PolygonTool extends Tool {
+  readonly name = 'polygon';
+  private corners: XY[] = [];
+  private next: XY | null = null;
+  private positive = true;
+  private scale = 1;
+
+  override hover(hand: Hand): void {
+    this.next = hand.at;
+  }
+
+  override leave(): void {
+    this.next = null;
+  }
+
+  override tap(hand: Hand): void {
+    if (this.corners.length === 0) this.positive = hand.positive;
+    const [first] = this.corners;
+    const near = first && Math.hypot(first[0] - hand.at[0], first[1] - hand.at[1]) * this.scale < CLOSING;
+    if (near && this.corners.length >= 3) this.close();
+    else this.corners.push(hand.at);
+  }
+
+  private close(): void {
+    const points = this.corners;
+    this.corners = [];
+    if (points.length >= 3)
+      void this.studio.prompt([{ type: 'polygon', points, positive: this.positive }], this.positive);
+  }
+
+  override key(key: string): boolean {
+    if (this.corners.length === 0) return false;
+    if (key === 'Enter') this.close();
+    else if (key === 'Backspace') this.corners.pop();
+    else return false;
+    return true;
+  }
+
+  override cancel(): void {
+    this.corners = [];
+  }
+
+  override draw(context: CanvasRenderingContext2D, { camera }: View): void {
+    this.scale = camera.scale;
+    if (this.corners.length === 0) return;
+    const line = [...this.corners, ...(this.next ? [this.next] : [])].map((corner) =>
+      toScreen(camera, corner),
+    );
+    context.fillStyle = this.positive ? 'rgb(34 197 94 / 0.12)' : 'rgb(239 68 68 / 0.12)';
+    context.beginPath();
+    for (const [x, y] of line) context.lineTo(x, y);
+    context.fill();
+    drawPolyline(context, line, signColour(this.positive), 2, false);
+    for (const [x, y] of this.corners.map((corner) => toScreen(camera, corner))) {
+      context.beginPath();
+      context.arc(x, y, 4, 0, 7);
+      context.fillStyle = '#fff';
+      context.fill();
+      context.strokeStyle = signColour(this.positive);
+      context.lineWidth = 2;
+      context.stroke();
+    }
+  }
+}
+
+/** Strokes of the scribble, the brush and the eraser. */
+class StrokeTool extends Tool {
+  override readonly drags = true;
+  private stroke: XY[] = [];
+  private positive = true;
+  private at: XY | null = null;
+  private scale = 1;
+
+  constructor(
+    studio: Studio,
+    readonly name: 'scribble' | 'brush' | 'eraser',
+  ) {
+    super(studio);
+  }
+
+  override get cursor(): string {
+    return this.name === 'scribble' ? 'crosshair' : 'none';
+  }
+
+  private get width(): number {
+    return this.name === 'scribble' ? 10 : this.studio.brush;
+  }
+
+  private get adds(): boolean {
+    return this.name === 'eraser' ? !this.positive : this.positive;
+  }
+
+  override hover(hand: Hand): void {
+    this.at = hand.at;
+  }
+
+  override leave(): void {
+    this.at = null;
+  }
+
+  override down(hand: Hand): void {
+    this.positive = hand.positive;
+    this.stroke = [hand.at];
+  }
+
+  override move(hand: Hand): void {
+    this.at = hand.at;
+    if (this.stroke.length > 0) this.stroke.push(hand.at);
+  }
+
+  override up(): void {
+    const { stroke: points, studio } = this;
+    this.stroke = [];
+    if (points.length === 0) return;
+    const width = this.width / this.scale;
+    if (this.name !== 'scribble') studio.paint(points, width, !this.adds);
+    else void studio.prompt([{ type: 'scribble', points, width, positive: this.positive }]);
+  }
+
+  override cancel(): void {
+    this.stroke = [];
+  }
+
+  override draw(context: CanvasRenderingContext2D, { camera, studio }: View): void {
+    this.scale = camera.scale;
+    const colour = this.name === 'scribble' ? signColour(this.positive) : (studio.active?.colour ?? POSITIVE);
+    context.globalAlpha = 0.6;
+    const line = this.stroke.map((place) => toScreen(camera, place));
+    if (line.length > 0) drawPolyline(context, line, this.adds ? colour : NEGATIVE, this.width, false, false);
+    context.globalAlpha = 1;
+    if (!this.at || this.name === 'scribble') return;
+    const [x, y] = toScreen(camera, this.at);
+    for (const [colour_, width] of [
+      ['rgb(0 0 0 / 0.6)', 3],
+      ['#fff', 1.5],
+    ] as const) {
+      context.beginPath();
+      context.arc(x, y, this.width / 2, 0, 7);
+      context.strokeStyle = colour_;
+      context.lineWidth = width;
+      context.stroke();
+    }
+  }
+}
+
+export function makeTools(studio: Studio): Record<ToolName, Tool> {
+  return {
+    select: new SelectTool(studio),
+    point: new PointTool(studio),
+    box: new BoxTool(studio),
+    polygon: new PolygonTool(studio),
+    scribble: new StrokeTool(studio, 'scribble'),
+    brush: new StrokeTool(studio, 'brush'),
+    eraser: new StrokeTool(studio, 'eraser'),
+    text: new PanTool(studio, 'text'),
+    reference: new PanTool(studio, 'reference'),
+    everything: new PanTool(studio, 'everything'),
+  };
+}

@@ -1,0 +1,373 @@
+// The canvas: it draws picture, masks and marks, and turns pointers, wheel and keys into what tools understand.
+
+import { clamp, type Size, type XY } from '../geometry.ts';
+import type { Studio, ToolName } from '../state/studio.svelte.ts';
+import type { Hand, Tool } from '../tools/tool.ts';
+import { makeTools } from '../tools/tools.ts';
+import { type Camera, fitCamera, panBy, toPicture, toScreen, zoomAt } from './camera.ts';
+import { drawPrompts } from './marks.ts';
+import { Overlay, type OverlayState, pathOfRings } from './overlay.ts';
+import type { Pyramid } from './pyramid.ts';
+
+const TAP_PIXELS = 5;
+const LONG_PRESS_MS = 550;
+const REST_MS = 140;
+
+interface Press {
+  readonly start: XY;
+  readonly touch: boolean;
+  readonly pans: boolean;
+  moved: boolean;
+  negative: boolean;
+  timer: ReturnType<typeof setTimeout> | undefined;
+}
+
+export class Stage {
+  private readonly context: CanvasRenderingContext2D;
+  private readonly tools: Record<ToolName, Tool>;
+  private readonly overlay = new Overlay();
+  private readonly pointers = new Map<number, XY>();
+  private view: Size = { width: 1, height: 1 };
+  private camera: Camera = { scale: 1, x: 0, y: 0 };
+  private picture: Pyramid | null = null;
+  private overlayState: OverlayState | null = null;
+  private press: Press | null = null;
+  private pinch: { middle: XY; distance: number } | null = null;
+  private frame = 0;
+  private rest: ReturnType<typeof setTimeout> | undefined;
+  private moving = false;
+  private held = false;
+  private cursor: XY | null = null;
+  private keyDragging = false;
+  private pointer: XY | null = null;
+  /** Told after every change of the zoom. */
+  onzoom: (scale: number) => void = () => undefined;
+
+  constructor(
+    private readonly canvas: HTMLCanvasElement,
+    private readonly studio: Studio,
+  ) {
+    this.context = canvas.getContext('2d', { alpha: false })!;
+    this.tools = makeTools(studio);
+  }
+
+  get tool(): Tool {
+    return this.tools[this.studio.tool];
+  }
+
+  resize(view: Size): void {
+    const ratio = devicePixelRatio;
+    const wasFit = this.picture && sameCamera(this.camera, fitCamera(this.picture.size, this.view));
+    this.view = view;
+    this.canvas.width = Math.round(view.width * ratio);
+    this.canvas.height = Math.round(view.height * ratio);
+    if (wasFit) this.fit();
+    this.redraw();
+  }
+
+  show(picture: Pyramid | null): void {
+    if (picture === this.picture) return;
+    this.picture = picture;
+    this.cursor = null;
+    for (const tool of Object.values(this.tools)) tool.cancel();
+    this.fit();
+  }
+
+  /** Redraws with the masks as they are now. */
+  update(state: OverlayState): void {
+    this.overlayState = state;
+    this.redraw();
+  }
+
+  redraw(): void {
+    this.frame ||= requestAnimationFrame(() => this.draw());
+  }
+
+  fit(): void {
+    if (this.picture) this.look(fitCamera(this.picture.size, this.view));
+  }
+
+  zoom(factor: number, at: XY = [this.view.width / 2, this.view.height / 2]): void {
+    if (this.picture) this.look(zoomAt(this.camera, at, factor, this.picture.size, this.view));
+  }
+
+  private pan(dx: number, dy: number): void {
+    if (this.picture) this.look(panBy(this.camera, dx, dy, this.picture.size, this.view));
+  }
+
+  private look(camera: Camera): void {
+    this.camera = camera;
+    this.moving = true;
+    clearTimeout(this.rest);
+    this.rest = setTimeout(() => {
+      this.moving = false;
+      this.redraw();
+    }, REST_MS);
+    this.onzoom(camera.scale);
+    this.redraw();
+  }
+
+  // Drawing
+
+  private draw(): void {
+    this.frame = 0;
+    const { context, camera, view } = this;
+    const ratio = devicePixelRatio;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.fillStyle = getComputedStyle(this.canvas).getPropertyValue('--stage').trim() || '#888';
+    context.fillRect(0, 0, this.canvas.width, this.canvas.height);
+    if (!this.picture) return;
+    this.picture.draw(context, camera, ratio);
+    if (this.overlayState) this.overlay.draw(context, camera, view, ratio, this.overlayState, this.moving);
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.drawPreview();
+    const active = this.studio.active;
+    if (active?.visible) drawPrompts(context, active.prompts, camera);
+    this.tool.draw(context, { camera, studio: this.studio });
+    if (this.cursor && document.activeElement === this.canvas) this.drawCursor(toScreen(camera, this.cursor));
+  }
+
+  private drawPreview(): void {
+    const { preview, active } = this.studio;
+    if (!preview) return;
+    const { context, camera } = this;
+    const path = pathOfRings(preview.rings);
+    const whole = new Path2D();
+    whole.addPath(path, new DOMMatrix([camera.scale, 0, 0, camera.scale, camera.x, camera.y]));
+    if (!active) {
+      context.fillStyle = 'rgb(64 156 255 / 0.35)';
+      context.fill(whole, 'evenodd');
+    }
+    context.lineJoin = 'round';
+    context.strokeStyle = 'rgb(0 0 0 / 0.45)';
+    context.lineWidth = 3.5;
+    context.stroke(whole);
+    context.strokeStyle = preview.positive ? '#fff' : '#ffb4b4';
+    context.lineWidth = 1.75;
+    if (active) context.setLineDash([6, 4]);
+    context.stroke(whole);
+    context.setLineDash([]);
+  }
+
+  private drawCursor([x, y]: XY): void {
+    const { context } = this;
+    for (const [colour, width] of [
+      ['rgb(0 0 0 / 0.7)', 4],
+      ['#fff', 2],
+    ] as const) {
+      context.strokeStyle = colour;
+      context.lineWidth = width;
+      context.beginPath();
+      context.moveTo(x - 14, y);
+      context.lineTo(x + 14, y);
+      context.moveTo(x, y - 14);
+      context.lineTo(x, y + 14);
+      context.stroke();
+    }
+  }
+
+  // Pointers
+
+  private placeOf(event: PointerEvent | WheelEvent): XY {
+    const box = this.canvas.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
+  }
+
+  private handOf(event: PointerEvent, negative = false): Hand {
+    const inverted = event.altKey || negative || (event.buttons & 2) !== 0 || event.button === 2;
+    return {
+      at: toPicture(this.camera, this.placeOf(event)),
+      positive: this.studio.positive !== inverted,
+      shift: event.shiftKey,
+      touch: event.pointerType === 'touch',
+    };
+  }
+
+  pointerDown(event: PointerEvent): void {
+    if (!this.picture) return;
+    this.canvas.setPointerCapture(event.pointerId);
+    this.pointers.set(event.pointerId, this.placeOf(event));
+    this.cursor = null;
+    if (this.pointers.size === 2) return this.beginPinch();
+    if (this.pointers.size > 2) return;
+    const pans = event.button === 1 || this.held || !this.tool.drags;
+    const press: Press = {
+      start: this.placeOf(event),
+      touch: event.pointerType === 'touch',
+      pans,
+      moved: false,
+      negative: event.button === 2,
+      timer: undefined,
+    };
+    if (press.touch && pans) {
+      press.timer = setTimeout(() => {
+        press.negative = true;
+        navigator.vibrate?.(15);
+      }, LONG_PRESS_MS);
+    }
+    this.press = press;
+    if (!pans) this.tool.down(this.handOf(event));
+    this.redraw();
+  }
+
+  private beginPinch(): void {
+    clearTimeout(this.press?.timer);
+    this.press = null;
+    this.tool.cancel();
+    this.pinch = this.measure();
+  }
+
+  private measure(): { middle: XY; distance: number } {
+    const [[ax, ay], [bx, by]] = [...this.pointers.values()];
+    return { middle: [(ax + bx) / 2, (ay + by) / 2], distance: Math.hypot(ax - bx, ay - by) };
+  }
+
+  pointerMove(event: PointerEvent): void {
+    if (!this.picture) return;
+    const place = this.placeOf(event);
+    const before = this.pointers.get(event.pointerId);
+    if (before) this.pointers.set(event.pointerId, place);
+    if (this.pinch && this.pointers.size === 2) return this.movePinch();
+    const { press } = this;
+    if (!press) {
+      this.pointer = event.pointerType === 'touch' ? null : place;
+      if (this.pointer && !this.held) this.tool.hover(this.handOf(event));
+      return this.redraw();
+    }
+    if (!press.moved && Math.hypot(place[0] - press.start[0], place[1] - press.start[1]) < TAP_PIXELS) return;
+    press.moved = true;
+    clearTimeout(press.timer);
+    if (press.pans) this.pan(place[0] - before![0], place[1] - before![1]);
+    else for (const part of coalesced(event)) this.tool.move(this.handOf(part));
+    this.redraw();
+  }
+
+  private movePinch(): void {
+    const [now, then] = [this.measure(), this.pinch!];
+    this.pinch = now;
+    this.pan(now.middle[0] - then.middle[0], now.middle[1] - then.middle[1]);
+    if (then.distance > 0) this.zoom(now.distance / then.distance, now.middle);
+  }
+
+  pointerUp(event: PointerEvent): void {
+    this.pointers.delete(event.pointerId);
+    if (this.pointers.size < 2) this.pinch = null;
+    const { press } = this;
+    this.press = null;
+    clearTimeout(press?.timer);
+    if (!press || event.button === 1 || (this.held && press.pans)) return;
+    const hand = this.handOf(event, press.negative);
+    if (!press.pans) this.tool.up(hand);
+    else if (!press.moved) this.tool.tap(hand);
+    this.redraw();
+  }
+
+  pointerCancel(event: PointerEvent): void {
+    this.pointers.delete(event.pointerId);
+    this.press = null;
+    this.pinch = null;
+    this.tool.cancel();
+    this.redraw();
+  }
+
+  /** Tells the tool of a pointer that rests over a picture which has just become ready. */
+  lookAgain(): void {
+    if (!this.pointer || !this.picture) return;
+    const at = toPicture(this.camera, this.pointer);
+    this.tool.hover({ at, positive: this.studio.positive, shift: false, touch: false });
+  }
+
+  pointerLeave(): void {
+    this.pointer = null;
+    this.tool.leave();
+    this.redraw();
+  }
+
+  wheel(event: WheelEvent): void {
+    event.preventDefault();
+    // A wheel and a pinch on a touchpad zoom; two fingers on a touchpad (fine steps, sideways too) and Shift move.
+    const fine = event.deltaMode === 0 && !event.ctrlKey && (event.deltaX !== 0 || event.shiftKey);
+    if (fine) return this.pan(-event.deltaX || -event.deltaY, event.deltaX ? -event.deltaY : 0);
+    const lines = event.deltaMode === 1 ? 16 : 1;
+    this.zoom(
+      Math.exp(-clamp(event.deltaY * lines, -240, 240) * (event.ctrlKey ? 0.01 : 0.0018)),
+      this.placeOf(event),
+    );
+  }
+
+  // Keys on the canvas
+
+  /** Returns whether the key was used. */
+  keyDown(event: KeyboardEvent): boolean {
+    if (event.key === ' ') {
+      this.held = true;
+      return true;
+    }
+    if (this.tool.key(event.key)) return this.used();
+    if (event.key === 'Escape') {
+      this.tool.cancel();
+      this.keyDragging = false;
+      return this.used(false);
+    }
+    if (event.ctrlKey || event.metaKey) return false;
+    const step = event.altKey ? 1 : 12;
+    const ways: Record<string, XY> = {
+      ArrowLeft: [-1, 0],
+      ArrowRight: [1, 0],
+      ArrowUp: [0, -1],
+      ArrowDown: [0, 1],
+    };
+    const way = ways[event.key];
+    if (way) return this.moveCursor(way[0] * step, way[1] * step, event.shiftKey);
+    if (event.key === 'Enter' && this.cursor) return this.pressCursor(event.shiftKey);
+    return false;
+  }
+
+  keyUp(event: KeyboardEvent): void {
+    if (event.key === ' ') this.held = false;
+  }
+
+  private used(result = true): boolean {
+    this.redraw();
+    return result;
+  }
+
+  private cursorHand(negative: boolean): Hand {
+    return { at: this.cursor!, positive: this.studio.positive !== negative, shift: false, touch: false };
+  }
+
+  private moveCursor(dx: number, dy: number, negative: boolean): boolean {
+    const { picture, camera, view } = this;
+    if (!picture) return false;
+    const from = this.cursor ? toScreen(camera, this.cursor) : ([view.width / 2, view.height / 2] as const);
+    const to = toPicture(camera, this.cursor ? [from[0] + dx, from[1] + dy] : from);
+    this.cursor = [clamp(to[0], 0, picture.size.width), clamp(to[1], 0, picture.size.height)];
+    const hand = this.cursorHand(negative);
+    this.tool.hover(hand);
+    if (this.keyDragging) this.tool.move(hand);
+    return this.used();
+  }
+
+  /** Enter taps; with tools that drag, the first Enter begins and the second ends. */
+  private pressCursor(negative: boolean): boolean {
+    const hand = this.cursorHand(negative);
+    if (!this.tool.drags) this.tool.tap(hand);
+    else if (this.keyDragging) this.tool.up(hand);
+    else this.tool.down(hand);
+    this.keyDragging = this.tool.drags && !this.keyDragging;
+    return this.used();
+  }
+}
+
+function coalesced(event: PointerEvent): PointerEvent[] {
+  const parts = event.getCoalescedEvents?.() ?? [];
+  return parts.length > 0 ? parts : [event];
+}
+
+function sameCamera(first: Camera, second: Camera): boolean {
+  return (
+    Math.abs(first.scale - second.scale) < 1e-9 &&
+    Math.abs(first.x - second.x) < 1 &&
+    Math.abs(first.y - second.y) < 1
+  );
+}
