@@ -3,10 +3,13 @@
 import os
 from collections.abc import Callable
 from importlib.util import find_spec
+from pathlib import Path
 
 from promptseg.errors import InputError
 from promptseg.models.network import Network
+from promptseg.models.seem.tiny.weights import TinyNetwork
 from promptseg.runtimes.protocol import Runtime
+from promptseg.runtimes.tiny import TinyRuntime
 
 RUNTIMES = ("auto", "onnx", "openvino", "torch")
 
@@ -82,6 +85,28 @@ def create_runtime(
         "torch": make_torch,
     }
     return makers[runtime]()
+
+
+def create_tiny(runtime: str, *, threads: int | None = None, weights: str | Path | None = None) -> TinyRuntime:
+    """Makes the engine of seem-tiny: OpenVINO beside OpenVINO, else ONNX Runtime, which is always there.
+
+    Args:
+        runtime: name of the engine that SAM runs in.
+        threads: computing threads; by default one per processor.
+        weights: a file of another training run; by default the embedded one.
+
+    Raises:
+        WeightsError: the weights are missing or do not fit.
+    """
+    network = TinyNetwork.load(weights)
+    count = threads or default_threads()
+    if runtime == "openvino":
+        from promptseg.runtimes.openvino import OpenVinoGraphs
+
+        return TinyRuntime(OpenVinoGraphs(network, threads=count), network)
+    from promptseg.runtimes.onnx import OnnxGraphs
+
+    return TinyRuntime(OnnxGraphs(network, threads=count), network)
 
 
 def _choose(device: str, precision: str) -> str:

@@ -9,6 +9,7 @@ from promptseg.errors import UnavailableError
 from promptseg.geometry import Size
 from promptseg.models.network import Network
 from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs, Float32
+from promptseg.runtimes.tiny import GraphSource
 from promptseg.runtimes.scout import ScoutAnswer, ScoutView, scout_view
 
 if TYPE_CHECKING:
@@ -63,6 +64,22 @@ class OnnxRuntime:
     def _load(self, graph: str) -> "InferenceSession":
         # Clicks are tried side by side, each in one thread.
         return _open(self._network.model(graph), 1 if graph in ("look", "paint") else self.threads)
+
+
+class OnnxGraphs:
+    """Runs the graphs of seem-tiny in ONNX Runtime; see `runtimes.tiny.Graphs`."""
+
+    def __init__(self, network: GraphSource, *, threads: int) -> None:
+        self._network, self._threads = network, threads
+        self._sessions: dict[str, InferenceSession] = {}
+        self._lock = threading.Lock()
+
+    def run(self, graph: str, feeds: dict[str, Any]) -> list[Float32]:
+        """Runs one graph."""
+        with self._lock:
+            if graph not in self._sessions:
+                self._sessions[graph] = _open(self._network.model(graph), self._threads)
+        return self._sessions[graph].run(None, feeds)  # type: ignore[return-value]
 
 
 def run_model(model: bytes, feeds: dict[str, Any], *, threads: int = 1) -> list[Float32]:

@@ -59,6 +59,14 @@ class CutOut(NamedTuple):
 _Meaning: TypeAlias = tuple[Float32, np.float32, Float32]
 
 
+class GraphSource(Protocol):
+    """What holds named graphs."""
+
+    def model(self, graph: str) -> bytes:
+        """Returns a complete ONNX model."""
+        ...
+
+
 class Graphs(Protocol):
     """An engine that runs named graphs."""
 

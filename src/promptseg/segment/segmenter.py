@@ -13,17 +13,19 @@ from promptseg.images import Image
 from promptseg.masks.segments import Segments
 from promptseg.models.network import Network
 from promptseg.models.registry import get_card
+from promptseg.prompts.speech import Transcriber
 from promptseg.prompts.types import Prompt
-from promptseg.runtimes.factory import create_runtime
+from promptseg.runtimes.factory import create_runtime, create_tiny
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment import predictor
 from promptseg.segment.cache import EmbeddingCache
 from promptseg.segment.edges import edges
 from promptseg.segment.embedded import EmbeddedImage, embed
 from promptseg.segment.everything import EverythingOptions, Progress, everything, iter_everything
+from promptseg.segment.meaning.engine import Meaning
 from promptseg.segment.predictor import Granularity
 from promptseg.segment.proposals import proposals
-from promptseg.segment.semantics import Semantics
+from promptseg.segment.semantics import Semantics, says_what
 from promptseg.segment.session import Session
 from promptseg.segment.tiling import TiledImage
 
@@ -44,6 +46,8 @@ class Segmenter(Semantics):
         cache: where embeddings are kept for pictures that come again: a folder, an `EmbeddingCache`, or None to keep
             none. With a folder, embeddings are rounded to float16, which changes masks by a few pixels; the exact
             mode of `everything` goes past it.
+        words: a file with seem-tiny of another training run, which answers words and references; by default the
+            embedded one.
 
     Raises:
         WeightsError: the weights are not at hand or do not fit the model.
@@ -70,6 +74,7 @@ class Segmenter(Semantics):
         device: str = "cpu",
         threads: int | None = None,
         cache: str | Path | EmbeddingCache | None = None,
+        words: str | Path | None = None,
     ) -> None:
         network = Network.load(model, weights)
         self._model = network.name
@@ -78,6 +83,16 @@ class Segmenter(Semantics):
         self._cache = EmbeddingCache.of(cache)
         self._exact_runtime: Runtime | None = None
         self._lock = threading.Lock()
+        self._words_weights = words
+        self._known_meaning: Meaning | None = None
+
+    @property
+    def _meaning(self) -> Meaning:
+        with self._lock:
+            if self._known_meaning is None:
+                tiny = create_tiny(self._runtime.name, threads=self._threads, weights=self._words_weights)
+                self._known_meaning = Meaning(tiny)
+            return self._known_meaning
 
     @property
     def model(self) -> str:
@@ -144,16 +159,22 @@ class Segmenter(Semantics):
         prompts: Prompt | Sequence[Prompt] | Sequence[Sequence[Prompt]],
         *,
         granularity: Granularity = "auto",
+        transcriber: Transcriber | None = None,
     ) -> Segments:
         """Segments the objects that the prompts speak of.
 
+        Places (points, boxes, strokes, shapes, masks) say where an object is, phrases and references what it is. An
+        object of words or references alone is answered with everything that fits, and with nothing when nothing fits.
+
         Args:
             image: what `embed` or `embed_tiles` returned, or anything that `embed` takes.
-            prompts: one prompt; a list of prompts of one object; or a list of such lists, one per object.
+            prompts: one prompt; a list of prompts of one object; or a list of such lists, one per object. A flat list
+                of phrases alone speaks of one object per phrase.
             granularity: "auto", "part", "object", "whole", or "all" three.
+            transcriber: writes down what `Audio` prompts say.
 
         Returns:
-            One mask per object, in order (three with "all").
+            One mask per object with a place, in order (three with "all"); any number for words and references alone.
 
         Raises:
             PromptError: a prompt is malformed or does not fit the picture or the model.
@@ -161,7 +182,10 @@ class Segmenter(Semantics):
         if isinstance(image, TiledImage):
             self._check_model(image.model)
             return image.segment(prompts, granularity=granularity)
-        return predictor.segment(self._runtime, self._embedded(image), prompts, granularity=granularity)
+        embedded = self._embedded(image)
+        if says_what(prompts):
+            return self._answer(embedded, prompts, granularity, transcriber)
+        return predictor.segment(self._runtime, embedded, prompts, granularity=granularity)
 
     def everything(
         self,

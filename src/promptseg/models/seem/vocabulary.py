@@ -7,6 +7,7 @@ category ids. The sentences are the 81 templates of X-Decoder and SEEM (origin i
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 from pathlib import Path
 
 from promptseg.errors import InputError
@@ -123,3 +124,17 @@ COCO_PANOPTIC = Vocabulary(
 
 TEMPLATES = tuple(Path(__file__).with_name("templates.txt").read_text(encoding="utf-8").splitlines())
 """What a class name stands in; sentences are averaged in this order."""
+
+Words: TypeAlias = Vocabulary | Sequence[str] | None
+"""A vocabulary, a list of names (all countable), or None for the 133 classes of COCO."""
+
+
+def vocabulary_of(words: Words) -> Vocabulary:
+    """Returns the vocabulary that a caller means.
+
+    Raises:
+        InputError: the names are no vocabulary.
+    """
+    if words is None:
+        return COCO_PANOPTIC
+    return words if isinstance(words, Vocabulary) else Vocabulary.of(words)

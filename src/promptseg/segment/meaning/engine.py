@@ -10,11 +10,13 @@ import numpy.typing as npt
 from promptseg.errors import PromptError
 from promptseg.geometry import ResizeFrame
 from promptseg.images import Image
+from promptseg.masks.rle import RLE
 from promptseg.masks.upsample import downsample_mask
 from promptseg.models.seem.vocabulary import Vocabulary
 from promptseg.prompts.semantics import Reference
 from promptseg.prompts.touched import touched_pixels
 from promptseg.runtimes.tiny import Classes, TinyRuntime
+from promptseg.segment.meaning.name import cut_out
 from promptseg.segment.meaning.picture import CELLS, SeenImage, see
 
 Float32 = npt.NDArray[np.float32]
@@ -59,6 +61,17 @@ class Meaning:
     def heat(self, image: Image, classes: Classes) -> Float32:
         """Returns logits (P, 96, 96) of classes in a picture."""
         return self.see(image).heat(classes, self.runtime.head)
+
+    def names(self, image: Image, masks: Sequence[RLE], words: Vocabulary) -> Float32:
+        """Returns how probable each name is for each mask, (masks, names); the same for all where a mask is empty."""
+        names = self.vocabulary(words).names
+        chances = np.full((len(masks), len(words)), 1 / len(words), np.float32)
+        for row, mask in enumerate(masks):
+            if mask.area:
+                logits = names @ self.runtime.name(cut_out(image, mask)) * np.float32(self.runtime.head.name_scale)
+                powers = np.exp(logits - logits.max())
+                chances[row] = powers / powers.sum()
+        return chances
 
     def region(self, seen: SeenImage, weights: Float32) -> Float32:
         """Returns the mean vector (D,), of length 1, of a region given by weights (96, 96)."""

@@ -48,7 +48,7 @@ def find(
         heat: (96, 96) logits of the class.
         present: the highest logit must be above this.
     """
-    rows, columns = (-(-side // ((embedded.frame.side / len(heat)))) for side in embedded.frame.resized)
+    rows, columns = (math.ceil(side * len(heat) / embedded.frame.side) for side in embedded.frame.resized)
     if heat[:rows, :columns].max() <= present:
         return []
     found = [

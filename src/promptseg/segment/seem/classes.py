@@ -2,35 +2,21 @@
 
 import contextlib
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from promptseg.errors import OutputError, WeightsError
 from promptseg.models.seem.tokenizer import tokenizer
-from promptseg.models.seem.vocabulary import COCO_PANOPTIC, Vocabulary, sentences
+from promptseg.models.seem.vocabulary import Vocabulary, Words, sentences, vocabulary_of
 from promptseg.models.store import cache_folder
 from promptseg.models.tensors import read_safetensors, write_safetensors
 from promptseg.runtimes.seem import SeemRuntime
 
-Words: TypeAlias = Vocabulary | Sequence[str] | None
-"""A vocabulary, a list of names (all countable), or None for the 133 classes of COCO."""
+__all__ = ["ClassBanks", "Words", "vocabulary_of"]
 
 Float32 = npt.NDArray[np.float32]
-
-
-def vocabulary_of(words: Words) -> Vocabulary:
-    """Returns the vocabulary that a caller means.
-
-    Raises:
-        InputError: the names are no vocabulary.
-    """
-    if words is None:
-        return COCO_PANOPTIC
-    return words if isinstance(words, Vocabulary) else Vocabulary.of(words)
 
 
 class ClassBanks:

@@ -78,7 +78,7 @@ class TinyNetwork:
         if stored.dtype != np.int8:
             return stored
         scales = np.asarray(self.tensors[name + SCALE], np.float32)
-        return stored.astype(np.float32) * scales[:, None]
+        return stored.astype(np.float32) * scales.reshape(-1, *(1,) * (stored.ndim - 1))
 
     def number(self, name: str) -> float:
         """Returns a tensor that is one number."""
@@ -86,10 +86,16 @@ class TinyNetwork:
 
 
 def in_int8(matrix: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float16]]:
-    """Rounds a matrix to int8, row by row: returns the numbers and the scale of each row."""
-    scales = (np.abs(matrix).max(1) / 127).astype(np.float16)
+    """Rounds a matrix (or the kernels of a convolution) to int8, row by row.
+
+    Returns:
+        The numbers, and the scale of each row.
+    """
+    rows = matrix.reshape(len(matrix), -1)
+    scales = (np.abs(rows).max(1) / 127).astype(np.float16)
     scales[scales == 0] = 1
-    return np.round(matrix / scales[:, None].astype(np.float32)).clip(-127, 127).astype(np.int8), scales
+    numbers = np.round(rows / scales[:, None].astype(np.float32)).clip(-127, 127)
+    return numbers.astype(np.int8).reshape(matrix.shape), scales
 
 
 @cache

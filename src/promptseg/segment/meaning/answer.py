@@ -1,0 +1,156 @@
+"""Prompts that say what, and their combination with prompts that say where, to masks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from promptseg.masks.segments import Segments
+from promptseg.masks.upsample import upsample_to_rle
+from promptseg.prompts.encode import encode_object
+from promptseg.prompts.semantics import Audio, Reference, Text
+from promptseg.prompts.speech import Transcriber, to_text
+from promptseg.prompts.touched import touched_pixels
+from promptseg.prompts.types import ObjectPrompts, Prompt, Semantic, group_objects
+from promptseg.runtimes.protocol import Runtime
+from promptseg.segment.embedded import EmbeddedImage
+from promptseg.segment.meaning.engine import Meaning
+from promptseg.segment.meaning.find import PRESENT, Found, as_segments, find
+from promptseg.segment.meaning.rivals import rivals
+from promptseg.segment.meaning.sharpen import enlarge
+from promptseg.segment.predictor import Candidates, Granularity, choose, decode
+
+Float32 = npt.NDArray[np.float32]
+
+AGREE = 0.6
+"""How much the agreement of a candidate mask with the words counts beside its predicted IoU (chosen on train data)."""
+
+
+def objects_of(prompts: Prompt | Sequence[Prompt] | Sequence[Sequence[Prompt]]) -> tuple[ObjectPrompts, ...]:
+    """Sorts prompts into objects; several phrases alone are several objects, as several boxes are."""
+    objects = group_objects(prompts)
+    if len(objects) == 1 and len(objects[0]) > 1 and not _nested(prompts):
+        (parts,) = objects
+        if all(isinstance(part, Text | Audio) for part in parts):
+            return tuple((part,) for part in parts)
+    return objects
+
+
+def _nested(prompts: Any) -> bool:
+    return not isinstance(prompts, Prompt) and not isinstance(prompts[0], Prompt)
+
+
+def is_semantic(prompts: ObjectPrompts) -> bool:
+    """Returns whether some prompt says what, not where."""
+    return any(isinstance(prompt, Semantic) for prompt in prompts)
+
+
+def answer(
+    meaning: Meaning,
+    runtime: Runtime,
+    embedded: EmbeddedImage,
+    prompts: ObjectPrompts,
+    *,
+    granularity: Granularity = "auto",
+    object_id: int = 0,
+    present: float = PRESENT,
+    transcriber: Transcriber | None = None,
+) -> Segments:
+    """Answers the prompts of one object, some of which say what it is.
+
+    With words or a reference alone, everything that fits is answered, and nothing if nothing does. With a place
+    beside them, one mask is: of SAM's candidates there, the one that the words fit best.
+
+    Args:
+        meaning: seem-tiny.
+        runtime: the engine with SAM.
+        embedded: the picture.
+        prompts: what is said of the object.
+        granularity: of places.
+        object_id: number of the object in the request.
+        present: how sure it must be that a phrase is in the picture at all.
+        transcriber: writes recordings down.
+
+    Raises:
+        PromptError: a prompt is malformed or does not fit the picture, or nothing is positive.
+        UnavailableError: a recording without a transcriber.
+    """
+    texts = [prompt.phrase for prompt in prompts if isinstance(prompt, Text)]
+    texts += [to_text(prompt, transcriber).phrase for prompt in prompts if isinstance(prompt, Audio)]
+    shown = [prompt for prompt in prompts if isinstance(prompt, Reference)]
+    places = tuple(prompt for prompt in prompts if not isinstance(prompt, Semantic))
+    label = texts[0] if texts else None
+    heat = _heat(meaning, embedded, texts, shown)
+    if not any(prompt.positive for prompt in places):
+        found = find(runtime, embedded, heat, present=present if texts else 0.0)
+        return as_segments(_beside(found, places, embedded), embedded, label, prompts, object_id)
+    item = encode_object(places, embedded.frame)
+    (candidates,) = decode(runtime, embedded, [item])
+    chosen = _chosen(candidates, heat, embedded, item.ambiguous, granularity)
+    found = [
+        Found(
+            upsample_to_rle(candidates.logits[index], embedded.frame),
+            candidates.logits[index],
+            float(candidates.scores[index]),
+        )
+        for index, _ in chosen
+    ]
+    segments = as_segments(found, embedded, label, prompts, object_id)
+    return segments.replace(granularities=tuple(kind for _, kind in chosen))
+
+
+def _heat(
+    meaning: Meaning, embedded: EmbeddedImage, texts: Sequence[str], shown: Sequence[Reference]
+) -> Float32:
+    """Returns the mean of what is said and shown, (96, 96)."""
+    maps: list[Float32] = []
+    if texts:
+        maps.extend(phrase_heat(meaning, embedded, texts))
+    maps.extend(meaning.likeness(embedded.image, meaning.look(reference)) for reference in shown)
+    return np.mean(maps, axis=0, dtype=np.float32)
+
+
+def phrase_heat(meaning: Meaning, embedded: EmbeddedImage, phrases: Sequence[str]) -> Float32:
+    """Returns logits (P, 96, 96) of phrases, lowered where a rival class is seen instead."""
+    others = [rivals(phrase) for phrase in phrases]
+    words = tuple(dict.fromkeys(name for names in others for name in names))
+    classes = meaning.read([*phrases, *words])
+    heat = meaning.heat(embedded.image, classes)
+    result = heat[: len(phrases)].copy()
+    for row, names in enumerate(others):
+        if names:
+            strongest = heat[[len(phrases) + words.index(name) for name in names]].max(0)
+            result[row] -= np.maximum(strongest, 0)
+    return result
+
+
+def _beside(found: list[Found], places: ObjectPrompts, embedded: EmbeddedImage) -> list[Found]:
+    """Drops what negative places touch."""
+    if not places:
+        return found
+    touched = touched_pixels(places, embedded.size, embedded.size).negative
+    return [item for item in found if not (item.mask.dense() & touched).any()]
+
+
+def _chosen(
+    candidates: Candidates,
+    heat: Float32,
+    embedded: EmbeddedImage,
+    ambiguous: bool,
+    granularity: Granularity,
+) -> list[tuple[int, str | None]]:
+    """Chooses among SAM's masks by their own scores and by how well they cover what the words fit."""
+    if granularity != "auto" or not ambiguous:
+        return choose(candidates, ambiguous, granularity, embedded.frame)
+    wide = enlarge(heat)
+    probability = 1 / (1 + np.exp(-wide))
+    if (wide > 0).sum() < 4:
+        return choose(candidates, ambiguous, granularity, embedded.frame)
+    worth = []
+    for index in (1, 2, 3):
+        inside = candidates.logits[index] > 0
+        covered = float(probability[inside].mean()) if inside.any() else 0.0
+        share = float((probability * inside).sum() / max(1e-6, probability.sum()))
+        worth.append(float(candidates.scores[index]) + AGREE * covered + 0.5 * AGREE * share)
+    return [(1 + int(np.argmax(worth)), None)]
