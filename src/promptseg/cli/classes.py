@@ -10,7 +10,9 @@ import typer
 from promptseg.cli import options
 from promptseg.errors import FormatError, InputError
 
-SeemModel = Annotated[str, typer.Option("--model", help="A model with semantics: seem-focal-t and its like.")]
+SeemModel = Annotated[
+    str, typer.Option("--model", help="Model name, see `promptseg models`; seem-focal-t and its like answer in their own way.")
+]
 Vocabulary = Annotated[
     str | None,
     typer.Option(
@@ -28,12 +30,17 @@ def panoptic(
         Path, typer.Option("-o", "--output", help="Folder for the results.", metavar="DIR")
     ] = Path("out"),
     vocabulary: Vocabulary = None,
-    score: Annotated[float, typer.Option(help="Segments need a class probability above this.")] = 0.8,
-    overlap: Annotated[float, typer.Option(help="Segments need to keep this share of their mask.")] = 0.8,
+    score: Annotated[
+        float, typer.Option(help="SEEM models: segments need a class probability above this.")
+    ] = 0.8,
+    overlap: Annotated[
+        float, typer.Option(help="SEEM models: segments need to keep this share of their mask.")
+    ] = 0.8,
     short_side: Annotated[
-        int | None, typer.Option(help="Short side of the resized picture.", show_default="800")
+        int | None,
+        typer.Option(help="SEEM models: short side of the resized picture.", show_default="800"),
     ] = None,
-    model: SeemModel = "seem-focal-t",
+    model: SeemModel = "mobile-sam",
     weights: options.Weights = None,
     precision: options.Precision = "auto",
     device: options.Device = "cpu",
@@ -46,8 +53,12 @@ def panoptic(
 
     picture = Image.open(image)
     segmenter = load(model, weights, precision, device, threads)
-    embedded = segmenter.embed(picture, scale="classes", short_side=short_side)
-    found = segmenter.panoptic(embedded, options.names(vocabulary), score=score, overlap=overlap)
+    names = options.names(vocabulary)
+    if is_seem(model):
+        embedded = segmenter.embed(picture, scale="classes", short_side=short_side)
+        found = segmenter.panoptic(embedded, names, score=score, overlap=overlap)
+    else:
+        found = segmenter.panoptic(picture, names)
     stem = Path(image).stem
     record, overlay = output / f"{stem}_panoptic.json", output / f"{stem}_overlay.png"
     write_panoptic(record, {Path(image).name: found})
@@ -65,9 +76,10 @@ def label(
     ] = None,
     vocabulary: Vocabulary = None,
     short_side: Annotated[
-        int | None, typer.Option(help="Short side of the resized picture.", show_default="512")
+        int | None,
+        typer.Option(help="SEEM models: short side of the resized picture.", show_default="512"),
     ] = None,
-    model: SeemModel = "seem-focal-t",
+    model: SeemModel = "mobile-sam",
     weights: options.Weights = None,
     precision: options.Precision = "auto",
     device: options.Device = "cpu",
@@ -87,7 +99,7 @@ def label(
             f"The masks of {masks} are of a picture of {tuple(segments.size)}, {image} has {tuple(picture.size)}."
         )
     segmenter = load(model, weights, precision, device, threads)
-    embedded = segmenter.embed(picture, short_side=short_side)
+    embedded = segmenter.embed(picture, **({"short_side": short_side} if is_seem(model) else {}))
     named = segmenter.label(embedded, segments, options.names(vocabulary))
     if records is None:
         content = named.to_coco(file_name=Path(image).name)
@@ -105,22 +117,21 @@ def label(
 def load(
     model: str, weights: Path | None, precision: str = "auto", device: str = "cpu", threads: int | None = None
 ) -> Any:
-    """Makes a segmenter that has semantics.
+    """Makes a segmenter.
 
     Raises:
-        InputError: the model has none.
         WeightsError: its weights are not at hand.
     """
-    from promptseg.models.registry import get_card
     from promptseg.segment import segmenter
-    from promptseg.segment.semantics import NEEDED
 
-    card = get_card(model)
-    if not card.semantic:
-        raise InputError(f"{card.name} knows no words and no classes: this command needs {NEEDED}.")
-    return segmenter.Segmenter(
-        card.name, weights=weights, precision=precision, device=device, threads=threads
-    )
+    return segmenter.Segmenter(model, weights=weights, precision=precision, device=device, threads=threads)
+
+
+def is_seem(model: str) -> bool:
+    """Returns whether a model is a SEEM network, which embeds pictures in its own way."""
+    from promptseg.models.registry import get_card
+
+    return get_card(model).semantic
 
 
 def _records(content: Any) -> list[dict[str, Any]] | None:

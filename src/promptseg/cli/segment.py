@@ -47,19 +47,19 @@ def segment(
     ] = None,
     scribble_width: Annotated[float, typer.Option(help="Width of the strokes in pixels.")] = 5.0,
     text: Annotated[
-        Strings, _repeat("--text", "What the object is called (models with semantics).", "PHRASE")
+        Strings, _repeat("--text", "What the object is called; everything that fits is found.", "PHRASE")
     ] = None,
     reference: Annotated[
         Strings,
-        _repeat("--reference", "Its like in another picture (models with semantics).", "PICTURE:MASK"),
+        _repeat("--reference", "Its like in another picture.", "PICTURE:MASK"),
     ] = None,
     audio: Annotated[
-        Strings, _repeat("--audio", "A recording of what it is called (models with semantics).", "FILE")
+        Strings, _repeat("--audio", "A recording of what it is called.", "FILE")
     ] = None,
     vocabulary: Annotated[
         str | None,
         typer.Option(
-            help="Classes for the labels of models with semantics; default: the 133 of COCO.",
+            help="Classes for the labels of SEEM models; default: the 133 of COCO.",
             metavar="NAMES",
             show_default=False,
         ),
@@ -92,8 +92,8 @@ def segment(
     """
     from promptseg.formats.writers import WRITERS
     from promptseg.prompts.encode import encode_object
+    from promptseg.segment.meaning.answer import is_semantic
     from promptseg.segment.predictor import check_granularity
-    from promptseg.segment.semantics import NEEDED
 
     formats = format or DEFAULT_FORMATS
     for name in formats:
@@ -133,9 +133,11 @@ def segment(
     picture = Image.open(image)
     semantic = get_card(model).semantic
     if vocabulary is not None and not semantic:
-        raise InputError(f"--vocabulary is for {NEEDED}, not for {model}.")
+        raise InputError(
+            f"--vocabulary gives names to the masks of SEEM models, not to those of {model}. Name masks with: promptseg label"
+        )
     for parts in group_objects(request):  # finds mistakes before a large model is loaded
-        if semantic:
+        if semantic or is_semantic(parts):
             _check_places(parts, picture.size)
         else:
             encode_object(parts, ResizeFrame.fit(picture.size))
@@ -153,6 +155,8 @@ def segment(
     if output is None and formats == ["coco"]:
         print(json.dumps(segments.to_coco(file_name=Path(image).name)))
         return
+    if not len(segments):
+        print("Nothing that fits is in the picture.", file=sys.stderr)
     folder = output or Path("out")
     paths = [path for name in formats for path in WRITERS[name](segments, Path(image).stem, folder, picture)]
     for index, (score, area) in enumerate(zip(segments.scores, segments.areas, strict=True)):

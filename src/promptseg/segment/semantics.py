@@ -4,8 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from promptseg.errors import InputError
+from promptseg.images import Image
 from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.segments import Segments
 from promptseg.models.seem.vocabulary import Vocabulary, Words, vocabulary_of
@@ -21,9 +23,7 @@ from promptseg.segment.meaning.engine import Meaning
 from promptseg.segment.meaning.find import PRESENT
 from promptseg.segment.predictor import Granularity
 
-NEEDED = (
-    'a model with semantics, such as Segmenter("seem-focal-t", weights="FILE.safetensors"); see docs/seem.md'
-)
+Float32 = npt.NDArray[np.float32]
 
 
 class Semantics:
@@ -117,7 +117,7 @@ class Semantics:
         ]
         return segments.with_labels(labels)
 
-    def name_chances(self, image: Any, segments: Segments, vocabulary: Words = None) -> Any:
+    def name_chances(self, image: Any, segments: Segments, vocabulary: Words = None) -> Float32:
         """Returns how probable each name is for each mask, (masks, names); rows add up to 1.
 
         Args:
@@ -128,12 +128,20 @@ class Semantics:
         Raises:
             InputError: the masks are of another picture.
         """
-        embedded = self._embedded(image)
-        if segments.size != embedded.size:
+        picture = _picture(image)
+        if segments.size != picture.size:
             raise InputError(
-                f"The masks are of a picture of {tuple(segments.size)}, this one has {tuple(embedded.size)}."
+                f"The masks are of a picture of {tuple(segments.size)}, this one has {tuple(picture.size)}."
             )
-        return self._meaning.names(embedded.image, segments.masks, vocabulary_of(vocabulary))
+        return self._meaning.names(picture, segments.masks, vocabulary_of(vocabulary))
+
+    def look(self, image: Any) -> None:
+        """Looks at a picture for words ahead of the first of them, as `embed` does for places.
+
+        Args:
+            image: what `embed` returned, or anything that it takes.
+        """
+        self._meaning.see(_picture(image))
 
     def semantic(self, image: Any, vocabulary: Words = None) -> PanopticSegments:
         """Gives pixels a class: one segment for each class that is seen, the largest first.
@@ -186,6 +194,10 @@ class Semantics:
         heat = self._meaning.heat(embedded.image, self._meaning.vocabulary(words))
         found = maps.patches(self.runtime, embedded, heat, everywhere=vocabulary is None)
         return embedded, words, found
+
+
+def _picture(image: Any) -> Image:
+    return image.image if isinstance(image, EmbeddedImage) else Image.open(image)
 
 
 def says_what(prompts: Prompt | Sequence[Prompt] | Sequence[Sequence[Prompt]]) -> bool:

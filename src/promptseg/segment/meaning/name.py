@@ -23,7 +23,7 @@ def cut_out(image: Image, mask: RLE) -> CutOut:
     """Cuts a square around a mask out of its picture; the mask is not empty."""
     height, width = image.size
     x0, y0, x1, y1 = mask.box
-    side = max(max(x1 - x0, y1 - y0) * NAME_CONTEXT, LEAST_SIDE)
+    side = max(min(max(x1 - x0, y1 - y0) * NAME_CONTEXT, max(height, width)), LEAST_SIDE)
     left, top = _inside((x0 + x1 - side) / 2, side, width), _inside((y0 + y1 - side) / 2, side, height)
     return CutOut(
         _square(image, left, top, side),

@@ -1,0 +1,112 @@
+"""The default segmenter on words, references, names and maps of classes, on real photographs."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from promptseg import Box, Point, Reference, Segmenter, Text
+from promptseg.errors import InputError, PromptError
+from promptseg.masks.overlap import iou, union
+from promptseg.masks.rle import RLE
+from promptseg.masks.segments import Segments
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+
+@pytest.fixture(scope="module")
+def segmenter():
+    return Segmenter(runtime="onnx", threads=1)
+
+
+@pytest.fixture(scope="module")
+def cat(segmenter):
+    return segmenter.embed(EXAMPLES / "chelsea.jpg")
+
+
+def test_a_phrase_finds_the_object(segmenter, cat):
+    found = segmenter.segment(cat, Text("a cat"))
+    clicked = segmenter.segment(cat, Box(0, 0, *cat.size[::-1]))
+    assert found.labels[0] == "a cat"
+    assert iou(union(found.masks, found.size), clicked.masks[0]) > 0.7
+
+
+@pytest.mark.parametrize("phrase", ["a dog", "a bus", "an airplane", "pizza"])
+def test_a_phrase_that_is_not_there_finds_nothing(segmenter, cat, phrase):
+    assert len(segmenter.segment(cat, Text(phrase))) == 0
+
+
+def test_phrases_of_a_flat_list_are_objects_of_their_own(segmenter, cat):
+    found = segmenter.segment(cat, [Text("a cat"), Text("a bus")])
+    assert set(found.object_ids.tolist()) == {0}
+
+
+def test_a_phrase_and_a_click_give_one_mask(segmenter, cat):
+    found = segmenter.segment(cat, [[Text("a cat"), Point(200, 100)]])
+    assert len(found) == 1
+    assert found.masks[0].dense()[100, 200]
+    assert found.labels == ("a cat",)
+
+
+def test_a_negative_click_drops_what_it_touches(segmenter, cat):
+    assert len(segmenter.segment(cat, [[Text("a cat"), Point(200, 100, positive=False)]])) == 0
+
+
+def test_places_and_words_mix_in_one_request(segmenter, cat):
+    found = segmenter.segment(cat, [[Point(200, 100)], [Text("a cat")]])
+    assert found.object_ids.tolist()[0] == 0
+    assert 1 in found.object_ids.tolist()
+
+
+def test_names_are_those_of_the_vocabulary(segmenter, cat):
+    whole = Segments(cat.size, (RLE.encode(np.ones(cat.size, bool)), RLE.empty(cat.size)))
+    named = segmenter.label(cat, whole, ["dog", "cat", "bicycle"])
+    assert named.labels == ("cat", None)
+
+
+def test_chances_add_up_to_one(segmenter, cat):
+    whole = Segments(cat.size, (RLE.encode(np.ones(cat.size, bool)),))
+    np.testing.assert_allclose(segmenter.name_chances(cat, whole, ["dog", "cat"]).sum(), 1, atol=1e-5)
+
+
+def test_masks_of_another_picture_are_refused(segmenter, cat):
+    with pytest.raises(InputError, match="picture of"):
+        segmenter.label(cat, Segments((5, 5), (RLE.encode(np.ones((5, 5), bool)),)))
+
+
+def test_a_map_of_own_names_leaves_the_rest_free(segmenter, cat):
+    found = segmenter.semantic(cat, ["cat", "dog"])
+    assert [category.name for category in found.categories][0] == "cat"
+    assert 0.2 < found.segments.areas.sum() / (cat.size[0] * cat.size[1]) < 1
+
+
+def test_panoptic_covers_most_of_the_picture(segmenter, cat):
+    found = segmenter.panoptic(cat)
+    assert found.segments.areas.sum() > 0.8 * cat.size[0] * cat.size[1]
+    assert "cat" in found.segments.labels
+
+
+def test_a_reference_finds_its_like_in_the_same_picture(segmenter, cat):
+    mask = union(segmenter.segment(cat, Text("cat")).masks, cat.size).dense()
+    found = segmenter.segment(cat, Reference(EXAMPLES / "chelsea.jpg", mask))
+    assert iou(union(found.masks, found.size), RLE.encode(mask)) > 0.5
+
+
+def test_match_with_a_high_threshold_finds_nothing(segmenter, cat):
+    assert len(segmenter.match(cat, "cat", threshold=0.0)) >= 1
+    assert len(segmenter.match(cat, "cat", threshold=0.9999999)) == 0
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.0, 7])
+def test_a_threshold_is_a_probability(segmenter, cat, threshold):
+    with pytest.raises(InputError, match="probability"):
+        segmenter.match(cat, "cat", threshold=threshold)
+
+
+def test_nothing_positive_is_refused(segmenter, cat):
+    with pytest.raises(PromptError):
+        segmenter.segment(cat, [[Point(5, 5, positive=False)]])
+
+
+def test_the_same_question_has_the_same_answer(segmenter, cat):
+    assert segmenter.segment(cat, Text("a cat")) == segmenter.segment(cat, Text("a cat"))
