@@ -86,9 +86,7 @@ def index_masks(segmenter: Segmenter, folder: Path, limit: int) -> dict[str, Any
         image = segmenter.embed(file)
         known = truth != 255
         found = segmenter.semantic(image, names)
-        masks = dict(
-            zip([category.name for category in found.categories], found.segments.masks, strict=True)
-        )
+        masks = dict(zip([category.name for category in found.categories], found.segments.masks, strict=True))
         for number, name in enumerate(names):
             right = truth == number + 1
             empty = np.zeros(truth.shape, bool)

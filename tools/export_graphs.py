@@ -14,7 +14,6 @@ import torch
 
 from promptseg.export.graphs import GRAPHS, TracedGraph, declared, trace
 from promptseg.export.tiny_graphs import tiny_shapes, trace_tiny
-
 from promptseg.models.seem.tiny.weights import GRAPHS as TINY_GRAPHS
 
 TARGET = Path(__file__).resolve().parent.parent / "src/promptseg/models/graphs"
@@ -40,7 +39,11 @@ def write(file: str, model: str, graph: str) -> dict[str, object]:
 def _needs(model: str, graph: str, traced: TracedGraph) -> dict[str, object]:
     """Names the tensors that a graph reads; the shapes of SAM's are in models/sam/keys."""
     tensors = list(traced.tensors)
-    return {"tensors": tensors, "shapes": tiny_shapes(graph, traced)} if model == "seem-tiny" else {"tensors": tensors}
+    return (
+        {"tensors": tensors, "shapes": tiny_shapes(graph, traced)}
+        if model == "seem-tiny"
+        else {"tensors": tensors}
+    )
 
 
 def main() -> None:

@@ -145,7 +145,7 @@ def test_too_many_masks_end_the_stream_with_an_error(start, astronaut) -> None:
             "PromptError",
             "width and a height",
         ),
-        ("segment", {"prompts": [{"type": "text", "phrase": "a dog"}]}, 422, "UnsupportedError", "semantics"),
+        ("segment", {"prompts": [{"type": "text", "phrase": " "}]}, 422, "PromptError", "phrase"),
         (
             "segment",
             {"prompts": [{"type": "mask", "segmentation": {"size": [40000, 50000], "counts": "0"}}]},

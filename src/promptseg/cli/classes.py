@@ -11,7 +11,11 @@ from promptseg.cli import options
 from promptseg.errors import FormatError, InputError
 
 SeemModel = Annotated[
-    str, typer.Option("--model", help="Model name, see `promptseg models`; seem-focal-t and its like answer in their own way.")
+    str,
+    typer.Option(
+        "--model",
+        help="Model name, see `promptseg models`; seem-focal-t and its like answer in their own way.",
+    ),
 ]
 Vocabulary = Annotated[
     str | None,

@@ -53,9 +53,7 @@ def segment(
         Strings,
         _repeat("--reference", "Its like in another picture.", "PICTURE:MASK"),
     ] = None,
-    audio: Annotated[
-        Strings, _repeat("--audio", "A recording of what it is called.", "FILE")
-    ] = None,
+    audio: Annotated[Strings, _repeat("--audio", "A recording of what it is called.", "FILE")] = None,
     vocabulary: Annotated[
         str | None,
         typer.Option(

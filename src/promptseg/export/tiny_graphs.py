@@ -24,9 +24,7 @@ class _Step(nn.Module):
 
     def forward(self, *values: Tensor) -> Any:
         count = len(values) - len(self._names)
-        tensors = {
-            f"tiny.{name}": value for name, value in zip(self._names, values[count:], strict=True)
-        }
+        tensors = {f"tiny.{name}": value for name, value in zip(self._names, values[count:], strict=True)}
         return torch.func.functional_call(self._held[0], tensors, values[:count])
 
 

@@ -87,7 +87,9 @@ def create_runtime(
     return makers[runtime]()
 
 
-def create_tiny(runtime: str, *, threads: int | None = None, weights: str | Path | None = None) -> TinyRuntime:
+def create_tiny(
+    runtime: str, *, threads: int | None = None, weights: str | Path | None = None
+) -> TinyRuntime:
     """Makes the engine of seem-tiny: OpenVINO beside OpenVINO, else ONNX Runtime, which is always there.
 
     Args:

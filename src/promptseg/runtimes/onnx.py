@@ -9,8 +9,8 @@ from promptseg.errors import UnavailableError
 from promptseg.geometry import Size
 from promptseg.models.network import Network
 from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs, Float32
-from promptseg.runtimes.tiny import GraphSource
 from promptseg.runtimes.scout import ScoutAnswer, ScoutView, scout_view
+from promptseg.runtimes.tiny import GraphSource
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession

@@ -11,8 +11,8 @@ from promptseg.geometry import Size
 from promptseg.models.network import Network
 from promptseg.runtimes.openvino_halves import split_decoder
 from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs, Float32
-from promptseg.runtimes.tiny import GraphSource
 from promptseg.runtimes.scout import ScoutAnswer, ScoutView, scout_view
+from promptseg.runtimes.tiny import GraphSource
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 

@@ -10,7 +10,7 @@ from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 from promptseg.masks.upsample import upsample_to_rle
 from promptseg.prompts.encode import encode_object
-from promptseg.prompts.types import ObjectPrompts, Point, Scribble
+from promptseg.prompts.types import ObjectPrompts, Point, Scribble, Semantic
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.predictor import Granularity, choose, decode, decode_again
@@ -70,7 +70,7 @@ def refine(
     differs much from the old one may change it in the direction of the new clicks only.
     """
     together = prompts if before is None else (*before.prompts, *prompts)
-    item = encode_object(together, embedded.frame, memory=None if before is None else before.logits)
+    item = encode_object(_places(together), embedded.frame, memory=None if before is None else before.logits)
     answers = decode(runtime, embedded, [item])
     if granularity == "auto":
         answers = decode_again(runtime, embedded, [item], answers)
@@ -83,6 +83,11 @@ def refine(
         if sign is not None and iou(before.mask, mask) < SETTLED:
             logits, mask = _follow(before, logits, mask, sign)
     return Answer(together, mask, logits, float(found.scores[index]), kind, embedded)
+
+
+def _places(prompts: ObjectPrompts) -> ObjectPrompts:
+    """What says where; words of earlier rounds have done their work, the mask remembers them."""
+    return tuple(prompt for prompt in prompts if not isinstance(prompt, Semantic))
 
 
 def _direction(prompts: ObjectPrompts) -> bool | None:

@@ -319,11 +319,11 @@ class Segmenter(Semantics):
 
     def session(self, image: Any) -> Session:
         """Starts a dialogue on one picture, in which every further prompt corrects the mask so far."""
-        return Session(self._runtime, self._embedded(image))
+        return Session(self._runtime, self._embedded(image), lambda: self._meaning)
 
     def restore(self, image: Any, record: dict[str, Any]) -> Session:
         """Continues the dialogue that `Session.to_json` wrote, on the same picture."""
-        return Session.from_json(self._runtime, self._embedded(image), record)
+        return Session.from_json(self._runtime, self._embedded(image), record, lambda: self._meaning)
 
     def _embedded(self, image: Any, *, exact: bool = False) -> EmbeddedImage:
         if not isinstance(image, EmbeddedImage):

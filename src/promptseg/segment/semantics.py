@@ -175,7 +175,10 @@ class Semantics:
         return self.panoptic(image, vocabulary).things.sorted_by("score")
 
     def track(
-        self, frames: Iterable[Any], reference: Reference, vocabulary: Vocabulary | Sequence[str] | None = None
+        self,
+        frames: Iterable[Any],
+        reference: Reference,
+        vocabulary: Vocabulary | Sequence[str] | None = None,
     ) -> Iterator[Segments]:
         """Finds the like of a reference in every frame, each on its own, and yields one result per frame.
 
@@ -192,7 +195,7 @@ class Semantics:
     def _patches(self, image: Any, vocabulary: Words) -> tuple[EmbeddedImage, Vocabulary, list[maps.Patch]]:
         embedded, words = self._embedded(image), vocabulary_of(vocabulary)
         heat = self._meaning.heat(embedded.image, self._meaning.vocabulary(words))
-        found = maps.patches(self.runtime, embedded, heat, everywhere=vocabulary is None)
+        found = maps.patches(self.runtime, embedded, heat, words, everywhere=vocabulary is None)
         return embedded, words, found
 
 

@@ -1,6 +1,6 @@
 """A dialogue about objects of one picture: every prompt corrects the mask so far; rounds can be undone."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 
 from promptseg.errors import InputError, PromptError
+from promptseg.masks.overlap import union
 from promptseg.masks.segments import Segments
 from promptseg.prompts.types import ObjectPrompts, Prompt, group_objects, prompt_from_json
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
+from promptseg.segment.meaning.answer import answer, is_semantic
+from promptseg.segment.meaning.engine import Meaning
 from promptseg.segment.predictor import Granularity, check_granularity
-from promptseg.segment.refine import refine
+from promptseg.segment.refine import Answer, refine
 
 FORMAT = 1
 """Version of the JSON record."""
@@ -40,7 +43,8 @@ class Session:
     The session belongs to its caller and is not shared between threads; the values that it gives out are immutable.
     """
 
-    def __init__(self, runtime: Any, embedded: Any) -> None:
+    def __init__(self, runtime: Any, embedded: Any, meaning: Callable[[], Meaning] | None = None) -> None:
+        self._meaning = meaning
         self._runtime: Runtime = runtime
         self._embedded: EmbeddedImage = embedded
         self._history: list[_State] = [_State((), MappingProxyType({}))]
@@ -76,7 +80,27 @@ class Session:
 
     def _answer(self, before: Any, prompts: ObjectPrompts, granularity: Granularity) -> Any:
         """Answers the new prompts of an object; models of other kinds do it in their way."""
+        if is_semantic(prompts) and self._meaning is not None:
+            return self._found(before, prompts, granularity)
         return refine(self._runtime, self._embedded, before, prompts, granularity)
+
+    def _found(self, before: Any, prompts: ObjectPrompts, granularity: Granularity) -> Any:
+        """Answers words and references, together with what was given before; all that fits is one object."""
+        assert self._meaning is not None  # noqa: S101 - the caller looked
+        together = prompts if before is None else (*before.prompts, *prompts)
+        found = answer(self._meaning(), self._runtime, self._embedded, together, granularity=granularity)
+        if not len(found) or found.low_res_logits is None:
+            raise PromptError(
+                "Nothing that fits these words is in the picture. Say it otherwise, or click on it."
+            )
+        return Answer(
+            together,
+            union(found.masks, found.size),
+            found.low_res_logits.max(0),
+            float(found.scores.max()),
+            found.granularities[0],
+            self._embedded,
+        )
 
     @property
     def segments(self) -> Segments:
@@ -134,13 +158,19 @@ class Session:
         }
 
     @classmethod
-    def from_json(cls, runtime: Runtime, embedded: EmbeddedImage, record: Mapping[str, Any]) -> "Session":
+    def from_json(
+        cls,
+        runtime: Runtime,
+        embedded: EmbeddedImage,
+        record: Mapping[str, Any],
+        meaning: Callable[[], Meaning] | None = None,
+    ) -> "Session":
         """Replays the rounds that `to_json` wrote.
 
         Raises:
             InputError: the record is malformed, or speaks of another picture or model.
         """
-        session = cls(runtime, embedded)
+        session = cls(runtime, embedded, meaning)
         session.replay(record)
         return session
 

@@ -6,10 +6,9 @@ from typing import Any
 
 from promptseg.errors import PromptError
 from promptseg.images import Image
-from promptseg.models.registry import ModelCard
 from promptseg.prompts.types import Prompt, Reference, prompt_from_json
-from promptseg.server.problems import too_large, unsupported
-from promptseg.server.schemas import MaskPrompt, ReferencePrompt, StoredPicture, Strict, TextPrompt
+from promptseg.server.problems import too_large
+from promptseg.server.schemas import MaskPrompt, ReferencePrompt, StoredPicture, Strict
 from promptseg.server.settings import Limits
 
 SMALL_MASK = 2**22
@@ -30,8 +29,8 @@ def stored_references(prompts: Sequence[Any]) -> set[str]:
     }
 
 
-def check(prompts: Sequence[Any], limits: Limits, card: ModelCard, pixels: int) -> None:
-    """Refuses prompts that are too many, too large, or not for this model.
+def check(prompts: Sequence[Any], limits: Limits, pixels: int) -> None:
+    """Refuses prompts that are too many or too large.
 
     Raises:
         Problem: 413 or 422.
@@ -49,11 +48,6 @@ def check(prompts: Sequence[Any], limits: Limits, card: ModelCard, pixels: int) 
     if corners > limits.max_vertices:
         raise too_large(
             f"{corners:,} corners and stroke points were given; one request takes at most {limits.max_vertices:,}."
-        )
-    if not card.semantic and any(isinstance(part, TextPrompt | ReferencePrompt) for part in parts):
-        raise unsupported(
-            f"{card.name} knows no words and no references. Text and reference prompts need a model with semantics: "
-            "start the server with --model seem-focal-t=FILE.safetensors as well, and name it in the request."
         )
     _check_masks([part for part in map(_place, parts) if isinstance(part, MaskPrompt)], limits, pixels)
 

@@ -114,11 +114,11 @@ def describe(models: ServedModels, name: str) -> dict[str, Any]:
     urls = {graph: None if card.semantic else f"/v1/models/{card.name}/{graph}.onnx" for graph in DECODERS}
     return {
         "name": card.name,
-        "semantic": card.semantic,
+        "semantic": True,
         "parameters": card.parameters,
         "licence": card.licence,
         "origin": card.origin,
-        "prompts": [*places, "text", "reference"] if card.semantic else places,
+        "prompts": [*places, "text", "reference"],
         **urls,
         "runtime": None if made is None else getattr(made.runtime, "name", "torch"),
         "precision": None if made is None else made.runtime.precision,

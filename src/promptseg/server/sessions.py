@@ -100,7 +100,7 @@ class Sessions:
             if live.stored.position >= self._limits.max_rounds:
                 raise too_large(f"A session has at most {self._limits.max_rounds:,} rounds. Begin another.")
             card = self._models.card(live.stored.model)
-            asked.check(body.prompts, self._limits, card, picture.width * picture.height)
+            asked.check(body.prompts, self._limits, picture.width * picture.height)
             others = await self._others(body.prompts)
 
             def work(job: Job) -> None:

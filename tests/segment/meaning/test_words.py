@@ -110,3 +110,21 @@ def test_nothing_positive_is_refused(segmenter, cat):
 
 def test_the_same_question_has_the_same_answer(segmenter, cat):
     assert segmenter.segment(cat, Text("a cat")) == segmenter.segment(cat, Text("a cat"))
+
+
+def test_a_dialogue_begins_with_a_word_and_goes_on_with_clicks(segmenter, cat):
+    session = segmenter.session(cat)
+    first = session.add(Text("cat"))
+    second = session.add(Point(200, 100))
+    assert len(first) == len(second) == 1
+    assert second.masks[0].dense()[100, 200]
+    assert segmenter.restore(cat, session.to_json()).segments == session.segments
+    session.undo()
+    assert session.segments == first
+
+
+def test_a_dialogue_says_when_nothing_fits(segmenter, cat):
+    session = segmenter.session(cat)
+    with pytest.raises(PromptError, match="Nothing that fits"):
+        session.add(Text("a bus"))
+    assert not session.can_undo

@@ -206,7 +206,9 @@ class OfficialRecipe(Ours):
     def point(self, x: float, y: float) -> Segments:
         """Returns the best-scored of three masks, then all three."""
         embedded = self._official
-        (found,) = decode(self._segmenter.runtime, embedded, [encode_object((Point(x, y),), embedded.frame)], official=True)
+        (found,) = decode(
+            self._segmenter.runtime, embedded, [encode_object((Point(x, y),), embedded.frame)], official=True
+        )
         order = [found.best_of_three(), 1, 2, 3]
         return Segments(
             embedded.image.size,

@@ -7,8 +7,8 @@ category ids. The sentences are the 81 templates of X-Decoder and SEEM (origin i
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 from pathlib import Path
+from typing import TypeAlias
 
 from promptseg.errors import InputError
 from promptseg.masks.panoptic import Category

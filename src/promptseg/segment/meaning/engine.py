@@ -68,7 +68,9 @@ class Meaning:
         chances = np.full((len(masks), len(words)), 1 / len(words), np.float32)
         for row, mask in enumerate(masks):
             if mask.area:
-                logits = names @ self.runtime.name(cut_out(image, mask)) * np.float32(self.runtime.head.name_scale)
+                logits = (
+                    names @ self.runtime.name(cut_out(image, mask)) * np.float32(self.runtime.head.name_scale)
+                )
                 powers = np.exp(logits - logits.max())
                 chances[row] = powers / powers.sum()
         return chances

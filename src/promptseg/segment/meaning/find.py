@@ -54,7 +54,7 @@ def find(
     found = [
         Found(mask, region.logits, region.heat)
         for region in regions(runtime, embedded, enlarge(heat))
-        if (mask := region.mask(embedded)).area
+        if region.peak > present and (mask := region.mask(embedded)).area
     ]
     kept = mask_nms([item.mask for item in found], [item.score for item in found], DUPLICATE)
     return [found[index] for index in kept.tolist()]

@@ -16,6 +16,8 @@ from promptseg.segment.meaning.sharpen import GRID, Region, enlarge, regions
 
 Float32 = npt.NDArray[np.float32]
 
+SEEN = 0.5
+"""A thing is seen where its logit is above this."""
 LEAST_SHARE = 0.0005
 """Regions of a smaller share of the frame are not drawn."""
 
@@ -34,7 +36,12 @@ class Patch:
 
 
 def patches(
-    runtime: Runtime, embedded: EmbeddedImage, heat: Float32, *, everywhere: bool = False
+    runtime: Runtime,
+    embedded: EmbeddedImage,
+    heat: Float32,
+    vocabulary: Vocabulary,
+    *,
+    everywhere: bool = False,
 ) -> list[Patch]:
     """Parts a picture into regions of one class each and sharpens them, the largest first.
 
@@ -42,9 +49,14 @@ def patches(
         runtime: the engine with SAM.
         embedded: the picture.
         heat: (C, 96, 96) logits of the classes.
-        everywhere: whether every pixel gets a class; otherwise only where a logit is above 0.
+        vocabulary: the classes.
+        everywhere: whether every pixel gets a class; otherwise only where a logit is above 0. Things must be seen
+            even then: what is left over is stuff.
     """
     wide = np.stack([enlarge(cells) for cells in heat])
+    if everywhere and not all(vocabulary.things):
+        things = np.array(vocabulary.things)
+        wide[things] = np.where(wide[things] > SEEN, wide[things], -1e6)
     floor = np.full((1, GRID, GRID), -1e9 if everywhere else 0, np.float32)
     both = np.concatenate([floor, wide])
     winner = both.argmax(0)

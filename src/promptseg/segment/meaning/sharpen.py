@@ -41,11 +41,13 @@ class Region:
     Attributes:
         logits: (256, 256) logits of its mask, by SAM or as it was.
         heat: mean probability of the class inside.
+        peak: highest logit of the class inside.
         sharp: whether it is SAM's mask.
     """
 
     logits: Float32
     heat: float
+    peak: float
     sharp: bool
 
     def mask(self, embedded: EmbeddedImage) -> RLE:
@@ -83,9 +85,9 @@ def regions(runtime: Runtime, embedded: EmbeddedImage, heat: Float32) -> list[Re
 def _sharpen(
     runtime: Runtime, embedded: EmbeddedImage, heat: Float32, mask: BoolArray, probability: Float32
 ) -> Region:
-    prompt = np.where(
-        mask, np.clip(heat * STEEPNESS, 0, LIMIT), np.clip(heat * STEEPNESS, -LIMIT, 0)
-    ).astype(np.float32)
+    prompt = np.where(mask, np.clip(heat * STEEPNESS, 0, LIMIT), np.clip(heat * STEEPNESS, -LIMIT, 0)).astype(
+        np.float32
+    )
     depth = distance_transform(mask) * np.where(mask, probability, 0)
     row, column = np.unravel_index(int(depth.argmax()), depth.shape)
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
@@ -100,7 +102,8 @@ def _sharpen(
     sharp = best > 0
     agree = (sharp & mask).sum() / max(1, (sharp | mask).sum()) >= AGREEMENT
     logits = best if agree else np.where(mask, heat, -LIMIT).astype(np.float32)
-    return Region(logits, float(probability[logits > 0].mean()) if (logits > 0).any() else 0.0, bool(agree))
+    inside = float(probability[logits > 0].mean()) if (logits > 0).any() else 0.0
+    return Region(logits, inside, float(heat[mask].max()), bool(agree))
 
 
 def _soft_iou(mask: BoolArray, probability: Float32) -> float:

@@ -29,18 +29,13 @@ from promptseg.server.strict_route import StrictRoute
 
 router = APIRouter(prefix="/v1/images/{image}", tags=["masks"], route_class=StrictRoute)
 
-_SEMANTIC_ONLY = (
-    "{name} knows no classes: {task} needs a model with semantics. Start the server with --model "
-    "seem-focal-t=FILE.safetensors as well, and name it in the request."
-)
-
 
 @router.post("/segment", response_model=MasksBody, responses=errors(404, 415))
 async def segment(request: Request, server: Here, image: ImagePath, body: SegmentRequest) -> Response:
     """Segments the objects that the prompts speak of."""
     picture = await server.pictures.record(image)
     card = server.models.card(body.model)
-    asked.check(body.prompts, server.limits, card, picture.width * picture.height)
+    asked.check(body.prompts, server.limits, picture.width * picture.height)
     references = [await server.pictures.record(other) for other in asked.stored_references(body.prompts)]
 
     async def work() -> dict[str, Any]:
@@ -176,7 +171,7 @@ def _line(record: dict[str, Any]) -> bytes:
 async def panoptic(request: Request, server: Here, image: ImagePath, body: PanopticRequest) -> Response:
     """Cuts the picture into things and stuff."""
     picture = await server.pictures.record(image)
-    name = _semantic(server, body, "panoptic segmentation")
+    name = _named(server, body)
 
     def work(job: Job) -> dict[str, Any]:
         segmenter: Any = server.models.get(name)
@@ -193,7 +188,7 @@ async def panoptic(request: Request, server: Here, image: ImagePath, body: Panop
 async def label(request: Request, server: Here, image: ImagePath, body: LabelRequest) -> Response:
     """Names masks."""
     picture = await server.pictures.record(image)
-    name = _semantic(server, body, "naming masks")
+    name = _named(server, body)
     if len(body.masks) > server.limits.max_masks:
         raise too_large(f"{len(body.masks):,} masks were given; the limit is {server.limits.max_masks:,}.")
 
@@ -211,10 +206,8 @@ async def label(request: Request, server: Here, image: ImagePath, body: LabelReq
     return JSONResponse(await server.watch(request, work()))
 
 
-def _semantic(server: Server, body: PanopticRequest, task: str) -> str:
+def _named(server: Server, body: PanopticRequest) -> str:
     card = server.models.card(body.model)
-    if not card.semantic:
-        raise unsupported(_SEMANTIC_ONLY.format(name=card.name, task=task))
     if len(body.vocabulary or ()) > server.limits.max_names:
         raise too_large(f"A vocabulary has at most {server.limits.max_names:,} names.")
     return card.name

@@ -45,7 +45,7 @@ def test_any_western_text_is_cut_as_by_the_reference(text):
     place = resources.files("promptseg.models").joinpath("weights", "minilm_vocabulary.txt.gz")
     pieces = gzip.decompress(place.read_bytes()).decode().splitlines()
     oracle = BertWordPieceTokenizer({piece: number for number, piece in enumerate(pieces)}, lowercase=True)
-    assert wordpiece()([text])[0][0].tolist() == oracle.encode(text).ids[: CONTEXT]
+    assert wordpiece()([text])[0][0].tolist() == oracle.encode(text).ids[:CONTEXT]
 
 
 def test_short_phrases_are_padded():
