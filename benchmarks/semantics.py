@@ -4,8 +4,8 @@
     python benchmarks/semantics.py DEV --only voc coco --limit 60
 
 Figures: text on VOC (mean IoU of classes in 20 pictures and more, all classes asked together and each phrase alone), on
-COCO (IoU of the union of what is found, per picture and present class; phrases that are absent and answered with nothing;
-recall of present ones), on CCP (mean IoU of the 15 commonest garments); labels of ground-truth masks (COCO) and of
+COCO (IoU of the union of what is found, per picture and present class; absent phrases answered with nothing; recall of
+present ones), on CCP (mean IoU of the 15 commonest garments); labels of ground-truth masks (COCO) and of
 whole pictures (Caltech-101, grocery, clothing); references (region of a class in one VOC picture, sought in another);
 words and one click together on COCO; panoptic quality on COCO; seconds.
 """

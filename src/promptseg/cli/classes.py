@@ -14,7 +14,7 @@ SeemModel = Annotated[
     str,
     typer.Option(
         "--model",
-        help="Model name, see `promptseg models`; seem-focal-t and its like answer in their own way.",
+        help="Model name, see `promptseg models`; SEEM models answer in their own way.",
     ),
 ]
 Vocabulary = Annotated[

@@ -132,7 +132,8 @@ def segment(
     semantic = get_card(model).semantic
     if vocabulary is not None and not semantic:
         raise InputError(
-            f"--vocabulary gives names to the masks of SEEM models, not to those of {model}. Name masks with: promptseg label"
+            f"--vocabulary gives names to the masks of SEEM models, not to those of {model}. "
+            "Name masks with: promptseg label"
         )
     for parts in group_objects(request):  # finds mistakes before a large model is loaded
         if semantic or is_semantic(parts):

@@ -1,5 +1,7 @@
-"""Traces seem-tiny into weightless ONNX graphs: "see" (picture to pixel vectors), "name" (cut-outs to region vectors) and
-"read" (phrases to class and name vectors).
+"""Traces seem-tiny into weightless ONNX graphs.
+
+"see" turns a picture into pixel vectors, "name" cut-outs into region vectors, "read" phrases into class and name
+vectors.
 """
 
 from typing import Any

@@ -82,7 +82,7 @@ class Semantics:
                 something is always answered.
 
         Returns:
-            The masks; `scores` are mean probabilities of the phrase inside. Empty when the phrase is not in the picture.
+            The masks; `scores` are mean probabilities of the phrase inside. Empty when it is not in the picture.
 
         Raises:
             InputError: the threshold is no probability.

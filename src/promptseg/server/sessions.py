@@ -99,7 +99,6 @@ class Sessions:
             picture, live = await self._live(session)
             if live.stored.position >= self._limits.max_rounds:
                 raise too_large(f"A session has at most {self._limits.max_rounds:,} rounds. Begin another.")
-            card = self._models.card(live.stored.model)
             asked.check(body.prompts, self._limits, picture.width * picture.height)
             others = await self._others(body.prompts)
 

@@ -17,7 +17,7 @@ from promptseg.segment.meaning.sharpen import enlarge, regions
 Float32 = npt.NDArray[np.float32]
 
 PRESENT = 0.5
-"""A phrase is in the picture if some cell's logit is above this; below it nothing is answered (chosen on train data)."""
+"""A phrase is in the picture if some cell's logit is above this; below it nothing is answered (chosen on dev/coco)."""
 DUPLICATE = 0.7
 """Of two masks that overlap more than this, the worse is dropped."""
 

@@ -64,9 +64,11 @@ def patches(
     for number in np.unique(winner[winner > 0]).tolist():
         others = np.delete(both, number, axis=0).max(0)
         margin = both[number] - others
-        for region in regions(runtime, embedded, margin):
-            if np.count_nonzero(region.logits > 0) >= LEAST_SHARE * GRID * GRID:
-                found.append(Patch(number - 1, region))
+        found.extend(
+            Patch(number - 1, region)
+            for region in regions(runtime, embedded, margin)
+            if np.count_nonzero(region.logits > 0) >= LEAST_SHARE * GRID * GRID
+        )
     found.sort(key=lambda patch: -int(np.count_nonzero(patch.region.logits > 0)))
     return found
 

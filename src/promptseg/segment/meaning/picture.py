@@ -1,7 +1,7 @@
 """A picture as seem-tiny sees it: one vector per cell, from a look at the whole and looks from nearer.
 
-The network's window is 512 pixels. The whole picture in one window tells what large things are; small ones need a nearer
-look, so the picture is also laid out at 768 pixels and looked at through windows that overlap. Logits are linear in the
+The network's window is 512 pixels. The whole picture in one window tells what large things are; small ones need a
+nearer look, so the picture is also laid out at 768 pixels and looked at through windows that overlap. Logits are linear in the
 vectors, so the weighted mean of both looks' logits is that of their vectors, and only the mean is kept.
 """
 

@@ -1,6 +1,6 @@
 """Coarse regions to precise masks: SAM's decoder is shown each region, and its answer is taken if it agrees.
 
-Regions are maps of logits on the 256 x 256 grid of SAM's mask prompts, which covers the same frame as seem-tiny's cells.
+Regions are maps of logits on the 256 x 256 grid of SAM's mask prompts, which covers the same frame as the cells.
 """
 
 from dataclasses import dataclass

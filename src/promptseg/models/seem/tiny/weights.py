@@ -60,9 +60,10 @@ class TinyNetwork:
             for name, shape in graph_manifest()["models"][self.name][graph]["shapes"].items():
                 if name not in self.tensors:
                     raise WeightsError(f"The weights of seem-tiny lack the tensor {name!r}.")
-                if list(self.tensors[name].shape) != shape:
+                found = list(self.tensors[name].shape)
+                if found != shape:
                     raise WeightsError(
-                        f"The tensor {name!r} of seem-tiny has shape {list(self.tensors[name].shape)}, expected {shape}."
+                        f"The tensor {name!r} of seem-tiny has shape {found}, expected {shape}."
                     )
 
     def model(self, graph: str) -> bytes:
