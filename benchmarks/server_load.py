@@ -139,6 +139,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--only", choices=["promptseg", "peer"], help="measure one of them")
     parser.add_argument("--peer", help="Python with mobilesam-mirror, fastapi and uvicorn")
     parser.add_argument("--checkpoint", help="the official checkpoint, for the peer")
     parser.add_argument(
@@ -146,10 +147,11 @@ def main() -> None:
     )
     given = parser.parse_args()
     options = [f"--{text}" for text in given.serve]
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "promptseg.cli.app", "serve", "--data", folder, *options]
-        measure("promptseg", command, given.clients, given.seconds, "--port")
-    if given.peer:
+    if given.only != "peer":
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, "-m", "promptseg.cli.app", "serve", "--data", folder, *options]
+            measure("promptseg", command, given.clients, given.seconds, "--port")
+    if given.peer and given.only != "promptseg":
         command = [given.peer, str(Path(__file__).with_name("peer_server.py")), given.checkpoint]
         measure("peer", command, given.clients, given.seconds, None)
 
