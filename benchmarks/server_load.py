@@ -11,6 +11,7 @@ process, beside the server.
 import argparse
 import asyncio
 import io
+import os
 import random
 import re
 import socket
@@ -139,6 +140,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--only", choices=["promptseg", "peer"], help="measure one of them")
     parser.add_argument("--peer", help="Python with mobilesam-mirror, fastapi and uvicorn")
     parser.add_argument("--checkpoint", help="the official checkpoint, for the peer")
     parser.add_argument(
@@ -146,10 +148,11 @@ def main() -> None:
     )
     given = parser.parse_args()
     options = [f"--{text}" for text in given.serve]
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "promptseg.cli.app", "serve", "--data", folder, *options]
-        measure("promptseg", command, given.clients, given.seconds, "--port")
-    if given.peer:
+    if given.only != "peer":
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, "-m", "promptseg.cli.app", "serve", "--data", folder, *options]
+            measure("promptseg", command, given.clients, given.seconds, "--port")
+    if given.peer and given.only != "promptseg":
         command = [given.peer, str(Path(__file__).with_name("peer_server.py")), given.checkpoint]
         measure("peer", command, given.clients, given.seconds, None)
 
@@ -158,10 +161,20 @@ def measure(name: str, command: list[str], clients: int, seconds: float, port_op
     """Starts a server, loads it and stops it."""
     port = free_port()
     full = [*command, *([port_option] if port_option else []), str(port)]
-    process = subprocess.Popen(full, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(full, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         await_server(f"http://127.0.0.1:{port}/healthz", process)
-        report(name, asyncio.run(load(f"http://127.0.0.1:{port}", clients, seconds)), seconds)
+        before = cpu_seconds(process.pid)
+        log = asyncio.run(load(f"http://127.0.0.1:{port}", clients, seconds))
+        server, ours, machine = (
+            now - then for now, then in zip(cpu_seconds(process.pid), before, strict=True)
+        )
+        report(name, log, seconds)
+        others = max(0.0, machine - server - ours)
+        print(
+            f"  processor seconds: server {server:.0f}, clients {ours:.0f}, other processes {others:.0f}",
+            flush=True,
+        )
         if port_option:
             text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
             memory = re.search(r"^process_resident_memory_bytes (\S+)", text, re.MULTILINE)
@@ -169,6 +182,18 @@ def measure(name: str, command: list[str], clients: int, seconds: float, port_op
     finally:
         process.terminate()
         process.wait()
+
+
+def cpu_seconds(pid: int) -> tuple[float, float, float]:
+    """Returns the processor time so far of a process, of this one, and of the whole machine (Linux)."""
+    ticks = os.sysconf("SC_CLK_TCK")
+
+    def of(name: str) -> float:
+        words = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
+        return (int(words[11]) + int(words[12])) / ticks
+
+    total = [int(word) for word in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
+    return of(str(pid)), of("self"), (sum(total[:3]) + total[5] + total[6]) / ticks
 
 
 if __name__ == "__main__":
