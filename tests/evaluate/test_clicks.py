@@ -112,7 +112,7 @@ def test_missing_scipy_names_the_extra(monkeypatch: pytest.MonkeyPatch):
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "scipy", None)
     with pytest.raises(UnavailableError, match=r"SciPy is not installed.*promptseg\[evaluate\]"):
-        next_click(None, np.ones((3, 3), bool))
+        next_click(None, np.ones((60, 60), bool))  # small regions need none
 
 
 def test_bounds():

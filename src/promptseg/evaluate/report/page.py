@@ -20,7 +20,7 @@ th,td{padding:.25rem .6rem;border-bottom:1px solid #ddd;text-align:right;white-s
 td{font-variant-numeric:tabular-nums}th:first-child,td:first-child{text-align:left}
 thead th{border-bottom:2px solid #999}td small{color:#666}.better{color:#047857}.worse{color:#b91c1c}
 .plots,.cases{display:grid;gap:1rem;grid-template-columns:repeat(auto-fill,minmax(320px,1fr))}
-figure{margin:0}figure img{max-width:100%;border-radius:4px}
+.cases{margin-bottom:1rem}figure{margin:0}figure img{max-width:100%;border-radius:4px}
 figcaption{font-size:.8rem;color:#444;overflow-wrap:anywhere}svg{width:100%;height:auto}
 .title{font-size:14px;font-weight:600}.tick{font-size:12px;fill:#444}.axis{fill:none;stroke:#444}
 .grid{stroke:#e5e7eb}.caption{color:#444;font-size:.85rem}

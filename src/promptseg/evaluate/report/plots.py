@@ -78,7 +78,7 @@ def _ticks(low: float, high: float) -> list[float]:
             step *= factor
             break
     first = np.ceil(low / step - 1e-9) * step
-    return [round(float(value), 10) for value in np.arange(first, high + step * 1e-6, step)]
+    return [round(float(value), 10) + 0.0 for value in np.arange(first, high + step * 1e-6, step)]
 
 
 def _line(number: int, curve: Curve, x_range: tuple[float, float], y_range: tuple[float, float]) -> str:
