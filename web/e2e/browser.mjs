@@ -27,6 +27,7 @@ export async function openBrowser(options = {}) {
     locale: 'en-US',
     ...options,
   });
+  context.setDefaultTimeout(120_000); // a busy machine is no fault
   const close = async () => {
     await context.close();
     rmSync(profile, { recursive: true, force: true });

@@ -97,7 +97,7 @@ await name(page, 2, 'astronaut');
 await name(page, 1, 'shuttle');
 await name(page, 0, 'helmet');
 await page.mouse.move(5, 5);
-await page.waitForTimeout(300);
+await page.waitForTimeout(900);
 await shoot(page, 'click');
 
 hands = await on(page, 'coffee');
@@ -109,7 +109,7 @@ await hands.drag(
   ],
   false,
 );
-await page.waitForTimeout(300);
+await page.waitForTimeout(900);
 await shoot(page, 'box');
 const before = await hands.rows();
 await page.mouse.up();
@@ -118,14 +118,14 @@ await page.keyboard.press('n');
 await hands.tool('scribble');
 await hands.drag(
   [
-    [362, 250],
-    [375, 266],
-    [358, 284],
-    [370, 298],
+    [205, 325],
+    [260, 362],
+    [330, 374],
+    [400, 352],
   ],
   false,
 );
-await page.waitForTimeout(300);
+await page.waitForTimeout(900);
 await shoot(page, 'scribble');
 await page.mouse.up();
 await hands.more(1);
@@ -173,7 +173,7 @@ await page.click('.notice [aria-label=Close]');
 await shoot(page, 'everything');
 await page.click('button[lang=ja]');
 await page.click('header button.primary');
-await page.waitForTimeout(300);
+await page.waitForTimeout(900);
 await shoot(page, 'export_ja');
 await close();
 

@@ -79,7 +79,7 @@ def play(scenario: str, server: Server) -> Path:
     assert node, "Node is not installed."
     command = [node, "e2e/scenarios.mjs", scenario, server.url, str(out)]
     done = subprocess.run(
-        command, cwd=WEB, capture_output=True, text=True, timeout=240, env={**os.environ, "NO_COLOR": "1"}
+        command, cwd=WEB, capture_output=True, text=True, timeout=900, env={**os.environ, "NO_COLOR": "1"}
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return out
