@@ -20,7 +20,6 @@ from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.meaning import maps
 from promptseg.segment.meaning.answer import answer, is_semantic, objects_of
 from promptseg.segment.meaning.engine import Meaning
-from promptseg.segment.meaning.find import PRESENT
 from promptseg.segment.predictor import Granularity
 
 Float32 = npt.NDArray[np.float32]
@@ -89,7 +88,7 @@ class Semantics:
         """
         if threshold is not None and not 0 <= threshold < 1:
             raise InputError(f"A threshold is a probability from 0 to 1, got {threshold!r}.")
-        present = PRESENT
+        present = None
         if threshold is not None:
             present = -1e9 if threshold == 0 else float(np.log(threshold / (1 - threshold)))
         phrase = Text(text) if isinstance(text, str) else text

@@ -16,15 +16,17 @@ from promptseg.prompts.types import ObjectPrompts, Prompt, Semantic, group_objec
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.meaning.engine import Meaning
-from promptseg.segment.meaning.find import PRESENT, Found, as_segments, find
+from promptseg.segment.meaning.find import PRESENT, PRESENT_AMONG_RIVALS, Found, as_segments, find
 from promptseg.segment.meaning.rivals import rivals
 from promptseg.segment.meaning.sharpen import enlarge
 from promptseg.segment.predictor import Candidates, Granularity, choose, decode
 
 Float32 = npt.NDArray[np.float32]
 
+RIVALRY, MILDER = 0.5, 0.5
+"""How much of the strongest rival's logit is taken off a phrase's, and what is added in return (chosen on dev/coco)."""
 AGREE = 0.6
-"""How much the agreement of a candidate mask with the words counts beside its predicted IoU (chosen on train data)."""
+"""How much the agreement of a candidate mask with the words counts beside its predicted IoU (chosen, not measured)."""
 
 
 def objects_of(prompts: Prompt | Sequence[Prompt] | Sequence[Sequence[Prompt]]) -> tuple[ObjectPrompts, ...]:
@@ -54,7 +56,7 @@ def answer(
     *,
     granularity: Granularity = "auto",
     object_id: int = 0,
-    present: float = PRESENT,
+    present: float | None = None,
     transcriber: Transcriber | None = None,
 ) -> Segments:
     """Answers the prompts of one object, some of which say what it is.
@@ -69,7 +71,7 @@ def answer(
         prompts: what is said of the object.
         granularity: of places.
         object_id: number of the object in the request.
-        present: how sure it must be that a phrase is in the picture at all.
+        present: the logit above which a phrase is in the picture at all; by default one that suits it.
         transcriber: writes recordings down.
 
     Raises:
@@ -83,7 +85,7 @@ def answer(
     label = texts[0] if texts else None
     heat = _heat(meaning, embedded, texts, shown)
     if not any(prompt.positive for prompt in places):
-        found = find(runtime, embedded, heat, present=present if texts else 0.0)
+        found = find(runtime, embedded, heat, present=_least(texts) if present is None else present)
         return as_segments(_beside(found, places, embedded), embedded, label, prompts, object_id)
     item = encode_object(places, embedded.frame)
     (candidates,) = decode(runtime, embedded, [item])
@@ -121,8 +123,15 @@ def phrase_heat(meaning: Meaning, embedded: EmbeddedImage, phrases: Sequence[str
     for row, names in enumerate(others):
         if names:
             strongest = heat[[len(phrases) + words.index(name) for name in names]].max(0)
-            result[row] -= np.maximum(strongest, 0)
+            result[row] += MILDER - RIVALRY * np.maximum(strongest, 0)
     return result
+
+
+def _least(texts: Sequence[str]) -> float:
+    """Returns the logit above which what is asked for is in the picture; a reference always finds its like."""
+    if not texts:
+        return 0.0
+    return PRESENT_AMONG_RIVALS if all(rivals(phrase) for phrase in texts) else PRESENT
 
 
 def _beside(found: list[Found], places: ObjectPrompts, embedded: EmbeddedImage) -> list[Found]:

@@ -25,7 +25,7 @@ _KEPT = 8
 """Pictures remembered, 4 MB each."""
 
 ALIKE = 0.55
-"""A cell is like a reference if its cosine with it is above this (chosen on train data)."""
+"""A cell is like a reference if its cosine with it is above this (chosen, not measured)."""
 
 
 class Meaning:

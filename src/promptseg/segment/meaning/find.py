@@ -16,8 +16,9 @@ from promptseg.segment.meaning.sharpen import enlarge, regions
 
 Float32 = npt.NDArray[np.float32]
 
-PRESENT = 0.5
-"""A phrase is in the picture if some cell's logit is above this; below it nothing is answered (chosen on dev/coco)."""
+PRESENT, PRESENT_AMONG_RIVALS = 1.0, 0.25
+"""A phrase is in the picture if some cell's logit is above this; below it nothing is answered. A phrase that competes
+with rivals needs less (chosen on dev/coco)."""
 DUPLICATE = 0.7
 """Of two masks that overlap more than this, the worse is dropped."""
 
@@ -46,7 +47,7 @@ def find(
         runtime: the engine with SAM, which draws the outlines.
         embedded: the picture.
         heat: (96, 96) logits of the class.
-        present: the highest logit must be above this.
+        present: the highest logit must be above this, that of each region above half of it.
     """
     rows, columns = (math.ceil(side * len(heat) / embedded.frame.side) for side in embedded.frame.resized)
     if heat[:rows, :columns].max() <= present:
@@ -54,7 +55,7 @@ def find(
     found = [
         Found(mask, region.logits, region.heat)
         for region in regions(runtime, embedded, enlarge(heat))
-        if region.peak > present and (mask := region.mask(embedded)).area
+        if region.peak > present / 2 and (mask := region.mask(embedded)).area
     ]
     kept = mask_nms([item.mask for item in found], [item.score for item in found], DUPLICATE)
     return [found[index] for index in kept.tolist()]
