@@ -10,10 +10,11 @@ from functools import cache
 from promptseg.models.seem.vocabulary import COCO_PANOPTIC
 
 GARMENTS = (
-    "accessories, bag, belt, blazer, blouse, bodysuit, boots, bra, bracelet, cape, cardigan, clogs, coat, dress, "
-    "earrings, flats, glasses, gloves, hair, hat, heels, hoodie, intimate, jacket, jeans, jumper, leggings, loafers, "
-    "necklace, panties, pants, pumps, purse, ring, romper, sandals, scarf, shirt, shoes, shorts, skin, skirt, sneakers, socks, "
-    "stockings, suit, sunglasses, sweater, sweatshirt, swimwear, t-shirt, tie, tights, top, vest, wallet, watch, wedges"
+    "accessories, bag, belt, blazer, blouse, bodysuit, boots, bra, bracelet, cape, cardigan, clogs, coat, "
+    "dress, earrings, flats, glasses, gloves, hair, hat, heels, hoodie, intimate, jacket, jeans, jumper, "
+    "leggings, loafers, necklace, panties, pants, pumps, purse, ring, romper, sandals, scarf, shirt, "
+    "shoes, shorts, skin, skirt, sneakers, socks, stockings, suit, sunglasses, sweater, sweatshirt, "
+    "swimwear, t-shirt, tie, tights, top, vest, wallet, watch, wedges"
 )
 """What people wear, after Clothing Co-Parsing, on which seem-tiny learned it."""
 
