@@ -38,11 +38,8 @@ class Asked:
 @pytest.fixture(scope="module")
 def ask(seem, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
     models = (ModelChoice(), ModelChoice(name="seem-focal-t"))
-    app = create_app(
-        Settings(
-            data=tmp_path_factory.mktemp("data"), models=models, runtime="onnx", threads=1, limits=PATIENT
-        )
-    )
+    folder = tmp_path_factory.mktemp("data")
+    app = create_app(Settings(data=folder, models=models, runtime="onnx", threads=1, limits=PATIENT))
     app.state.server.models._made["seem-focal-t"] = seem
     yield Asked(app)
     app.state.server.jobs.close()
