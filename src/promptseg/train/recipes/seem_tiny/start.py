@@ -75,7 +75,8 @@ def collect(
     """
     if place.exists():
         return read_array(place)
-    pictures = [path for name, item in sets.items() for path in item.pictures[:: STRIDES.get(name, 10**9)]]
+    chosen = {name: stride for name, stride in STRIDES.items() if name in sets} or dict.fromkeys(sets, 1)
+    pictures = [path for name, stride in chosen.items() for path in sets[name].pictures[::stride]]
     random = np.random.default_rng(0)
     found: list[Float32] = []
     for done, path in enumerate(pictures, 1):
