@@ -23,7 +23,8 @@ class Namer(nn.Module):
         before, wide, last = config.STAGES[4].channels, config.STAGES[5], config.STAGES[6]
         blocks = [Block(before, wide.channels, wide.kernel, wide.stride, wide.expansion)]
         blocks += [
-            Block(wide.channels, wide.channels, wide.kernel, 1, wide.expansion) for _ in range(wide.repeats - 1)
+            Block(wide.channels, wide.channels, wide.kernel, 1, wide.expansion)
+            for _ in range(wide.repeats - 1)
         ]
         blocks.append(Block(wide.channels, last.channels, last.kernel, last.stride, last.expansion))
         self.blocks = nn.Sequential(*blocks)

@@ -148,7 +148,9 @@ class ClassMaps:
         path = self.pictures[random.integers(len(self.pictures))]
         pixels, classes = Image.open(path).pixels, self.read(path)
         if classes.shape != pixels.shape[:2]:
-            raise FormatError(f"The labels of {path} have another size: {classes.shape}, not {pixels.shape[:2]}.")
+            raise FormatError(
+                f"The labels of {path} have another size: {classes.shape}, not {pixels.shape[:2]}."
+            )
         view = draw_view(classes.shape, self._focus(path, classes, random), random)
         kind: Kind = "everywhere" if self.everywhere else "classes"
         truth = show_truth(classes, view)
@@ -195,7 +197,9 @@ class Instances(ClassMaps):
             found = [(target.rle(), target.label or "") for target in sample.targets]
             found = [item for item in found if item[0].area > LEAST_THING // 2]
             if len(found) > self.most:
-                found = [found[index] for index in random.choice(len(found), self.most, replace=False).tolist()]
+                found = [
+                    found[index] for index in random.choice(len(found), self.most, replace=False).tolist()
+                ]
             for mask, label in found:
                 yield Thing(sample.picture, label, mask)
 
@@ -296,12 +300,16 @@ def read_boxes(root: Path, names: Sequence[str], aliases: Aliases) -> list[Boxed
         place = root / name / "boxes.json"
         try:
             found[name] = {
-                root / name / "images" / str(file): [(str(item["label"]), _box(item["box"])) for item in items]
+                root / name / "images" / str(file): [
+                    (str(item["label"]), _box(item["box"])) for item in items
+                ]
                 for file, items in sorted(_mapping(place).items())
                 if items
             }
         except (KeyError, TypeError, ValueError) as error:
-            raise FormatError(f"{place} holds no boxes: expected [{{label, box}}] by picture ({error}).") from error
+            raise FormatError(
+                f"{place} holds no boxes: expected [{{label, box}}] by picture ({error})."
+            ) from error
     classes = sorted({label for boxes in found.values() for items in boxes.values() for label, _ in items})
     return [Boxed(name, classes, boxes, aliases) for name, boxes in found.items()]
 
@@ -381,7 +389,8 @@ def read_stuff(root: Path) -> ClassMaps:
         classes = np.array(
             [UNKNOWN]
             + [
-                UNKNOWN if crowd else number for number, crowd in zip(truth.classes, truth.crowds, strict=True)
+                UNKNOWN if crowd else number
+                for number, crowd in zip(truth.classes, truth.crowds, strict=True)
             ],
             np.uint8,
         )

@@ -10,12 +10,12 @@ from promptseg.train.recipes.seem_tiny import phrases
 from promptseg.train.recipes.seem_tiny.datasets import (
     DataSet,
     Example,
+    people_of,
     read_boxes,
     read_coco,
     read_index_masks,
     read_labels,
     read_stuff,
-    people_of,
 )
 
 MASKS = ("voc", "coco", "ccp")
@@ -72,10 +72,10 @@ def open_sets(root: Path) -> dict[str, DataSet]:
         clothes = read_index_masks(root, "ccp", phrases.CLOTHES)
         found["ccp"], found["people"] = clothes, people_of(clothes, phrases.COCO)
     if not found:
-        raise InputError(f"{root} holds no folder {', '.join(MASKS)} with masks: nothing to learn outlines from.")
-    found |= {
-        name: read_labels(root, name, {}) for name in LABELS if (root / name / "labels.json").is_file()
-    }
+        raise InputError(
+            f"{root} holds no folder {', '.join(MASKS)} with masks: nothing to learn outlines from."
+        )
+    found |= {name: read_labels(root, name, {}) for name in LABELS if (root / name / "labels.json").is_file()}
     boxed = [name for name in BOXES if (root / name / "boxes.json").is_file()]
     found |= {item.name: item for item in read_boxes(root, boxed, phrases.COCO)}
     return found

@@ -98,7 +98,9 @@ class Sentences:
     @torch.no_grad()
     def __call__(self, phrases: Sequence[str]) -> Tensor:
         """Returns (P, 384) vectors of length 1."""
-        new = sorted({text for text in phrases if text not in self._known}, key=lambda text: (len(text), text))
+        new = sorted(
+            {text for text in phrases if text not in self._known}, key=lambda text: (len(text), text)
+        )
         for first in range(0, len(new), _PHRASES):
             part = new[first : first + _PHRASES]
             ids, present = wordpiece()(part)

@@ -92,7 +92,10 @@ class Teacher:
     """The late layers and the classifier as they were: what whole pictures show, of ImageNet's classes."""
 
     def __init__(self, backbone: EfficientNetLite, classifier: nn.Linear) -> None:
-        self._late, self._classifier = deepcopy(backbone).requires_grad_(False), classifier.requires_grad_(False)
+        self._late, self._classifier = (
+            deepcopy(backbone).requires_grad_(False),
+            classifier.requires_grad_(False),
+        )
 
     @torch.no_grad()
     def __call__(self, levels: Levels, inside_B1HW: Tensor) -> Tensor:

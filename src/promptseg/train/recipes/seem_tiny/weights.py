@@ -65,9 +65,7 @@ def _folded(tensors: Arrays, blocks: int) -> dict[str, Tensor]:
     for target, (conv, norm) in pairs.items():
         scale = tensors[f"{norm}.weight"] / np.sqrt(tensors[f"{norm}.running_var"] + BATCH_NORM_EPS)
         folded[f"{target}.weight"] = _tensor(tensors[f"{conv}.weight"] * scale[:, None, None, None])
-        folded[f"{target}.bias"] = _tensor(
-            tensors[f"{norm}.bias"] - tensors[f"{norm}.running_mean"] * scale
-        )
+        folded[f"{target}.bias"] = _tensor(tensors[f"{norm}.bias"] - tensors[f"{norm}.running_mean"] * scale)
     return folded
 
 
@@ -89,9 +87,13 @@ def read_sentences(path: Path | None) -> SentenceEncoder:
     if path.is_dir():
         places = sorted(path.rglob("model.safetensors"))
         if len(places) != 1:
-            raise InputError(f"{path} holds {len(places)} files model.safetensors, expected one. Name the file itself.")
+            raise InputError(
+                f"{path} holds {len(places)} files model.safetensors, expected one. Name the file itself."
+            )
         path = places[0]
-    tensors = {name: _tensor(array) for name, array in read_safetensors(path).items() if array.dtype.kind == "f"}
+    tensors = {
+        name: _tensor(array) for name, array in read_safetensors(path).items() if array.dtype.kind == "f"
+    }
     try:
         encoder.load_state_dict(from_bert(tensors))
     except (KeyError, RuntimeError) as error:
