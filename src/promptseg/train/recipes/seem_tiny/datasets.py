@@ -34,6 +34,7 @@ from promptseg.train.recipes.seem_tiny.views import (
     Pixels,
     View,
     draw_view,
+    one_of,
     show,
     show_box,
     show_truth,
@@ -145,7 +146,7 @@ class ClassMaps:
 
     def draw(self, random: np.random.Generator) -> Example:
         """Draws a picture, and a view that is often around something known."""
-        path = self.pictures[random.integers(len(self.pictures))]
+        path = one_of(self.pictures, random)
         pixels, classes = Image.open(path).pixels, self.read(path)
         if classes.shape != pixels.shape[:2]:
             raise FormatError(
@@ -161,11 +162,11 @@ class ClassMaps:
             return None
         if self.boxes is not None:
             boxes = self.boxes(path)
-            return boxes[random.integers(len(boxes))] if boxes else None
+            return one_of(boxes, random) if boxes else None
         known = [number for number in np.unique(classes).tolist() if 0 < number < UNKNOWN]
         if not known:
             return None
-        rows, columns = np.nonzero(classes == known[random.integers(len(known))])
+        rows, columns = np.nonzero(classes == one_of(known, random))
         return float(columns.min()), float(rows.min()), float(columns.max()) + 1, float(rows.max()) + 1
 
     def things(self) -> Iterator[Thing]:
@@ -181,7 +182,7 @@ class ClassMaps:
                 if self.name == "voc":  # several animals are several things; a pair of shoes is one
                     mask = largest_component(mask)
                 if mask.area > LEAST_THING:
-                    yield Thing(path, self.names[number - 1], mask)
+                    yield Thing(path, str(self.names[number - 1]), mask)
 
 
 @dataclass(frozen=True)
@@ -220,7 +221,7 @@ class Labelled:
 
     def draw(self, random: np.random.Generator) -> Example:
         """Draws a picture and a view."""
-        path = self.pictures[random.integers(len(self.labels))]
+        path = one_of(self.pictures, random)
         pixels = Image.open(path).pixels
         view = draw_view((pixels.shape[0], pixels.shape[1]), None, random)
         label = self.names.index(self.labels[path])
@@ -250,11 +251,11 @@ class Boxed:
 
     def draw(self, random: np.random.Generator) -> Example:
         """Draws a picture, a box and a view; the box may lie outside the view."""
-        path = self.pictures[random.integers(len(self.boxes))]
+        path = one_of(self.pictures, random)
         pixels = Image.open(path).pixels
         view = draw_view((pixels.shape[0], pixels.shape[1]), None, random)
         found = self.boxes[path]
-        label, box = found[random.integers(len(found))]
+        label, box = one_of(found, random)
         cells = show_box(box, view, GRID)
         return Example(
             "box",

@@ -85,7 +85,7 @@ def imagenet_names() -> tuple[str, ...]:
 def phrase(name: str, aliases: Aliases, random: np.random.Generator) -> str:
     """Returns a class as somebody might say it; its own name is as likely as two of the other words."""
     words = (name, name, *aliases.get(name, ()))
-    return TEMPLATES[random.integers(len(TEMPLATES))].format(words[random.integers(len(words))])
+    return TEMPLATES[int(random.integers(len(TEMPLATES)))].format(words[int(random.integers(len(words)))])
 
 
 class Sentences:

@@ -68,8 +68,8 @@ def seem_tiny(
     """
     if start is None:
         raise InputError(
-            "seem-tiny starts from EfficientNet-Lite2: give its checkpoint with --start FILE.pth. docs/training.md says "
-            "where it comes from."
+            "seem-tiny starts from EfficientNet-Lite2: give its checkpoint with --start FILE.pth. "
+            "docs/training.md says where it comes from."
         )
     if mixture not in MIXTURES:
         raise InputError(f"There is no mixture {mixture!r}; there are {', '.join(MIXTURES)}.")

@@ -129,9 +129,8 @@ def solve(
     half = np.sqrt(strengths[:CHANNELS])
     projection = half[:, None] * right[:CHANNELS] @ (vectors / roots).T
     classes = left[:, :CHANNELS] * half
-    said = np.mean(
-        [sentences([form.format(name) for name in known]).numpy() for form in START_TEMPLATES], 0, np.float64
-    )
+    spoken = [sentences([form.format(name) for name in known]) for form in START_TEMPLATES]
+    said = torch.stack(spoken).double().mean(0).numpy()
     words = np.linalg.solve(said.T @ said + RIDGE * np.eye(said.shape[1]), said.T @ classes)
     length = np.linalg.norm((samples - mean) @ projection.T, axis=1).mean()
     return Start(

@@ -1,6 +1,7 @@
-"""How a picture is shown: a part of it, perhaps mirrored and in other colours, at the top left of the network's frame."""
+"""How a picture is shown: a part of it, perhaps mirrored and in other colours, at the top left of the frame."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,13 @@ UNKNOWN = 255
 
 Box = tuple[float, float, float, float]
 Pixels = npt.NDArray[np.uint8]
+
+T = TypeVar("T")
+
+
+def one_of(items: Sequence[T], random: np.random.Generator) -> T:
+    """Draws one of several."""
+    return items[int(random.integers(len(items)))]
 
 
 class View(NamedTuple):
@@ -115,7 +123,7 @@ def normalised(pixels: Pixels) -> npt.NDArray[np.float32]:
 
 
 def show_truth(classes: Pixels, view: View) -> Tensor:
-    """Returns the classes of a view (128, 128) as int64, unknown outside the picture: the nearest pixel of each cell."""
+    """Returns the class of each cell of a view (128, 128), its nearest pixel's; unknown outside the picture."""
     x0, y0, x1, y1 = view.box
     part = classes[y0:y1, x0:x1]
     if view.flip:
