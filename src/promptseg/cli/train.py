@@ -22,6 +22,13 @@ def train(
     adapters: Annotated[
         int | None, typer.Option(help="Rank of adapters in the image encoder (sam-finetune).", metavar="RANK")
     ] = None,
+    start: Annotated[
+        str | None, typer.Option(help="Weights of the backbone to start from (seem-tiny).", metavar="FILE")
+    ] = None,
+    sentences: Annotated[
+        str | None,
+        typer.Option(help="Sentence encoder, by default the package's own (seem-tiny).", metavar="FILE"),
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="Computing threads.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, mps.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of every random number.")] = None,
@@ -45,7 +52,15 @@ def train(
         raise InputError(f"The data of a recipe is a folder, but {data} is none.")
     if output.is_dir():
         raise InputError(f"{output} is a folder: -o names the file of the trained weights.")
-    given = {"steps": steps, "adapters": adapters, "threads": threads, "device": device, "seed": seed}
+    given = {
+        "steps": steps,
+        "adapters": adapters,
+        "start": start,
+        "sentences": sentences,
+        "threads": threads,
+        "device": device,
+        "seed": seed,
+    }
     options = {name: value for name, value in given.items() if value is not None}
     options |= dict(_setting(text) for text in settings or ())
     built = entry.build(data, **options)

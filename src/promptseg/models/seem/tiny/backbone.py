@@ -86,7 +86,10 @@ class EfficientNetLite(nn.Module):
         Args:
             image_B3HW: normalised pixels, H and W multiples of 32.
         """
-        eighth_BCHW, sixteenth_BCHW = self.early(image_B3HW)
+        return self.late(*self.early(image_B3HW))
+
+    def late(self, eighth_BCHW: Tensor, sixteenth_BCHW: Tensor) -> Levels:
+        """Returns all maps from those of `early`."""
         x_BCHW = sixteenth_BCHW
         kept: dict[int, Tensor] = {}
         for number in range(config.SIXTEENTH + 1, len(self.blocks)):

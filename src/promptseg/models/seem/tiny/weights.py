@@ -50,6 +50,15 @@ class TinyNetwork:
         network.check()
         return network
 
+    @classmethod
+    def load_sentences(cls) -> "TinyNetwork":
+        """Loads the embedded sentence encoder alone, under the names that it has by itself.
+
+        Raises:
+            WeightsError: the file is missing or damaged.
+        """
+        return cls(read_safetensors(_place(SENTENCES)))
+
     def check(self) -> None:
         """Compares names and shapes with what the graphs read.
 
