@@ -7,7 +7,7 @@ import pytest
 from PIL import Image as Pillow
 
 import promptseg
-from promptseg import Box, Mask, Point, Polygon, Scribble, Segmenter, Text
+from promptseg import Box, Mask, Point, Polygon, Scribble, Segmenter
 from promptseg.errors import ImageError, InputError, PromptError, WeightsError
 from promptseg.geometry import Size
 from promptseg.masks.overlap import iou
@@ -145,7 +145,6 @@ def test_extreme_sizes(segmenter, size):
         ([], PromptError, "No prompt"),
         (None, PromptError, "NoneType"),
         (Point(452, 10), PromptError, "lies outside the picture of 451 x 300"),
-        (Text("a cat"), PromptError, "model with semantics"),
         ([Point(1, 1, positive=False)], PromptError, "Every prompt is negative"),
         ([[Box(1, 1, 9, 9), Box(2, 2, 8, 8)]], PromptError, "one positive box"),
     ],

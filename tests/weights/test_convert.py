@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 import textwrap
@@ -212,6 +213,5 @@ def test_no_pickle_in_the_package() -> None:
     source = Path(convert.__file__).parents[1]
     for path in source.rglob("*.py"):
         text = path.read_text(encoding="utf-8")
-        assert "import pickle" not in text, path
-        assert "from pickle" not in text, path
+        assert not re.search(r"^\s*(import|from) pickle\b", text, re.MULTILINE), path
         assert "weights_only=False" not in text, path

@@ -101,7 +101,7 @@ def read(path: Path) -> Lesson:
         WeightsError: the file is damaged.
     """
     try:
-        with open(path, "rb") as file, np.load(file) as stored:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
             height, width = (-(-int(side) * GRID // 1024) for side in stored["resized"])
             counted = 1 - stored["ignore"].astype(np.float32) / 255
             counted[height:], counted[:, width:] = 0, 0

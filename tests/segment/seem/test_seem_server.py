@@ -58,16 +58,16 @@ def _upload(ask: Asked, pixels: Any) -> str:
     return f"/v1/images/{answer.json()['id']}"
 
 
-def test_text_and_references(ask: Asked, url: str, seem, embedded, other) -> None:
+def test_text_and_references(ask: Asked, url: str, seem, pixels, other) -> None:
     body = {"prompts": [{"type": "text", "phrase": "a cat"}], "model": "seem-focal-t"}
     answer = ask("POST", f"{url}/segment", json=body).json()
-    expected = seem.segment(embedded, Text("a cat"))
+    expected = seem.segment(pixels, Text("a cat"))
     assert [RLE.from_coco(mask["segmentation"]) for mask in answer["masks"]] == list(expected.masks)
     second = _upload(ask, other).rpartition("/")[2]
     region = Box(5, 5, 60, 60)
     body["prompts"] = [{"type": "reference", "image": {"id": second}, "mask": region.to_json()}]
     answer = ask("POST", f"{url}/segment", json=body).json()
-    expected = seem.segment(embedded, Reference(other, region))
+    expected = seem.segment(pixels, Reference(other, region))
     assert [RLE.from_coco(mask["segmentation"]) for mask in answer["masks"]] == list(expected.masks)
     body["prompts"][0]["image"] = {"id": "0" * 64}
     assert ask("POST", f"{url}/segment", json=body).status_code == 404
@@ -81,13 +81,13 @@ def test_panoptic_and_labels(ask: Asked, url: str, seem, pixels, embedded) -> No
     found = seem.segment(embedded, Box(5, 5, 60, 60))
     body["masks"] = [mask.to_coco() for mask in found.masks]
     answer = ask("POST", f"{url}/label", json=body).json()
-    assert tuple(mask["label"] for mask in answer["masks"]) == seem.label(embedded, found, CLASSES).labels
+    assert tuple(mask["label"] for mask in answer["masks"]) == seem.label(pixels, found, CLASSES).labels
     assert ask("POST", f"{url}/everything", json={"model": "seem-focal-t"}).status_code == 422
     assert ask("GET", f"{url}/embedding?model=seem-focal-t").status_code == 422
 
 
 def test_models_say_what_they_can(ask: Asked) -> None:
     sam, seem = ask("GET", "/v1/models").json()["models"]
-    assert (sam["semantic"], seem["semantic"]) == (False, True)
+    assert (sam["semantic"], seem["semantic"]) == (True, True)
     assert "text" in seem["prompts"]
     assert seem["decoder"] is None

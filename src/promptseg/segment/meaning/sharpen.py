@@ -32,6 +32,8 @@ AGREEMENT = 0.5
 """SAM's mask is taken if its IoU with the region is at least this."""
 STEEPNESS, LIMIT = 2.0, 12.0
 """Logits of seem-tiny times the first, cut off at the second, are SAM's mask prompt."""
+LARGEST = 60.0
+"""A logit beyond this is certainty, in float32."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +75,7 @@ def regions(runtime: Runtime, embedded: EmbeddedImage, heat: Float32) -> list[Re
     inside = np.zeros((GRID, GRID), np.bool_)
     inside[:height, :width] = True
     shown = (heat > 0) & inside
-    probability = 1 / (1 + np.exp(-heat))
+    probability = 1 / (1 + np.exp(-np.clip(heat, -LARGEST, LARGEST)))
     found = []
     for part in components(RLE.encode(shown)):
         mask = part.dense()
