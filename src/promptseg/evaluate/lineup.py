@@ -106,7 +106,7 @@ class Lineup:
             name = f"promptseg {segmenter.model}"
             ours = Ours(segmenter, name, eager=False, points_per_side=self.points_per_side)
             return [ours, Detector(Canny()), Detector(Sobel())]
-        return [Ours(segmenter, eager=semantic and self.task in _MANY_QUESTIONS)]
+        return [Ours(segmenter, eager=self.task in _MANY_QUESTIONS)]
 
     def _processes(self) -> Sequence[Contestant]:
         command = our_command(

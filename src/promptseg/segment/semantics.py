@@ -134,6 +134,25 @@ class Semantics:
             )
         return self._meaning.names(picture, segments.masks, vocabulary_of(vocabulary))
 
+    def rank_labels(
+        self, image: Any, segments: Segments, vocabulary: Words = None, *, top: int = 5
+    ) -> list[tuple[str, ...]]:
+        """Returns the likeliest names of each mask, best first; none for an empty mask.
+
+        Args:
+            image: what `embed` returned, or anything that it takes.
+            segments: masks of that picture.
+            vocabulary: the names; by default the 133 of COCO.
+            top: how many names.
+        """
+        words = vocabulary_of(vocabulary)
+        chances = self.name_chances(image, segments, words)
+        order = np.argsort(-chances, axis=1, kind="stable")[:, :top]
+        return [
+            tuple(words.labels[number] for number in row) if mask.area else ()
+            for row, mask in zip(order.tolist(), segments.masks, strict=True)
+        ]
+
     def look(self, image: Any) -> None:
         """Looks at a picture for words ahead of the first of them, as `embed` does for places.
 

@@ -64,6 +64,12 @@ def test_names_are_those_of_the_vocabulary(segmenter, cat):
     assert named.labels == ("cat", None)
 
 
+def test_names_are_ranked(segmenter, cat):
+    whole = Segments(cat.size, (RLE.encode(np.ones(cat.size, bool)), RLE.empty(cat.size)))
+    first, empty = segmenter.rank_labels(cat, whole, ["dog", "cat", "bicycle"], top=2)
+    assert (first[0], len(first), empty) == ("cat", 2, ())
+
+
 def test_chances_add_up_to_one(segmenter, cat):
     whole = Segments(cat.size, (RLE.encode(np.ones(cat.size, bool)),))
     np.testing.assert_allclose(segmenter.name_chances(cat, whole, ["dog", "cat"]).sum(), 1, atol=1e-5)
