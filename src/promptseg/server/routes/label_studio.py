@@ -99,8 +99,8 @@ async def _predict(
 ) -> dict[str, Any]:
     card = server.models.card(None)
     nothing = {"result": [], "score": 0.0, "model_version": _version(server)}
-    if not clicked and not (card.semantic or config.labels):
-        return nothing  # no click, and no names to look for
+    if not clicked and not card.semantic:
+        return nothing  # a SAM model says nothing of its own accord
     data = task.get("data")
     address = data.get(config.key) if isinstance(data, dict) else None
     content, name = await picture_bytes(address, server.settings.label_studio, server.limits)
