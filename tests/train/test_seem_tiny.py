@@ -22,7 +22,14 @@ from promptseg.train.recipes import find_recipe
 from promptseg.train.recipes.seem_tiny import losses, mixture, namer, phrases, start, views, weights
 from promptseg.train.recipes.seem_tiny.phrases import Sentences
 
-QUICK = {"namer_steps": 2, "examples": 2, "threads": 1, "steps": 2}
+QUICK = {
+    "namer_steps": 2,
+    "examples": 2,
+    "threads": 1,
+    "steps": 2,
+    "learning_rate": 0.02,
+    "warmup": 0,
+}
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +105,8 @@ def result(data: Path, checkpoint: Path, tmp_path_factory: pytest.TempPathFactor
     """The file that the command writes."""
     target = tmp_path_factory.mktemp("result") / "seem_tiny.safetensors"
     command = ["train", "seem-tiny", str(data), "-o", str(target), "--start", str(checkpoint)]
-    command += ["--steps", "2", "--threads", "1", "--set", "namer_steps=2", "--set", "examples=2"]
+    for name, value in QUICK.items():
+        command += ["--set", f"{name}={value}"]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output
     return target
