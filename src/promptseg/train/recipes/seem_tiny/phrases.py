@@ -72,8 +72,6 @@ CLOTHES: Aliases = {
 }
 EVERY: Aliases = {**VOC, **COCO, **CLOTHES}
 
-_PHRASES = 64
-
 
 @cache
 def imagenet_names() -> tuple[str, ...]:
@@ -98,14 +96,12 @@ class Sentences:
     @torch.no_grad()
     def __call__(self, phrases: Sequence[str]) -> Tensor:
         """Returns (P, 384) vectors of length 1."""
-        new = sorted(
-            {text for text in phrases if text not in self._known}, key=lambda text: (len(text), text)
-        )
-        for first in range(0, len(new), _PHRASES):
-            part = new[first : first + _PHRASES]
-            ids, present = wordpiece()(part)
-            found = self._encoder(torch.from_numpy(ids), torch.from_numpy(present))
-            self._known.update(zip(part, found, strict=True))
+        for text in phrases:
+            if text not in self._known:
+                # One by one: in a batch the last bits would depend on its other phrases, and a run that goes on after
+                # a stop has other ones to read.
+                ids, present = wordpiece()([text])
+                self._known[text] = self._encoder(torch.from_numpy(ids), torch.from_numpy(present))[0]
         return torch.stack([self._known[text] for text in phrases])
 
     def said(self, names: Sequence[str], aliases: Aliases, random: np.random.Generator) -> Tensor:
