@@ -165,7 +165,7 @@ def _features(backbone: EfficientNetLite, cuts: Sequence[tuple[CutOut, bool]]) -
 
 def _read(place: Path, names: Sequence[str]) -> Named:
     try:
-        with np.load(place) as stored:
+        with np.load(place, allow_pickle=False) as stored:
             features, labels = stored["features"].astype(np.float32), stored["labels"].astype(np.int64)
     except Exception as error:  # NumPy's readers raise nearly anything on damaged files
         raise WeightsError(f"{place} is damaged: {error}. Remove it; it will be made again.") from error

@@ -101,7 +101,7 @@ def read_array(place: Path) -> Float32:
         WeightsError: the file is damaged.
     """
     try:
-        return np.load(place)
+        return np.load(place, allow_pickle=False)
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise WeightsError(f"{place} is damaged: {error}. Remove it; it will be made again.") from error
 
