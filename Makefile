@@ -1,5 +1,5 @@
 # make test   sets everything up on a fresh machine and runs every check and test
-# make studio builds the studio (web/) into the package; make test-studio builds and tests it in a real browser
+# make studio builds the studio (web/) into the package; make test-studio tests its parts, make test-browser plays it in a real browser
 # make demo   sets up what a user needs and segments the example pictures into out/
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STUDIO := src/promptseg/server/static/index.html
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: test demo check format clean studio test-studio
+.PHONY: test demo check format clean studio test-studio test-browser
 
 test: $(VENV)/.test test-studio
 	$(BIN)/python -m pytest -n 2
@@ -48,9 +48,12 @@ web/node_modules/.done: web/package.json web/package-lock.json
 	cd web && npm ci --loglevel=error
 	touch $@
 
-test-studio: $(VENV)/.test studio
-	bash tools/require.sh chromium
+test-studio: studio
 	cd web && npm run --silent check && npm run --silent test
+
+# The scenarios in a real browser take minutes more: a command of their own.
+test-browser: $(VENV)/.test studio
+	bash tools/require.sh chromium
 	$(BIN)/python -m pytest web/e2e
 
 clean:
