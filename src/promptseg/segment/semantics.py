@@ -31,8 +31,10 @@ class Semantics:
     `Segmenter` inherits them; `SeemSegmenter` does them in SEEM's own way.
     """
 
-    _meaning: Meaning
-    """seem-tiny, made when first needed."""
+    @property
+    def _meaning(self) -> Meaning:
+        """seem-tiny, made when first needed."""
+        raise NotImplementedError
 
     @property
     def model(self) -> str:

@@ -110,7 +110,7 @@ def _heat(
     if texts:
         maps.extend(phrase_heat(meaning, embedded, texts))
     maps.extend(meaning.likeness(embedded.image, meaning.look(reference)) for reference in shown)
-    return np.mean(maps, axis=0, dtype=np.float32)
+    return np.asarray(np.mean(maps, axis=0), np.float32)
 
 
 def phrase_heat(meaning: Meaning, embedded: EmbeddedImage, phrases: Sequence[str]) -> Float32:

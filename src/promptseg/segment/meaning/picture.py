@@ -56,7 +56,7 @@ class SeenImage:
         depth, rows, columns = self.vectors.shape
         cosines = classes.vectors @ self.vectors.reshape(depth, -1)
         logits = cosines * np.float32(head.scale) + (np.float32(head.bias) + classes.leans)[:, None]
-        return logits.reshape(-1, rows, columns)
+        return np.asarray(logits.reshape(-1, rows, columns), np.float32)
 
 
 def see(runtime: TinyRuntime, image: Image) -> SeenImage:
@@ -95,4 +95,4 @@ def _enlarged(vectors: Float32) -> Float32:
     low = np.clip(np.floor(centres).astype(np.int64), 0, GRID - 2)
     share = np.clip(centres - low, 0, 1).astype(np.float32)
     rows = vectors[:, low] * (1 - share)[:, None] + vectors[:, low + 1] * share[:, None]
-    return rows[:, :, low] * (1 - share) + rows[:, :, low + 1] * share
+    return np.asarray(rows[:, :, low] * (1 - share) + rows[:, :, low + 1] * share, np.float32)

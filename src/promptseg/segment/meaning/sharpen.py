@@ -75,7 +75,7 @@ def regions(runtime: Runtime, embedded: EmbeddedImage, heat: Float32) -> list[Re
     inside = np.zeros((GRID, GRID), np.bool_)
     inside[:height, :width] = True
     shown = (heat > 0) & inside
-    probability = 1 / (1 + np.exp(-np.clip(heat, -LARGEST, LARGEST)))
+    probability = np.asarray(1 / (1 + np.exp(-np.clip(heat, -LARGEST, LARGEST))), np.float32)
     found = []
     for part in components(RLE.encode(shown)):
         mask = part.dense()
