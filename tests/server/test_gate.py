@@ -11,6 +11,7 @@ from serving import failure
 
 from promptseg.errors import InputError
 from promptseg.server.settings import Limits, ModelChoice, Settings
+from promptseg.server.static import studio
 
 TOKEN = "correct-horse-battery"  # noqa: S105
 
@@ -201,7 +202,7 @@ def test_health_limits_models_and_metrics(here, picture) -> None:
     assert here.http.get("/healthz").json() == {
         "status": "ok",
         "version": promptseg.__version__,
-        "studio": False,
+        "studio": studio() is not None,
         "token": False,
     }
     assert here.http.get("/v1/limits").json() == json.loads(json.dumps(here.parts.limits.as_json()))

@@ -9,6 +9,7 @@ import pytest
 from test_store import serve
 
 from promptseg.server.settings import default_data
+from promptseg.server.static import studio
 
 
 def refused(*options: str, **environment: str) -> str:
@@ -31,7 +32,7 @@ def test_it_starts_says_where_and_stops(tmp_path) -> None:
     process, url = serve(tmp_path)
     try:
         assert httpx.get(f"{url}/healthz", timeout=600).json()["status"] == "ok"
-        assert "make studio" in httpx.get(url, timeout=600).text
+        assert ("make studio" in httpx.get(url, timeout=600).text) == (studio() is None)
         port = url.rpartition(":")[2]
         assert "another --port" in refused("--port", port, "--data", str(tmp_path / "other"))
         assert "Another server" in refused("--port", "0", "--data", str(tmp_path))

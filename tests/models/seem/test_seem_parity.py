@@ -132,15 +132,23 @@ def test_sam_vit_b(focal_t: Seem):
 def _sam_predictions(
     focal_t: Seem, features: PixelFeatures, theirs: dict[str, np.ndarray], prompts: SeemPrompts, draws: Draws
 ) -> SeemOutput:
-    """Cells of attention masks may flip: the official float32 and float64 results differ by 6e-4 themselves."""
+    """Cells of attention masks whose logit is at rounding level flip, and one query then differs by 1e-2.
+
+    Which ones depends on the processor: in float64 all is within 2e-5, and the official float32 and float64
+    results differ by 6e-4 themselves. Hence a loose bound for single cells, a tight one for their mean.
+    """
     output = focal_t.predictor(features, prompts, "v1", bank_KC=class_bank(), every_layer=True, draws=draws)
     masks = output.last.objects.masks_BQhw
-    close(masks[:, ::10, ::8, ::8], theirs["pred_masks"], 1e-3)
-    close(masks.mean((2, 3)), theirs["pred_masks_per_query_mean"], 1e-3)
-    close((masks > 0).float().mean((2, 3)), theirs["pred_masks_per_query_positive_fraction"], 1e-3)
-    close(output.last.class_logits_BQK[:, ::4], theirs["pred_logits"], 1e-3)
     earlier = [prediction.objects.masks_BQhw[:, ::25, ::32, ::32] for prediction in output.earlier]
-    close(torch.stack(earlier), theirs["aux_masks"], 1e-3)
+    for ours, name in (
+        (masks[:, ::10, ::8, ::8], "pred_masks"),
+        (masks.mean((2, 3)), "pred_masks_per_query_mean"),
+        ((masks > 0).float().mean((2, 3)), "pred_masks_per_query_positive_fraction"),
+        (output.last.class_logits_BQK[:, ::4], "pred_logits"),
+        (torch.stack(earlier), "aux_masks"),
+    ):
+        close(ours, theirs[name], 2e-2)
+        assert np.abs(ours.detach().numpy() - theirs[name]).mean() < 5e-4, name
     return output
 
 

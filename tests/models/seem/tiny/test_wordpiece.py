@@ -40,7 +40,8 @@ def test_phrases_are_cut_as_by_the_reference(reference, phrase):
     assert present.all()
 
 
-@given(st.text(st.characters(codec="latin-1"), max_size=40))
+# The reference takes "[CLS]" in a user's text for its own mark; to us it is five pieces of text.
+@given(st.text(st.characters(codec="latin-1", exclude_characters="["), max_size=40))
 def test_any_western_text_is_cut_as_by_the_reference(text):
     place = resources.files("promptseg.models").joinpath("weights", "minilm_vocabulary.txt.gz")
     pieces = gzip.decompress(place.read_bytes()).decode().splitlines()

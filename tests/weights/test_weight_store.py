@@ -217,7 +217,7 @@ def test_killed_downloads_are_never_taken_for_the_file(tmp_path: Path, server: s
     program = textwrap.dedent(f"""
         import sys, time
         sys.path[:0] = {[str(Path(__file__).parent)]!r}
-        from test_store import CONTENT, Fake, card_of
+        from test_weight_store import CONTENT, Fake, card_of
         from promptseg.models.store import download
         class Slow(Fake):
             def read(self, count):
