@@ -1,5 +1,7 @@
 """The studio's files, or the page that says how to get them."""
 
+import gzip
+
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -7,14 +9,14 @@ from fastapi import FastAPI
 from promptseg.server.static import static_router
 
 
-def get(folder, path):
+def get(folder, path, **headers):
     app = FastAPI(openapi_url=None)
     app.include_router(static_router(folder))
 
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
-            return await client.get(path)
+            return await client.get(path, headers=headers)
 
     import asyncio
 
@@ -40,6 +42,18 @@ def test_files_have_their_types_and_lifetimes(studio) -> None:
     assert wasm.headers["content-type"] == "application/wasm"
     assert "immutable" in wasm.headers["Cache-Control"]
     assert get(studio, "/assets/worker-3c.mjs").headers["content-type"].startswith("text/javascript")
+
+
+@pytest.mark.parametrize("accepted", ["gzip", "identity"])
+def test_packed_files_go_by_their_own_name(studio, accepted) -> None:
+    code = "export const many = 1;\n" * 1000
+    (studio / "assets" / "index-9.js.gz").write_bytes(gzip.compress(code.encode()))
+    answer = get(studio, "/assets/index-9.js", **{"Accept-Encoding": accepted})
+    assert answer.text == code
+    assert answer.headers["content-type"].startswith("text/javascript")
+    assert answer.headers.get("Content-Encoding", "identity") == accepted
+    assert (int(answer.headers["Content-Length"]) < 1000) == (accepted == "gzip")
+    assert get(studio, "/assets/index-9.js.gz").status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,15 @@
 """The studio: static files that `web/` is built into, or a page that says how to get them."""
 
+import gzip
 import html
 from collections.abc import Awaitable, Callable
 from importlib import resources
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Header
 from fastapi.responses import FileResponse, HTMLResponse, Response
+from starlette.concurrency import run_in_threadpool
 
 POLICY = (
     "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; "
@@ -33,6 +36,8 @@ _TYPES = {
     ".onnx": "application/octet-stream",
 }
 """What is served, by the end of the name; the system's own table is not asked, since it differs."""
+
+_PACKED = ".gz"
 
 _MISSING = """<!doctype html>
 <html lang="en">
@@ -64,24 +69,23 @@ def _folder() -> Path:
 def static_router(folder: Path | None) -> APIRouter:
     """Returns a route for each of the studio's files. No path of a request ever reaches the disk.
 
+    A file `NAME.gz` is served as NAME: packed, to who accepts that.
+
     Args:
         folder: where they are; None: there is no studio.
     """
     router = APIRouter(include_in_schema=False)
-    files = (
-        {}
-        if folder is None
-        else {
-            path.relative_to(folder).as_posix(): path
-            for path in sorted(folder.rglob("*"))
-            if path.is_file() and path.suffix in _TYPES
-        }
-    )
+    found = {} if folder is None else {path.relative_to(folder).as_posix(): path for path in _files(folder)}
+    files = {
+        name.removesuffix(_PACKED): path
+        for name, path in found.items()
+        if Path(name.removesuffix(_PACKED)).suffix in _TYPES
+    }
 
     @router.get("/")
-    async def index() -> Response:
+    async def index(accept_encoding: Annotated[str, Header()] = "") -> Response:
         if "index.html" in files:
-            return _file(files["index.html"], "index.html")
+            return await _file(files["index.html"], "index.html", accept_encoding)
         page = _MISSING.format(folder=html.escape("promptseg/server/static"))
         return HTMLResponse(page, headers={"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"})
 
@@ -90,17 +94,28 @@ def static_router(folder: Path | None) -> APIRouter:
     return router
 
 
-def _answer_with(path: Path, name: str) -> Callable[[], Awaitable[Response]]:
-    async def answer() -> Response:
-        return _file(path, name)
+def _files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if path.is_file()]
+
+
+def _answer_with(path: Path, name: str) -> Callable[[str], Awaitable[Response]]:
+    async def answer(accept_encoding: Annotated[str, Header()] = "") -> Response:
+        return await _file(path, name, accept_encoding)
 
     return answer
 
 
-def _file(path: Path, name: str) -> Response:
+async def _file(path: Path, name: str, accepted: str) -> Response:
     fixed = name.startswith("assets/")  # their names change with their content
     headers = {
         "Cache-Control": "public, max-age=31536000, immutable" if fixed else "no-cache",
         "Content-Security-Policy": POLICY,
     }
-    return FileResponse(path, media_type=_TYPES[path.suffix], headers=headers)
+    kind = _TYPES[Path(name).suffix]
+    if path.suffix != _PACKED:
+        return FileResponse(path, media_type=kind, headers=headers)
+    headers["Vary"] = "Accept-Encoding"
+    if "gzip" in accepted:
+        return FileResponse(path, media_type=kind, headers={**headers, "Content-Encoding": "gzip"})
+    content = await run_in_threadpool(lambda: gzip.decompress(path.read_bytes()))
+    return Response(content, media_type=kind, headers=headers)
