@@ -189,9 +189,7 @@ def test_what_is_wrong_is_said(here, picture, route, body, status, kind, says) -
 def test_words_cover_and_name_a_picture(here, picture, twin, seen) -> None:
     route = f"/v1/images/{picture['id']}"
     found = here.http.post(f"{route}/panoptic", json={"vocabulary": ["person", "flag"]}).json()["masks"]
-    assert [mask["label"] for mask in found] == list(
-        twin.panoptic(seen, ["person", "flag"]).segments.labels
-    )
+    assert [mask["label"] for mask in found] == list(twin.panoptic(seen, ["person", "flag"]).segments.labels)
     masks = [RLE.encode(DISC).to_coco()]
     body = {"masks": masks, "vocabulary": ["a face", "a bicycle"]}
     (named,) = here.http.post(f"{route}/label", json=body).json()["masks"]
