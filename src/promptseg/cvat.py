@@ -17,6 +17,7 @@ from promptseg.masks.bridge import bridge_holes
 from promptseg.masks.polygons import trace_polygons
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
+from promptseg.models.registry import DEFAULT_MODEL
 from promptseg.prompts.types import Box, Point, Prompt
 from promptseg.segment.segmenter import Segmenter
 
@@ -58,7 +59,7 @@ class Detector:
 
     def __init__(
         self,
-        model: str = "mobile-sam",
+        model: str = DEFAULT_MODEL,
         weights: str | None = None,
         labels: str | None = None,
         points_per_side: int = 32,
@@ -126,7 +127,7 @@ class Interactor:
 
     def __init__(
         self,
-        model: str = "mobile-sam",
+        model: str = DEFAULT_MODEL,
         weights: str | None = None,
         segmenter: Segmenter | None = None,
     ) -> None:

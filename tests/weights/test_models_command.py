@@ -39,8 +39,8 @@ def test_the_table_is_aligned(cache: Path) -> None:
         assert all(start == 0 or line[start - 1] == " " for start in starts)
         assert line[starts[0] :].startswith(card.name)
         assert line.endswith(card.url)
-    assert "embedded" in lines[1]
-    assert all("not here" in line for line in lines[2:])
+    assert all(("embedded" in line) == card.embedded for line, card in zip(lines[1:], CARDS, strict=True))
+    assert all(("not here" in line) != card.embedded for line, card in zip(lines[1:], CARDS, strict=True))
     cache.mkdir()
     (cache / "sam-vit-b.safetensors").write_bytes(b"")
     assert "cached" in run().splitlines()[2]
@@ -92,8 +92,8 @@ def test_download(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_verify(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inside = tmp_path / "inside"
     inside.write_bytes(b"weights")
-    monkeypatch.setattr(command, "embedded_weights_path", lambda: inside)
-    monkeypatch.setattr(command, "embedded_record", lambda: {"sha256": store.file_sha256(inside)})
+    monkeypatch.setattr(command, "embedded_weights_path", lambda name: inside)
+    monkeypatch.setattr(command, "embedded_record", lambda name: {"sha256": store.file_sha256(inside)})
     torch.save(STATE, tmp_path / "a.pth")
     convert.convert_checkpoint(tmp_path / "a.pth", cache / "sam-vit-b.safetensors")
     output = run("verify")
@@ -110,7 +110,7 @@ def test_verify(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_another_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sam_vit_h_4b8939.pth").write_bytes(b"half")
-    monkeypatch.setattr(command, "embedded_weights_path", lambda: tmp_path / "sam_vit_h_4b8939.pth")
-    monkeypatch.setattr(command, "embedded_record", dict)
+    monkeypatch.setattr(command, "embedded_weights_path", lambda name: tmp_path / "sam_vit_h_4b8939.pth")
+    monkeypatch.setattr(command, "embedded_record", lambda name: {})
     with pytest.raises(WeightsError, match="sam_vit_h"):
         run("verify", "--cache", str(tmp_path))

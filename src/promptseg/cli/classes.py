@@ -9,6 +9,7 @@ import typer
 
 from promptseg.cli import options
 from promptseg.errors import FormatError, InputError
+from promptseg.models.registry import DEFAULT_MODEL
 
 SeemModel = Annotated[
     str,
@@ -44,7 +45,7 @@ def panoptic(
         int | None,
         typer.Option(help="SEEM models: short side of the resized picture.", show_default="800"),
     ] = None,
-    model: SeemModel = "mobile-sam",
+    model: SeemModel = DEFAULT_MODEL,
     weights: options.Weights = None,
     precision: options.Precision = "auto",
     device: options.Device = "cpu",
@@ -83,7 +84,7 @@ def label(
         int | None,
         typer.Option(help="SEEM models: short side of the resized picture.", show_default="512"),
     ] = None,
-    model: SeemModel = "mobile-sam",
+    model: SeemModel = DEFAULT_MODEL,
     weights: options.Weights = None,
     precision: options.Precision = "auto",
     device: options.Device = "cpu",

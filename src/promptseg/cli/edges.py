@@ -8,6 +8,7 @@ import typer
 from promptseg.cli import options
 from promptseg.cli.progress import progress_bar
 from promptseg.errors import InputError
+from promptseg.models.registry import DEFAULT_MODEL
 
 
 def edges(
@@ -20,7 +21,7 @@ def edges(
     invert: Annotated[bool, typer.Option("--invert", help="Dark edges on white.")] = False,
     thin: Annotated[bool, typer.Option(help="Thin the edges to lines.")] = True,
     points_per_side: Annotated[int, typer.Option(help="Points along each side of the grid.")] = 16,
-    model: options.Model = "mobile-sam",
+    model: options.Model = DEFAULT_MODEL,
     weights: options.Weights = None,
     runtime: options.Runtime = "auto",
     precision: options.Precision = "auto",

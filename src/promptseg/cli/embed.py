@@ -9,6 +9,7 @@ import typer
 from promptseg.cli import options
 from promptseg.cli.progress import progress_bar, say_skipped
 from promptseg.errors import ImageError, InputError
+from promptseg.models.registry import DEFAULT_MODEL
 
 
 def embed(
@@ -33,7 +34,7 @@ def embed(
             help="Largest size of the folder, like 500MB or 20GB; what was not used for longest goes."
         ),
     ] = None,
-    model: options.Model = "mobile-sam",
+    model: options.Model = DEFAULT_MODEL,
     weights: options.Weights = None,
     runtime: options.Runtime = "auto",
     precision: options.Precision = "auto",

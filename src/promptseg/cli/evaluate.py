@@ -10,6 +10,7 @@ import typer
 from promptseg.cli import options
 from promptseg.cli.progress import progress_bar
 from promptseg.errors import InputError
+from promptseg.models.registry import DEFAULT_MODEL
 
 _OWN = {
     "clicks": "--clicks",
@@ -107,7 +108,7 @@ def evaluate(
         ),
     ] = None,
     no_recipe: Annotated[bool, typer.Option("--no-recipe", help="Leave SAM's official recipe out.")] = False,
-    model: options.Model = "mobile-sam",
+    model: options.Model = DEFAULT_MODEL,
     weights: options.Weights = None,
     runtime: options.Runtime = "auto",
     precision: options.Precision = "auto",

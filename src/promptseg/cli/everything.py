@@ -9,6 +9,7 @@ import typer
 
 from promptseg.cli import everything_batch, options
 from promptseg.errors import InputError
+from promptseg.models.registry import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from promptseg.masks.segments import Segments
@@ -79,7 +80,7 @@ def everything(
     tile_overlap: Annotated[
         float, typer.Option(help="Least overlap of tiles, as a share of the tile (1/16 to 1/2).")
     ] = 0.25,
-    model: options.Model = "mobile-sam",
+    model: options.Model = DEFAULT_MODEL,
     weights: options.Weights = None,
     runtime: options.Runtime = "auto",
     precision: options.Precision = "auto",

@@ -6,11 +6,12 @@ from typing import Annotated
 import typer
 
 from promptseg.cli import options
+from promptseg.models.registry import DEFAULT_MODEL
 
 
 def export(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the graphs.", metavar="DIR")],
-    model: options.Model = "mobile-sam",
+    model: options.Model = DEFAULT_MODEL,
     weights: options.Weights = None,
 ) -> None:
     """Writes encoder and decoder of a model as ONNX and verifies them against the torch modules.

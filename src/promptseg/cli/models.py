@@ -8,7 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from promptseg.errors import WeightsError
-from promptseg.models.registry import CARDS, ModelCard, embedded_record, embedded_weights_path, get_card
+from promptseg.models.registry import (
+    CARDS,
+    EMBEDDED,
+    ModelCard,
+    embedded_record,
+    embedded_weights_path,
+    get_card,
+)
 from promptseg.models.store import cache_folder
 
 models_app = typer.Typer(help="List, download, convert and verify model weights.", no_args_is_help=False)
@@ -83,7 +90,7 @@ def convert_model(
 @models_app.command("verify")
 def verify_models(cache: Cache = None) -> None:
     """Compare the SHA-256 of the embedded and the downloaded weights with their records."""
-    results = [_verified(embedded_weights_path(), embedded_record())]
+    results = [_verified(embedded_weights_path(name), embedded_record(name)) for name in EMBEDDED]
     folder = cache or cache_folder()
     for card in CARDS:
         checkpoint, weights = folder / card.checkpoint, folder / f"{card.name}.safetensors"
@@ -120,12 +127,19 @@ def _row(card: ModelCard, cache: Path) -> dict[str, Any]:
     return {
         "name": card.name,
         "parameters": card.parameters,
-        "bytes": embedded_record()["bytes"] if card.embedded else card.bytes,
+        "bytes": _bytes(card),
         "state": _state(card, cache),
         "licence": card.licence,
         "source": card.url,
         "aliases": list(card.aliases),
     }
+
+
+def _bytes(card: ModelCard) -> int:
+    if not card.embedded:
+        return card.bytes
+    files = EMBEDDED if card.base else EMBEDDED[:1]
+    return sum(embedded_record(name)["bytes"] for name in files)
 
 
 def _state(card: ModelCard, cache: Path) -> str:

@@ -10,6 +10,7 @@ import typer
 from promptseg.cli import options
 from promptseg.cli.progress import progress_bar
 from promptseg.errors import InputError
+from promptseg.models.registry import DEFAULT_MODEL
 
 DEFAULT_FORMATS = ["overlay", "records"]
 
@@ -33,7 +34,7 @@ def proposals(
             metavar="FORMAT",
         ),
     ] = None,
-    model: options.Model = "mobile-sam",
+    model: options.Model = DEFAULT_MODEL,
     weights: options.Weights = None,
     runtime: options.Runtime = "auto",
     precision: options.Precision = "auto",

@@ -10,6 +10,7 @@ import typer
 from promptseg.cli import options
 from promptseg.errors import InputError, PromptError
 from promptseg.geometry import ResizeFrame
+from promptseg.models.registry import DEFAULT_MODEL
 from promptseg.prompts.types import Audio, Box, Prompt, Text, group_objects, prompt_from_json
 
 DEFAULT_FORMATS = ["png", "overlay"]
@@ -75,7 +76,7 @@ def segment(
     format: Annotated[
         Strings, _repeat("-f --format", "png, overlay, cutout, coco, yolo, labelme or svg.", "FORMAT")
     ] = None,
-    model: options.Model = "mobile-sam",
+    model: options.Model = DEFAULT_MODEL,
     weights: options.Weights = None,
     runtime: options.Runtime = "auto",
     precision: options.Precision = "auto",

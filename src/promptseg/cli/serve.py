@@ -9,6 +9,7 @@ import typer
 
 from promptseg.cli import options
 from promptseg.errors import InputError, UnavailableError
+from promptseg.models.registry import DEFAULT_MODEL
 
 
 def serve(
@@ -81,7 +82,7 @@ def serve(
     )
     settings = Settings(
         data=data or default_data(),
-        models=tuple(ModelChoice.parse(text) for text in model or ["mobile-sam"]),
+        models=tuple(ModelChoice.parse(text) for text in model or [DEFAULT_MODEL]),
         host=host,
         port=port,
         token=token or None,

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from promptseg.errors import OutputError, PromptsegError
 from promptseg.formats.sa1b import image_id_of, sa1b_text
 from promptseg.images import Image
+from promptseg.models.registry import DEFAULT_MODEL
 from promptseg.models.store import file_sha256
 from promptseg.segment.everything import EverythingOptions
 from promptseg.segment.segmenter import Segmenter
@@ -31,7 +32,7 @@ class LabelerSettings:
         options: how masks are found.
     """
 
-    model: str = "mobile-sam"
+    model: str = DEFAULT_MODEL
     weights: str | None = None
     runtime: str = "auto"
     precision: str = "auto"

@@ -8,7 +8,7 @@ from promptseg.errors import InputError
 from promptseg.evaluate.contestants.contestant import Contestant
 from promptseg.evaluate.contestants.ours import FOLLOWS, WAYS, OfficialRecipe, Ours
 from promptseg.evaluate.contestants.process import Peer, PeerCommand, our_command
-from promptseg.models.registry import get_card
+from promptseg.models.registry import DEFAULT_MODEL, get_card
 
 _PLACES = frozenset({"clicks", "point", "boxes"})
 """Tasks in which SAM's official recipe takes part beside ours."""
@@ -45,7 +45,7 @@ class Lineup:
     """
 
     task: str
-    model: str = "mobile-sam"
+    model: str = DEFAULT_MODEL
     weights: Path | None = None
     runtime: str = "auto"
     precision: str = "auto"

@@ -43,10 +43,10 @@ def export_model(network: Network, folder: Path) -> Iterator[ExportReport]:
         PromptsegError: a graph does not compute what the torch modules compute.
         OutputError: a file cannot be written.
     """
-    sam = load_state_dict(build_sam(network.card.name), network.tensors)
-    answering = load_state_dict(build_sam(network.card.name), network.answering)
+    sam = load_state_dict(build_sam(network.base), network.tensors)
+    answering = load_state_dict(build_sam(network.base), network.answering)
     for graph in GRAPHS:
-        traced = trace(network.card.name, graph)
+        traced = trace(network.base, graph)
         prompted = graph in ("decoder", "mask_decoder")
         tensors = network.answering if prompted else network.tensors
         content = assemble(traced.model.SerializeToString(), traced.tensors, tensors)

@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from promptseg.errors import WeightsError
+from promptseg.models.clicks import trained_decoder
 from promptseg.models.graphs.assembly import assemble
-from promptseg.models.registry import ModelCard, get_card
+from promptseg.models.registry import DEFAULT_MODEL, ModelCard, get_card
 from promptseg.models.sam.keys import check_state_dict
 from promptseg.models.store import cache_folder, find_weights
 from promptseg.models.tensors import read_safetensors
@@ -60,11 +61,11 @@ class Network:
     clicks: Tensors = field(default_factory=dict, repr=False)
 
     @classmethod
-    def load(cls, model: str = "mobile-sam", weights: str | Path | None = None) -> "Network":
+    def load(cls, model: str = DEFAULT_MODEL, weights: str | Path | None = None) -> "Network":
         """Loads a model by name, from its embedded or cached weights or from a safetensors file.
 
         A file of nothing but prompt encoder and mask decoder, as the recipe sam-clicks writes it, answers prompts; the
-        rest is that of the embedded or cached weights.
+        rest is that of the embedded or cached weights. The default model has such a decoder in the package.
 
         Raises:
             WeightsError: the model is unknown, its weights are not at hand, damaged, or of another architecture.
@@ -80,13 +81,20 @@ class Network:
             clicks, given = given, {}
         path = Path(weights) if given and weights is not None else find_weights(card, cache_folder())
         network = cls(card, given or read_safetensors(path), path, clicks=clicks)
-        check_state_dict(card.name, {name: array.shape for name, array in network.answering.items()})
+        if card.base and weights is None:
+            network = replace(network, clicks=trained_decoder(network.tensors))
+        check_state_dict(card.network, {name: array.shape for name, array in network.answering.items()})
         return network
 
     @property
     def name(self) -> str:
         """The model's name in the registry."""
         return self.card.name
+
+    @property
+    def base(self) -> str:
+        """The name of the network that embeds pictures: several models may share it, and its embeddings."""
+        return self.card.network
 
     @property
     def answering(self) -> Tensors:
@@ -110,7 +118,7 @@ class Network:
 
     def model(self, graph: str) -> bytes:
         """Returns a complete ONNX model: one of `GRAPHS`, or a decoder that `decoder` names."""
-        entry = graph_manifest()["models"][self.card.name][graph.removeprefix(OFFICIAL)]
+        entry = graph_manifest()["models"][self.base][graph.removeprefix(OFFICIAL)]
         packed = resources.files("promptseg.models.graphs").joinpath(entry["file"]).read_bytes()
         tensors = self.answering if graph in ("decoder", "mask_decoder") else self.tensors
         return assemble(gzip.decompress(packed), entry["tensors"], tensors)

@@ -23,6 +23,7 @@ class ModelCard:
         bytes: the size of that file; 0 where it is not recorded.
         sha256: the hash of that file; empty where it is not recorded. Such a file is not downloaded by promptseg.
         embedded: the weights come with the package; nothing has to be downloaded.
+        base: the network whose image encoder and graphs it shares, if it is a variant of another.
         aliases: other names for it.
     """
 
@@ -35,6 +36,7 @@ class ModelCard:
     bytes: int = 0
     sha256: str = ""
     embedded: bool = False
+    base: str = ""
     aliases: tuple[str, ...] = ()
 
     @property
@@ -43,10 +45,18 @@ class ModelCard:
         return self.url.rpartition("/")[2]
 
     @property
+    def network(self) -> str:
+        """The name of the network: that of `base`, or its own. Embeddings belong to it."""
+        return self.base or self.name
+
+    @property
     def semantic(self) -> bool:
         """Whether the model is a SEEM network, which knows words; the others are SAM networks."""
         return self.name.startswith("seem-")
 
+
+DEFAULT_MODEL = "mobile-sam-clicks"
+"""What is used where no model is named."""
 
 _META = "https://dl.fbaipublicfiles.com/segment_anything/"
 _SAM = "facebookresearch/segment-anything, trained on SA-1B"
@@ -66,7 +76,18 @@ CARDS: tuple[ModelCard, ...] = (
         bytes=40_728_226,
         sha256="6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f",
         embedded=True,
-        aliases=("default", "vit_t", "mobile_sam"),
+        aliases=("vit_t", "mobile_sam"),
+    ),
+    ModelCard(
+        name="mobile-sam-clicks",
+        architecture="vit_t",
+        parameters=10_130_092,
+        licence="Apache-2.0",
+        origin="MobileSAM, its decoder trained further by promptseg (recipe sam-clicks)",
+        url="https://github.com/ChaoningZhang/MobileSAM/raw/master/weights/mobile_sam.pt",
+        embedded=True,
+        base="mobile-sam",
+        aliases=("default", "mobile_sam_clicks"),
     ),
     ModelCard(
         name="sam-vit-b",
@@ -154,22 +175,26 @@ def get_card(name: str) -> ModelCard:
     raise WeightsError(f"There is no model called {name!r}. Known models: {known}.")
 
 
-def embedded_weights_path() -> Path:
-    """Returns the weights file that comes with the package (MobileSAM, fp16, safetensors).
+EMBEDDED = ("mobile_sam", "mobile_sam_clicks")
+"""The files of the SAM networks in the package: MobileSAM, and what its decoder for clicks differs by."""
+
+
+def embedded_weights_path(name: str = "mobile_sam") -> Path:
+    """Returns a weights file that comes with the package, one of `EMBEDDED` (safetensors).
 
     Raises:
         WeightsError: the installation lacks it.
     """
-    return _resource("mobile_sam.safetensors")
+    return _resource(f"{name}.safetensors")
 
 
-def embedded_record() -> dict[str, Any]:
-    """Returns what is recorded about the embedded file: its sha256, bytes, origin and licence.
+def embedded_record(name: str = "mobile_sam") -> dict[str, Any]:
+    """Returns what is recorded about an embedded file: its sha256, bytes, origin and licence.
 
     Raises:
         WeightsError: the installation lacks the record, or it is damaged.
     """
-    path = _resource("mobile_sam.json")
+    path = _resource(f"{name}.json")
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

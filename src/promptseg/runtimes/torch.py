@@ -90,7 +90,7 @@ class TorchRuntime:
             if own not in self._models:
                 if self._device.type == "cpu":
                     torch.set_num_threads(self.threads)
-                model = build_sam(self._network.card.name)
+                model = build_sam(self._network.base)
                 load_state_dict(model, self._network.answering if own else self._network.tensors)
                 if (not own) in self._models:
                     model.image_encoder = self._models[not own].image_encoder

@@ -96,18 +96,18 @@ class EmbeddingCache:
             OutputError: the folder cannot be written.
         """
         if exact and self._files is not None:
-            return embed(runtime, image, network.name)
+            return embed(runtime, image, network.base)
         key = key_of(runtime, image, network)
         with self._lock:
             turn = self._making.setdefault(key, _Turn())
         with turn.lock:
             features = self._find(key)
             if features is None:
-                features = self._keep(key, embed(runtime, image, network.name).features)
+                features = self._keep(key, embed(runtime, image, network.base).features)
         rounded = features.dtype == np.float16
         used = features.astype(np.float32)  # a copy if rounded, and cheap beside decoding either way
         used.flags.writeable = False
-        return EmbeddedImage(used, ResizeFrame.fit(image.size), image, network.name, rounded)
+        return EmbeddedImage(used, ResizeFrame.fit(image.size), image, network.base, rounded)
 
     def holds(self, runtime: Runtime, image: Image, network: Network) -> bool:
         """Returns whether the embedding of a picture is at hand, whole."""
@@ -154,4 +154,4 @@ class _Turn:
 
 def key_of(runtime: Runtime, image: Image, network: Network) -> EmbeddingKey:
     """Returns what the embedding of `image` by this engine and network is kept under."""
-    return EmbeddingKey(image.digest, network.name, network.digest, runtime.precision)
+    return EmbeddingKey(image.digest, network.base, network.digest, runtime.precision)

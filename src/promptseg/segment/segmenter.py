@@ -12,7 +12,7 @@ from promptseg.errors import InputError
 from promptseg.images import Image
 from promptseg.masks.segments import Segments
 from promptseg.models.network import Network
-from promptseg.models.registry import get_card
+from promptseg.models.registry import DEFAULT_MODEL, get_card
 from promptseg.prompts.speech import Transcriber
 from promptseg.prompts.types import Prompt
 from promptseg.runtimes.factory import create_runtime, create_tiny
@@ -57,7 +57,7 @@ class Segmenter(Semantics):
 
     def __new__(cls, *given: Any, **named: Any) -> "Segmenter":
         """Makes the segmenter that the model needs."""
-        model = given[0] if given else named.get("model", "mobile-sam")
+        model = given[0] if given else named.get("model", DEFAULT_MODEL)
         if cls is Segmenter and get_card(model).semantic:
             from promptseg.segment.seem import SeemSegmenter
 
@@ -66,7 +66,7 @@ class Segmenter(Semantics):
 
     def __init__(
         self,
-        model: str = "mobile-sam",
+        model: str = DEFAULT_MODEL,
         *,
         weights: str | Path | None = None,
         runtime: str = "auto",
@@ -130,7 +130,7 @@ class Segmenter(Semantics):
         """
         picture = Image.open(image)
         if self._cache is None:
-            return embed(self._runtime, picture, self._model)
+            return embed(self._runtime, picture, self._network.base)
         return self._cache.embed(self._runtime, picture, self._network, exact=exact)
 
     def embed_tiles(self, image: Any, *, tile: int = 1024) -> TiledImage:
@@ -147,7 +147,7 @@ class Segmenter(Semantics):
             ImageError: the picture cannot be read or is too large.
             InputError: the tile is out of range.
         """
-        return TiledImage(self._runtime, Image.open(image), self._model, tile=tile)
+        return TiledImage(self._runtime, Image.open(image), self._network.base, tile=tile)
 
     def is_cached(self, image: Any) -> bool:
         """Returns whether the cache holds the embedding of a picture (anything that `embed` takes)."""
@@ -243,7 +243,7 @@ class Segmenter(Semantics):
             return self._runtime, self._embedded(image, exact=True), options
         picture = self._embedded(image).image if isinstance(image, EmbeddedImage) else Image.open(image)
         runtime = self._float32()
-        return runtime, embed(runtime, picture, self._model), options
+        return runtime, embed(runtime, picture, self._network.base), options
 
     def _float32(self) -> Runtime:
         """Returns the twin of the engine that computes in float32."""
@@ -332,7 +332,7 @@ class Segmenter(Semantics):
         return self.embed(image.image, exact=True) if exact and image.rounded else image
 
     def _check_model(self, model: str) -> None:
-        if model != self._model:
+        if model != self._network.base:
             raise InputError(
                 f"This picture was embedded by {model!r}, the segmenter is {self._model!r}: embed it again."
             )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from promptseg.errors import InputError
 from promptseg.images.limits import ImageLimits
+from promptseg.models.registry import DEFAULT_MODEL
 from promptseg.models.store import cache_folder
 from promptseg.runtimes.factory import default_threads
 
@@ -92,7 +93,7 @@ class ModelChoice:
         weights: a safetensors file; None: the embedded or cached one.
     """
 
-    name: str = "mobile-sam"
+    name: str = DEFAULT_MODEL
     weights: Path | None = None
 
     @classmethod

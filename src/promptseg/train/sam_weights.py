@@ -16,7 +16,7 @@ from promptseg.train.adapters import merged_state
 
 def trainable(network: Network, parts: tuple[str, ...]) -> Sam:
     """Returns the network that answers prompts in torch, with `parts` to be trained; batch norms stay as they are."""
-    sam = load_state_dict(build_sam(network.name), network.answering)
+    sam = load_state_dict(build_sam(network.base), network.answering)
     for name, parameter in sam.named_parameters():
         parameter.requires_grad_(name.startswith(parts))
     return sam

@@ -25,6 +25,7 @@ from promptseg.images import Image
 from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
+from promptseg.models.registry import DEFAULT_MODEL
 from promptseg.models.seem.vocabulary import Vocabulary
 
 
@@ -151,7 +152,7 @@ def main() -> None:
     from promptseg.segment.segmenter import Segmenter
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--model", default="mobile-sam")
+    parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--weights")
     parser.add_argument("--runtime", default="auto")
     parser.add_argument("--precision", default="auto")

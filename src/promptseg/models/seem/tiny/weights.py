@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from promptseg.errors import WeightsError
 from promptseg.models.graphs.assembly import assemble
+from promptseg.models.int8 import from_int8
 from promptseg.models.network import graph_manifest
 from promptseg.models.tensors import read_safetensors
 
@@ -87,25 +88,11 @@ class TinyNetwork:
         stored = self.tensors[name]
         if stored.dtype != np.int8:
             return stored
-        scales = np.asarray(self.tensors[name + SCALE], np.float32)
-        return stored.astype(np.float32) * scales.reshape(-1, *(1,) * (stored.ndim - 1))
+        return from_int8(stored, self.tensors[name + SCALE])
 
     def number(self, name: str) -> float:
         """Returns a tensor that is one number."""
         return float(np.asarray(self.tensors[name], np.float32))
-
-
-def in_int8(matrix: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float16]]:
-    """Rounds a matrix (or the kernels of a convolution) to int8, row by row.
-
-    Returns:
-        The numbers, and the scale of each row.
-    """
-    rows = matrix.reshape(len(matrix), -1)
-    scales = (np.abs(rows).max(1) / 127).astype(np.float16)
-    scales[scales == 0] = 1
-    numbers = np.round(rows / scales[:, None].astype(np.float32)).clip(-127, 127)
-    return numbers.astype(np.int8).reshape(matrix.shape), scales
 
 
 @cache
