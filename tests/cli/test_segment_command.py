@@ -211,6 +211,7 @@ def test_version_and_models(run):
     assert [line.split()[0] for line in out.splitlines()] == [
         "name",
         "mobile-sam",
+        "mobile-sam-clicks",
         "sam-vit-b",
         "sam-vit-l",
         "sam-vit-h",

@@ -199,7 +199,7 @@ def test_damaged_lines_cost_their_picture_only(items, tmp_path):
 def test_manifest_lines_are_plain(items, tmp_path):
     label([*items[:1], Item("none\udcff.png", "none.png")])
     head, first, second = map(json.loads, manifest_lines(tmp_path))
-    assert head["settings"]["model"] == "mobile-sam"
+    assert head["settings"]["model"] == "mobile-sam-clicks"
     size = (tmp_path / "out" / "00.json").stat().st_size
     assert first == {"name": "00.png", "output": "00.json", "bytes": size, "masks": 2}
     assert second["name"] == "none\udcff.png"

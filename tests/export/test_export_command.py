@@ -15,13 +15,13 @@ def test_export(tmp_path, segmenter, embedded):
     assert result.exit_code == 0, result.output
     files = {path.stem: path for path in (tmp_path / "new").iterdir()}
     assert set(files) == {
-        f"mobile-sam-{graph}" for graph in ("encoder", "decoder", "mask-decoder", "look", "paint")
+        f"mobile-sam-clicks-{graph}" for graph in ("encoder", "decoder", "mask-decoder", "look", "paint")
     }
     assert len(result.output.splitlines()) == 5
     for path in files.values():
         onnx.checker.check_model(str(path), full_check=True)
 
-    contents = {stem.removeprefix("mobile-sam-"): path.read_bytes() for stem, path in files.items()}
+    contents = {stem.removeprefix("mobile-sam-clicks-"): path.read_bytes() for stem, path in files.items()}
     features = embedded("chelsea").features
     points = np.array([[(500, 340), (0, 0), (0, 0)]] * 5, np.float32)
     labels = np.array([[1, -1, -2]] * 5)

@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image as Pillow
 
+from promptseg import Segmenter
 from promptseg.masks.upsample import upsample_to_rle
 from promptseg.models.network import Network
 from promptseg.prompts.encode import encode_object
@@ -22,6 +23,12 @@ KINDS = {
     "point+box": (1, True),
     "all": (3, True),
 }
+
+
+@pytest.fixture(scope="module")
+def segmenter():
+    """With the official weights; the default model has a decoder of its own."""
+    return Segmenter("mobile-sam", runtime="onnx", threads=1)
 
 
 @pytest.fixture(scope="module")

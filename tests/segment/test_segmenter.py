@@ -121,7 +121,7 @@ def test_all_kinds_of_pictures_give_equal_embeddings(segmenter, embedded, exampl
         assert np.array_equal(found.features, expected.features)
         assert found.image == expected.image
         assert found.size == (300, 451)
-    assert found.model == segmenter.model == "mobile-sam"
+    assert (found.model, segmenter.model) == ("mobile-sam", "mobile-sam-clicks")
     with pytest.raises(ValueError, match="read-only"):
         found.features[0] = 0
 
@@ -176,7 +176,7 @@ def test_other_refusals(segmenter, embedded, tmp_path):
 
 
 def test_names(segmenter):
-    assert repr(segmenter) == "Segmenter('mobile-sam', runtime='onnx', precision='float32')"
+    assert repr(segmenter) == "Segmenter('mobile-sam-clicks', runtime='onnx', precision='float32')"
     assert segmenter.runtime.name == "onnx"
     assert promptseg.Segmenter is Segmenter
 

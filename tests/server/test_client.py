@@ -25,7 +25,7 @@ def test_pictures(client, image, examples) -> None:
     assert image.id in [item.id for item in client.images()]
     assert client.upload((examples / "astronaut.jpg").read_bytes(), embed=False).id == image.id
     assert client.health()["status"] == "ok"
-    assert client.models()["default"] == "mobile-sam"
+    assert client.models()["default"] == "mobile-sam-clicks"
     with pytest.raises(ImageError):
         client.upload(b"nothing")
     with pytest.raises(ImageError, match="Check the path"):

@@ -207,7 +207,7 @@ def test_health_limits_models_and_metrics(here, picture) -> None:
     }
     assert here.http.get("/v1/limits").json() == json.loads(json.dumps(here.parts.limits.as_json()))
     (model,) = here.http.get("/v1/models").json()["models"]
-    assert (model["name"], model["semantic"], model["runtime"]) == ("mobile-sam", True, "onnx")
+    assert (model["name"], model["semantic"], model["runtime"]) == ("mobile-sam-clicks", True, "onnx")
     here.http.get(f"/v1/images/{picture['id']}")
     text = here.http.get("/metrics").text
     assert 'promptseg_requests_total{method="GET",route="/v1/images/{image}",status="200"}' in text
@@ -216,5 +216,5 @@ def test_health_limits_models_and_metrics(here, picture) -> None:
 
 
 def test_decoders_that_do_not_exist(here) -> None:
-    failure(here.http.get("/v1/models/mobile-sam/encoder.onnx"), 404, "NotFoundError")
+    failure(here.http.get("/v1/models/mobile-sam-clicks/encoder.onnx"), 404, "NotFoundError")
     failure(here.http.get("/v1/models/nobody/decoder.onnx"), 404, "NotFoundError")

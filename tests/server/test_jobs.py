@@ -132,7 +132,7 @@ class SlowEmbedding:
 @pytest.fixture
 def slow(start, monkeypatch) -> Iterator[Any]:
     server = start(limits=Limits(max_waiting=1), workers=1)
-    segmenter = server.parts.models.get("mobile-sam")
+    segmenter = server.parts.models.get("mobile-sam-clicks")
     embedding = SlowEmbedding(segmenter)
     monkeypatch.setattr(segmenter, "embed", embedding)
     yield server, embedding
@@ -215,7 +215,7 @@ def test_everything_stops_when_its_reader_leaves(start, astronaut) -> None:
 
 def test_a_deadline_is_503_and_the_server_goes_on(start, astronaut, monkeypatch) -> None:
     server = start(limits=Limits(request_seconds=0.05))
-    segmenter = server.parts.models.get("mobile-sam")
+    segmenter = server.parts.models.get("mobile-sam-clicks")
     embedding = SlowEmbedding(segmenter)
     image = Image.open(astronaut).digest
     record = Picture(image, 512, 512, "", "image/jpeg", len(astronaut), now())

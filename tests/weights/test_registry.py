@@ -13,7 +13,8 @@ from promptseg.models import registry
 from promptseg.models.registry import CARDS, ModelCard, embedded_record, embedded_weights_path, get_card
 
 NAMES = {
-    "mobile-sam": ("default", "vit_t", "mobile_sam", "Mobile-SAM"),
+    "mobile-sam": ("vit_t", "mobile_sam", "Mobile-SAM"),
+    "mobile-sam-clicks": ("default", "mobile_sam_clicks"),
     "sam-vit-b": ("vit_b", "sam_vit_b"),
     "sam-vit-l": ("vit_l", " VIT_L "),
     "sam-vit-h": ("vit_h", "SAM-ViT-H"),
@@ -28,11 +29,11 @@ def test_names_and_aliases(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "vit_x", "sam", "../mobile-sam"])
 def test_unknown_names_list_the_known_ones(name: str) -> None:
-    with pytest.raises(WeightsError, match="mobile-sam, sam-vit-b, sam-vit-l, sam-vit-h"):
+    with pytest.raises(WeightsError, match="mobile-sam, mobile-sam-clicks, sam-vit-b, sam-vit-l, sam-vit-h"):
         get_card(name)
 
 
-SAM = [card for card in CARDS if not card.semantic]  # for SEEM see test_seem_weights.py
+SAM = [card for card in CARDS if not card.semantic and not card.base]  # for SEEM see test_seem_weights.py
 
 
 @pytest.mark.parametrize("card", SAM, ids=lambda card: card.name)
