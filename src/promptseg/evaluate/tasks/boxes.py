@@ -4,18 +4,19 @@ import functools
 import json
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from promptseg.errors import FormatError, InputError
-from promptseg.evaluate.average_precision import PROTOCOLS, Detection, Protocol, average_precision
+from promptseg.evaluate.average_precision import PROTOCOLS, Protocol
 from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
 from promptseg.evaluate.measures import Measure, mean, plain
 from promptseg.evaluate.metrics import boundary_iou, iou
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.samples import Dataset
 from promptseg.evaluate.scene import Scene
+from promptseg.evaluate.tasks.detections import precision_of
 from promptseg.evaluate.tasks.task import Outcome, Rows, Task, known_facts
 from promptseg.masks.segments import Segments
 
@@ -96,17 +97,7 @@ class Boxes(Task):
 
     def sum_up(self, dataset: Dataset, rows: Rows) -> Outcome:
         """Turns rows into mask AP and IoUs."""
-        names = {row.picture for row in rows}
-        part = replace(dataset, samples=tuple(each for each in dataset.samples if each.name in names))
-        protocol = self.protocol or ("lvis" if dataset.layout == "lvis" else "coco")
-        detections = [
-            Detection(row.picture, label, score, mask)
-            for row in rows
-            for label, score, mask in zip(
-                row.values["labels"], row.values["scores"], row.values["masks"], strict=True
-            )
-        ]
-        precision = average_precision(part, detections, protocol=protocol)
+        precision = precision_of(dataset, rows, self.protocol)
         measures: list[Measure] = [plain(name, value) for name, value in precision.values.items()]
         pairs = [(pair, row.picture) for row in rows for pair in row.values["ious"].values()]
         if pairs:

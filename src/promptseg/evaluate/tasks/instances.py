@@ -1,16 +1,17 @@
 """Instances: objects of given classes found without prompts; mask AP."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from promptseg.errors import InputError
-from promptseg.evaluate.average_precision import PROTOCOLS, Detection, Protocol, average_precision
+from promptseg.evaluate.average_precision import PROTOCOLS, Protocol
 from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
 from promptseg.evaluate.measures import plain
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.samples import Dataset
 from promptseg.evaluate.scene import Scene
+from promptseg.evaluate.tasks.detections import precision_of
 from promptseg.evaluate.tasks.task import Outcome, Rows, Task, known_facts
 from promptseg.evaluate.vocabularies import full_name, vocabulary_of
 
@@ -69,15 +70,5 @@ class Instances(Task):
 
     def sum_up(self, dataset: Dataset, rows: Rows) -> Outcome:
         """Turns rows into AP."""
-        names = {row.picture for row in rows}
-        part = replace(dataset, samples=tuple(each for each in dataset.samples if each.name in names))
-        protocol = self.protocol or ("lvis" if dataset.layout == "lvis" else "coco")
-        detections = [
-            Detection(row.picture, label, score, mask)
-            for row in rows
-            for label, score, mask in zip(
-                row.values["labels"], row.values["scores"], row.values["masks"], strict=True
-            )
-        ]
-        precision = average_precision(part, detections, protocol=protocol)
+        precision = precision_of(dataset, rows, self.protocol)
         return Outcome(measures=tuple(plain(name, value) for name, value in precision.values.items()))

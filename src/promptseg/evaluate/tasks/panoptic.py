@@ -13,7 +13,7 @@ from promptseg.evaluate.measures import Finish, Float64, Measure, counted, mean_
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.samples import Dataset, PanopticTruth
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import Outcome, Rows, Task, Truth, known_facts
+from promptseg.evaluate.tasks.task import Outcome, Rows, Task, Truth, counts_by_class, known_facts
 from promptseg.evaluate.vocabularies import place_of, vocabulary_of
 
 MATCHED = 0.5
@@ -69,9 +69,7 @@ class Panoptic(Task):
     def sum_up(self, dataset: Dataset, rows: Rows) -> Outcome:
         """Turns matches into PQ, SQ and RQ."""
         number = len(dataset.categories)
-        table = np.zeros((len(rows), 4, number))
-        for place, row in enumerate(rows):
-            table[place][:, row.values["classes"]] = row.values["counts"]
+        table = counts_by_class(rows, 4, number)
         flat = table.reshape(len(rows), -1)
         things = np.array([category.thing for category in dataset.categories])
         groups = {"": np.ones(number, bool), " things": things, " stuff": ~things}

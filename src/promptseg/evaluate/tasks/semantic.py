@@ -13,7 +13,7 @@ from promptseg.evaluate.measures import Float64, counted, mean_where, ratio
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.samples import UNKNOWN, Dataset
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import Outcome, Rows, Task, Truth, known_facts
+from promptseg.evaluate.tasks.task import Outcome, Rows, Task, Truth, counts_by_class, known_facts
 from promptseg.evaluate.vocabularies import place_of, vocabulary_of
 from promptseg.geometry import Size
 from promptseg.masks.panoptic import PanopticSegments
@@ -72,9 +72,7 @@ class Semantic(Task):
     def sum_up(self, dataset: Dataset, rows: Rows) -> Outcome:
         """Turns pixels into mean IoU and accuracies."""
         number = len(dataset.categories)
-        table = np.zeros((len(rows), 3, number))
-        for place, row in enumerate(rows):
-            table[place][:, row.values["classes"]] = row.values["counts"]
+        table = counts_by_class(rows, 3, number)
         flat = table.reshape(len(rows), -1)
         totals = np.stack([table[:, 0].sum(axis=1), table[:, 1].sum(axis=1)], axis=1)
         return Outcome(

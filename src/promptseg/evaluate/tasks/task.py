@@ -136,3 +136,11 @@ def per_picture(rows: Rows, names: Sequence[str]) -> npt.NDArray[np.float64]:
     _, index = np.unique(np.asarray(pictures(rows)), return_inverse=True)
     sums = [np.bincount(index, weights=np.asarray(column(rows, name), np.float64)) for name in names]
     return np.stack(sums, axis=1).astype(np.float64)
+
+
+def counts_by_class(rows: Rows, kinds: int, classes: int) -> npt.NDArray[np.float64]:
+    """Returns what rows counted, (R, kinds, classes), from their values "classes" and "counts"."""
+    table = np.zeros((len(rows), kinds, classes))
+    for place, row in enumerate(rows):
+        table[place][:, row.values["classes"]] = row.values["counts"]
+    return table
