@@ -3,11 +3,9 @@
 import re
 from pathlib import Path
 
-import numpy as np
-
 from promptseg.errors import FormatError
 from promptseg.evaluate.layouts.layout import Content, Reader
-from promptseg.evaluate.layouts.pictures import binary_targets, pictures_in, read_pairs, read_values
+from promptseg.evaluate.layouts.pictures import binary_targets, distinct, pictures_in, read_pairs, read_values
 from promptseg.evaluate.samples import Sample, Target
 from promptseg.masks.rle import RLE
 
@@ -49,7 +47,7 @@ def find_objects(root: Path, split: str | None = None) -> Reader | None:
 def frame_targets(path: Path) -> tuple[Target, ...]:
     """Reads a frame's label: white on black is one object, other numbers are one object each."""
     values = read_values(path)
-    present = np.unique(values)
+    present = distinct(values)
     if present.max(initial=0) >= 128:
         return binary_targets(path)
     return tuple(

@@ -9,7 +9,7 @@ from PIL import Image as PIL
 
 from promptseg.errors import FormatError
 from promptseg.evaluate.layouts.layout import Content, Reader
-from promptseg.evaluate.layouts.pictures import read_values
+from promptseg.evaluate.layouts.pictures import distinct, read_values
 from promptseg.evaluate.samples import UNKNOWN, Sample, Target
 from promptseg.masks.panoptic import Category
 from promptseg.masks.rle import RLE
@@ -103,7 +103,7 @@ def _targets(path: Path) -> tuple[Target, ...]:
         raise FormatError(f"{path} cannot be read as a label picture: {error}.") from error
     numbers = np.where(colours[..., 1] > 0, colours[..., 0] * 256 + colours[..., 1], 0)
     targets: list[Target] = []
-    for number in np.unique(numbers[numbers > 0]).tolist():
+    for number in distinct(numbers[numbers > 0]).tolist():
         mask = numbers == number
         targets.append(Target(f"object {number // 256}-{number % 256}", int(mask.sum()), RLE.encode(mask)))
     return tuple(targets)

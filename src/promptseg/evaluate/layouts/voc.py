@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from promptseg.errors import FormatError, UnavailableError
 from promptseg.evaluate.layouts.layout import Content, Reader, evenly
-from promptseg.evaluate.layouts.pictures import IGNORED_CLASS, read_values
+from promptseg.evaluate.layouts.pictures import IGNORED_CLASS, distinct, read_values
 from promptseg.evaluate.samples import UNKNOWN, Sample, Target
 from promptseg.masks.rle import RLE
 
@@ -103,7 +103,7 @@ def _targets(objects: Numbers, classes: Numbers | None) -> tuple[Target, ...]:
     void = objects == IGNORED_CLASS
     ignore = RLE.encode(void) if void.any() else None
     targets: list[Target] = []
-    for number in np.unique(objects[(objects > 0) & ~void]).tolist():
+    for number in distinct(objects[(objects > 0) & ~void]).tolist():
         mask = objects == number
         label = None
         if classes is not None and classes.shape == objects.shape:
