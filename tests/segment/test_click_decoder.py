@@ -33,7 +33,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def segmenter() -> Segmenter:
+def plain() -> Segmenter:
     return Segmenter("mobile-sam", runtime="onnx", threads=1)
 
 
@@ -56,11 +56,11 @@ def test_the_checkpoint_stays_as_it_is(weights: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("inputs", [CLICK, MASKED], ids=["click", "memory"])
 def test_official_decoding_is_that_of_the_model(
-    other: Segmenter, segmenter: Segmenter, embedded: Callable[[str], EmbeddedImage], inputs: DecoderInputs
+    other: Segmenter, plain: Segmenter, embedded: Callable[[str], EmbeddedImage], inputs: DecoderInputs
 ) -> None:
     features = embedded("coffee").features
-    expected = segmenter.runtime.decode(features, inputs)
-    for runtime in (segmenter.runtime, other.runtime):
+    expected = plain.runtime.decode(features, inputs)
+    for runtime in (plain.runtime, other.runtime):
         answer = runtime.decode(features, inputs, official=True)
         assert np.array_equal(answer.logits, expected.logits)
         assert np.array_equal(answer.scores, expected.scores)
@@ -85,11 +85,11 @@ def test_engines_agree_on_both_decoders(
 
 
 def test_automatic_masks_are_those_of_the_model(
-    other: Segmenter, segmenter: Segmenter, embedded: Callable[[str], EmbeddedImage]
+    other: Segmenter, plain: Segmenter, embedded: Callable[[str], EmbeddedImage]
 ) -> None:
     options = {"points_per_side": 4, "pred_iou_thresh": 0.7, "stability_score_thresh": 0.8}
     for mode in ("fast", "exact"):
-        one = segmenter.everything(embedded("coffee"), mode=mode, **options)
+        one = plain.everything(embedded("coffee"), mode=mode, **options)
         two = other.everything(embedded("coffee"), mode=mode, **options)
         assert len(one) > 0
         assert np.array_equal(one.dense(), two.dense())
@@ -97,7 +97,7 @@ def test_automatic_masks_are_those_of_the_model(
 
 
 def test_prompts_are_answered_by_the_other_decoder(
-    other: Segmenter, segmenter: Segmenter, embedded: Callable[[str], EmbeddedImage]
+    other: Segmenter, plain: Segmenter, embedded: Callable[[str], EmbeddedImage]
 ) -> None:
-    one, two = (each.segment(embedded("coffee"), Point(300, 200)) for each in (segmenter, other))
+    one, two = (each.segment(embedded("coffee"), Point(300, 200)) for each in (plain, other))
     assert one.scores[0] != two.scores[0]

@@ -26,7 +26,7 @@ KINDS = {
 
 
 @pytest.fixture(scope="module")
-def segmenter():
+def plain():
     """With the official weights; the default model has a decoder of its own."""
     return Segmenter("mobile-sam", runtime="onnx", threads=1)
 
@@ -59,7 +59,7 @@ def overlap(first, second):
 
 @pytest.mark.parametrize("with_memory", [False, True], ids=["fresh", "memory"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_same_masks_and_scores(official, picture, segmenter, embedded, kind, with_memory):
+def test_same_masks_and_scores(official, picture, plain, embedded, kind, with_memory):
     points, labels, box = CASES[picture]
     count, boxed = KINDS[kind]
     image = embedded(picture)
@@ -75,7 +75,7 @@ def test_same_masks_and_scores(official, picture, segmenter, embedded, kind, wit
         _, scores, low = official.predict(np.array(points[:1], float), np.array([1]), multimask_output=True)
         memory = low[np.argmax(scores)]
         given["mask_input"] = memory[None]
-    (found,) = decode(segmenter.runtime, image, [encode_object(prompts, image.frame, memory=memory)])
+    (found,) = decode(plain.runtime, image, [encode_object(prompts, image.frame, memory=memory)])
     for several in (False, True):
         masks, scores, low = official.predict(**given, multimask_output=several)
         ours = range(1, 4) if several else range(1)
@@ -88,7 +88,7 @@ def test_same_masks_and_scores(official, picture, segmenter, embedded, kind, wit
 
 @pytest.mark.parametrize("kind", ["point", "points", "box", "point+box"])
 def test_the_facade_gives_the_mask_that_the_official_recipe_gives(
-    official, picture, segmenter, embedded, kind
+    official, picture, plain, embedded, kind
 ):
     """A click alone: one of the three; anything else: the single mask (specification A3.6)."""
     points, labels, box = CASES[picture]
@@ -101,7 +101,7 @@ def test_the_facade_gives_the_mask_that_the_official_recipe_gives(
         np.array(box, float) if boxed else None,
         multimask_output=kind == "point",
     )
-    cut = segmenter.segment(embedded(picture), prompts)
+    cut = plain.segment(embedded(picture), prompts)
     best = int(np.argmax([overlap(cut.dense()[0], mask) for mask in masks]))
     assert overlap(cut.dense()[0], masks[best]) >= 0.999
     assert cut.scores[0] == pytest.approx(scores[best], abs=1e-3)
@@ -130,9 +130,9 @@ def test_a_single_click_takes_score_and_size_into_account(embedded):
         assert choose(found, False, "auto", frame) == [(0, None)]
 
 
-def test_choice_of_candidates_is_by_area_inside_the_picture(segmenter, embedded):
+def test_choice_of_candidates_is_by_area_inside_the_picture(plain, embedded):
     image = embedded("rocket")
-    (found,) = decode(segmenter.runtime, image, [encode_object((Point(322, 200),), image.frame)])
+    (found,) = decode(plain.runtime, image, [encode_object((Point(322, 200),), image.frame)])
     order = [index for index, _ in choose(found, True, "all", image.frame)]
     areas = [upsample_to_rle(found.logits[index], image.frame).area for index in order]
     assert sorted(order) == [1, 2, 3]

@@ -22,7 +22,7 @@ def test_a_click_on_the_face_finds_the_cat(segmenter, embedded):
     assert len(cut) == 1
     assert cut.size == Size(300, 451)
     assert cut.areas[0] > 0.3 * 300 * 451
-    assert cut.scores[0] > 0.8
+    assert cut.scores[0] > 0.7
     assert cut.dense()[0, 150, 220]
     assert cut.prompts == ((FACE,),)
     assert cut.low_res_logits is not None
@@ -36,7 +36,7 @@ def test_a_box_finds_the_rocket(segmenter, embedded):
     assert ROCKET.x0 - 15 <= x0 < x1 <= ROCKET.x1 + 15
     assert ROCKET.y0 - 15 <= y0 < y1 <= ROCKET.y1 + 15
     assert y1 - y0 > 200
-    assert cut.scores[0] > 0.8
+    assert cut.scores[0] > 0.7
 
 
 def test_polygon_scribble_and_mask(segmenter, embedded):
@@ -164,7 +164,7 @@ def test_other_refusals(segmenter, embedded, tmp_path):
 
     foreign = dataclasses.replace(image, model="sam-vit-h")
     for call in (lambda: segmenter.segment(foreign, FACE), lambda: segmenter.session(foreign)):
-        with pytest.raises(InputError, match="embedded by 'sam-vit-h', the segmenter is 'mobile-sam'"):
+        with pytest.raises(InputError, match="embedded by 'sam-vit-h', the segmenter is 'mobile-sam-clicks'"):
             call()
     for nothing in (None, 5, [], b"", b"text", tmp_path / "missing.jpg", tmp_path, np.zeros((0, 5, 3))):
         with pytest.raises(ImageError):
