@@ -118,7 +118,7 @@ def _check_call(call, path):
 def test_graphs_are_what_the_manifest_says():
     folder = Path(assembly.__file__).parent
     models = graph_manifest()["models"]
-    assert set(models) == {card.name for card in CARDS if not card.semantic} | {"seem-tiny"}
+    assert set(models) == {card.network for card in CARDS if not card.semantic} | {"seem-tiny"}
     files = set()
     for name, graphs in models.items():
         tiny = name == "seem-tiny"

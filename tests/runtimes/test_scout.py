@@ -18,7 +18,7 @@ def runtime(request, network):
 def network():
     from promptseg.models.network import Network
 
-    return Network.load()
+    return Network.load("mobile-sam")
 
 
 def plain(runtime, embedded, x, y):

@@ -87,9 +87,7 @@ def test_same_masks_and_scores(official, picture, plain, embedded, kind, with_me
 
 
 @pytest.mark.parametrize("kind", ["point", "points", "box", "point+box"])
-def test_the_facade_gives_the_mask_that_the_official_recipe_gives(
-    official, picture, plain, embedded, kind
-):
+def test_the_facade_gives_the_mask_that_the_official_recipe_gives(official, picture, plain, embedded, kind):
     """A click alone: one of the three; anything else: the single mask (specification A3.6)."""
     points, labels, box = CASES[picture]
     count, boxed = KINDS[kind]

@@ -77,7 +77,7 @@ class Segmenter(Semantics):
         words: str | Path | None = None,
     ) -> None:
         network = Network.load(model, weights)
-        self._model = network.name
+        self._model, self._embedder = network.name, network.base
         self._runtime = create_runtime(network, runtime, precision=precision, device=device, threads=threads)
         self._network, self._device, self._threads = network, device, threads
         self._cache = EmbeddingCache.of(cache)
@@ -332,7 +332,7 @@ class Segmenter(Semantics):
         return self.embed(image.image, exact=True) if exact and image.rounded else image
 
     def _check_model(self, model: str) -> None:
-        if model != self._network.base:
+        if model != self._embedder:
             raise InputError(
                 f"This picture was embedded by {model!r}, the segmenter is {self._model!r}: embed it again."
             )

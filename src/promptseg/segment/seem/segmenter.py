@@ -69,7 +69,7 @@ class SeemSegmenter(Segmenter):
         if threads is not None and threads < 1:
             raise InputError(f"threads must be at least 1, got {threads}.")
         path = Path(weights) if weights is not None else find_weights(card, cache_folder())
-        self._model = card.name
+        self._model = self._embedder = card.name
         self._seem = SeemRuntime(
             card, path, threads=threads or default_threads(), precision=precision, device=device
         )
