@@ -55,7 +55,8 @@ def main() -> None:
         print(f"{path}: score {cut.scores[0]:.2f}, {int(cut.areas[0]):,} pixels, {time.perf_counter() - began:.2f} s")
 
     click = Point(225, 110)
-    nested = segmenter.segment(embedded["astronaut.jpg"], click, granularity="all")
+    official = Segmenter("mobile-sam")  # SAM's own three answers; embeddings serve both models
+    nested = official.segment(embedded["astronaut.jpg"], click, granularity="all")
     path = folder / "part_object_whole.png"
     side_by_side([draw_prompts(mask.draw(), [click]) for mask in nested]).save(path)
     print(f"{path}: one click, SAM's three answers: {', '.join(str(kind) for kind in nested.granularities)}")
