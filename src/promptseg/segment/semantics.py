@@ -1,5 +1,6 @@
 """What needs meaning, for SAM's models: seem-tiny knows words, SAM draws the outlines."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -25,29 +26,30 @@ from promptseg.segment.predictor import Granularity
 Float32 = npt.NDArray[np.float32]
 
 
-class Semantics:
+class Semantics(ABC):
     """The tasks of words, references, names and maps of classes.
 
     `Segmenter` inherits them; `SeemSegmenter` does them in SEEM's own way.
     """
 
     @property
+    @abstractmethod
     def _meaning(self) -> Meaning:
         """seem-tiny, made when first needed."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def model(self) -> str:
         """The model's name in the registry."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def runtime(self) -> Runtime:
         """The engine in use."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _embedded(self, image: Any, *, exact: bool = False) -> EmbeddedImage:
-        raise NotImplementedError
+        """Embeds a picture, unless it is embedded already."""
 
     def _answer(
         self, embedded: EmbeddedImage, prompts: Any, granularity: Granularity, transcriber: Transcriber | None
