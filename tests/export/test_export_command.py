@@ -1,4 +1,4 @@
-"""`promptseg export`: three complete ONNX files that any engine runs."""
+"""`promptseg export`: seven complete ONNX files that any engine runs."""
 
 import numpy as np
 import onnx
@@ -15,9 +15,9 @@ def test_export(tmp_path, segmenter, embedded):
     assert result.exit_code == 0, result.output
     files = {path.stem: path for path in (tmp_path / "new").iterdir()}
     assert set(files) == {
-        f"mobile-sam-clicks-{graph}" for graph in ("encoder", "decoder", "mask-decoder", "look", "paint")
+        f"mobile-sam-clicks-{graph}" for graph in ("encoder", "decoder", "mask-decoder", "look", "paint", "view", "sketch")
     }
-    assert len(result.output.splitlines()) == 5
+    assert len(result.output.splitlines()) == 7
     for path in files.values():
         onnx.checker.check_model(str(path), full_check=True)
 

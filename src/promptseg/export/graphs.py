@@ -27,6 +27,9 @@ OPSET = 20
 
 SIDE, GRID, CHANNELS = 1024, 64, 256
 
+SCOUT = ("look", "paint", "view", "sketch")
+"""The graphs of `models.sam.scout`."""
+
 
 @dataclass(frozen=True, slots=True)
 class TracedGraph:
@@ -64,7 +67,7 @@ class _Call(nn.Module):
     def forward(self, *inputs: Tensor) -> Any:
         if self._graph == "encoder":
             return self.sam.image_encoder(*inputs)
-        if self._graph in ("look", "paint"):
+        if self._graph in SCOUT:
             return getattr(scout, self._graph)(self.sam, *inputs)
         embedding, points, labels, *mask = inputs
         return self.sam.predict_masks(embedding, points, labels, mask[0] if mask else None)
@@ -75,7 +78,7 @@ def example_inputs(graph: str, objects: int = 2, seed: int = 0) -> dict[str, "Te
     generator = torch.Generator().manual_seed(seed)
     if graph == "encoder":
         return {"image": torch.randn(1, 3, SIDE, SIDE, generator=generator)}
-    if graph in ("look", "paint"):
+    if graph in SCOUT:
         return _scout_inputs(graph, objects, generator)
     labels = torch.tensor([[1, 0, -1, -2], [1, 0, 2, 3]]).repeat(math.ceil(objects / 2), 1)[:objects]
     inputs = {
@@ -95,6 +98,12 @@ def _scout_inputs(graph: str, objects: int, generator: "torch.Generator") -> dic
             "seen": torch.randn(objects, rows, columns, CHANNELS, generator=generator),
             "filters": torch.randn(objects, 3, CHANNELS // 8, generator=generator),
         }
+    if graph == "view":
+        return {
+            "features": torch.randn(1, CHANNELS, GRID, GRID, generator=generator) * 0.1,
+            "rows": torch.arange(rows),
+            "columns": torch.arange(columns),
+        }
     return {
         "image": torch.randn(1, rows, columns, CHANNELS, generator=generator) * 0.1,
         "positions": torch.randn(1, rows, columns, CHANNELS, generator=generator) * 0.5,
@@ -105,7 +114,12 @@ def _scout_inputs(graph: str, objects: int, generator: "torch.Generator") -> dic
     }
 
 
-_OUTPUTS = {"encoder": ["features"], "look": ["seen", "filters", "scores"], "paint": ["logits"]}
+_OUTPUTS = {
+    "encoder": ["features"],
+    "look": ["seen", "filters", "scores"],
+    "paint": ["logits"],
+    "view": ["image", "positions", "margin", "margin_positions", "margin_bias"],
+}
 
 _SCOUT_DYNAMIC: dict[str, dict[int, str]] = {
     "image": {1: "rows", 2: "columns"},
@@ -114,6 +128,9 @@ _SCOUT_DYNAMIC: dict[str, dict[int, str]] = {
     "margin_positions": {1: "margin"},
     "margin_bias": {0: "margin"},
     "points": {0: "objects"},
+    "features": {},
+    "rows": {0: "rows"},
+    "columns": {0: "columns"},
     "seen": {0: "objects", 1: "rows", 2: "columns"},
     "filters": {0: "objects"},
 }
@@ -128,7 +145,7 @@ _DYNAMIC: dict[str, dict[int, str]] = {
 
 
 def trace(name: str, graph: str) -> TracedGraph:
-    """Traces one graph of a model: "encoder", "decoder" or "mask_decoder"."""
+    """Traces one graph of a model; its names are in `models.network.GRAPHS`."""
     sam = build_sam(name)
     part: str | tuple[str, ...] = (
         "image_encoder." if graph == "encoder" else ("prompt_encoder.", "mask_decoder.")
@@ -136,7 +153,7 @@ def trace(name: str, graph: str) -> TracedGraph:
     names = tuple(key for key in sam.state_dict() if key.startswith(part) and not key.endswith("_tracked"))
     inputs = example_inputs(graph)
 
-    dynamic = _SCOUT_DYNAMIC if graph in ("look", "paint") else _DYNAMIC
+    dynamic = _SCOUT_DYNAMIC if graph in SCOUT else _DYNAMIC
     shapes = [{axis: torch.export.Dim.DYNAMIC for axis in dynamic[key]} for key in inputs]
     outputs = _OUTPUTS.get(graph, ["logits", "scores"])
     with quiet(), _plain_attention(), torch.no_grad():

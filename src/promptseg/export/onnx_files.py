@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from promptseg.errors import PromptsegError
-from promptseg.export.graphs import declared, example_inputs, trace
+from promptseg.export.graphs import SCOUT, declared, example_inputs, trace
 from promptseg.files import write_bytes
 from promptseg.models.graphs.assembly import assemble
-from promptseg.models.network import GRAPHS, Network
+from promptseg.models.network import GRAPHS, PROMPTED, Network
 from promptseg.models.sam import scout
 from promptseg.models.sam.checkpoint import load_state_dict
 from promptseg.models.sam.sam import Sam, build_sam
@@ -47,7 +47,7 @@ def export_model(network: Network, folder: Path) -> Iterator[ExportReport]:
     answering = load_state_dict(build_sam(network.base), network.answering)
     for graph in GRAPHS:
         traced = trace(network.base, graph)
-        prompted = graph in ("decoder", "mask_decoder")
+        prompted = graph in PROMPTED
         tensors = network.answering if prompted else network.tensors
         content = assemble(traced.model.SerializeToString(), traced.tensors, tensors)
         difference = _difference(answering if prompted else sam, graph, content)
@@ -66,10 +66,10 @@ def _difference(sam: Sam, graph: str, content: bytes) -> float:
     with torch.inference_mode():
         if graph == "encoder":
             expected: tuple[torch.Tensor, ...] = (sam.image_encoder(inputs["image"]),)
-        elif graph == "look":
-            expected = scout.look(sam, *inputs.values())
         elif graph == "paint":
             expected = (scout.paint(sam, *inputs.values()),)
+        elif graph in SCOUT:
+            expected = getattr(scout, graph)(sam, *inputs.values())
         else:
             expected = sam.predict_masks(*inputs.values(), *([None] if graph == "decoder" else []))
     found = run_model(content, {name: value.numpy() for name, value in inputs.items()})

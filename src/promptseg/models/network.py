@@ -21,9 +21,12 @@ from promptseg.models.sam.keys import check_state_dict
 from promptseg.models.store import cache_folder, find_weights
 from promptseg.models.tensors import read_safetensors
 
-GRAPHS = ("encoder", "decoder", "mask_decoder", "look", "paint")
-"""The graphs of every model: the image encoder, the decoder without and with mask prompts, and the two steps of the
-decoder for many single clicks (see `models.sam.scout`)."""
+GRAPHS = ("encoder", "decoder", "mask_decoder", "look", "paint", "view", "sketch")
+"""The graphs of every model: the image encoder, the decoder without and with mask prompts, and, of `models.sam.scout`, the
+two steps of the decoder for many single clicks and the two of the quick one for a mouse that hovers."""
+
+PROMPTED = ("decoder", "mask_decoder", "sketch")
+"""Those that answer a user's prompts."""
 
 DECODER = ("prompt_encoder.", "mask_decoder.")
 """How the names of the tensors begin that answer prompts."""
@@ -120,5 +123,5 @@ class Network:
         """Returns a complete ONNX model: one of `GRAPHS`, or a decoder that `decoder` names."""
         entry = graph_manifest()["models"][self.base][graph.removeprefix(OFFICIAL)]
         packed = resources.files("promptseg.models.graphs").joinpath(entry["file"]).read_bytes()
-        tensors = self.answering if graph in ("decoder", "mask_decoder") else self.tensors
+        tensors = self.answering if graph in PROMPTED else self.tensors
         return assemble(gzip.decompress(packed), entry["tensors"], tensors)

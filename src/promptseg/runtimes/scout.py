@@ -8,15 +8,12 @@ import numpy.typing as npt
 
 from promptseg.geometry import Size
 from promptseg.models.network import Network
+from promptseg.models.sam.config import BLOCK, NOWHERE
 
 Float32 = npt.NDArray[np.float32]
 
 PATCH = 16
 """Pixels of the model's frame along each side of an embedding cell."""
-BLOCK = 8
-"""Padding is condensed in blocks of this many cells along each side."""
-NOWHERE = -1e9
-"""Bias of a margin cell that stands for nothing: its attention is exactly zero, in bfloat16 too."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,7 @@ from promptseg.segment.segmenter import Segmenter
 from promptseg.server.problems import not_found
 from promptseg.server.settings import ModelChoice, Settings
 
-DECODERS = ("decoder", "mask_decoder")
+DECODERS = ("decoder", "mask_decoder", "view", "sketch")
 """The graphs that a browser may decode with."""
 
 
@@ -97,7 +97,7 @@ class ServedModels:
         """
         if graph not in DECODERS or get_card(name).semantic:
             raise not_found(
-                f"{name} has no {graph[:40]}.onnx. Models of the SAM family have {' and '.join(DECODERS)}."
+                f"{name} has no {graph[:40]}.onnx. Models of the SAM family have {', '.join(DECODERS)}."
             )
         network = self.get(name).network
         with self._lock:

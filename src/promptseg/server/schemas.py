@@ -392,6 +392,8 @@ class ModelBody(BaseModel):
     prompts: list[str]
     decoder: str | None
     mask_decoder: str | None
+    view: str | None
+    sketch: str | None
     runtime: str | None
     precision: str | None
 

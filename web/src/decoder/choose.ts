@@ -24,14 +24,17 @@ export function choose(
 ): number {
   if (wanted === 'auto' && !ambiguous) return 0;
   const shares = [1, 2, 3].map((index) => shareOf(candidates, index, frame));
+  return 1 + chooseOfThree(candidates.scores.subarray(1), shares, wanted);
+}
+
+/** Which of three nested answers: by score and by the share of the picture that each covers. */
+export function chooseOfThree(scores: Float32Array, shares: readonly number[], wanted: Granularity): number {
   if (wanted !== 'auto') {
     const order = [0, 1, 2].sort((a, b) => shares[a] - shares[b] || a - b);
-    return 1 + order[['part', 'object', 'whole'].indexOf(wanted)];
+    return order[['part', 'object', 'whole'].indexOf(wanted)];
   }
-  const worth = shares.map(
-    (share, at) => candidates.scores[at + 1] - SIZE_PRICE * share - (share > 0.5 ? HALF_PRICE : 0),
-  );
-  return 1 + worth.indexOf(Math.max(...worth));
+  const worth = shares.map((share, at) => scores[at] - SIZE_PRICE * share - (share > 0.5 ? HALF_PRICE : 0));
+  return worth.indexOf(Math.max(...worth));
 }
 
 /** Which part of the picture a mask covers, on the grid. */

@@ -9,13 +9,14 @@ import type { ModelRecord } from '../server/types.ts';
 import type { Ask, Preview, Reply, Request, Round } from './messages.ts';
 import type { Known } from './round.ts';
 
-export type Question = Omit<Ask, 'kind'>;
+export type Question = Omit<Ask, 'kind' | 'fine'>;
 
 export interface Decoder {
   readonly where: 'browser' | 'server';
   /** Makes a picture ready; resolves when its embedding is at hand. */
   open(image: string, size: Size): Promise<void>;
-  preview(question: Question): Promise<Preview>;
+  /** Outlines the answer to a question; coarsely at first, unless it is to be fine. */
+  preview(question: Question, fine: boolean): Promise<Preview>;
   round(question: Question): Promise<Round>;
 }
 
@@ -46,14 +47,19 @@ export class BrowserDecoder implements Decoder {
 
   /** Starts the worker and loads the network; rejects when this browser cannot run it. */
   static async start(server: Server, model: ModelRecord): Promise<BrowserDecoder> {
-    if (!model.decoder || !model.mask_decoder) throw new Error(`${model.name} has no decoder for browsers.`);
+    if (!model.decoder || !model.mask_decoder || !model.view || !model.sketch)
+      throw new Error(`${model.name} has no decoder for browsers.`);
     const decoder = new BrowserDecoder();
     const threads = crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency || 1) : 1;
     await decoder.ask<number>({
       kind: 'start',
       model: model.name,
-      decoder: model.decoder,
-      maskDecoder: model.mask_decoder,
+      graphs: {
+        decoder: model.decoder,
+        maskDecoder: model.mask_decoder,
+        view: model.view,
+        sketch: model.sketch,
+      },
       headers: server.headers(),
       threads,
     });
@@ -64,8 +70,8 @@ export class BrowserDecoder implements Decoder {
     return this.ask({ kind: 'open', image, size });
   }
 
-  preview(question: Question): Promise<Preview> {
-    return this.ask({ kind: 'preview', ...question });
+  preview(question: Question, fine: boolean): Promise<Preview> {
+    return this.ask({ kind: 'preview', fine, ...question });
   }
 
   round(question: Question): Promise<Round> {
@@ -93,8 +99,8 @@ export class ServerDecoder implements Decoder {
     return Promise.resolve();
   }
 
-  preview(question: Question): Promise<Preview> {
-    return this.round(question);
+  async preview(question: Question): Promise<Preview> {
+    return { ...(await this.round(question)), coarse: false };
   }
 
   async round({ image, before, prompts, granularity }: Question): Promise<Round> {

@@ -8,8 +8,8 @@ import type { Answer, Known } from './round.ts';
 export interface Start {
   readonly kind: 'start';
   readonly model: string;
-  readonly decoder: string;
-  readonly maskDecoder: string;
+  /** Where the networks are. */
+  readonly graphs: Readonly<Record<'decoder' | 'maskDecoder' | 'view' | 'sketch', string>>;
   readonly headers: Record<string, string>;
   readonly threads: number;
 }
@@ -22,6 +22,8 @@ export interface Open {
 
 export interface Ask {
   readonly kind: 'preview' | 'round';
+  /** Of a preview: whether it takes its time. */
+  readonly fine?: boolean;
   readonly image: string;
   readonly before: Known | null;
   readonly prompts: readonly Placed[];
@@ -34,6 +36,8 @@ export type Request = (Start | Open | Ask) & { readonly id: number };
 export interface Preview {
   readonly rings: Rings;
   readonly score: number;
+  /** Whether it was drawn from few logits, and a finer one can be had. */
+  readonly coarse: boolean;
 }
 
 export interface Round extends Answer {

@@ -6,23 +6,35 @@ import * as ort from 'onnxruntime-web/wasm';
 import { type Frame, fitFrame } from '../geometry.ts';
 import { ringsOfLogits, ringsOfRuns } from '../masks/outline.ts';
 import { GRID } from '../masks/upsample.ts';
-import type { Tokens } from '../prompts/encode.ts';
+import { encode, type Tokens } from '../prompts/encode.ts';
 import type { Candidates } from './choose.ts';
 import { widen } from './float16.ts';
 import type { Ask, Open, Preview, Request, Round, Start } from './messages.ts';
 import { answer, answerLogits } from './round.ts';
+import { type Cells, cellsOf, chosen } from './sketch.ts';
 
 const KEPT_PICTURES = 8;
 
 interface Opened {
   readonly features: ort.Tensor;
   readonly frame: Frame;
+  readonly cells: Cells;
+  /** What the sketch needs of the picture. */
+  readonly view: Promise<Record<string, ort.Tensor>>;
 }
 
+type Graph = keyof Start['graphs'];
+
 let start: Start;
-let decoder: Promise<ort.InferenceSession>;
-let maskDecoder: Promise<ort.InferenceSession> | undefined;
+const sessions = new Map<Graph, Promise<ort.InferenceSession>>();
 const opened = new Map<string, Opened>();
+
+/** Loads a network when it is first wanted. */
+function session(graph: Graph): Promise<ort.InferenceSession> {
+  const known = sessions.get(graph) ?? load(start.graphs[graph]);
+  sessions.set(graph, known);
+  return known;
+}
 
 async function load(url: string): Promise<ort.InferenceSession> {
   const response = await fetch(url, { headers: start.headers });
@@ -41,8 +53,8 @@ async function begin(message: Start): Promise<number> {
     wasm: new URL(wasmUrl, location.href).href,
   };
   ort.env.wasm.numThreads = message.threads;
-  decoder = load(message.decoder);
-  await decoder;
+  await Promise.all([session('view'), session('sketch')]);
+  void session('decoder').catch(() => undefined); // a click will say what is wrong
   return ort.env.wasm.numThreads;
 }
 
@@ -60,11 +72,39 @@ async function open({ image, size }: Open): Promise<void> {
     throw new Error(((await response.json()) as { error: { message: string } }).error.message);
   const shape = response.headers.get('X-Promptseg-Shape')!.split(',').map(Number);
   const features = widen(new Uint16Array(await response.arrayBuffer()));
-  opened.set(image, { features: new ort.Tensor('float32', features, shape), frame: fitFrame(size) });
+  const frame = fitFrame(size);
+  const cells = cellsOf(frame);
+  const tensor = new ort.Tensor('float32', features, shape);
+  opened.set(image, { features: tensor, frame, cells, view: viewOf(tensor, cells) });
   for (const oldest of opened.keys()) {
     if (opened.size <= KEPT_PICTURES) break;
     opened.delete(oldest);
   }
+}
+
+async function viewOf(features: ort.Tensor, { rows, columns }: Cells): Promise<Record<string, ort.Tensor>> {
+  const count = (length: number): ort.Tensor =>
+    new ort.Tensor(
+      'int64',
+      BigInt64Array.from({ length }, (_, at) => BigInt(at)),
+      [length],
+    );
+  return { ...(await (await session('view')).run({ features, rows: count(rows), columns: count(columns) })) };
+}
+
+/** A coarse mask of one click on an object that is not begun yet; null for other questions. */
+async function sketched({ view, frame, cells }: Opened, message: Ask): Promise<Preview | null> {
+  const [prompt, ...others] = message.prompts;
+  if (message.fine || message.before || others.length > 0) return null;
+  if (prompt.type !== 'point' || !prompt.positive) return null;
+  const { points } = encode([prompt], frame, null);
+  const { logits, scores } = await (await session('sketch')).run({
+    ...(await view),
+    points: new ort.Tensor('float32', Float32Array.from(points[0]), [1, 2]),
+  });
+  const sketch = { logits: logits.data as Float32Array, scores: scores.data as Float32Array };
+  const found = chosen(sketch, cells, message.granularity);
+  return { rings: ringsOfLogits(found.logits, frame), score: found.score, coarse: true };
 }
 
 async function decode(features: ort.Tensor, tokens: Tokens): Promise<Candidates> {
@@ -74,13 +114,9 @@ async function decode(features: ort.Tensor, tokens: Tokens): Promise<Candidates>
     points: new ort.Tensor('float32', Float32Array.from(tokens.points.flat()), [1, count, 2]),
     labels: new ort.Tensor('int64', BigInt64Array.from(tokens.labels, BigInt), [1, count]),
   };
-  let session = await decoder;
-  if (tokens.maskLogits) {
-    maskDecoder ??= load(start.maskDecoder);
-    session = await maskDecoder;
-    feeds.mask_logits = new ort.Tensor('float32', tokens.maskLogits, [1, 1, GRID, GRID]);
-  }
-  const { logits, scores } = await session.run(feeds);
+  if (tokens.maskLogits) feeds.mask_logits = new ort.Tensor('float32', tokens.maskLogits, [1, 1, GRID, GRID]);
+  const network = await session(tokens.maskLogits ? 'maskDecoder' : 'decoder');
+  const { logits, scores } = await network.run(feeds);
   return { logits: logits.data as Float32Array, scores: scores.data as Float32Array };
 }
 
@@ -90,12 +126,14 @@ async function ask(message: Ask): Promise<Preview | Round> {
   const run = (tokens: Tokens) => decode(picture.features, tokens);
   const { before, prompts, granularity } = message;
   if (message.kind === 'preview') {
+    const coarse = await sketched(picture, message);
+    if (coarse) return coarse;
     const { logits, score } = await answerLogits(run, picture.frame, before, prompts, granularity);
-    return { rings: ringsOfLogits(logits, picture.frame), score };
+    return { rings: ringsOfLogits(logits, picture.frame), score, coarse: false };
   }
   const found = await answer(run, picture.frame, before, prompts, granularity);
   // Corrections will want the other network; it loads while the user looks at the first answer.
-  maskDecoder ??= load(start.maskDecoder);
+  void session('maskDecoder').catch(() => undefined);
   return { ...found, rings: ringsOfRuns(found.mask) };
 }
 

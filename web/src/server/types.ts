@@ -59,6 +59,8 @@ export interface ModelRecord {
   readonly semantic: boolean;
   readonly decoder: string | null;
   readonly mask_decoder: string | null;
+  readonly view: string | null;
+  readonly sketch: string | null;
   readonly prompts: string[];
 }
 

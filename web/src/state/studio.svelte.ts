@@ -51,6 +51,8 @@ interface Desk {
 
 /** Decoded pictures that are kept for going back and forth. */
 const KEPT_PICTURES = 3;
+/** Milliseconds after which a mouse rests. */
+const REST = 250;
 const NONE: ReadonlySet<string> = new Set();
 
 export class Studio {
@@ -85,7 +87,8 @@ export class Studio {
   private readonly desks = new Map<string, Desk>();
   private readonly pyramids = new Map<string, Promise<Pyramid>>();
   private line: Promise<void> = Promise.resolve();
-  private wanted: { at: XY; positive: boolean } | null = null;
+  private wanted: { at: XY; positive: boolean; fine: boolean } | null = null;
+  private resting: ReturnType<typeof setTimeout> | undefined;
   private previewing = false;
 
   constructor(readonly server: Server) {}
@@ -185,6 +188,7 @@ export class Studio {
     this.ready = false;
     this.preview = null;
     this.wanted = null;
+    clearTimeout(this.resting);
     this.selected = NONE;
     localStorage.setItem('promptseg.picture', id);
     void this.prepare();
@@ -429,18 +433,30 @@ export class Studio {
     this.line = this.line.then(() => this.answer(this.current!, object, null, prompts));
   }
 
-  /** Shows the mask under the cursor; only the newest place is ever computed. */
+  /**
+   * Shows the mask under the cursor; only the newest place is ever computed. It may be coarse while the mouse moves and
+   * becomes fine when the mouse rests.
+   */
   look(at: XY | null, positive = true): void {
-    this.wanted = at && { at, positive };
+    this.wanted = at && { at, positive, fine: false };
+    clearTimeout(this.resting);
     if (!at) this.preview = null;
     else void this.runPreview();
+  }
+
+  private rest(at: XY, positive: boolean): void {
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => {
+      this.wanted = { at, positive, fine: true };
+      void this.runPreview();
+    }, REST);
   }
 
   private async runPreview(): Promise<void> {
     if (this.previewing) return;
     this.previewing = true;
     while (this.wanted && this.ready && this.decoder && this.current) {
-      const { at, positive } = this.wanted;
+      const { at, positive, fine } = this.wanted;
       this.wanted = null;
       const object = this.active;
       if (!object && !positive) break;
@@ -448,8 +464,9 @@ export class Studio {
       try {
         const prompts: Placed[] = [{ type: 'point', x: at[0], y: at[1], positive }];
         const question = { image, before: this.knownOf(object), prompts, granularity: this.granularity };
-        const found = await this.decoder.preview(question);
+        const found = await this.decoder.preview(question, fine);
         if (this.current === image && this.work === work && !this.working) this.show({ ...found, positive });
+        if (found.coarse && !this.wanted) this.rest(at, positive);
       } catch {
         break; // a preview that fails is not worth a message; a click will say why
       }

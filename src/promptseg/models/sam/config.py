@@ -14,6 +14,12 @@ EMBEDDING_SIDE = 64
 EMBEDDING_CHANNELS = 256
 
 
+BLOCK = 8
+"""The decoder for many clicks condenses padding in blocks of this many cells along each side."""
+NOWHERE = -1e9
+"""Bias of a condensed cell that stands for nothing: its attention is exactly zero, in bfloat16 too."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ViTConfig:
     """A ViTDet-style image encoder: windowed attention, with a few blocks that see the whole grid."""

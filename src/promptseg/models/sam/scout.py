@@ -1,8 +1,11 @@
-"""The decoder for many single clicks on one picture, in two steps and without the padding.
+"""The decoder for many single clicks on one picture, in two steps and without the padding; and for a mouse that hovers.
 
 Two savings for "segment everything". A picture that is not square leaves up to half of the 64 x 64 cells to padding;
 here the padding is condensed into few margin cells, each with the logarithm of how many cells it stands for as bias of
 its attention. And the masks are drawn in a step of their own, only for clicks whose predicted IoU deserves it.
+
+Under a moving mouse a coarse mask at once is worth more than a fine one later: `view` prepares a picture and `sketch`
+answers with one logit per cell.
 
 Shapes: B clicks, P = H*W cells inside the picture, K margin cells, C channels, M = 3 ambiguity-aware masks, c filter
 channels; masks are 4 H x 4 W.
@@ -10,7 +13,9 @@ channels; masks are 4 H x 4 W.
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from promptseg.models.sam.config import BLOCK, NOWHERE
 from promptseg.models.sam.sam import Sam
 
 
@@ -55,3 +60,56 @@ def look(
 def paint(sam: Sam, image_BHWC: Tensor, filters_BMc: Tensor) -> Tensor:
     """Returns mask logits (B, M, 4H, 4W) of what `look` saw."""
     return sam.mask_decoder.paint(image_BHWC, filters_BMc)
+
+
+def view(
+    sam: Sam, features_1CGG: Tensor, rows_H: Tensor, columns_W: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Parts an embedding into the picture and its condensed padding: the first five inputs of `look` and `sketch`.
+
+    Where no padding is in a block, its margin cell stands for nothing.
+
+    Args:
+        sam: the network.
+        features_1CGG: the whole embedding.
+        rows_H: 0 to H - 1, the rows of cells that the picture reaches into.
+        columns_W: 0 to W - 1, its columns.
+    """
+    grid = features_1CGG.shape[-1]
+    positions_1GGC = sam.prompt_encoder.dense_positions().unflatten(1, (grid, grid))
+    places_1CGG = positions_1GGC.permute(0, 3, 1, 2)
+    cells_G = torch.arange(grid)
+    inside_GG = (cells_G[:, None, None] == rows_H[:, None]).any(1) & (cells_G[:, None] == columns_W).any(1)
+    outside_GG = 1 - inside_GG.float()
+    count_K = F.avg_pool2d(outside_GG[None, None], BLOCK).flatten() * BLOCK**2
+    few_K = count_K.clamp(min=1)
+
+    def picture(x_1CGG: Tensor) -> Tensor:
+        return x_1CGG.index_select(2, rows_H).index_select(3, columns_W).permute(0, 2, 3, 1)
+
+    def margin(x_1CGG: Tensor) -> Tensor:
+        sums_1CK = F.avg_pool2d(x_1CGG * outside_GG, BLOCK).flatten(2) * BLOCK**2
+        return (sums_1CK / few_K).transpose(1, 2)
+
+    bias_K = torch.where(count_K > 0, few_K.log(), NOWHERE)
+    return picture(features_1CGG), picture(places_1CGG), margin(features_1CGG), margin(places_1CGG), bias_K
+
+
+def sketch(
+    sam: Sam,
+    image_1HWC: Tensor,
+    positions_1HWC: Tensor,
+    margin_1KC: Tensor,
+    margin_positions_1KC: Tensor,
+    margin_bias_K: Tensor,
+    points_B2: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Returns a logit for every cell of the picture (B, M, H, W), of each click's masks, and predicted IoU (B, M).
+
+    Takes what `look` takes. A cell's logit is that of `paint` in the third column of its third row.
+    """
+    seen_BHWC, filters_BMc, scores_BM = look(
+        sam, image_1HWC, positions_1HWC, margin_1KC, margin_positions_1KC, margin_bias_K, points_B2
+    )
+    logits_BMP = sam.mask_decoder.sketch(seen_BHWC.flatten(1, 2), filters_BMc)
+    return logits_BMP.unflatten(2, tuple(seen_BHWC.shape[1:3])), scores_BM

@@ -81,10 +81,16 @@ class ImageToToken(Attention):
         probe_BRC = (k_BhNd @ query_hdC).flatten(1, 2)
         offset_BR1 = ((k_BhNd * bias_h1d).sum(-1) + mask_B11N[:, :, 0]).reshape(batch, -1, 1)
         logits_BRP = probe_BRC @ q_bPC.transpose(1, 2) + offset_BR1
-        weights_BRP = logits_BRP.unflatten(1, (self.heads, tokens)).softmax(2).flatten(1, 2)
+        weights_BRP = _softmax_over_tokens(logits_BRP.unflatten(1, (self.heads, tokens))).flatten(1, 2)
         out_hdC = self.out_proj.weight.t().unflatten(0, (self.heads, self.head_channels))
         said_BRC = (self._heads(self.v_proj(v_BNC)) @ out_hdC).flatten(1, 2)
         return weights_BRP.transpose(1, 2) @ said_BRC + self.out_proj.bias
+
+
+def _softmax_over_tokens(logits_BhNP: Tensor) -> Tensor:
+    """Spelt out: engines turn the softmax of a middle axis into thousands of short rows and back again."""
+    raised_BhNP = (logits_BhNP - logits_BhNP.amax(2, keepdim=True)).exp()
+    return raised_BhNP / raised_BhNP.sum(2, keepdim=True)
 
 
 class TwoWayLayer(nn.Module):

@@ -34,7 +34,8 @@ async def decoder(
     model: Annotated[str, Path(max_length=100, examples=["mobile-sam"])],
     graph: Annotated[str, Path(max_length=40, examples=["decoder"])],
 ) -> Response:
-    """Returns a decoder for the browser: `decoder`, or `mask_decoder` which takes a mask as well."""
+    """Returns a decoder for the browser: `decoder`, `mask_decoder` which takes a mask as well, or, for a mouse that
+    hovers, `view` and `sketch`."""
     name = server.models.card(model).name
     content = await asyncio.to_thread(server.models.graph, name, graph)
     tag = etag(graph, server.models.digest(name), promptseg.__version__)
