@@ -15,7 +15,8 @@ def test_export(tmp_path, segmenter, embedded):
     assert result.exit_code == 0, result.output
     files = {path.stem: path for path in (tmp_path / "new").iterdir()}
     assert set(files) == {
-        f"mobile-sam-clicks-{graph}" for graph in ("encoder", "decoder", "mask-decoder", "look", "paint", "view", "sketch")
+        f"mobile-sam-clicks-{graph}"
+        for graph in ("encoder", "decoder", "mask-decoder", "look", "paint", "view", "sketch")
     }
     assert len(result.output.splitlines()) == 7
     for path in files.values():

@@ -9,7 +9,7 @@ import typer
 
 from promptseg.cli import options
 from promptseg.errors import InputError, UnavailableError
-from promptseg.models.registry import DEFAULT_MODEL
+from promptseg.models.registry import DEFAULT_MODEL, get_card
 
 
 def serve(
@@ -121,4 +121,6 @@ def serve(
     if static.studio() is None:
         print("The studio is not part of this installation; see the page at that address.", file=sys.stderr)
     sys.stdout.flush()
+    if not get_card(settings.models[0].name).semantic:
+        app.state.server.models.warm()
     server.run(sockets=[socket])

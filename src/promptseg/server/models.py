@@ -4,8 +4,11 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from promptseg.errors import WeightsError
 from promptseg.models.registry import ModelCard, get_card
+from promptseg.models.sam.config import IMAGE_SIDE
 from promptseg.segment.cache import EmbeddingCache
 from promptseg.segment.segmenter import Segmenter
 from promptseg.server.problems import not_found
@@ -79,6 +82,12 @@ class ServedModels:
                     cache=None if card.semantic else self._cache,
                 )
             return self._made[name]
+
+    def warm(self) -> None:
+        """Makes the encoder of the first model ready in the background, before the first picture comes."""
+        runtime = self.get(self.names[0]).runtime
+        blank = np.zeros((1, 3, IMAGE_SIDE, IMAGE_SIDE), np.float32)
+        threading.Thread(target=runtime.encode, args=(blank,), daemon=True).start()
 
     def loaded(self, name: str) -> Segmenter | None:
         """Returns the segmenter if it is loaded."""

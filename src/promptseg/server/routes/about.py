@@ -34,8 +34,10 @@ async def decoder(
     model: Annotated[str, Path(max_length=100, examples=["mobile-sam"])],
     graph: Annotated[str, Path(max_length=40, examples=["decoder"])],
 ) -> Response:
-    """Returns a decoder for the browser: `decoder`, `mask_decoder` which takes a mask as well, or, for a mouse that
-    hovers, `view` and `sketch`."""
+    """Returns a graph for the browser: a decoder, or what sketches masks under a mouse that hovers.
+
+    `decoder` takes points and boxes, `mask_decoder` a mask as well; `view` prepares a picture for `sketch`.
+    """
     name = server.models.card(model).name
     content = await asyncio.to_thread(server.models.graph, name, graph)
     tag = etag(graph, server.models.digest(name), promptseg.__version__)
