@@ -14,6 +14,7 @@ from promptseg.masks.polygons import polygon_to_rle, stroke_to_mask, trace_polyg
 from promptseg.masks.regions import components
 from promptseg.masks.rle import RLE
 from promptseg.masks.upsample import upsample_to_rle
+from promptseg.models.choice import choice_of, features
 from promptseg.prompts.encode import encode_object
 from promptseg.prompts.types import prompt_from_json
 from promptseg.segment.predictor import Candidates, choose
@@ -58,6 +59,7 @@ def goldens() -> dict[str, Any]:
         "upsample": [upsampling(size) for size in SIZES],
         "encode": [encoding(prompts) for prompts in PROMPTS],
         "choose": [choosing(size) for size in SIZES[:3]],
+        "choice": [learned(size) for size in SIZES[:3]],
         "paint": painting(),
         "outline": [outlining(size) for size in SIZES[:2]],
     }
@@ -90,6 +92,25 @@ def choosing(size: tuple[int, int]) -> dict[str, Any]:
     found = Candidates(logits, np.array([0.9, 0.93, 0.8, 0.95], np.float32))
     chosen = {name: choose(found, True, name, frame)[0][0] for name in ("auto", "part", "object", "whole")}
     return {"size": size, "chosen": chosen}
+
+
+def learned(size: tuple[int, int]) -> dict[str, Any]:
+    """Returns what the network that chooses for a click sees and says."""
+    height, width = (-(-side // 4) for side in ResizeFrame.fit(size).resized)
+    logits = np.stack([waves(shift) - cut for shift, cut in ((5, 1), (20, 5), (40, -2))])
+    click = (100.7, 60.2)
+    inside = logits[:, :height, :width]
+    scores = np.array([0.93, 0.8, 0.95], np.float32)
+    order, values = features(inside, scores, click)
+    choice = choice_of("mobile-sam-clicks")
+    assert choice is not None
+    return {
+        "size": size,
+        "click": click,
+        "order": order.tolist(),
+        "values": [round(float(value), 6) for value in values],
+        "best": choice.best(inside, scores, click),
+    }
 
 
 def painting() -> dict[str, Any]:

@@ -16,6 +16,7 @@ interface Goldens {
     masked: number | null;
   }[];
   choose: { size: [number, number]; chosen: Record<Granularity, number> }[];
+  choice: { size: [number, number]; click: XY; order: number[]; values: number[]; best: number }[];
   paint: {
     size: [number, number];
     ring: XY[];

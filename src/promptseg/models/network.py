@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from promptseg.errors import WeightsError
+from promptseg.models.choice import Choice, choice_of
 from promptseg.models.clicks import trained_decoder
 from promptseg.models.graphs.assembly import assemble
 from promptseg.models.registry import DEFAULT_MODEL, ModelCard, get_card
@@ -22,8 +23,8 @@ from promptseg.models.store import cache_folder, find_weights
 from promptseg.models.tensors import read_safetensors
 
 GRAPHS = ("encoder", "decoder", "mask_decoder", "look", "paint", "view", "sketch")
-"""The graphs of every model: the image encoder, the decoder without and with mask prompts, and, of `models.sam.scout`, the
-two steps of the decoder for many single clicks and the two of the quick one for a mouse that hovers."""
+"""The graphs of every model: the image encoder, the decoder without and with mask prompts, and, of `models.sam.scout`,
+the two steps of the decoder for many single clicks and the two of the quick one for a mouse that hovers."""
 
 PROMPTED = ("decoder", "mask_decoder", "sketch")
 """Those that answer a user's prompts."""
@@ -55,6 +56,7 @@ class Network:
         side: the model's input is a square of this many pixels.
         clicks: tensors that replace those of the checkpoint where prompts are answered; automatic masks, edges and
             proposals keep to the checkpoint, whose scores they are tuned to.
+        choice: tells which of the three masks answers a single click, where that was trained for the model.
     """
 
     card: ModelCard
@@ -62,6 +64,7 @@ class Network:
     source: Path
     side: int = 1024
     clicks: Tensors = field(default_factory=dict, repr=False)
+    choice: Choice | None = field(default=None, repr=False)
 
     @classmethod
     def load(cls, model: str = DEFAULT_MODEL, weights: str | Path | None = None) -> "Network":
@@ -85,7 +88,7 @@ class Network:
         path = Path(weights) if given and weights is not None else find_weights(card, cache_folder())
         network = cls(card, given or read_safetensors(path), path, clicks=clicks)
         if card.base and weights is None:
-            network = replace(network, clicks=trained_decoder(network.tensors))
+            network = replace(network, clicks=trained_decoder(network.tensors), choice=choice_of(card.name))
         check_state_dict(card.network, {name: array.shape for name, array in network.answering.items()})
         return network
 

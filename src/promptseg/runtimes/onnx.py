@@ -24,6 +24,7 @@ class OnnxRuntime:
 
     def __init__(self, network: Network, *, threads: int) -> None:
         self._network = network
+        self.choice = network.choice
         self.threads = threads
         self._sessions: dict[str, InferenceSession] = {}
         self._lock = threading.Lock()

@@ -35,6 +35,7 @@ class OpenVinoRuntime:
             raise InputError(f"OpenVINO computes in float32 or bfloat16, got precision={precision!r}.")
         self.precision = precision
         self._network = network
+        self.choice = network.choice
         self.threads = threads
         self._compiled: dict[str, Any] = {}
         self._drawings = ("decoder", "mask_decoder") if precision == "bfloat16" else ()

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from promptseg.geometry import Size
+from promptseg.models.choice import Choice
 from promptseg.runtimes.scout import ScoutAnswer, ScoutView
 
 Float32 = npt.NDArray[np.float32]
@@ -65,6 +66,11 @@ class Runtime(Protocol):
     @property
     def threads(self) -> int:
         """How many threads compute; callers of `scout` may be as many at a time."""
+        ...
+
+    @property
+    def choice(self) -> Choice | None:
+        """Tells which of the three masks answers a single click, where the model has learned it."""
         ...
 
     def encode(self, image: Float32) -> Float32:

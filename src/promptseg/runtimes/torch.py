@@ -37,6 +37,7 @@ class TorchRuntime:
             ) from error
         self.precision = precision
         self._network = network
+        self.choice = network.choice
         self.threads = threads
         self._models: dict[bool, Any] = {}
         self._lock = threading.Lock()

@@ -11,9 +11,10 @@ from promptseg.errors import InputError
 from promptseg.geometry import ResizeFrame
 from promptseg.masks.segments import Segments
 from promptseg.masks.upsample import upsample_to_rle
+from promptseg.models.choice import Choice
 from promptseg.prompts.encode import EncodedObject, Feed, encode_object, pad_objects
 from promptseg.prompts.types import Prompt, group_objects
-from promptseg.runtimes.protocol import DecoderInputs, Runtime
+from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs, Runtime
 from promptseg.segment.embedded import EmbeddedImage
 
 Granularity: TypeAlias = Literal["auto", "part", "object", "whole", "all"]
@@ -24,6 +25,9 @@ NESTED = ("part", "object", "whole")
 
 SIZE_PRICE, HALF_PRICE = 0.03, 0.2
 """What a mask's share of the picture, and covering more than half of it, take off its score; see `likeliest`."""
+
+CELL = 4
+"""Pixels of the model's frame along each side of a cell of the mask grid."""
 
 CHUNK = 16
 """Objects decoded per call: it bounds memory; larger batches are not faster on a CPU."""
@@ -38,21 +42,31 @@ class Candidates:
     Attributes:
         logits: (4, 256, 256); 0 is the single-mask output.
         scores: (4,) predicted IoU.
+        click: x, y in the model's frame of the single click that they answer, if there is nothing else.
+        choice: chooses among the three for such a click, where the model has learned it.
     """
 
     logits: Float32
     scores: Float32
+    click: tuple[float, float] | None = None
+    choice: Choice | None = None
 
     def best_of_three(self) -> int:
         """Index of the ambiguity-aware mask with the highest score, as the official recipe chooses."""
         return 1 + int(np.argmax(self.scores[1:]))
 
     def likeliest(self, frame: ResizeFrame) -> int:
-        """Index of the ambiguity-aware mask that answers a single click best, by score and by size.
+        """Index of the ambiguity-aware mask that answers a single click best: as learned, or by score and by size.
 
         SAM's scores often prefer a background that fills the picture. A person who clicks once rarely means more than
         half of the picture, so large masks pay for their size (chosen on dev sets, benchmarks/clicks.md).
         """
+        if self.choice is not None and self.click is not None:
+            height, width = _cells(frame)
+            x, y = self.click
+            return 1 + self.choice.best(
+                self.logits[1:, :height, :width], self.scores[1:], (x / CELL, y / CELL)
+            )
         share = self._shares(frame)
         return 1 + int(np.argmax(self.scores[1:] - SIZE_PRICE * share - HALF_PRICE * (share > 0.5)))
 
@@ -64,8 +78,13 @@ class Candidates:
 
     def _shares(self, frame: ResizeFrame) -> npt.NDArray[np.float64]:
         """Which part of the picture each of the three covers, on the low-resolution grid."""
-        height, width = (-(-side // 4) for side in frame.resized)
+        height, width = _cells(frame)
         return (self.logits[1:, :height, :width] > 0).mean((1, 2))
+
+
+def _cells(frame: ResizeFrame) -> tuple[int, int]:
+    height, width = frame.resized
+    return -(-height // CELL), -(-width // CELL)
 
 
 def segment(
@@ -137,8 +156,18 @@ def decode(
                 embedded.features, DecoderInputs(points, labels, logits), official=official
             )
             for position, row in enumerate(chunk):
-                out[row] = Candidates(result.logits[position], result.scores[position])
+                out[row] = _candidates(result, position, None if official else runtime, objects[row])
     return [out[row] for row in range(len(objects))]
+
+
+def _candidates(
+    result: DecoderOutputs, position: int, runtime: Runtime | None, item: EncodedObject
+) -> Candidates:
+    found = Candidates(result.logits[position], result.scores[position])
+    if runtime is None or not item.ambiguous:
+        return found
+    x, y = item.points[0].tolist()
+    return replace(found, click=(x, y), choice=runtime.choice)
 
 
 def decode_again(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from promptseg.errors import WeightsError
+from promptseg.models.choice import FILES
 from promptseg.models.registry import ModelCard, get_card
 from promptseg.models.sam.config import IMAGE_SIDE
 from promptseg.segment.cache import EmbeddingCache
@@ -98,6 +99,10 @@ class ServedModels:
         segmenter = self.get(name)
         return f"{segmenter.network.digest} {segmenter.runtime.precision}"
 
+    def chooses(self, name: str) -> bool:
+        """Returns whether a served model has learned to choose among the masks of a click."""
+        return name in FILES and self._choices[name].weights is None
+
     def graph(self, name: str, graph: str) -> bytes:
         """Returns a complete ONNX decoder of a served SAM model.
 
@@ -120,7 +125,8 @@ def describe(models: ServedModels, name: str) -> dict[str, Any]:
     card = models.card(name)
     made = models.loaded(card.name)
     places = ["point", "box", "polygon", "circle", "scribble", "mask"]
-    urls = {graph: None if card.semantic else f"/v1/models/{card.name}/{graph}.onnx" for graph in DECODERS}
+    root = f"/v1/models/{card.name}"
+    urls = {graph: None if card.semantic else f"{root}/{graph}.onnx" for graph in DECODERS}
     return {
         "name": card.name,
         "semantic": True,
@@ -129,6 +135,7 @@ def describe(models: ServedModels, name: str) -> dict[str, Any]:
         "origin": card.origin,
         "prompts": [*places, "text", "reference"],
         **urls,
+        "choice": f"{root}/choice.json" if models.chooses(card.name) else None,
         "runtime": None if made is None else getattr(made.runtime, "name", "torch"),
         "precision": None if made is None else made.runtime.precision,
     }

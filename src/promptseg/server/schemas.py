@@ -394,6 +394,7 @@ class ModelBody(BaseModel):
     mask_decoder: str | None
     view: str | None
     sketch: str | None
+    choice: str | None
     runtime: str | None
     precision: str | None
 

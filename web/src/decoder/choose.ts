@@ -1,9 +1,12 @@
 // Which of the decoder's four masks answers, as segment/predictor.py chooses.
 
-import type { Frame } from '../geometry.ts';
+import type { Frame, XY } from '../geometry.ts';
 import { GRID } from '../masks/upsample.ts';
 import type { Granularity } from '../prompts/types.ts';
+import { best, type Choice, type Three } from './choice.ts';
 
+/** Pixels of the model's frame along each side of a cell of the mask grid. */
+const CELL = 4;
 const [SIZE_PRICE, HALF_PRICE] = [0.03, 0.2];
 
 /** What the decoder proposes for one object: masks of 256 × 256; 0 is the single-mask output. */
@@ -16,15 +19,39 @@ export function logitsOf(candidates: Candidates, index: number): Float32Array {
   return candidates.logits.slice(index * GRID * GRID, (index + 1) * GRID * GRID);
 }
 
+/** A single click in the model's frame, and how to choose for it where the model has learned that. */
+export interface Click {
+  readonly at: XY;
+  readonly choice: Choice | null;
+}
+
 export function choose(
   candidates: Candidates,
-  ambiguous: boolean,
+  click: Click | null,
   wanted: Granularity,
   frame: Frame,
 ): number {
-  if (wanted === 'auto' && !ambiguous) return 0;
+  if (wanted === 'auto') {
+    if (!click) return 0;
+    const [x, y] = click.at;
+    if (click.choice) return 1 + best(click.choice, threeOf(candidates, frame), [x / CELL, y / CELL]);
+  }
   const shares = [1, 2, 3].map((index) => shareOf(candidates, index, frame));
   return 1 + chooseOfThree(candidates.scores.subarray(1), shares, wanted);
+}
+
+/** The three masks without the padding. */
+function threeOf({ logits, scores }: Candidates, frame: Frame): Three {
+  const [rows, columns] = [Math.ceil(frame.resized.height / CELL), Math.ceil(frame.resized.width / CELL)];
+  const masks = [1, 2, 3].map((index) => {
+    const inside = new Float32Array(rows * columns);
+    for (let y = 0; y < rows; y++) {
+      const start = index * GRID * GRID + y * GRID;
+      inside.set(logits.subarray(start, start + columns), y * columns);
+    }
+    return inside;
+  });
+  return { rows, columns, logits: masks, scores: [...scores.subarray(1)] };
 }
 
 /** Which of three nested answers: by score and by the share of the picture that each covers. */

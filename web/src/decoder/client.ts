@@ -60,6 +60,7 @@ export class BrowserDecoder implements Decoder {
         view: model.view,
         sketch: model.sketch,
       },
+      choice: model.choice,
       headers: server.headers(),
       threads,
     });

@@ -24,11 +24,11 @@ describe('the choice among masks', () => {
 
   it.each(goldens.choose)('is Python’s for $size', ({ size, chosen }) => {
     for (const name of GRANULARITIES)
-      expect(choose(found, true, name, fitFrame(sizeOf(size)))).toBe(chosen[name]);
+      expect(choose(found, { at: [9, 9], choice: null }, name, fitFrame(sizeOf(size)))).toBe(chosen[name]);
   });
 
   it('is the single mask after more than a click', () => {
-    expect(choose(found, false, 'auto', fitFrame({ height: 300, width: 451 }))).toBe(0);
+    expect(choose(found, null, 'auto', fitFrame({ height: 300, width: 451 }))).toBe(0);
   });
 });
 

@@ -10,6 +10,8 @@ export interface Start {
   readonly model: string;
   /** Where the networks are. */
   readonly graphs: Readonly<Record<'decoder' | 'maskDecoder' | 'view' | 'sketch', string>>;
+  /** Where the numbers are that choose among the masks of a click; null where the model has none. */
+  readonly choice: string | null;
   readonly headers: Record<string, string>;
   readonly threads: number;
 }

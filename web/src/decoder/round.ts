@@ -5,6 +5,7 @@ import { intersection, iou, type Runs, union } from '../masks/runs.ts';
 import { gridOfRuns, runsOfLogits } from '../masks/upsample.ts';
 import { encode, logitsOfGrid, type Tokens } from '../prompts/encode.ts';
 import type { Granularity, Placed } from '../prompts/types.ts';
+import type { Choice } from './choice.ts';
 import { type Candidates, choose, logitsOf, stabilityOf } from './choose.ts';
 
 /** What is known of an object: its prompts, its mask, and the logits of its last round when they are at hand. */
@@ -34,12 +35,14 @@ export async function answerLogits(
   before: Known | null,
   prompts: readonly Placed[],
   wanted: Granularity,
+  choice: Choice | null = null,
 ): Promise<{ logits: Float32Array; score: number }> {
   const memory = before && (before.logits ?? logitsOfGrid(gridOfRuns(before.mask, frame)));
   const tokens = encode(before ? [...before.prompts, ...prompts] : prompts, frame, memory);
   let found = await decode(tokens);
   if (wanted === 'auto' && tokens.again) found = await decode({ ...tokens, maskLogits: logitsOf(found, 0) });
-  const index = choose(found, tokens.ambiguous, wanted, frame);
+  const click = tokens.ambiguous ? { at: tokens.points[0], choice } : null;
+  const index = choose(found, click, wanted, frame);
   return { logits: logitsOf(found, index), score: found.scores[index] };
 }
 
@@ -49,8 +52,9 @@ export async function answer(
   before: Known | null,
   prompts: readonly Placed[],
   wanted: Granularity,
+  choice: Choice | null = null,
 ): Promise<Answer> {
-  let { logits, score } = await answerLogits(decode, frame, before, prompts, wanted);
+  let { logits, score } = await answerLogits(decode, frame, before, prompts, wanted, choice);
   let mask = runsOfLogits(logits, frame);
   const more = directionOf(prompts);
   if (before && wanted === 'auto' && more !== null && iou(before.mask, mask) < SETTLED) {

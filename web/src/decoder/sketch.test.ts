@@ -31,9 +31,10 @@ describe('the sketch under a hovering mouse', () => {
     const logits = Float32Array.from([...mask(0.9), ...mask(0.1), ...mask(0.3)]);
     const scores = Float32Array.from([0.95, 0.7, 0.9]);
     const sketch = { logits, scores };
-    expect(chosen(sketch, cells, 'auto').score).toBe(scores[2]);
-    expect(chosen(sketch, cells, 'part').score).toBe(scores[1]);
-    expect(chosen(sketch, cells, 'object').score).toBe(scores[2]);
-    expect(chosen(sketch, cells, 'whole').score).toBe(scores[0]);
+    const click = { at: [8, 8], choice: null } as const;
+    expect(chosen(sketch, cells, 'auto', click).score).toBe(scores[2]);
+    expect(chosen(sketch, cells, 'part', click).score).toBe(scores[1]);
+    expect(chosen(sketch, cells, 'object', click).score).toBe(scores[2]);
+    expect(chosen(sketch, cells, 'whole', click).score).toBe(scores[0]);
   });
 });

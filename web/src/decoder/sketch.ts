@@ -3,7 +3,8 @@
 import type { Frame } from '../geometry.ts';
 import { GRID } from '../masks/upsample.ts';
 import type { Granularity } from '../prompts/types.ts';
-import { chooseOfThree } from './choose.ts';
+import { best } from './choice.ts';
+import { type Click, chooseOfThree } from './choose.ts';
 
 /** Logits of one click's three masks, for every cell that the picture reaches into. */
 export interface Sketch {
@@ -33,11 +34,15 @@ export function chosen(
   { logits, scores }: Sketch,
   cells: Cells,
   wanted: Granularity,
+  { at, choice }: Click,
 ): { logits: Float32Array; score: number } {
   const count = cells.rows * cells.columns;
   const masks = [0, 1, 2].map((index) => logits.subarray(index * count, (index + 1) * count));
   const shares = masks.map((mask) => mask.reduce((sum, value) => sum + (value > 0 ? 1 : 0), 0) / count);
-  const index = chooseOfThree(scores, shares, wanted);
+  const index =
+    choice && wanted === 'auto'
+      ? best(choice, { ...cells, logits: masks, scores: [...scores] }, [at[0] / CELL, at[1] / CELL])
+      : chooseOfThree(scores, shares, wanted);
   return { logits: enlarged(masks[index], cells), score: scores[index] };
 }
 

@@ -7,6 +7,7 @@ import { type Frame, fitFrame } from '../geometry.ts';
 import { ringsOfLogits, ringsOfRuns } from '../masks/outline.ts';
 import { GRID } from '../masks/upsample.ts';
 import { encode, type Tokens } from '../prompts/encode.ts';
+import type { Choice } from './choice.ts';
 import type { Candidates } from './choose.ts';
 import { widen } from './float16.ts';
 import type { Ask, Open, Preview, Request, Round, Start } from './messages.ts';
@@ -26,6 +27,7 @@ interface Opened {
 type Graph = keyof Start['graphs'];
 
 let start: Start;
+let choice: Choice | null = null;
 const sessions = new Map<Graph, Promise<ort.InferenceSession>>();
 const opened = new Map<string, Opened>();
 
@@ -34,6 +36,13 @@ function session(graph: Graph): Promise<ort.InferenceSession> {
   const known = sessions.get(graph) ?? load(start.graphs[graph]);
   sessions.set(graph, known);
   return known;
+}
+
+async function loadChoice(): Promise<Choice | null> {
+  if (!start.choice) return null;
+  const response = await fetch(start.choice, { headers: start.headers });
+  if (!response.ok) throw new Error(`${start.choice}: ${response.status}`);
+  return (await response.json()) as Choice;
 }
 
 async function load(url: string): Promise<ort.InferenceSession> {
@@ -53,7 +62,8 @@ async function begin(message: Start): Promise<number> {
     wasm: new URL(wasmUrl, location.href).href,
   };
   ort.env.wasm.numThreads = message.threads;
-  await Promise.all([session('view'), session('sketch')]);
+  const [found] = await Promise.all([loadChoice(), session('view'), session('sketch')]);
+  choice = found;
   void session('decoder').catch(() => undefined); // a click will say what is wrong
   return ort.env.wasm.numThreads;
 }
@@ -103,7 +113,7 @@ async function sketched({ view, frame, cells }: Opened, message: Ask): Promise<P
     points: new ort.Tensor('float32', Float32Array.from(points[0]), [1, 2]),
   });
   const sketch = { logits: logits.data as Float32Array, scores: scores.data as Float32Array };
-  const found = chosen(sketch, cells, message.granularity);
+  const found = chosen(sketch, cells, message.granularity, { at: points[0], choice });
   return { rings: ringsOfLogits(found.logits, frame), score: found.score, coarse: true };
 }
 
@@ -128,10 +138,10 @@ async function ask(message: Ask): Promise<Preview | Round> {
   if (message.kind === 'preview') {
     const coarse = await sketched(picture, message);
     if (coarse) return coarse;
-    const { logits, score } = await answerLogits(run, picture.frame, before, prompts, granularity);
+    const { logits, score } = await answerLogits(run, picture.frame, before, prompts, granularity, choice);
     return { rings: ringsOfLogits(logits, picture.frame), score, coarse: false };
   }
-  const found = await answer(run, picture.frame, before, prompts, granularity);
+  const found = await answer(run, picture.frame, before, prompts, granularity, choice);
   // Corrections will want the other network; it loads while the user looks at the first answer.
   void session('maskDecoder').catch(() => undefined);
   return { ...found, rings: ringsOfRuns(found.mask) };

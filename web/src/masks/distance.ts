@@ -2,18 +2,20 @@
 
 import type { XY } from '../geometry.ts';
 
-/** Squared distance of each cell of a square grid to the nearest cell outside the mask; the border is outside. */
-function squaredDepth(mask: Uint8Array, side: number): Float64Array {
-  const wide = side + 2;
-  const depth = new Float64Array(wide * wide);
-  for (let y = 0; y < side; y++)
-    for (let x = 0; x < side; x++) if (mask[y * side + x]) depth[(y + 1) * wide + x + 1] = 1e12;
-  const line = new Float64Array(wide);
-  for (let x = 0; x < wide; x++) transform(depth, x, wide, line);
-  for (let y = 0; y < wide; y++) transform(depth, y * wide, 1, line);
-  const inner = new Float64Array(side * side);
-  for (let y = 0; y < side; y++)
-    inner.set(depth.subarray((y + 1) * wide + 1, (y + 1) * wide + 1 + side), y * side);
+/** Squared distance of each cell of a grid to the nearest cell outside the mask; the border is outside. */
+export function squaredDepth(mask: Uint8Array, rows: number, columns: number): Float64Array {
+  const wide = columns + 2;
+  const high = rows + 2;
+  const depth = new Float64Array(high * wide);
+  for (let y = 0; y < rows; y++)
+    for (let x = 0; x < columns; x++) if (mask[y * columns + x]) depth[(y + 1) * wide + x + 1] = 1e12;
+  const down = new Float64Array(high);
+  for (let x = 0; x < wide; x++) transform(depth, x, wide, down);
+  const along = new Float64Array(wide);
+  for (let y = 0; y < high; y++) transform(depth, y * wide, 1, along);
+  const inner = new Float64Array(rows * columns);
+  for (let y = 0; y < rows; y++)
+    inner.set(depth.subarray((y + 1) * wide + 1, (y + 1) * wide + 1 + columns), y * columns);
   return inner;
 }
 
@@ -44,7 +46,7 @@ function transform(values: Float64Array, offset: number, step: number, line: Flo
  * the greatest product of its depth and its distance to the nearest point before it.
  */
 export function interiorPoints(mask: Uint8Array, side: number, count: number): XY[] {
-  const depth = squaredDepth(mask, side).map(Math.sqrt);
+  const depth = squaredDepth(mask, side, side).map(Math.sqrt);
   const apart = new Float64Array(depth.length).fill(Infinity);
   const area = mask.reduce((sum, value) => sum + (value ? 1 : 0), 0);
   const points: XY[] = [];

@@ -61,6 +61,7 @@ export interface ModelRecord {
   readonly mask_decoder: string | null;
   readonly view: string | null;
   readonly sketch: string | null;
+  readonly choice: string | null;
   readonly prompts: string[];
 }
 

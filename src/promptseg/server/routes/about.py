@@ -7,9 +7,11 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import JSONResponse, Response
 
 import promptseg
+from promptseg.models.choice import choice_json
 from promptseg.server import static
 from promptseg.server.models import describe
-from promptseg.server.parts import Here, binary, errors
+from promptseg.server.parts import Here, binary, errors, json_answer
+from promptseg.server.problems import not_found
 from promptseg.server.schemas import HealthBody, ModelsBody
 from promptseg.server.store import etag
 
@@ -45,6 +47,17 @@ async def decoder(
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
     return Response(content, media_type="application/octet-stream", headers=headers)
+
+
+@router.get("/v1/models/{model}/choice.json", responses=errors(404))
+async def choice(
+    server: Here, model: Annotated[str, Path(max_length=100, examples=["mobile-sam-clicks"])]
+) -> Response:
+    """Returns the numbers that choose among the three masks of a single click (`promptseg.models.choice`)."""
+    name = server.models.card(model).name
+    if not server.models.chooses(name):
+        raise not_found(f"{name} chooses by its scores and has no choice.json.")
+    return json_answer(choice_json(name))
 
 
 @router.get("/v1/limits", responses=errors())

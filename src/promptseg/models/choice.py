@@ -1,0 +1,131 @@
+"""Which of SAM's three masks answers a single click: a small network on how the masks look. NumPy alone.
+
+SAM's own scores tell how well each mask is drawn, not which one a person means, and often prefer a background that
+fills the picture. This network was trained on what annotators marked (tools/train_choice.py): it sees the three masks
+from the smallest to the largest, their shapes, how they overlap, and where in them the click lies.
+
+Shapes: M = 3 masks, H W the picture's part of the grid that masks are predicted on.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+import numpy as np
+import numpy.typing as npt
+
+from promptseg.masks.distance import distance_transform
+
+Float32 = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+
+FILES = {"mobile-sam-clicks": "mobile_sam_choice.json"}
+"""Models whose masks a choice was trained on."""
+
+FEATURES = 40
+FINEST = 128
+"""Depth inside a mask is measured on every second cell of a grid with more cells than this along its longer side."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """Two hidden layers with ReLU.
+
+    Attributes:
+        mean: (40,) of the features in training.
+        deviation: (40,) of the features in training.
+        weights: matrices (outputs, inputs) of the layers.
+        biases: vectors (outputs,).
+    """
+
+    mean: Float32
+    deviation: Float32
+    weights: tuple[Float32, ...]
+    biases: tuple[Float32, ...]
+
+    def best(self, logits: Float32, scores: Float32, click: tuple[float, float]) -> int:
+        """Returns the index of the mask that most likely answers the click.
+
+        Args:
+            logits: (3, H, W).
+            scores: (3,) predicted IoU.
+            click: x, y in cells of the grid.
+        """
+        order, x = features(logits, scores, click)
+        x = (x - self.mean) / self.deviation
+        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            x = np.maximum(weight @ x + bias, 0)
+        return int(order[np.argmax(self.weights[-1] @ x + self.biases[-1])])
+
+
+def features(
+    logits: Float32, scores: Float32, click: tuple[float, float]
+) -> tuple[npt.NDArray[np.int64], Float32]:
+    """Describes three masks: their order from small to large, and 12 numbers of each, 3 overlaps, and the aspect.
+
+    Of each mask: its score, stability, mean certainty, share of the picture, its logarithm, height and width of its
+    box, how much of the box it fills, how much of a border of the picture it takes at most and of all four together,
+    how deep in it the click lies, and whether it does. See `Choice.best`.
+    """
+    masks = logits > 0
+    height, width = masks.shape[1:]
+    x, y = min(width - 1, int(click[0])), min(height - 1, int(click[1]))
+    areas = masks.sum((1, 2))
+    order = np.argsort(areas, kind="stable")
+    rows = [[float(scores[i]), *_look(logits[i], masks[i], x, y)] for i in order]
+    overlaps = [_iou(masks[order[a]], masks[order[b]]) for a, b in ((0, 1), (0, 2), (1, 2))]
+    return order, np.array([*sum(rows, []), *overlaps, height / width], np.float32)
+
+
+def _look(logits: Float32, mask: BoolArray, x: int, y: int) -> list[float]:
+    stability = float((logits > 1).sum() / max(1, (logits > -1).sum()))
+    area = int(mask.sum())
+    if area == 0:
+        return [stability, *[0.0] * 10]
+    height, width = mask.shape
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    tall, wide = int(rows[-1] - rows[0]) + 1, int(columns[-1] - columns[0]) + 1
+    borders = [float(line.mean()) for line in (mask[0], mask[-1], mask[:, 0], mask[:, -1])]
+    share = area / (height * width)
+    certainty = float(np.abs(logits[mask]).mean()) / 10
+    shape = [share, float(np.log(share)) / 5, tall / height, wide / width, area / (tall * wide)]
+    return [stability, certainty, *shape, max(borders), sum(borders), _depth(mask, x, y), float(mask[y, x])]
+
+
+def _depth(mask: BoolArray, x: int, y: int) -> float:
+    """How deep the click lies, as a share of the deepest place; 0 outside."""
+    step = 2 if max(mask.shape) > FINEST else 1
+    coarse = mask[::step, ::step]
+    if not coarse[y // step, x // step]:
+        return 0.0
+    depth = distance_transform(coarse)
+    return float(depth[y // step, x // step] / max(1.0, depth.max()))
+
+
+def _iou(a: BoolArray, b: BoolArray) -> float:
+    return float((a & b).sum() / max(1, (a | b).sum()))
+
+
+@cache
+def choice_of(model: str) -> Choice | None:
+    """Returns the choice that was trained for a model's masks, or None."""
+    if model not in FILES:
+        return None
+    record = json.loads(choice_json(model))
+    arrays = {key: [np.array(each, np.float32) for each in record[key]] for key in ("weights", "biases")}
+    return Choice(
+        np.array(record["mean"], np.float32),
+        np.array(record["deviation"], np.float32),
+        tuple(arrays["weights"]),
+        tuple(arrays["biases"]),
+    )
+
+
+def choice_json(model: str) -> str:
+    """Returns the numbers of a model's choice as they are stored.
+
+    Raises:
+        KeyError: the model has none.
+    """
+    return resources.files("promptseg.models.weights").joinpath(FILES[model]).read_text("utf-8")
