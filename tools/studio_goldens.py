@@ -103,7 +103,7 @@ def learned(size: tuple[int, int]) -> dict[str, Any]:
     scores = np.array([0.93, 0.8, 0.95], np.float32)
     order, values = features(inside, scores, click)
     choice = choice_of("mobile-sam-clicks")
-    assert choice is not None
+    assert choice is not None  # noqa: S101 - the file is in the package
     return {
         "size": size,
         "click": click,

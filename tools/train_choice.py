@@ -47,7 +47,7 @@ def look(lessons: list[Path], cache: Path, runtime: Runtime) -> None:
 
 def _clicks(path: Path, runtime: Runtime) -> list[tuple[npt.NDArray[np.float32], ...]]:
     lesson, random = pictures.read(path), np.random.default_rng(zlib.crc32(path.stem.encode()))
-    assert lesson.features is not None
+    assert lesson.features is not None  # noqa: S101 - `prepare` was given a runtime
     with np.load(path) as stored:
         height, width = (-(-int(side) // 4) for side in stored["resized"])
     counted = lesson.counted[:height, :width]

@@ -216,6 +216,7 @@ def test_a_browser_decodes_the_same_mask(here, picture, twin, seen) -> None:
 
     from promptseg.geometry import ResizeFrame
     from promptseg.masks.upsample import upsample_to_rle
+    from promptseg.models.choice import features as features_of
 
     answer = here.http.get(f"/v1/images/{picture['id']}/embedding", params={"dtype": "float16"})
     shape = [int(side) for side in answer.headers["X-Promptseg-Shape"].split(",")]
@@ -227,7 +228,7 @@ def test_a_browser_decodes_the_same_mask(here, picture, twin, seen) -> None:
         name: onnxruntime.InferenceSession(
             here.http.get(address[name]).content, providers=["CPUExecutionProvider"]
         )
-        for name in ("decoder", "mask_decoder")
+        for name in ("decoder", "mask_decoder", "view", "sketch")
     }
 
     def decode(points: Any, labels: Any, mask: Any = None) -> tuple[Any, Any]:
@@ -243,10 +244,25 @@ def test_a_browser_decodes_the_same_mask(here, picture, twin, seen) -> None:
 
     frame = ResizeFrame.fit((height, width))
     logits, scores = decode([(220, 120), (0, 0)], [1, -1])
-    share = (logits[0, 1:, : -(-h // 4), : -(-w // 4)] > 0).mean((1, 2))
-    best = 1 + int(np.argmax(scores[0, 1:] - 0.03 * share - 0.2 * (share > 0.5)))
+    numbers = here.http.get(address["choice"]).json()
+    click = (220 * w / width / 4, 120 * h / height / 4)
+    order, x = features_of(logits[0, 1:, : -(-h // 4), : -(-w // 4)], scores[0, 1:], click)
+    x = (x - np.array(numbers["mean"])) / np.array(numbers["deviation"])
+    for weight, bias in zip(numbers["weights"][:-1], numbers["biases"][:-1], strict=True):
+        x = np.maximum(np.array(weight) @ x + bias, 0)
+    best = 1 + int(order[np.argmax(np.array(numbers["weights"][-1]) @ x + numbers["biases"][-1])])
     session = twin.session(seen)
     assert upsample_to_rle(logits[0, best], frame) == session.add(Point(220, 120)).masks[0]
+
+    rows, columns = -(-h // 16), -(-w // 16)
+    parts = graphs["view"].run(
+        None, {"features": features, "rows": np.arange(rows), "columns": np.arange(columns)}
+    )
+    names = [item.name for item in graphs["view"].get_outputs()]
+    point = np.array([(220 * w / width, 120 * h / height)], np.float32)
+    coarse, _ = graphs["sketch"].run(None, {**dict(zip(names, parts, strict=True)), "points": point})
+    fine = logits[:, 1:, 2::4, 2::4][:, :, :rows, :columns]
+    assert ((coarse > 0) == (fine > 0)).mean() > 0.99
 
     logits, _ = decode([(220, 120), (400, 60), (0, 0)], [1, 0, -1], logits[0, best])
     assert upsample_to_rle(logits[0, 0], frame) == session.add(Point(400, 60, positive=False)).masks[0]

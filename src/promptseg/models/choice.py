@@ -73,9 +73,9 @@ def features(
     x, y = min(width - 1, int(click[0])), min(height - 1, int(click[1]))
     areas = masks.sum((1, 2))
     order = np.argsort(areas, kind="stable")
-    rows = [[float(scores[i]), *_look(logits[i], masks[i], x, y)] for i in order]
+    looks = [value for i in order for value in (float(scores[i]), *_look(logits[i], masks[i], x, y))]
     overlaps = [_iou(masks[order[a]], masks[order[b]]) for a, b in ((0, 1), (0, 2), (1, 2))]
-    return order, np.array([*sum(rows, []), *overlaps, height / width], np.float32)
+    return order, np.array([*looks, *overlaps, height / width], np.float32)
 
 
 def _look(logits: Float32, mask: BoolArray, x: int, y: int) -> list[float]:
