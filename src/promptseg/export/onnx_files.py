@@ -1,13 +1,13 @@
 """Writes complete ONNX files from the torch modules, and proves each against them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from promptseg.errors import PromptsegError
+from promptseg.errors import InputError, PromptsegError
 from promptseg.export.graphs import SCOUT, declared, example_inputs, trace
 from promptseg.files import write_bytes
 from promptseg.models.graphs.assembly import assemble
@@ -36,16 +36,25 @@ class ExportReport:
     difference: float
 
 
-def export_model(network: Network, folder: Path) -> Iterator[ExportReport]:
-    """Traces, fills, verifies and writes the graphs of a model; a graph that differs is not written.
+def export_model(network: Network, folder: Path, graphs: Sequence[str] = GRAPHS) -> Iterator[ExportReport]:
+    """Traces, fills, verifies and writes graphs of a model; a graph that differs is not written.
+
+    Args:
+        network: the model.
+        folder: where the files go.
+        graphs: which, of `models.network.GRAPHS`.
 
     Raises:
+        InputError: there is no such graph.
         PromptsegError: a graph does not compute what the torch modules compute.
         OutputError: a file cannot be written.
     """
+    for graph in graphs:
+        if graph not in GRAPHS:
+            raise InputError(f"There is no graph {graph!r}. The graphs are {', '.join(GRAPHS)}.")
     sam = load_state_dict(build_sam(network.base), network.tensors)
     answering = load_state_dict(build_sam(network.base), network.answering)
-    for graph in GRAPHS:
+    for graph in graphs:
         traced = trace(network.base, graph)
         prompted = graph in PROMPTED
         tensors = network.answering if prompted else network.tensors
