@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .PHONY: test demo check format clean studio test-studio test-browser
 
 test: $(VENV)/.test test-studio
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 	bash tools/check.sh
 
 check: $(VENV)/.test
