@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import readme
+
 HERE = Path(__file__).resolve().parent
 WEIGHTS = HERE.parent / "src/promptseg/models/weights/mobile_sam.safetensors"
 
@@ -154,6 +156,8 @@ def main() -> None:
     for part in parts(given):
         page = f"{page}\n{part}"
         Path(given.page).write_text(page)  # after every job, so that a stopped run shows what it has
+    if given.page == parser.get_default("page"):
+        readme.write(Path(given.output))
 
 
 if __name__ == "__main__":
