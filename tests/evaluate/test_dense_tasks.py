@@ -206,6 +206,25 @@ def test_semantic_task(dataset):
     assert second["pixel accuracy"] == pytest.approx(300 / 450)
 
 
+@pytest.mark.parametrize("rest", ["background", "null"])
+def test_the_rest_is_what_no_class_claims(dataset, rest):
+    def look(image, words):
+        assert words.names == ("cat", "sky-other-merged")
+        assert words.ids == (1, 3)
+        return panoptic_of(np.repeat([[0], [1]], 10, axis=0) * np.ones((1, 30), int), [CLASSES[0]])
+
+    classes = (CLASSES[0], Category(9, rest, False), CLASSES[2])
+    truth = np.repeat([[1], [0]], 10, axis=0) * np.ones((1, 30), np.int32)
+    samples = [
+        Sample(sample.picture, sample.name, (), semantic=lambda: truth.astype(np.int32))
+        for sample in dataset.samples
+    ]
+    summary = summarise(
+        run(Semantic(), Dataset("r", "labels", tuple(samples), classes), [Answering(semantic=look)])
+    )
+    assert readings(summary)["pixel accuracy"] == readings(summary)["mIoU"] == 1
+
+
 def test_a_class_that_nobody_asked_for_is_refused(dataset):
     numbers = np.ones((20, 30), np.int32)
     odd = Answering("odd", panoptic=panoptic_of(numbers, [Category(9, "unicorn", True)]))

@@ -20,6 +20,23 @@ def vocabulary_of(dataset: Dataset) -> Vocabulary:
     )
 
 
+REST = ("background", "null")
+"""Names of classes that mean: none of the others. Nobody can look for them; they are what is left."""
+
+
+def rest_of(words: Vocabulary) -> int | None:
+    """Returns the place of the class that means none of the others, if there is one."""
+    return next((place for place, name in enumerate(words.names) if name.lower() in REST), None)
+
+
+def without_rest(words: Vocabulary) -> Vocabulary:
+    """Returns the classes that can be looked for."""
+    rest = rest_of(words)
+    if rest is None:
+        return words
+    return Vocabulary(*((*each[:rest], *each[rest + 1 :]) for each in (words.names, words.things, words.ids)))
+
+
 def place_of(words: Vocabulary, label: str | None, contestant: str) -> int:
     """Returns the place of a class that a contestant names, as the vocabulary or as people say it.
 

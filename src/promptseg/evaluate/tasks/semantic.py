@@ -14,7 +14,7 @@ from promptseg.evaluate.rows import Row
 from promptseg.evaluate.samples import UNKNOWN, Dataset
 from promptseg.evaluate.scene import Scene
 from promptseg.evaluate.tasks.task import Outcome, Rows, Task, Truth, counts_by_class, known_facts
-from promptseg.evaluate.vocabularies import place_of, vocabulary_of
+from promptseg.evaluate.vocabularies import place_of, rest_of, vocabulary_of, without_rest
 from promptseg.geometry import Size
 from promptseg.masks.panoptic import PanopticSegments
 
@@ -23,7 +23,10 @@ Int64 = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Semantic(Task):
-    """Every pixel gets one of the dataset's classes; pixels whose class is unknown do not count."""
+    """Every pixel gets one of the dataset's classes; pixels whose class is unknown do not count.
+
+    A class named background or null is not asked for: it is what no other class claims.
+    """
 
     name: ClassVar[str] = "semantic"
     about: ClassVar[str] = "a class for every pixel: mean IoU, pixel and class accuracy"
@@ -48,10 +51,10 @@ class Semantic(Task):
             raise FormatError(f"{scene.sample.picture} and its labels differ in size.")
         with contestant.clock.step("picture"):
             contestant.start(image)
-            found = contestant.semantic(words)
+            found = contestant.semantic(without_rest(words))
         check_masks_of(contestant, found.segments, image.size)
         places = [place_of(words, category.name, contestant.name) for category in found.categories]
-        counts = count_pixels(class_map(found, places, image.size), truth, len(words))
+        counts = count_pixels(class_map(found, places, image.size, rest_of(words)), truth, len(words))
         shared, wanted, given = counts
         union = wanted + given - shared
         occurring = wanted > 0
@@ -85,9 +88,11 @@ class Semantic(Task):
         )
 
 
-def class_map(found: PanopticSegments, places: list[int], size: Size) -> npt.NDArray[np.int32]:
-    """Returns the place in the vocabulary of each pixel's class, (H, W); UNKNOWN where there is none."""
-    result = np.full(size, UNKNOWN, np.int32)
+def class_map(
+    found: PanopticSegments, places: list[int], size: Size, rest: int | None = None
+) -> npt.NDArray[np.int32]:
+    """Returns the place in the vocabulary of each pixel's class, (H, W); `rest` or UNKNOWN where there is none."""
+    result = np.full(size, UNKNOWN if rest is None else rest, np.int32)
     for mask, place in zip(found.segments.masks, places, strict=True):
         x0, y0, x1, y1 = mask.box
         result[y0:y1, x0:x1][mask.crop()] = place
