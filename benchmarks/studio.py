@@ -136,8 +136,8 @@ def report(found: dict[str, list[float]], runtime: str) -> str:
         "|---|---|---|",
         *(f"| {name} | {size / 1000:.1f} | {packed / 1000:.1f} |" for name, size, packed in sizes()),
         "",
-        "The server adds three networks of about 16 MB: the sketch for hovering at once, the decoder right after it, the one "
-        "for corrections after the first answer.",
+        "The server adds three networks of about 16 MB: the sketch for hovering at once, the decoder right after it, "
+        "the one for corrections after the first answer.",
         "",
         "`pytest web/e2e -k axe` fails on every serious or critical fault that axe-core finds in any state.",
         "",
