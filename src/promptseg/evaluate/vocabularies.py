@@ -34,7 +34,12 @@ def without_rest(words: Vocabulary) -> Vocabulary:
     rest = rest_of(words)
     if rest is None:
         return words
-    return Vocabulary(*((*each[:rest], *each[rest + 1 :]) for each in (words.names, words.things, words.ids)))
+    kept = [place for place in range(len(words.names)) if place != rest]
+    return Vocabulary(
+        tuple(words.names[place] for place in kept),
+        tuple(words.things[place] for place in kept),
+        tuple(words.ids[place] for place in kept),
+    )
 
 
 def place_of(words: Vocabulary, label: str | None, contestant: str) -> int:
