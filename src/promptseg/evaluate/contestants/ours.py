@@ -9,6 +9,7 @@ from promptseg.errors import InputError, PromptsegError
 from promptseg.evaluate.contestants.contestant import Contestant, Float32
 from promptseg.evaluate.samples import BoolArray
 from promptseg.images import Image
+from promptseg.masks.overlap import union
 from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
@@ -149,8 +150,10 @@ class Ours(Contestant):
         return self._segmenter.match(self._seen, Text(phrase))
 
     def reference(self, image: Image, mask: RLE) -> Segments:
-        """Returns what a region of another picture shows."""
-        return self._segmenter.segment(self._seen, Reference(image, Mask(mask.dense())))  # type: ignore[arg-type]
+        """Returns what a region of another picture shows, all of it as one mask."""
+        found = self._segmenter.segment(self._seen, Reference(image, Mask(mask.dense())))  # type: ignore[arg-type]
+        whole = union(found.masks, found.size) if len(found) else RLE.empty(found.size)
+        return Segments(found.size, (whole,))
 
     def labels(self, segments: Segments, vocabulary: Vocabulary, top: int) -> list[tuple[str, ...]]:
         """Returns the likeliest names of each mask; more than one when the segmenter has `rank_labels`."""
