@@ -27,6 +27,8 @@ export abstract class Tool {
 
   /** Dragging belongs to the tool; otherwise it moves the picture. */
   readonly drags: boolean = false;
+  /** Draws something at the pointer, so that every move of it needs a new frame. */
+  readonly follows: boolean = false;
 
   constructor(protected readonly studio: Studio) {}
 

@@ -126,6 +126,7 @@ class BoxTool extends Tool {
 const CLOSING = 12;
 
 class PolygonTool extends Tool {
+  override readonly follows = true;
   readonly name = 'polygon';
   private corners: XY[] = [];
   private next: XY | null = null;
@@ -192,6 +193,7 @@ class PolygonTool extends Tool {
 
 /** Strokes of the scribble, the brush and the eraser. */
 class StrokeTool extends Tool {
+  override readonly follows = true;
   override readonly drags = true;
   private stroke: XY[] = [];
   private positive = true;

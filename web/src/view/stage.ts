@@ -232,7 +232,10 @@ export class Stage {
     if (!press) {
       this.pointer = event.pointerType === 'touch' ? null : place;
       if (this.pointer && !this.held) this.tool.hover(this.handOf(event));
-      return this.redraw();
+      // While a picture is prepared, frames would only slow that down. Later they go on with the mouse: a page
+      // that has gone idle shows a mask some 40 ms later (measured in Chromium).
+      if (this.tool.follows || this.studio.ready) this.redraw();
+      return;
     }
     if (!press.moved && Math.hypot(place[0] - press.start[0], place[1] - press.start[1]) < TAP_PIXELS) return;
     press.moved = true;
