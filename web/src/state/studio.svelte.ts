@@ -14,6 +14,7 @@ import { rememberOutline } from '../view/overlay.ts';
 import { Pyramid } from '../view/pyramid.ts';
 import { t } from '../words/words.svelte.ts';
 import { History } from './history.ts';
+import { Hover, type Place } from './hover.ts';
 import { Notices } from './notices.svelte.ts';
 import {
   COLOURS,
@@ -51,8 +52,6 @@ interface Desk {
 
 /** Decoded pictures that are kept for going back and forth. */
 const KEPT_PICTURES = 3;
-/** Milliseconds after which a mouse rests. */
-const REST = 250;
 const NONE: ReadonlySet<string> = new Set();
 
 export class Studio {
@@ -87,9 +86,14 @@ export class Studio {
   private readonly desks = new Map<string, Desk>();
   private readonly pyramids = new Map<string, Promise<Pyramid>>();
   private line: Promise<void> = Promise.resolve();
-  private wanted: { at: XY; positive: boolean; fine: boolean } | null = null;
-  private resting: ReturnType<typeof setTimeout> | undefined;
-  private previewing = false;
+  private readonly hover = new Hover(
+    () => this.ready && this.decoder !== null && this.current !== null,
+    (place) => this.previewOf(place),
+    (preview, positive) => {
+      this.preview = { ...preview, positive };
+      this.shown += 1;
+    },
+  );
 
   constructor(readonly server: Server) {}
 
@@ -149,7 +153,7 @@ export class Studio {
       await decoder.open(image.id, image);
       if (this.current !== image.id) return;
       this.ready = true;
-      void this.runPreview();
+      void this.hover.run();
     } catch (error) {
       this.complain(error);
     }
@@ -186,9 +190,7 @@ export class Studio {
     if (this.current === id) return;
     this.current = id;
     this.ready = false;
-    this.preview = null;
-    this.wanted = null;
-    clearTimeout(this.resting);
+    this.hidePreview();
     this.selected = NONE;
     localStorage.setItem('promptseg.picture', id);
     void this.prepare();
@@ -302,7 +304,7 @@ export class Studio {
 
   private save(desk: Desk, work: Work): void {
     desk.saver.save(work);
-    this.preview = null;
+    this.dropPreview();
     const id = this.current;
     this.images = this.images.map((image) =>
       image.id === id ? { ...image, objects: work.objects.length } : image,
@@ -335,7 +337,7 @@ export class Studio {
 
   private setActive(id: string | null): void {
     const desk = this.current && this.desks.get(this.current);
-    this.preview = null;
+    this.dropPreview();
     if (!desk || this.work.active === id) return;
     desk.history.amend({ ...this.work, active: id });
     this.work = desk.history.now;
@@ -426,7 +428,7 @@ export class Studio {
   /** Chooses part, object or whole; the active object is answered again. */
   setGranularity(granularity: Granularity): void {
     this.granularity = granularity;
-    this.preview = null;
+    this.dropPreview();
     const object = this.active;
     const prompts = object?.prompts.filter(isPlaced) ?? [];
     if (!object || prompts.length === 0 || object.granularity === granularity) return;
@@ -438,45 +440,29 @@ export class Studio {
    * becomes fine when the mouse rests.
    */
   look(at: XY | null, positive = true): void {
-    this.wanted = at && { at, positive, fine: false };
-    clearTimeout(this.resting);
-    if (!at) this.preview = null;
-    else void this.runPreview();
+    if (at) this.hover.look(at, positive);
+    else this.hidePreview();
   }
 
-  private rest(at: XY, positive: boolean): void {
-    clearTimeout(this.resting);
-    this.resting = setTimeout(() => {
-      this.wanted = { at, positive, fine: true };
-      void this.runPreview();
-    }, REST);
+  private hidePreview(): void {
+    this.hover.stop();
+    this.preview = null;
   }
 
-  private async runPreview(): Promise<void> {
-    if (this.previewing) return;
-    this.previewing = true;
-    while (this.wanted && this.ready && this.decoder && this.current) {
-      const { at, positive, fine } = this.wanted;
-      this.wanted = null;
-      const object = this.active;
-      if (!object && !positive) break;
-      const [image, work] = [this.current, this.work];
-      try {
-        const prompts: Placed[] = [{ type: 'point', x: at[0], y: at[1], positive }];
-        const question = { image, before: this.knownOf(object), prompts, granularity: this.granularity };
-        const found = await this.decoder.preview(question, fine);
-        if (this.current === image && this.work === work && !this.working) this.show({ ...found, positive });
-        if (found.coarse && !this.wanted) this.rest(at, positive);
-      } catch {
-        break; // a preview that fails is not worth a message; a click will say why
-      }
-    }
-    this.previewing = false;
+  /** What the preview was drawn upon has changed. */
+  private dropPreview(): void {
+    this.hover.settle();
+    this.preview = null;
   }
 
-  private show(preview: Preview & { positive: boolean }): void {
-    this.preview = preview;
-    this.shown += 1;
+  /** Null when nothing can be asked there, or the answer has come too late. */
+  private async previewOf({ at, positive, fine }: Place): Promise<Preview | null> {
+    const [image, work, object] = [this.current!, this.work, this.active];
+    if (!object && !positive) return null;
+    const prompts: Placed[] = [{ type: 'point', x: at[0], y: at[1], positive }];
+    const question = { image, before: this.knownOf(object), prompts, granularity: this.granularity };
+    const found = await this.decoder!.preview(question, fine);
+    return this.current === image && this.work === work && !this.working ? found : null;
   }
 
   // Pixels

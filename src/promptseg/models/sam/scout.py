@@ -95,21 +95,15 @@ def view(
     return picture(features_1CGG), picture(places_1CGG), margin(features_1CGG), margin(places_1CGG), bias_K
 
 
-def sketch(
-    sam: Sam,
-    image_1HWC: Tensor,
-    positions_1HWC: Tensor,
-    margin_1KC: Tensor,
-    margin_positions_1KC: Tensor,
-    margin_bias_K: Tensor,
-    points_B2: Tensor,
-) -> tuple[Tensor, Tensor]:
+def sketch(sam: Sam, *asked: Tensor) -> tuple[Tensor, Tensor]:
     """Returns a logit for every cell of the picture (B, M, H, W), of each click's masks, and predicted IoU (B, M).
 
-    Takes what `look` takes. A cell's logit is that of `paint` in the third column of its third row.
+    A cell's logit is that of `paint` in the third column of its third row.
+
+    Args:
+        sam: the network.
+        asked: what `look` takes.
     """
-    seen_BHWC, filters_BMc, scores_BM = look(
-        sam, image_1HWC, positions_1HWC, margin_1KC, margin_positions_1KC, margin_bias_K, points_B2
-    )
+    seen_BHWC, filters_BMc, scores_BM = look(sam, *asked)
     logits_BMP = sam.mask_decoder.sketch(seen_BHWC.flatten(1, 2), filters_BMc)
     return logits_BMP.unflatten(2, tuple(seen_BHWC.shape[1:3])), scores_BM

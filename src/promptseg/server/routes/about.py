@@ -1,6 +1,7 @@
 """What the server is: models and their decoders, limits, health, metrics."""
 
 import asyncio
+import hashlib
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
@@ -42,7 +43,9 @@ async def decoder(
     """
     name = server.models.card(model).name
     content = await asyncio.to_thread(server.models.graph, name, graph)
-    tag = etag(graph, server.models.digest(name), promptseg.__version__)
+    # Of the file itself: a server that is started again may have other weights for its decoder.
+    digest = await asyncio.to_thread(hashlib.sha256, content)
+    tag = etag(digest.hexdigest())
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
