@@ -14,6 +14,7 @@ from promptseg.masks.polygons import polygon_to_rle, stroke_to_mask, trace_polyg
 from promptseg.masks.regions import components
 from promptseg.masks.rle import RLE
 from promptseg.masks.upsample import upsample_to_rle
+from promptseg.models import correction
 from promptseg.models.choice import choice_of, features
 from promptseg.prompts.encode import encode_object
 from promptseg.prompts.types import prompt_from_json
@@ -60,6 +61,7 @@ def goldens() -> dict[str, Any]:
         "encode": [encoding(prompts) for prompts in PROMPTS],
         "choose": [choosing(size) for size in SIZES[:3]],
         "choice": [learned(size) for size in SIZES[:3]],
+        "correction": [corrected(size) for size in SIZES[:3]],
         "paint": painting(),
         "outline": [outlining(size) for size in SIZES[:2]],
     }
@@ -110,6 +112,23 @@ def learned(size: tuple[int, int]) -> dict[str, Any]:
         "order": order.tolist(),
         "values": [round(float(value), 6) for value in values],
         "best": choice.best(inside, scores, click),
+    }
+
+
+def corrected(size: tuple[int, int]) -> dict[str, Any]:
+    """Returns what the network that chooses the answer to a correction sees and says."""
+    height, width = (-(-side // 4) for side in ResizeFrame.fit(size).resized)
+    shifts = ((0, 0), (5, 1), (20, 5), (40, -2), (9, 2), (2, -1))
+    logits = np.stack([waves(shift) - cut for shift, cut in shifts])[:, :height, :width]
+    scores = np.array([0.9, 0.93, 0.8, 0.95, 0.9, 0.7], np.float32)
+    clicks = np.array([(100.7, 60.2, 1), (20, 9.5, 0), (60.1, 30, 0), (300, 300, 1)], np.float32)
+    choice = choice_of("mobile-sam-clicks")
+    assert choice is not None  # noqa: S101 - the file is in the package
+    return {
+        "size": size,
+        "clicks": clicks.tolist(),
+        "values": np.round(correction.features(logits, scores, clicks, 3), 6).tolist(),
+        "best": [choice.correct(logits, scores, clicks, 3, usual) for usual in (0, 4)],
     }
 
 

@@ -45,6 +45,16 @@ def look(lessons: list[Path], cache: Path, runtime: Runtime) -> None:
             print(f"{done} of {len(lessons)} pictures", flush=True)
 
 
+def prepared(data: Path, folder: Path, threads: int | None) -> list[Path]:
+    """Prepares the pictures of the recipe sam-clicks, or finds them prepared."""
+    lessons: list[Path] = []
+    encoder = create_runtime(Network.load("mobile-sam"), threads=threads)
+    for name, (_, count, most, least) in MIXTURE.items():
+        dataset = open_dataset(data / name, min_area=least)
+        lessons += pictures.prepare(dataset, folder, encoder, name=name, objects=most, pictures=count)
+    return lessons
+
+
 def _clicks(path: Path, runtime: Runtime) -> list[tuple[npt.NDArray[np.float32], ...]]:
     lesson, random = pictures.read(path), np.random.default_rng(zlib.crc32(path.stem.encode()))
     assert lesson.features is not None  # noqa: S101 - `prepare` was given a runtime
@@ -96,7 +106,7 @@ def fit(cache: Path, *, held: int = 5) -> None:
         print(
             f"{name}: best score {before[rows].mean():.3f}, chosen {chosen[rows].mean():.3f}, oracle {best:.3f}"
         )
-    _write(*_train(inputs, truths, weights))
+    write("first", *_train(inputs, truths, weights))
 
 
 def _train(
@@ -136,11 +146,15 @@ def _answers(trained: tuple[nn.Sequential, np.ndarray, np.ndarray], x: np.ndarra
     return network(torch.tensor((x - mean) / deviation, dtype=torch.float32)).numpy()
 
 
-def _write(network: nn.Sequential, mean: np.ndarray, deviation: np.ndarray) -> None:
+def write(part: str, network: nn.Sequential, mean: np.ndarray, deviation: np.ndarray) -> None:
+    """Puts one of the two networks into the file, beside the other."""
     layers = [layer for layer in network if isinstance(layer, nn.Linear)]
-    record = {
-        "model": MODEL,
-        "trained": "tools/train_choice.py on COCO, VOC, CCP and nuclei training pictures",
+    record = json.loads(TARGET.read_text()) if TARGET.exists() else {}
+    record["model"] = MODEL
+    record["trained"] = (
+        "tools/train_choice.py, tools/train_correction.py: COCO, VOC, CCP, nuclei training pictures"
+    )
+    record[part] = {
         "mean": _plain(mean),
         "deviation": _plain(deviation),
         "weights": [_plain(layer.weight.detach().numpy()) for layer in layers],
@@ -173,17 +187,7 @@ def main() -> None:
         return fit(given.cache)
     if given.data is None:
         parser.error("look needs the folder of training sets")
-    lessons: list[Path] = []
-    encoder = create_runtime(Network.load("mobile-sam"), threads=given.threads)
-    for name, (_, count, most, least) in MIXTURE.items():
-        lessons += pictures.prepare(
-            open_dataset(given.data / name, min_area=least),
-            given.lessons or given.cache / "lessons",
-            encoder,
-            name=name,
-            objects=most,
-            pictures=count,
-        )
+    lessons = prepared(given.data, given.lessons or given.cache / "lessons", given.threads)
     look(lessons, given.cache, create_runtime(Network.load(MODEL), threads=given.threads))
 
 

@@ -17,6 +17,12 @@ interface Goldens {
   }[];
   choose: { size: [number, number]; chosen: Record<Granularity, number> }[];
   choice: { size: [number, number]; click: XY; order: number[]; values: number[]; best: number }[];
+  correction: {
+    size: [number, number];
+    clicks: [number, number, number][];
+    values: number[][];
+    best: number[];
+  }[];
   paint: {
     size: [number, number];
     ring: XY[];

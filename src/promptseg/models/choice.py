@@ -1,8 +1,9 @@
-"""Which of SAM's three masks answers a single click: a small network on how the masks look. NumPy alone.
+"""Which of SAM's masks answers a click: small networks on how the masks look. NumPy alone.
 
 SAM's own scores tell how well each mask is drawn, not which one a person means, and often prefer a background that
-fills the picture. This network was trained on what annotators marked (tools/train_choice.py): it sees the three masks
-from the smallest to the largest, their shapes, how they overlap, and where in them the click lies.
+fills the picture. These networks were trained on what annotators marked (tools/train_choice.py). That for a single
+click sees the three masks from the smallest to the largest, their shapes, how they overlap, and where in them the
+click lies; that for the clicks after it is described in `promptseg.models.correction`.
 
 Shapes: M = 3 masks, H W the picture's part of the grid that masks are predicted on.
 """
@@ -16,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from promptseg.masks.distance import distance_transform
+from promptseg.models.correction import likeliest
+from promptseg.models.perceptron import Perceptron
 
 Float32 = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -30,22 +33,18 @@ FINEST = 128
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Choice:
-    """Two hidden layers with ReLU.
+    """What was learned for one model's masks.
 
     Attributes:
-        mean: (40,) of the features in training.
-        deviation: (40,) of the features in training.
-        weights: matrices (outputs, inputs) of the layers.
-        biases: vectors (outputs,).
+        first: of the three masks of a single click, from 40 features to 3 outputs.
+        later: judges each candidate of a correcting click; see `promptseg.models.correction`.
     """
 
-    mean: Float32
-    deviation: Float32
-    weights: tuple[Float32, ...]
-    biases: tuple[Float32, ...]
+    first: Perceptron
+    later: Perceptron
 
     def best(self, logits: Float32, scores: Float32, click: tuple[float, float]) -> int:
-        """Returns the index of the mask that most likely answers the click.
+        """Returns the index of the mask that most likely answers a single click.
 
         Args:
             logits: (3, H, W).
@@ -53,10 +52,11 @@ class Choice:
             click: x, y in cells of the grid.
         """
         order, x = features(logits, scores, click)
-        x = (x - self.mean) / self.deviation
-        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            x = np.maximum(weight @ x + bias, 0)
-        return int(order[np.argmax(self.weights[-1] @ x + self.biases[-1])])
+        return int(order[np.argmax(self.first(x))])
+
+    def correct(self, logits: Float32, scores: Float32, clicks: Float32, earlier: int, usual: int) -> int:
+        """Returns the index of the candidate that answers a correcting click best; see `correction.likeliest`."""
+        return likeliest(self.later, logits, scores, clicks, earlier, usual)
 
 
 def features(
@@ -113,13 +113,7 @@ def choice_of(model: str) -> Choice | None:
     if model not in FILES:
         return None
     record = json.loads(choice_json(model))
-    arrays = {key: [np.array(each, np.float32) for each in record[key]] for key in ("weights", "biases")}
-    return Choice(
-        np.array(record["mean"], np.float32),
-        np.array(record["deviation"], np.float32),
-        tuple(arrays["weights"]),
-        tuple(arrays["biases"]),
-    )
+    return Choice(Perceptron.of(record["first"]), Perceptron.of(record["later"]))
 
 
 def choice_json(model: str) -> str:

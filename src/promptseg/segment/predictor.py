@@ -62,7 +62,7 @@ class Candidates:
         half of the picture, so large masks pay for their size (chosen on dev sets, benchmarks/clicks.md).
         """
         if self.choice is not None and self.click is not None:
-            height, width = _cells(frame)
+            height, width = cells(frame)
             x, y = self.click
             return 1 + self.choice.best(
                 self.logits[1:, :height, :width], self.scores[1:], (x / CELL, y / CELL)
@@ -78,11 +78,12 @@ class Candidates:
 
     def _shares(self, frame: ResizeFrame) -> npt.NDArray[np.float64]:
         """Which part of the picture each of the three covers, on the low-resolution grid."""
-        height, width = _cells(frame)
+        height, width = cells(frame)
         return (self.logits[1:, :height, :width] > 0).mean((1, 2))
 
 
-def _cells(frame: ResizeFrame) -> tuple[int, int]:
+def cells(frame: ResizeFrame) -> tuple[int, int]:
+    """Returns height and width of the picture's part of the mask grid."""
     height, width = frame.resized
     return -(-height // CELL), -(-width // CELL)
 

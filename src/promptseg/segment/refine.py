@@ -1,6 +1,6 @@
 """One round of a dialogue: from an object's answer so far and new prompts to a better answer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -9,11 +9,13 @@ from promptseg.masks.overlap import iou
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 from promptseg.masks.upsample import upsample_to_rle
-from promptseg.prompts.encode import encode_object
+from promptseg.models.choice import Choice
+from promptseg.models.correction import BEFORE, DRAWN, FOLLOWED
+from promptseg.prompts.encode import NEGATIVE, POSITIVE, EncodedObject, encode_object
 from promptseg.prompts.types import ObjectPrompts, Point, Scribble, Semantic
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
-from promptseg.segment.predictor import Granularity, choose, decode, decode_again
+from promptseg.segment.predictor import CELL, Granularity, cells, choose, decode, decode_again
 
 Float32 = npt.NDArray[np.float32]
 
@@ -67,7 +69,8 @@ def refine(
 
     A correction has a direction: clicks on the object ask for more, clicks beside it for less. SAM knows only the
     sum of all clicks and now and then answers one that adds a missing wheel by dropping the car. So a new mask that
-    differs much from the old one may change it in the direction of the new clicks only.
+    differs much from the old one may change it in the direction of the new clicks only. Where the model has learned to
+    tell (`Choice.correct`), another of its masks answers instead, or the one so far stays.
     """
     together = prompts if before is None else (*before.prompts, *prompts)
     item = encode_object(_places(together), embedded.frame, memory=None if before is None else before.logits)
@@ -78,11 +81,41 @@ def refine(
     ((index, kind),) = choose(found, item.ambiguous, granularity, embedded.frame)
     logits = found.logits[index]
     mask = upsample_to_rle(logits, embedded.frame)
-    if before is not None and granularity == "auto":
-        sign = _direction(prompts)
-        if sign is not None and iou(before.mask, mask) < SETTLED:
-            logits, mask = _follow(before, logits, mask, sign)
-    return Answer(together, mask, logits, float(found.scores[index]), kind, embedded)
+    answer = Answer(together, mask, logits, float(found.scores[index]), kind, embedded)
+    sign = _direction(prompts)
+    if before is None or granularity != "auto" or sign is None:
+        return answer
+    usual = answer if iou(before.mask, mask) >= SETTLED else _follow(before, answer, sign)
+    if runtime.choice is None or not all(isinstance(prompt, Point) for prompt in together):
+        return usual
+    drawn = [*found.logits, _without(before.logits, logits, sign), before.logits]
+    scores = np.array([*found.scores, answer.score, before.score], np.float32)
+    number = DRAWN if usual is answer else FOLLOWED
+    chosen = _chosen(runtime.choice, np.stack(drawn), scores, item, embedded, len(before.prompts), number)
+    if chosen == number:
+        return usual
+    if chosen == BEFORE:
+        return replace(before, prompts=together, granularity=None)
+    if chosen == FOLLOWED:
+        return _follow(before, answer, sign)
+    mask = upsample_to_rle(drawn[chosen], embedded.frame)
+    return replace(answer, mask=mask, logits=drawn[chosen], score=float(scores[chosen]))
+
+
+def _chosen(
+    choice: Choice,
+    logits: Float32,
+    scores: Float32,
+    item: EncodedObject,
+    embedded: EmbeddedImage,
+    earlier: int,
+    usual: int,
+) -> int:
+    """Asks the learned choice which candidate answers the clicks of an object, `earlier` of which are not new."""
+    height, width = cells(embedded.frame)
+    placed = item.labels >= NEGATIVE
+    clicks = np.column_stack([item.points[placed] / CELL, item.labels[placed] == POSITIVE])
+    return choice.correct(logits[:, :height, :width], scores, clicks.astype(np.float32), earlier, usual)
 
 
 def _places(prompts: ObjectPrompts) -> ObjectPrompts:
@@ -96,13 +129,14 @@ def _direction(prompts: ObjectPrompts) -> bool | None:
     return signs.pop() if len(signs) == 1 else None
 
 
-def _follow(before: Answer, logits: Float32, mask: RLE, sign: bool) -> tuple[Float32, RLE]:
+def _follow(before: Answer, after: Answer, sign: bool) -> Answer:
     """Undoes what changed against the direction, in the mask and in the logits that the next round is fed."""
-    inside, was_inside = logits > 0, before.logits > 0
-    if sign:
-        undone = was_inside & ~inside
-        dense = mask.dense() | before.mask.dense()
-    else:
-        undone = inside & ~was_inside
-        dense = mask.dense() & before.mask.dense()
-    return np.where(undone, before.logits, logits), RLE.encode(dense)
+    old, new = before.mask.dense(), after.mask.dense()
+    mask = RLE.encode(new | old if sign else new & old)
+    return replace(after, mask=mask, logits=_without(before.logits, after.logits, sign))
+
+
+def _without(before: Float32, after: Float32, sign: bool) -> Float32:
+    inside, was_inside = after > 0, before > 0
+    undone = was_inside & ~inside if sign else inside & ~was_inside
+    return np.where(undone, before, after)

@@ -1,13 +1,14 @@
 // Which of three masks answers a single click, exactly as models/choice.py: a small network on how the masks look.
 
 import { squaredDepth } from '../masks/distance.ts';
+import { outputsOf, type Perceptron } from './perceptron.ts';
 
-/** The numbers of the network, as the server sends them. */
+/** What was learned, as the server sends it. */
 export interface Choice {
-  readonly mean: readonly number[];
-  readonly deviation: readonly number[];
-  readonly weights: readonly (readonly (readonly number[])[])[];
-  readonly biases: readonly (readonly number[])[];
+  /** Of the three masks of a single click. */
+  readonly first: Perceptron;
+  /** Judges the candidates of a correcting click; see correction.ts. */
+  readonly later: Perceptron;
 }
 
 /** Three masks on a grid that just covers the picture. */
@@ -25,15 +26,8 @@ const FINEST = 128;
 /** Index of the likeliest mask; the click is in cells of the grid. */
 export function best(choice: Choice, three: Three, click: readonly [number, number]): number {
   const { order, values } = features(three, click);
-  let x = values.map((value, at) => (value - choice.mean[at]) / choice.deviation[at]);
-  choice.weights.forEach((matrix, layer) => {
-    const last = layer === choice.weights.length - 1;
-    x = matrix.map((row, out) => {
-      const sum = row.reduce((total, weight, at) => total + weight * x[at], choice.biases[layer][out]);
-      return last ? sum : Math.max(0, sum);
-    });
-  });
-  return order[x.indexOf(Math.max(...x))];
+  const outputs = outputsOf(choice.first, values);
+  return order[outputs.indexOf(Math.max(...outputs))];
 }
 
 export function features(

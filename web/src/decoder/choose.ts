@@ -6,7 +6,7 @@ import type { Granularity } from '../prompts/types.ts';
 import { best, type Choice, type Three } from './choice.ts';
 
 /** Pixels of the model's frame along each side of a cell of the mask grid. */
-const CELL = 4;
+export const CELL = 4;
 const [SIZE_PRICE, HALF_PRICE] = [0.03, 0.2];
 
 /** What the decoder proposes for one object: masks of 256 × 256; 0 is the single-mask output. */
@@ -42,16 +42,22 @@ export function choose(
 
 /** The three masks without the padding. */
 function threeOf({ logits, scores }: Candidates, frame: Frame): Three {
+  const masks = [1, 2, 3].map((index) => logits.subarray(index * GRID * GRID, (index + 1) * GRID * GRID));
+  return { ...insideOf(masks, frame), scores: [...scores.subarray(1)] };
+}
+
+/** Masks of 256 × 256 without the padding. */
+export function insideOf(
+  masks: readonly Float32Array[],
+  frame: Frame,
+): { rows: number; columns: number; logits: Float32Array[] } {
   const [rows, columns] = [Math.ceil(frame.resized.height / CELL), Math.ceil(frame.resized.width / CELL)];
-  const masks = [1, 2, 3].map((index) => {
+  const logits = masks.map((mask) => {
     const inside = new Float32Array(rows * columns);
-    for (let y = 0; y < rows; y++) {
-      const start = index * GRID * GRID + y * GRID;
-      inside.set(logits.subarray(start, start + columns), y * columns);
-    }
+    for (let y = 0; y < rows; y++) inside.set(mask.subarray(y * GRID, y * GRID + columns), y * columns);
     return inside;
   });
-  return { rows, columns, logits: masks, scores: [...scores.subarray(1)] };
+  return { rows, columns, logits };
 }
 
 /** Which of three nested answers: by score and by the share of the picture that each covers. */

@@ -51,6 +51,7 @@ describe('a round', () => {
     prompts: [{ type: 'point', x: 20, y: 20, positive: true }],
     mask: runsOfLogits(left, frame),
     logits: left,
+    score: 0.9,
   };
 
   it('feeds the logits of the one before, and all prompts', async () => {

@@ -6,13 +6,16 @@ import { gridOfRuns, runsOfLogits } from '../masks/upsample.ts';
 import { encode, logitsOfGrid, type Tokens } from '../prompts/encode.ts';
 import type { Granularity, Placed } from '../prompts/types.ts';
 import type { Choice } from './choice.ts';
-import { type Candidates, choose, logitsOf, stabilityOf } from './choose.ts';
+import { type Candidates, CELL, choose, insideOf, logitsOf, stabilityOf } from './choose.ts';
+import { BEFORE, DRAWN, FOLLOWED, type GridClick, likeliest } from './correction.ts';
 
 /** What is known of an object: its prompts, its mask, and the logits of its last round when they are at hand. */
 export interface Known {
   readonly prompts: readonly Placed[];
   readonly mask: Runs;
   readonly logits: Float32Array | null;
+  /** Predicted IoU, where a network gave the mask. */
+  readonly score: number | null;
 }
 
 export interface Answer {
@@ -36,14 +39,14 @@ export async function answerLogits(
   prompts: readonly Placed[],
   wanted: Granularity,
   choice: Choice | null = null,
-): Promise<{ logits: Float32Array; score: number }> {
+): Promise<{ logits: Float32Array; score: number; found: Candidates; tokens: Tokens }> {
   const memory = before && (before.logits ?? logitsOfGrid(gridOfRuns(before.mask, frame)));
   const tokens = encode(before ? [...before.prompts, ...prompts] : prompts, frame, memory);
   let found = await decode(tokens);
   if (wanted === 'auto' && tokens.again) found = await decode({ ...tokens, maskLogits: logitsOf(found, 0) });
   const click = tokens.ambiguous ? { at: tokens.points[0], choice } : null;
   const index = choose(found, click, wanted, frame);
-  return { logits: logitsOf(found, index), score: found.scores[index] };
+  return { logits: logitsOf(found, index), score: found.scores[index], found, tokens };
 }
 
 export async function answer(
@@ -54,14 +57,39 @@ export async function answer(
   wanted: Granularity,
   choice: Choice | null = null,
 ): Promise<Answer> {
-  let { logits, score } = await answerLogits(decode, frame, before, prompts, wanted, choice);
+  const drawn = await answerLogits(decode, frame, before, prompts, wanted, choice);
+  let { logits, score } = drawn;
   let mask = runsOfLogits(logits, frame);
   const more = directionOf(prompts);
-  if (before && wanted === 'auto' && more !== null && iou(before.mask, mask) < SETTLED) {
-    logits = follow(before, logits, more, frame);
-    mask = more ? union(mask, before.mask) : intersection(mask, before.mask);
+  if (before && wanted === 'auto' && more !== null) {
+    const old = before.logits ?? logitsOfGrid(gridOfRuns(before.mask, frame));
+    const followed = without(old, logits, more);
+    const usual = iou(before.mask, mask) < SETTLED ? FOLLOWED : DRAWN;
+    let chosen = usual;
+    const clicksOnly = [...before.prompts, ...prompts].every(({ type }) => type === 'point');
+    if (choice && before.logits && before.score !== null && clicksOnly) {
+      const four = [0, 1, 2, 3].map((index) => logitsOf(drawn.found, index));
+      const masks = [...four, followed, before.logits];
+      const scores = [...drawn.found.scores, score, before.score];
+      const six = { ...insideOf(masks, frame), scores };
+      chosen = likeliest(choice.later, six, clicksOf(drawn.tokens), before.prompts.length, usual);
+      if (chosen !== DRAWN && chosen !== FOLLOWED) {
+        [logits, score] = [masks[chosen], scores[chosen]];
+        mask = chosen === BEFORE ? before.mask : runsOfLogits(logits, frame);
+      }
+    }
+    if (chosen === FOLLOWED) {
+      logits = followed;
+      mask = more ? union(mask, before.mask) : intersection(mask, before.mask);
+    }
   }
   return { mask, logits, score, stability: stabilityOf(logits, frame) };
+}
+
+function clicksOf({ points, labels }: Tokens): GridClick[] {
+  return points
+    .map(([x, y], at) => ({ x: x / CELL, y: y / CELL, positive: labels[at] === 1, placed: labels[at] >= 0 }))
+    .filter(({ placed }) => placed);
 }
 
 /** Whether clicks and strokes ask for more (true) or less (false); null for both, or for other prompts. */
@@ -73,8 +101,7 @@ function directionOf(prompts: readonly Placed[]): boolean | null {
 }
 
 /** A click that asks for more takes nothing away, and the other way round: SAM knows only the sum of all clicks. */
-function follow(before: Known, logits: Float32Array, more: boolean, frame: Frame): Float32Array {
-  const old = before.logits ?? logitsOfGrid(gridOfRuns(before.mask, frame));
+function without(old: Float32Array, logits: Float32Array, more: boolean): Float32Array {
   return logits.map((value, at) => {
     const undone = more ? old[at] > 0 && value <= 0 : value > 0 && old[at] <= 0;
     return undone ? old[at] : value;

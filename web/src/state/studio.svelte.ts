@@ -362,7 +362,7 @@ export class Studio {
     const shown: Placed[] = prompts.length
       ? prompts
       : [{ type: 'mask', segmentation: toCoco(object.mask), positive: true }];
-    return { prompts: shown, mask: object.mask, logits: object.logits };
+    return { prompts: shown, mask: object.mask, logits: object.logits, score: object.score };
   }
 
   /** Adds prompts to the active object, or begins one; `anew` always begins one. */

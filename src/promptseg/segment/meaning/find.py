@@ -54,8 +54,8 @@ def find(
         return []
     found = [
         Found(mask, region.logits, region.heat)
-        for region in regions(runtime, embedded, enlarge(heat))
-        if region.peak > present / 2 and (mask := region.mask(embedded)).area
+        for region in regions(runtime, embedded, enlarge(heat), least=present / 2)
+        if (mask := region.mask(embedded)).area
     ]
     kept = mask_nms([item.mask for item in found], [item.score for item in found], DUPLICATE)
     return [found[index] for index in kept.tolist()]

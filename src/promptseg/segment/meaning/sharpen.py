@@ -27,7 +27,9 @@ BoolArray = npt.NDArray[np.bool_]
 
 GRID = 256
 LEAST_CELLS = 12
-"""A region of fewer cells of the grid is not shown to SAM; it is noise or too small to be drawn."""
+"""A region of fewer cells of the grid is noise."""
+DRAWN_CELLS = 40
+"""A region of fewer cells stays as it is: SAM's outline of so small a thing is no better, and costs as much as any."""
 AGREEMENT = 0.5
 """SAM's mask is taken if its IoU with the region is at least this."""
 STEEPNESS, LIMIT = 2.0, 12.0
@@ -63,13 +65,14 @@ def enlarge(cells: Float32) -> Float32:
     return np.asarray(picture.resize((GRID, GRID), Pillow.Resampling.BILINEAR))
 
 
-def regions(runtime: Runtime, embedded: EmbeddedImage, heat: Float32) -> list[Region]:
+def regions(runtime: Runtime, embedded: EmbeddedImage, heat: Float32, *, least: float = 0.0) -> list[Region]:
     """Parts a map into connected regions and sharpens each.
 
     Args:
         runtime: the engine with SAM.
         embedded: the picture.
         heat: (256, 256) logits of one class.
+        least: regions whose highest logit is not above this are left out.
     """
     height, width = (-(-side // (embedded.frame.side // GRID)) for side in embedded.frame.resized)
     inside = np.zeros((GRID, GRID), np.bool_)
@@ -79,7 +82,7 @@ def regions(runtime: Runtime, embedded: EmbeddedImage, heat: Float32) -> list[Re
     found = []
     for part in components(RLE.encode(shown)):
         mask = part.dense()
-        if part.area >= LEAST_CELLS:
+        if part.area >= LEAST_CELLS and heat[mask].max() > least:
             found.append(_sharpen(runtime, embedded, heat, mask, probability))
     return found
 
@@ -87,6 +90,8 @@ def regions(runtime: Runtime, embedded: EmbeddedImage, heat: Float32) -> list[Re
 def _sharpen(
     runtime: Runtime, embedded: EmbeddedImage, heat: Float32, mask: BoolArray, probability: Float32
 ) -> Region:
+    if np.count_nonzero(mask) < DRAWN_CELLS:
+        return _region(_alone(heat, mask), heat, mask, probability, sharp=False)
     prompt = np.where(mask, np.clip(heat * STEEPNESS, 0, LIMIT), np.clip(heat * STEEPNESS, -LIMIT, 0)).astype(
         np.float32
     )
@@ -103,9 +108,18 @@ def _sharpen(
     best = answers[int(np.argmax([_soft_iou(answer > 0, wanted) for answer in answers]))]
     sharp = best > 0
     agree = (sharp & mask).sum() / max(1, (sharp | mask).sum()) >= AGREEMENT
-    logits = best if agree else np.where(mask, heat, -LIMIT).astype(np.float32)
+    logits = best if agree else _alone(heat, mask)
+    return _region(logits, heat, mask, probability, sharp=bool(agree))
+
+
+def _alone(heat: Float32, mask: BoolArray) -> Float32:
+    """Returns a region as it was, without the others."""
+    return np.where(mask, heat, -LIMIT).astype(np.float32)
+
+
+def _region(logits: Float32, heat: Float32, mask: BoolArray, probability: Float32, *, sharp: bool) -> Region:
     inside = float(probability[logits > 0].mean()) if (logits > 0).any() else 0.0
-    return Region(logits, inside, float(heat[mask].max()), bool(agree))
+    return Region(logits, inside, float(heat[mask].max()), sharp)
 
 
 def _soft_iou(mask: BoolArray, probability: Float32) -> float:
