@@ -21,7 +21,7 @@ CANDIDATES, FEATURES = 6, 28
 DRAWN, FOLLOWED, BEFORE = 0, 4, 5
 """The single-mask output, the same without what goes against the click, and the mask so far."""
 MARGIN = 0.02
-"""Another candidate answers only if it is worth so much more than the usual one (chosen on held-out training pictures)."""
+"""Another candidate answers only if it is worth so much more than the usual one (chosen on held-out pictures)."""
 
 
 def likeliest(
