@@ -63,7 +63,7 @@ def features(logits: Float32, scores: Float32, clicks: Float32, earlier: int) ->
     xs = np.clip(clicks[:, 0].astype(np.int64), 0, width - 1)
     ys = np.clip(clicks[:, 1].astype(np.int64), 0, height - 1)
     signs = clicks[:, 2] > 0
-    obeyed = masks[:, ys, xs] == signs
+    obeyed = np.equal(masks[:, ys, xs], signs)
     right, wrong = (added, removed) if signs[-1] else (removed, added)
     looks = np.stack(
         [
@@ -81,8 +81,8 @@ def features(logits: Float32, scores: Float32, clicks: Float32, earlier: int) ->
             overlap[DRAWN],
             [max(overlap[row, other] for other in (1, 2, 3) if other != row) for row in range(CANDIDATES)],
             scores - scores[BEFORE],
-            _extent(masks.any(2)) / height,
-            _extent(masks.any(1)) / width,
+            _extent(masks.max(2)) / height,
+            _extent(masks.max(1)) / width,
         ],
         axis=1,
     )
