@@ -81,6 +81,14 @@ def test_the_usual_answers_unless_another_is_clearly_better():
     assert likeliest(wanting(_3=clearly), bars(), SCORES, clicks, 1, DRAWN) == 3
 
 
+def test_the_mask_so_far_stays_only_while_it_obeys_the_clicks_before():
+    later = wanting(_5=5)
+    obeyed = np.array([(5, 5, 1), (45, 5, 0), (15, 5, 1)], np.float32)
+    assert likeliest(later, bars(), SCORES, obeyed, 2, DRAWN) == BEFORE
+    ignored = np.array([(5, 5, 1), (15, 5, 1), (15, 5, 1)], np.float32)
+    assert likeliest(later, bars(), SCORES, ignored, 2, DRAWN) == DRAWN
+
+
 @pytest.fixture
 def dialogue(segmenter, embedded):
     """The cat after one click, and an engine whose next answers are the given masks."""

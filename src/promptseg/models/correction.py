@@ -24,6 +24,11 @@ MARGIN = 0.02
 """Another candidate answers only if it is worth so much more than the usual one (chosen on held-out pictures)."""
 
 
+STAYING = 0.03
+"""What the mask so far pays for staying (chosen likewise). It stays only while it obeys all clicks but the newest: not
+twice in a row: a dialogue must go on."""
+
+
 def likeliest(
     network: Perceptron, logits: Float32, scores: Float32, clicks: Float32, earlier: int, usual: int
 ) -> int:
@@ -38,6 +43,8 @@ def likeliest(
         usual: the candidate that answers unless another is clearly better.
     """
     worth = 1 / (1 + np.exp(-network(features(logits, scores, clicks, earlier))[:, 0]))
+    ignored = not _obeyed(logits[BEFORE:] > 0, clicks[:-1]).all()
+    worth[BEFORE] = 0 if ignored else worth[BEFORE] - STAYING
     best = int(np.argmax(worth))
     return best if worth[best] > worth[usual] + MARGIN else usual
 
@@ -60,10 +67,8 @@ def features(logits: Float32, scores: Float32, clicks: Float32, earlier: int) ->
     overlap = both / np.maximum(1, areas[:, None] + areas[None] - both)
     before = max(1.0, float(areas[BEFORE]))
     added, removed = areas - both[BEFORE], areas[BEFORE] - both[BEFORE]
-    xs = np.clip(clicks[:, 0].astype(np.int64), 0, width - 1)
-    ys = np.clip(clicks[:, 1].astype(np.int64), 0, height - 1)
     signs = clicks[:, 2] > 0
-    obeyed = np.equal(masks[:, ys, xs], signs)
+    obeyed = _obeyed(masks, clicks)
     right, wrong = (added, removed) if signs[-1] else (removed, added)
     looks = np.stack(
         [
@@ -90,6 +95,14 @@ def features(logits: Float32, scores: Float32, clicks: Float32, earlier: int) ->
     known = [earlier / 8, signs[-1], signs.mean(), share, scores[BEFORE], scores[DRAWN]]
     rows = [looks, np.tile(np.array(known), (CANDIDATES, 1)), np.eye(CANDIDATES)]
     return np.concatenate(rows, axis=1).astype(np.float32)
+
+
+def _obeyed(masks: BoolArray, clicks: Float32) -> BoolArray:
+    """Returns which masks (M, H, W) obey which clicks, (M, C)."""
+    height, width = masks.shape[1:]
+    xs = np.clip(clicks[:, 0].astype(np.int64), 0, width - 1)
+    ys = np.clip(clicks[:, 1].astype(np.int64), 0, height - 1)
+    return np.equal(masks[:, ys, xs], clicks[:, 2] > 0)
 
 
 def _share(obeyed: BoolArray) -> npt.NDArray[np.float64]:

@@ -8,6 +8,9 @@ const CANDIDATES = 6;
 /** Another candidate answers only if it is worth more than the usual one by this. */
 const MARGIN = 0.02;
 
+/** What the mask so far pays for staying. */
+const STAYING = 0.03;
+
 /** Six masks on a grid that just covers the picture. */
 export interface Six {
   readonly rows: number;
@@ -33,6 +36,7 @@ export function likeliest(
   usual: number,
 ): number {
   const worth = features(six, clicks, earlier).map((row) => 1 / (1 + Math.exp(-outputsOf(network, row)[0])));
+  worth[BEFORE] = stays(six, clicks.slice(0, -1)) ? worth[BEFORE] - STAYING : 0;
   const best = worth.indexOf(Math.max(...worth));
   return worth[best] > worth[usual] + MARGIN ? best : usual;
 }
@@ -46,10 +50,7 @@ export function features(six: Six, clicks: readonly GridClick[], earlier: number
   );
   const before = Math.max(1, areas[BEFORE]);
   const newest = clicks[clicks.length - 1].positive;
-  const places = clicks.map(
-    ({ x, y }) => clamp(Math.trunc(y), rows) * columns + clamp(Math.trunc(x), columns),
-  );
-  const obeyed = logits.map((each) => places.map((place, at) => each[place] > 0 === clicks[at].positive));
+  const obeyed = logits.map((mask) => clicks.map((click) => obeys(mask, click, rows, columns)));
   const shareOf = (row: readonly boolean[], sign: boolean): number =>
     mean(row.filter((_, at) => clicks[at].positive === sign));
   const share = Math.log(before / (rows * columns)) / 5;
@@ -79,6 +80,15 @@ export function features(six: Six, clicks: readonly GridClick[], earlier: number
       ...Array.from({ length: CANDIDATES }, (_, which) => Number(which === at)),
     ];
   });
+}
+
+/** Whether the mask so far obeys all clicks before the newest: if not, it stayed already, and a dialogue must go on. */
+function stays({ rows, columns, logits }: Six, clicks: readonly GridClick[]): boolean {
+  return clicks.every((click) => obeys(logits[BEFORE], click, rows, columns));
+}
+
+function obeys(mask: Float32Array, { x, y, positive }: GridClick, rows: number, columns: number): boolean {
+  return mask[clamp(Math.trunc(y), rows) * columns + clamp(Math.trunc(x), columns)] > 0 === positive;
 }
 
 interface Look {
