@@ -3,7 +3,7 @@
 import numpy as np
 import onnx
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from promptseg.cli.app import app
 from promptseg.errors import InputError

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from PIL import Image as PIL
 from torch import nn
-from typer.testing import CliRunner
 
 from promptseg.cli.app import app
 from promptseg.errors import InputError, WeightsError

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from promptseg.cli import models as command
-from promptseg.cli.models import models_app
+from promptseg.cli.models import models
 from promptseg.errors import PromptsegError, UnavailableError, WeightsError
 from promptseg.models import convert, registry, store
 from promptseg.models.registry import CARDS
@@ -24,7 +24,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*arguments: str) -> str:
-    result = RUNNER.invoke(models_app, list(arguments))
+    result = RUNNER.invoke(models, list(arguments))
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code == 0, result.output

@@ -2,9 +2,8 @@
 
 import os
 import sys
-from typing import Annotated, Any
 
-import typer
+import click
 
 import promptseg
 from promptseg.cli import (
@@ -14,56 +13,46 @@ from promptseg.cli import (
     evaluate,
     everything,
     export,
-    options,
+    models,
     proposals,
     segment,
     serve,
     train,
 )
-from promptseg.cli.models import models_app
+from promptseg.cli.command import Group
 from promptseg.errors import PromptsegError
 
-app = typer.Typer(
-    name="promptseg",
-    help="Promptable segmentation: points, boxes, masks, polygons and scribbles in, precise masks out.",
+
+@click.group(
+    "promptseg",
+    cls=Group,
     invoke_without_command=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
 )
-app.command("segment")(segment.segment)
-app.command("everything")(everything.everything)
-app.command("edges")(edges.edges)
-app.command("proposals")(proposals.proposals)
-app.command("panoptic")(classes.panoptic)
-app.command("label")(classes.label)
-app.command("embed")(embed.embed)
-app.command("export")(export.export)
-app.command("serve")(serve.serve)
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.add_typer(models_app, name="models")
+@click.version_option(promptseg.__version__, message="%(version)s", help="Print the version and leave.")
+@click.pass_context
+def app(context: click.Context) -> None:
+    """Promptable segmentation: points, boxes, masks, polygons and scribbles in, precise masks out."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+        context.exit(2)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        print(promptseg.__version__)
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    context: typer.Context,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
-    ] = False,
-) -> None:
-    del version
-    options.help_when_alone(context)
-
-
-# Wrong options and arguments: click's ClickException, which typer has under different roofs in its versions.
-_UsageProblem: Any = typer.BadParameter.__mro__[2]
+for _verb in (
+    segment.segment,
+    everything.everything,
+    edges.edges,
+    proposals.proposals,
+    classes.panoptic,
+    classes.label,
+    embed.embed,
+    export.export,
+    serve.serve,
+    train.train,
+    evaluate.evaluate,
+    models.models,
+):
+    app.add_command(_verb)
 
 
 def main() -> None:
@@ -71,12 +60,13 @@ def main() -> None:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # file names may be any bytes
     try:
-        code = app(standalone_mode=False)
+        code = _run(sys.argv[1:])
         sys.stdout.flush()
     except PromptsegError as error:
         code = _fail(str(error))
-    except _UsageProblem as problem:
-        command = problem.ctx.command_path if getattr(problem, "ctx", None) else "promptseg"
+    except click.ClickException as problem:
+        context = problem.ctx if isinstance(problem, click.UsageError) else None
+        command = context.command_path if context else app.name
         code = _fail(f"{problem.format_message().rstrip('.')}. See: {command} --help")
     except MemoryError:
         code = _fail("There is not enough memory. Use a smaller picture or model.")
@@ -87,9 +77,19 @@ def main() -> None:
         if error.filename is not None:
             raise
         code = _fail(f"Cannot write the output: {error.strerror or error}.")
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         code = 130
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    """Runs a verb; returns its exit code. Click's own `main` turns broken pipes into its own codes and messages."""
+    try:
+        with app.make_context(app.name, arguments) as context:
+            app.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    return 0
 
 
 def _fail(message: str) -> int:

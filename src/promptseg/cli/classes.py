@@ -1,55 +1,66 @@
 """`promptseg panoptic` and `promptseg label`: pictures cut into classes, masks named."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
 from promptseg.cli import options
+from promptseg.cli.command import Command, Function, argument
 from promptseg.errors import FormatError, InputError
 from promptseg.models.registry import DEFAULT_MODEL
 
-SeemModel = Annotated[
-    str,
-    typer.Option(
-        "--model",
-        help="Model name, see `promptseg models`; SEEM models answer in their own way.",
-    ),
-]
-Vocabulary = Annotated[
-    str | None,
-    typer.Option(
-        "--vocabulary",
-        help='The classes, such as "cat, dog, sofa"; default: the 133 of COCO.',
-        metavar="NAMES",
-        show_default=False,
-    ),
-]
+_MODEL = click.option(
+    "--model",
+    default=DEFAULT_MODEL,
+    help="Model name, see `promptseg models`; SEEM models answer in their own way.",
+)
+_VOCABULARY = click.option(
+    "--vocabulary",
+    help='The classes, such as "cat, dog, sofa"; default: the 133 of COCO.',
+    metavar="NAMES",
+)
 
 
+def _short_side(default: int) -> Callable[[Function], Function]:
+    return click.option(
+        "--short-side",
+        type=int,
+        help="SEEM models: short side of the resized picture.",
+        show_default=str(default),
+    )
+
+
+def _engine(verb: Function) -> Function:
+    for option in (options.threads, options.device, options.precision, options.weights, _MODEL):
+        verb = option(verb)
+    return verb
+
+
+@click.command(cls=Command)
+@argument("image", "The picture.")
+@click.option(
+    "-o", "--output", type=options.PATH, default="out", help="Folder for the results.", metavar="DIR"
+)
+@_VOCABULARY
+@click.option("--score", default=0.8, help="SEEM models: segments need a class probability above this.")
+@click.option("--overlap", default=0.8, help="SEEM models: segments need to keep this share of their mask.")
+@_short_side(800)
+@_engine
 def panoptic(
-    image: Annotated[str, typer.Argument(help="The picture.")],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="Folder for the results.", metavar="DIR")
-    ] = Path("out"),
-    vocabulary: Vocabulary = None,
-    score: Annotated[
-        float, typer.Option(help="SEEM models: segments need a class probability above this.")
-    ] = 0.8,
-    overlap: Annotated[
-        float, typer.Option(help="SEEM models: segments need to keep this share of their mask.")
-    ] = 0.8,
-    short_side: Annotated[
-        int | None,
-        typer.Option(help="SEEM models: short side of the resized picture.", show_default="800"),
-    ] = None,
-    model: SeemModel = DEFAULT_MODEL,
-    weights: options.Weights = None,
-    precision: options.Precision = "auto",
-    device: options.Device = "cpu",
-    threads: options.Threads = None,
+    image: str,
+    output: Path,
+    vocabulary: str | None,
+    score: float,
+    overlap: float,
+    short_side: int | None,
+    model: str,
+    weights: Path | None,
+    precision: str,
+    device: str,
+    threads: int | None,
 ) -> None:
     """Cuts a picture into things and stuff: COCO panoptic PNG and JSON, and an overlay."""
     from promptseg.formats.panoptic import write_panoptic
@@ -72,23 +83,30 @@ def panoptic(
         print(path)
 
 
+@click.command(cls=Command)
+@argument("masks", "Masks: COCO JSON, or records as `everything` writes them.", type=options.PATH)
+@click.option("--image", required=True, help="Their picture.", metavar="PICTURE")
+@click.option(
+    "-o",
+    "--output",
+    type=options.PATH,
+    help="File for the result; default: standard output.",
+    metavar="FILE",
+)
+@_VOCABULARY
+@_short_side(512)
+@_engine
 def label(
-    masks: Annotated[Path, typer.Argument(help="Masks: COCO JSON, or records as `everything` writes them.")],
-    image: Annotated[str, typer.Option("--image", help="Their picture.", metavar="PICTURE")],
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", help="File for the result; default: standard output.", metavar="FILE"),
-    ] = None,
-    vocabulary: Vocabulary = None,
-    short_side: Annotated[
-        int | None,
-        typer.Option(help="SEEM models: short side of the resized picture.", show_default="512"),
-    ] = None,
-    model: SeemModel = DEFAULT_MODEL,
-    weights: options.Weights = None,
-    precision: options.Precision = "auto",
-    device: options.Device = "cpu",
-    threads: options.Threads = None,
+    masks: Path,
+    image: str,
+    output: Path | None,
+    vocabulary: str | None,
+    short_side: int | None,
+    model: str,
+    weights: Path | None,
+    precision: str,
+    device: str,
+    threads: int | None,
 ) -> None:
     """Names masks of any origin. COCO JSON comes back with categories, records with a field "label"."""
     from promptseg.files import write_bytes

@@ -1,32 +1,38 @@
 """`promptseg edges`: the edge map of a picture."""
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from promptseg.cli import options
+from promptseg.cli.command import Command
 from promptseg.cli.progress import progress_bar
 from promptseg.errors import InputError
-from promptseg.models.registry import DEFAULT_MODEL
 
 
+@click.command(cls=Command)
+@options.image
+@click.option(
+    "-o", "--output", type=options.PATH, help="PNG file; default: out/<name>_edges.png.", metavar="FILE"
+)
+@click.option("--bits", default=8, help="8 or 16 bits of grey.")
+@click.option("--invert", is_flag=True, help="Dark edges on white.")
+@click.option("--thin/--no-thin", default=True, help="Thin the edges to lines.")
+@click.option("--points-per-side", default=16, help="Points along each side of the grid.")
+@options.engine
 def edges(
-    image: Annotated[str, typer.Argument(help="The picture (JPEG, PNG, WebP, TIFF, BMP, GIF).")],
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", help="PNG file; default: out/<name>_edges.png.", metavar="FILE"),
-    ] = None,
-    bits: Annotated[int, typer.Option(help="8 or 16 bits of grey.")] = 8,
-    invert: Annotated[bool, typer.Option("--invert", help="Dark edges on white.")] = False,
-    thin: Annotated[bool, typer.Option(help="Thin the edges to lines.")] = True,
-    points_per_side: Annotated[int, typer.Option(help="Points along each side of the grid.")] = 16,
-    model: options.Model = DEFAULT_MODEL,
-    weights: options.Weights = None,
-    runtime: options.Runtime = "auto",
-    precision: options.Precision = "auto",
-    device: options.Device = "cpu",
-    threads: options.Threads = None,
+    image: str,
+    output: Path | None,
+    bits: int,
+    invert: bool,
+    thin: bool,
+    points_per_side: int,
+    model: str,
+    weights: Path | None,
+    runtime: str,
+    precision: str,
+    device: str,
+    threads: int | None,
 ) -> None:
     """Draws SAM's zero-shot edge map: bright lines where the outlines of masks run."""
     from promptseg.formats.png import write_picture

@@ -2,44 +2,41 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from promptseg.cli import options
+from promptseg.cli.command import Command, argument
 from promptseg.cli.progress import progress_bar, say_skipped
 from promptseg.errors import ImageError, InputError
-from promptseg.models.registry import DEFAULT_MODEL
 
 
+@click.command(cls=Command)
+@argument(
+    "source",
+    'A folder, a glob in quotes ("photos/*.jpg"), a list of paths (@list.txt) or a picture.',
+    metavar="PICTURES",
+)
+@click.option(
+    "--cache",
+    type=options.PATH,
+    help="Folder for the embeddings; default: embeddings in promptseg's cache.",
+    metavar="DIR",
+)
+@click.option(
+    "--limit", help="Largest size of the folder, like 500MB or 20GB; what was not used for longest goes."
+)
+@options.engine
 def embed(
-    source: Annotated[
-        str,
-        typer.Argument(
-            help='A folder, a glob in quotes ("photos/*.jpg"), a list of paths (@list.txt) or a picture.',
-            metavar="PICTURES",
-        ),
-    ],
-    cache: Annotated[
-        Path | None,
-        typer.Option(
-            "--cache",
-            help="Folder for the embeddings; default: embeddings in promptseg's cache.",
-            metavar="DIR",
-        ),
-    ] = None,
-    limit: Annotated[
-        str | None,
-        typer.Option(
-            help="Largest size of the folder, like 500MB or 20GB; what was not used for longest goes."
-        ),
-    ] = None,
-    model: options.Model = DEFAULT_MODEL,
-    weights: options.Weights = None,
-    runtime: options.Runtime = "auto",
-    precision: options.Precision = "auto",
-    device: options.Device = "cpu",
-    threads: options.Threads = None,
+    source: str,
+    cache: Path | None,
+    limit: str | None,
+    model: str,
+    weights: Path | None,
+    runtime: str,
+    precision: str,
+    device: str,
+    threads: int | None,
 ) -> None:
     """Embeds pictures into a cache that `segment` and `everything` use with --cache.
 
@@ -82,7 +79,7 @@ def embed(
         file=sys.stderr,
     )
     if failed:
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
 
 
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}

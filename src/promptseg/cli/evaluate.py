@@ -3,14 +3,14 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
 from promptseg.cli import options
+from promptseg.cli.command import Command, argument
 from promptseg.cli.progress import progress_bar
 from promptseg.errors import InputError
-from promptseg.models.registry import DEFAULT_MODEL
 
 _OWN = {
     "clicks": "--clicks",
@@ -23,97 +23,109 @@ _OWN = {
 """Settings that only some tasks have, and their options."""
 
 
+@click.command(cls=Command)
+@argument("task", "What to measure; without it, all tasks are listed.", required=False)
+@argument(
+    "dataset",
+    "A folder in a known layout (docs/evaluate.md lists them).",
+    required=False,
+    type=options.PATH,
+)
+@click.option(
+    "-o",
+    "--output",
+    type=options.PATH,
+    help="Folder for TASK.html, .json, .csv and .md, and for answers: a run that was stopped goes on.",
+    metavar="DIR",
+)
+@click.option("--limit", type=int, help="At most so many objects (or pictures, videos), evenly strided.")
+@click.option("--min-area", type=int, help="Leave smaller objects out (pixels).")
+@click.option("--layout", help="The dataset's layout, where it is not recognised.")
+@click.option("--split", help="The part of the dataset; default: the validation part.")
+@click.option(
+    "--by",
+    multiple=True,
+    help="Also split the results by this column, such as class or size.",
+    metavar="COLUMN",
+)
+@click.option(
+    "--metadata",
+    type=options.PATH,
+    help="CSV file with a column picture, perhaps object, and columns for --by.",
+    metavar="FILE",
+)
+@click.option("--seed", default=0, help="Of all that is drawn at random.")
+@click.option("--workers", default=1, help="Processes that share the pictures.")
+@click.option(
+    "--way",
+    multiple=True,
+    help="everything: fast, exact, proposals; video: box, reference.",
+    metavar="WAY",
+)
+@click.option("--clicks", type=int, help="clicks: the most clicks per object; default 20.")
+@click.option("--thresholds", type=int, help="edges: thresholds on the curve; default 33.")
+@click.option("--points-per-side", default=16, help="edges: points along each side of our grid.")
+@click.option("--sentences", help="referring: first (as SEEM's evaluation) or all sentences.")
+@click.option("--together", is_flag=True, help="referring: all phrases of a picture in one go.")
+@click.option("--protocol", help="boxes, instances: coco or lvis.")
+@click.option(
+    "--detections",
+    type=options.PATH,
+    help="boxes: a COCO results file of boxes to prompt with, instead of true boxes.",
+    metavar="FILE",
+)
+@click.option(
+    "--peer",
+    multiple=True,
+    help="Also let a peer take part: grabcut, segment-anything[:vit_b], mobilesam-mirror, promptseg.",
+    metavar="NAME",
+)
+@click.option(
+    "--peer-python",
+    default=sys.executable,
+    help="The Python of the peers' environment; default: this one.",
+    metavar="FILE",
+)
+@click.option("--peer-weights", help="The peers' checkpoint.", metavar="FILE")
+@click.option(
+    "--peer-command",
+    multiple=True,
+    help="A program of your own that answers JSON lines (docs/evaluate.md).",
+    metavar="COMMAND",
+)
+@click.option("--no-recipe", is_flag=True, help="Leave SAM's official recipe out.")
+@options.engine
 def evaluate(
-    task: Annotated[
-        str | None, typer.Argument(help="What to measure; without it, all tasks are listed.")
-    ] = None,
-    dataset: Annotated[
-        Path | None, typer.Argument(help="A folder in a known layout (docs/evaluate.md lists them).")
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            help="Folder for TASK.html, .json, .csv and .md, and for answers: a run that was stopped goes on.",
-            metavar="DIR",
-        ),
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option(help="At most so many objects (or pictures, videos), evenly strided.")
-    ] = None,
-    min_area: Annotated[int | None, typer.Option(help="Leave smaller objects out (pixels).")] = None,
-    layout: Annotated[
-        str | None, typer.Option(help="The dataset's layout, where it is not recognised.")
-    ] = None,
-    split: Annotated[
-        str | None, typer.Option(help="The part of the dataset; default: the validation part.")
-    ] = None,
-    by: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--by", help="Also split the results by this column, such as class or size.", metavar="COLUMN"
-        ),
-    ] = None,
-    metadata: Annotated[
-        Path | None,
-        typer.Option(
-            help="CSV file with a column picture, perhaps object, and columns for --by.", metavar="FILE"
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of all that is drawn at random.")] = 0,
-    workers: Annotated[int, typer.Option(help="Processes that share the pictures.")] = 1,
-    way: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--way", help="everything: fast, exact, proposals; video: box, reference.", metavar="WAY"
-        ),
-    ] = None,
-    clicks: Annotated[
-        int | None, typer.Option(help="clicks: the most clicks per object; default 20.")
-    ] = None,
-    thresholds: Annotated[
-        int | None, typer.Option(help="edges: thresholds on the curve; default 33.")
-    ] = None,
-    points_per_side: Annotated[int, typer.Option(help="edges: points along each side of our grid.")] = 16,
-    sentences: Annotated[
-        str | None, typer.Option(help="referring: first (as SEEM's evaluation) or all sentences.")
-    ] = None,
-    together: Annotated[
-        bool | None, typer.Option("--together", help="referring: all phrases of a picture in one go.")
-    ] = None,
-    protocol: Annotated[str | None, typer.Option(help="boxes, instances: coco or lvis.")] = None,
-    detections: Annotated[
-        Path | None,
-        typer.Option(
-            help="boxes: a COCO results file of boxes to prompt with, instead of true boxes.", metavar="FILE"
-        ),
-    ] = None,
-    peer: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--peer",
-            help="Also let a peer take part: grabcut, segment-anything[:vit_b], mobilesam-mirror, promptseg.",
-            metavar="NAME",
-        ),
-    ] = None,
-    peer_python: Annotated[
-        str, typer.Option(help="The Python of the peers' environment; default: this one.", metavar="FILE")
-    ] = sys.executable,
-    peer_weights: Annotated[str | None, typer.Option(help="The peers' checkpoint.", metavar="FILE")] = None,
-    peer_command: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A program of your own that answers JSON lines (docs/evaluate.md).", metavar="COMMAND"
-        ),
-    ] = None,
-    no_recipe: Annotated[bool, typer.Option("--no-recipe", help="Leave SAM's official recipe out.")] = False,
-    model: options.Model = DEFAULT_MODEL,
-    weights: options.Weights = None,
-    runtime: options.Runtime = "auto",
-    precision: options.Precision = "auto",
-    device: options.Device = "cpu",
-    threads: options.Threads = None,
+    task: str | None,
+    dataset: Path | None,
+    output: Path | None,
+    limit: int | None,
+    min_area: int | None,
+    layout: str | None,
+    split: str | None,
+    by: tuple[str, ...],
+    metadata: Path | None,
+    seed: int,
+    workers: int,
+    way: tuple[str, ...],
+    clicks: int | None,
+    thresholds: int | None,
+    points_per_side: int,
+    sentences: str | None,
+    together: bool,
+    protocol: str | None,
+    detections: Path | None,
+    peer: tuple[str, ...],
+    peer_python: str,
+    peer_weights: str | None,
+    peer_command: tuple[str, ...],
+    no_recipe: bool,
+    model: str,
+    weights: Path | None,
+    runtime: str,
+    precision: str,
+    device: str,
+    threads: int | None,
 ) -> None:
     """Measures on labelled pictures, by the papers' protocols.
 
@@ -124,12 +136,12 @@ def evaluate(
 
     if task is None:
         print("\n".join(f"{name:12s} {kind.about}" for name, kind in TASKS.items()))
-        raise typer.Exit(2)
+        raise click.exceptions.Exit(2)
     own = {
         "clicks": clicks,
         "thresholds": thresholds,
         "sentences": sentences,
-        "together": together,
+        "together": together or None,
         "protocol": protocol,
         "detections": None if detections is None else str(detections),
     }
@@ -150,8 +162,8 @@ def evaluate(
         metadata=None if metadata is None else str(metadata),
     )
     peers = [
-        *(named_peer(text, peer_python, peer_weights) for text in peer or ()),
-        *(PeerCommand(command=tuple(shlex.split(text))) for text in peer_command or ()),
+        *(named_peer(text, peer_python, peer_weights) for text in peer),
+        *(PeerCommand(command=tuple(shlex.split(text))) for text in peer_command),
     ]
     lineup = Lineup(
         task=task,
@@ -161,12 +173,12 @@ def evaluate(
         precision=precision,
         device=device,
         threads=_threads(threads, workers),
-        ways=tuple(way or ()),
+        ways=way,
         points_per_side=points_per_side,
         peers=tuple(peers),
         recipe=not no_recipe,
     )
-    _run(chosen, source, lineup, workers, output, seed, by or ())
+    _run(chosen, source, lineup, workers, output, seed, by)
 
 
 def _task(name: str, own: dict[str, Any], make: Any) -> Any:

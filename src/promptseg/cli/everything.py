@@ -3,94 +3,112 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from promptseg.cli import everything_batch, options
+from promptseg.cli.command import Command, argument
+from promptseg.cli.progress import progress_bar
 from promptseg.errors import InputError
-from promptseg.models.registry import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from promptseg.masks.segments import Segments
-    from promptseg.segment.everything.options import EverythingOptions, Progress
+    from promptseg.segment.everything.options import EverythingOptions
     from promptseg.segment.segmenter import Segmenter
 
 DEFAULT_FORMATS = ["png", "overlay", "records"]
 
 
+@click.command(cls=Command)
+@argument(
+    "image",
+    "The picture (JPEG, PNG, WebP, TIFF, BMP, GIF); with --format sa1b also a folder, "
+    'a glob in quotes ("photos/*.jpg") or a list of paths (@list.txt).',
+)
+@click.option("-o", "--output", default="out", help="Folder for the results.", metavar="DIR")
+@click.option(
+    "-f",
+    "--format",
+    multiple=True,
+    help="png, index, overlay, cutout, records (SAM's own JSON), coco, yolo, labelme or svg; may be "
+    "repeated. Or sa1b alone: one SA-1B file per picture.",
+    metavar="FORMAT",
+)
+@click.option("--mode", default="fast", help="fast, or exact: the official procedure in float32.")
+@click.option("--points-per-side", type=int, help="Points along each side of the grid.  [default: 32]")
+@click.option("--pred-iou-thresh", default=0.88, help="Keep masks with a higher predicted IoU.")
+@click.option("--stability-score-thresh", default=0.95, help="Keep masks at least this stable.")
+@click.option(
+    "--stability-score-offset",
+    default=1.0,
+    help="Shift of the threshold, in logits, to measure stability.",
+)
+@click.option("--box-nms-thresh", default=0.7, help="Box IoU above which the better mask stays.")
+@click.option("--crop-n-layers", default=0, help="Layers of crops to search too; layer i has 4^i crops.")
+@click.option("--crop-nms-thresh", default=0.7, help="The same between masks of different crops.")
+@click.option(
+    "--crop-overlap-ratio",
+    default=512 / 1500,
+    help="Overlap of crops, as a share of the shorter side.  [default: 512/1500]",
+    show_default=False,
+)
+@click.option(
+    "--crop-n-points-downscale-factor",
+    default=1,
+    help="Divides the points per side in each further layer.",
+)
+@click.option(
+    "--point-grids",
+    type=options.PATH,
+    help="JSON file of own points, instead of --points-per-side: one list of [x, y] from 0 to 1 per layer.",
+    metavar="FILE",
+)
+@click.option("--min-mask-region-area", default=0, help="Remove holes and islands of fewer pixels.")
+@click.option(
+    "--tile",
+    type=int,
+    help="Search pictures longer than this many pixels in overlapping tiles of this side too: 1024 is the "
+    "model's own size.",
+)
+@click.option(
+    "--tile-overlap",
+    default=0.25,
+    help="Least overlap of tiles, as a share of the tile (1/16 to 1/2).",
+)
+@options.engine
+@options.cache
+@click.option(
+    "--workers", default=1, help="Pictures at a time, with sa1b: worker processes, or actors in Ray."
+)
+@click.option("--engine", default="local", help="What runs the workers, with sa1b: local or ray.")
 def everything(
-    image: Annotated[
-        str,
-        typer.Argument(
-            help="The picture (JPEG, PNG, WebP, TIFF, BMP, GIF); with --format sa1b also a folder, "
-            'a glob in quotes ("photos/*.jpg") or a list of paths (@list.txt).'
-        ),
-    ],
-    output: Annotated[
-        str, typer.Option("-o", "--output", help="Folder for the results.", metavar="DIR")
-    ] = "out",
-    format: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-f",
-            "--format",
-            help="png, index, overlay, cutout, records (SAM's own JSON), coco, yolo, labelme or svg; may be "
-            "repeated. Or sa1b alone: one SA-1B file per picture.",
-            metavar="FORMAT",
-        ),
-    ] = None,
-    mode: Annotated[str, typer.Option(help="fast, or exact: the official procedure in float32.")] = "fast",
-    points_per_side: Annotated[
-        int | None,
-        typer.Option(help="Points along each side of the grid.  [default: 32]", show_default=False),
-    ] = None,
-    pred_iou_thresh: Annotated[float, typer.Option(help="Keep masks with a higher predicted IoU.")] = 0.88,
-    stability_score_thresh: Annotated[float, typer.Option(help="Keep masks at least this stable.")] = 0.95,
-    stability_score_offset: Annotated[
-        float, typer.Option(help="Shift of the threshold, in logits, to measure stability.")
-    ] = 1.0,
-    box_nms_thresh: Annotated[float, typer.Option(help="Box IoU above which the better mask stays.")] = 0.7,
-    crop_n_layers: Annotated[
-        int, typer.Option(help="Layers of crops to search too; layer i has 4^i crops.")
-    ] = 0,
-    crop_nms_thresh: Annotated[float, typer.Option(help="The same between masks of different crops.")] = 0.7,
-    crop_overlap_ratio: Annotated[
-        float, typer.Option(help="Overlap of crops, as a share of the shorter side.  [default: 512/1500]")
-    ] = 512 / 1500,
-    crop_n_points_downscale_factor: Annotated[
-        int, typer.Option(help="Divides the points per side in each further layer.")
-    ] = 1,
-    point_grids: Annotated[
-        Path | None,
-        typer.Option(
-            help="JSON file of own points, instead of --points-per-side: one list of [x, y] from 0 to 1 per layer.",
-            metavar="FILE",
-        ),
-    ] = None,
-    min_mask_region_area: Annotated[int, typer.Option(help="Remove holes and islands of fewer pixels.")] = 0,
-    tile: Annotated[
-        int | None,
-        typer.Option(
-            help="Search pictures longer than this many pixels in overlapping tiles of this side too: 1024 is the "
-            "model's own size.",
-            show_default=False,
-        ),
-    ] = None,
-    tile_overlap: Annotated[
-        float, typer.Option(help="Least overlap of tiles, as a share of the tile (1/16 to 1/2).")
-    ] = 0.25,
-    model: options.Model = DEFAULT_MODEL,
-    weights: options.Weights = None,
-    runtime: options.Runtime = "auto",
-    precision: options.Precision = "auto",
-    device: options.Device = "cpu",
-    threads: options.Threads = None,
-    cache: options.Cache = None,
-    workers: Annotated[
-        int, typer.Option(help="Pictures at a time, with sa1b: worker processes, or actors in Ray.")
-    ] = 1,
-    engine: Annotated[str, typer.Option(help="What runs the workers, with sa1b: local or ray.")] = "local",
+    image: str,
+    output: str,
+    format: tuple[str, ...],
+    mode: str,
+    points_per_side: int | None,
+    pred_iou_thresh: float,
+    stability_score_thresh: float,
+    stability_score_offset: float,
+    box_nms_thresh: float,
+    crop_n_layers: int,
+    crop_nms_thresh: float,
+    crop_overlap_ratio: float,
+    crop_n_points_downscale_factor: int,
+    point_grids: Path | None,
+    min_mask_region_area: int,
+    tile: int | None,
+    tile_overlap: float,
+    model: str,
+    weights: Path | None,
+    runtime: str,
+    precision: str,
+    device: str,
+    threads: int | None,
+    cache: Path | None,
+    workers: int,
+    engine: str,
 ) -> None:
     """Finds all masks of a picture, or of many pictures, without prompts.
 
@@ -186,21 +204,9 @@ def one_picture(
     from promptseg.images import Image
 
     picture = Image.open(path)
-    with _progress_bar(Path(path).name) as bar:
-        segments = segmenter.everything(picture, settings, on_progress=_follow(bar))
+    with progress_bar(Path(path).name) as follow:
+        segments = segmenter.everything(picture, settings, on_progress=follow)
     return segments, write(segments, Path(path).stem, folder, formats, picture)
-
-
-def _progress_bar(label: str) -> Any:
-    return typer.progressbar(length=1, label=label, file=sys.stderr)
-
-
-def _follow(bar: Any) -> "Progress":
-    def progress(done: int, total: int) -> None:
-        bar.length = total
-        bar.update(done - bar.pos)
-
-    return progress
 
 
 def _float32(precision: str) -> str:

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from promptseg.cli.progress import progress_bar, say_skipped
 from promptseg.errors import InputError, OutputError
@@ -16,7 +16,7 @@ ENGINES = ("local", "ray")
 FORMAT = "sa1b"
 
 
-def is_wanted(source: str, formats: Sequence[str] | None, workers: int, engine: str) -> bool:
+def is_wanted(source: str, formats: Sequence[str], workers: int, engine: str) -> bool:
     """Returns whether the request is for SA-1B files: by its format, or because the source is many pictures.
 
     Raises:
@@ -28,7 +28,7 @@ def is_wanted(source: str, formats: Sequence[str] | None, workers: int, engine: 
         raise InputError(f"Unknown engine {engine!r}: expected one of {', '.join(ENGINES)}.")
     if workers < 1:
         raise InputError(f"--workers must be at least 1, got {workers}.")
-    many, wanted = is_batch(source), list(formats or ())
+    many, wanted = is_batch(source), list(formats)
     if wanted == [FORMAT] or (many and not wanted):
         return True
     if many:
@@ -46,7 +46,7 @@ def many_pictures(
     """Labels many pictures, prints the files written, and reports the rest on stderr.
 
     Raises:
-        typer.Exit: pictures failed; the exit code is 1.
+        Exit: pictures failed; the exit code is 1.
         InputError: there are no pictures, or the folder holds records of other settings.
         OutputError: a record cannot be written.
     """
@@ -67,7 +67,7 @@ def many_pictures(
         file=sys.stderr,
     )
     if summary.failed:
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
 
 
 def _run(source: str, output: str, engine: str, workers: int, settings: "LabelerSettings") -> "Summary":

@@ -1,26 +1,26 @@
 """`promptseg export`: complete ONNX graphs of encoder and decoder, verified."""
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from promptseg.cli import options
-from promptseg.models.registry import DEFAULT_MODEL
+from promptseg.cli.command import Command
 
 
-def export(
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the graphs.", metavar="DIR")],
-    model: options.Model = DEFAULT_MODEL,
-    weights: options.Weights = None,
-    graph: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Only this one: encoder, decoder, mask_decoder, look, paint, view or sketch; repeatable.",
-            metavar="GRAPH",
-        ),
-    ] = None,
-) -> None:
+@click.command(cls=Command)
+@click.option(
+    "-o", "--output", type=options.PATH, required=True, help="Folder for the graphs.", metavar="DIR"
+)
+@options.model
+@options.weights
+@click.option(
+    "--graph",
+    multiple=True,
+    help="Only this one: encoder, decoder, mask_decoder, look, paint, view or sketch; repeatable.",
+    metavar="GRAPH",
+)
+def export(output: Path, model: str, weights: Path | None, graph: tuple[str, ...]) -> None:
     """Writes encoder and decoder of a model as ONNX and verifies them against the torch modules.
 
     Needs: pip install "promptseg[export]".

@@ -3,10 +3,12 @@
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
+from promptseg.cli.command import Command, Group, argument
+from promptseg.cli.options import PATH
 from promptseg.errors import WeightsError
 from promptseg.models.registry import (
     CARDS,
@@ -18,62 +20,58 @@ from promptseg.models.registry import (
 )
 from promptseg.models.store import cache_folder
 
-models_app = typer.Typer(help="List, download, convert and verify model weights.", no_args_is_help=False)
-
-Cache = Annotated[
-    Path | None,
-    typer.Option(
-        "--cache", help="The folder of downloaded weights.", envvar="PROMPTSEG_CACHE", show_default=False
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+_CACHE = click.option(
+    "--cache",
+    type=PATH,
+    help="The folder of downloaded weights.",
+    envvar="PROMPTSEG_CACHE",
+    show_envvar=True,
+)
 
 
-@models_app.callback(invoke_without_command=True)
-def list_models(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the known models and where their weights are."""
+@click.group(cls=Group, invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.pass_context
+def models(context: click.Context, as_json: bool) -> None:
+    """List, download, convert and verify model weights."""
     if context.invoked_subcommand is not None:
         return
     cache = cache_folder()
     rows = [_row(card, cache) for card in CARDS]
-    typer.echo(json.dumps(rows, indent=2) if as_json else _table(rows))
+    click.echo(json.dumps(rows, indent=2) if as_json else _table(rows))
 
 
-@models_app.command("download")
-def download_model(
-    name: Annotated[str, typer.Argument(help="A model of the list, such as sam-vit-b.")], cache: Cache = None
-) -> None:
+@models.command("download", cls=Command)
+@argument("name", "A model of the list, such as sam-vit-b.")
+@_CACHE
+def download_model(name: str, cache: Path | None) -> None:
     """Download the official checkpoint of a model, check its hash and convert it (needs PyTorch)."""
     from promptseg.models.convert import convert_checkpoint, need_torch
     from promptseg.models.store import download
 
     card = get_card(name)
     if card.embedded:
-        typer.echo(f"{card.name} comes with promptseg; there is nothing to download.")
+        click.echo(f"{card.name} comes with promptseg; there is nothing to download.")
         return
     folder = cache or cache_folder()
     target = folder / f"{card.name}.safetensors"
     if os.path.isfile(target):
-        typer.echo(f"{target} is there already. Check it with: promptseg models verify")
+        click.echo(f"{target} is there already. Check it with: promptseg models verify")
         return
     need_torch()  # before the download, not after it
-    with typer.progressbar(length=card.bytes, label=card.name) as bar:
+    with click.progressbar(length=card.bytes, label=card.name) as bar:
         checkpoint = download(card, folder, progress=lambda done, _: bar.update(done - bar.pos))
     convert_checkpoint(checkpoint, target, card)
     checkpoint.unlink(missing_ok=True)
-    typer.echo(str(target))
+    click.echo(str(target))
 
 
-@models_app.command("convert")
-def convert_model(
-    file: Annotated[Path, typer.Argument(help="A PyTorch checkpoint (.pth, .pt).", show_default=False)],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write the result.")] = None,
-    model: Annotated[
-        str | None,
-        typer.Option("--model", help="Check that it is this model; without -o, put it into the cache."),
-    ] = None,
-    cache: Cache = None,
-) -> None:
+@models.command("convert", cls=Command)
+@argument("file", "A PyTorch checkpoint (.pth, .pt).", type=PATH)
+@click.option("-o", "--output", type=PATH, help="Where to write the result.")
+@click.option("--model", help="Check that it is this model; without -o, put it into the cache.")
+@_CACHE
+def convert_model(file: Path, output: Path | None, model: str | None, cache: Path | None) -> None:
     """Convert a PyTorch checkpoint to safetensors, in a confined process that runs none of its code."""
     from promptseg.models.convert import convert_checkpoint
 
@@ -84,11 +82,12 @@ def convert_model(
     target = output or file.with_suffix(".safetensors")
     if target.absolute() == file.absolute():
         raise WeightsError(f"{file} would overwrite itself. Choose another place with -o.")
-    typer.echo(str(convert_checkpoint(file, target, card)))
+    click.echo(str(convert_checkpoint(file, target, card)))
 
 
-@models_app.command("verify")
-def verify_models(cache: Cache = None) -> None:
+@models.command("verify", cls=Command)
+@_CACHE
+def verify_models(cache: Path | None) -> None:
     """Compare the SHA-256 of the embedded and the downloaded weights with their records."""
     results = [_verified(embedded_weights_path(name), embedded_record(name)) for name in EMBEDDED]
     folder = cache or cache_folder()
@@ -109,7 +108,7 @@ def _verified(path: Path, record: dict[str, Any]) -> tuple[Path, bool]:
 
     digest = file_sha256(path)
     good = digest == record.get("sha256")
-    typer.echo(f"{'ok   ' if good else 'WRONG'}  {digest}  {path}")
+    click.echo(f"{'ok   ' if good else 'WRONG'}  {digest}  {path}")
     return path, good
 
 

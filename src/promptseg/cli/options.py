@@ -2,38 +2,38 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Any
 
-import typer
+import click
 
+from promptseg.cli.command import Function, argument
 from promptseg.errors import PromptError
+from promptseg.models.registry import DEFAULT_MODEL
 from promptseg.prompts.types import Box, Circle, Mask, Point, Polygon, Prompt, Reference, Scribble
 
-Model: TypeAlias = Annotated[str, typer.Option("--model", help="Model name, see `promptseg models`.")]
-Weights: TypeAlias = Annotated[
-    Path | None, typer.Option("--weights", help="A safetensors checkpoint of that model.", metavar="FILE")
-]
-Runtime: TypeAlias = Annotated[str, typer.Option("--runtime", help="auto, onnx, openvino or torch.")]
-Precision: TypeAlias = Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")]
-Device: TypeAlias = Annotated[str, typer.Option("--device", help="cpu, or with torch: cuda, mps.")]
-Threads: TypeAlias = Annotated[
-    int | None, typer.Option("--threads", help="Threads; default: one per processor.")
-]
-Cache: TypeAlias = Annotated[
-    Path | None,
-    typer.Option(
-        "--cache",
-        help="Folder that keeps embeddings, in float16, for pictures that come again (see `promptseg embed`).",
-        metavar="DIR",
-    ),
-]
+PATH = click.Path(path_type=Path)
+
+model = click.option("--model", default=DEFAULT_MODEL, help="Model name, see `promptseg models`.")
+weights = click.option("--weights", type=PATH, help="A safetensors checkpoint of that model.", metavar="FILE")
+runtime = click.option("--runtime", default="auto", help="auto, onnx, openvino or torch.")
+precision = click.option("--precision", default="auto", help="auto, float32 or bfloat16.")
+device = click.option("--device", default="cpu", help="cpu, or with torch: cuda, mps.")
+threads = click.option("--threads", type=int, help="Threads; default: one per processor.")
+cache = click.option(
+    "--cache",
+    type=PATH,
+    help="Folder that keeps embeddings, in float16, for pictures that come again (see `promptseg embed`).",
+    metavar="DIR",
+)
+output = click.option("-o", "--output", type=PATH, help="Folder for the results.", metavar="DIR")
+image = argument("image", "The picture (JPEG, PNG, WebP, TIFF, BMP, GIF).")
 
 
-def help_when_alone(context: typer.Context) -> None:
-    """Shows the help of a command that needs another after it, when none follows; the exit code is 2."""
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
-        raise typer.Exit(2)
+def engine(verb: Function) -> Function:
+    """Gives a verb the options of the model and of what computes it: --model to --threads."""
+    for option in (threads, device, precision, runtime, weights, model):  # the last stands first in the help
+        verb = option(verb)
+    return verb
 
 
 def numbers(text: str, what: str, count: int | None = None) -> tuple[float, ...]:

@@ -3,9 +3,8 @@
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any
 
-import typer
+import click
 
 
 def say_skipped(name: str, reason: str) -> None:
@@ -17,8 +16,7 @@ def say_skipped(name: str, reason: str) -> None:
 @contextmanager
 def progress_bar(label: str) -> Generator[Callable[[int, int], None]]:
     """Shows a bar while the block runs; gives the function to call with (done, in all)."""
-    bar: Any
-    with typer.progressbar(length=1, label=label, file=sys.stderr) as bar:
+    with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
 
         def follow(done: int, total: int) -> None:
             bar.length = total

@@ -3,43 +3,46 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from promptseg.cli import options
+from promptseg.cli.command import Command
 from promptseg.cli.progress import progress_bar
 from promptseg.errors import InputError
-from promptseg.models.registry import DEFAULT_MODEL
 
 DEFAULT_FORMATS = ["overlay", "records"]
 
 
+@click.command(cls=Command)
+@options.image
+@click.option("--top", default=1000, help="At most so many masks, the likeliest first.")
+@click.option(
+    "--points-per-side",
+    default=64,
+    help="Points along each side of the grid; 64 take a minute or more.",
+)
+@options.output
+@click.option(
+    "-f",
+    "--format",
+    multiple=True,
+    help="png, index, overlay, cutout, records (SAM's own JSON), coco, yolo, labelme or svg. May be repeated.",
+    metavar="FORMAT",
+)
+@options.engine
 def proposals(
-    image: Annotated[str, typer.Argument(help="The picture (JPEG, PNG, WebP, TIFF, BMP, GIF).")],
-    top: Annotated[int, typer.Option(help="At most so many masks, the likeliest first.")] = 1000,
-    points_per_side: Annotated[
-        int, typer.Option(help="Points along each side of the grid; 64 take a minute or more.")
-    ] = 64,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Folder for the results.", metavar="DIR")
-    ] = None,
-    format: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-f",
-            "--format",
-            help="png, index, overlay, cutout, records (SAM's own JSON), coco, yolo, labelme or svg. "
-            "May be repeated.",
-            metavar="FORMAT",
-        ),
-    ] = None,
-    model: options.Model = DEFAULT_MODEL,
-    weights: options.Weights = None,
-    runtime: options.Runtime = "auto",
-    precision: options.Precision = "auto",
-    device: options.Device = "cpu",
-    threads: options.Threads = None,
+    image: str,
+    top: int,
+    points_per_side: int,
+    output: Path | None,
+    format: tuple[str, ...],
+    model: str,
+    weights: Path | None,
+    runtime: str,
+    precision: str,
+    device: str,
+    threads: int | None,
 ) -> None:
     """Proposes masks as in SAM's paper: a dense grid, three masks per point, no filter but duplicates.
 
@@ -50,7 +53,7 @@ def proposals(
     from promptseg.segment.segmenter import Segmenter
     from promptseg.segment.sweep import check_points
 
-    formats = format or DEFAULT_FORMATS
+    formats = list(format) or DEFAULT_FORMATS
     for name in formats:
         if name not in WRITERS:
             raise InputError(f"Unknown format {name!r}: expected one of {', '.join(WRITERS)}.")

@@ -2,87 +2,91 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
 from promptseg.cli import options
+from promptseg.cli.command import Command, Function
 from promptseg.errors import InputError, PromptError
 from promptseg.geometry import ResizeFrame
-from promptseg.models.registry import DEFAULT_MODEL
 from promptseg.prompts.types import Audio, Box, Prompt, Text, group_objects, prompt_from_json
 
 DEFAULT_FORMATS = ["png", "overlay"]
 
-Strings = list[str] | None
+Texts = tuple[str, ...]
 
 
-def _repeat(names: str, text: str, metavar: str) -> typer.models.OptionInfo:
-    return typer.Option(*names.split(), help=text + " May be repeated.", metavar=metavar)
+def _repeat(names: str, text: str, metavar: str) -> Callable[[Function], Function]:
+    return click.option(*names.split(), multiple=True, help=text + " May be repeated.", metavar=metavar)
 
 
+@click.command(cls=Command)
+@options.image
+@_repeat("--point", "A click on the object.", "X,Y")
+@_repeat("--not not_point", "A click beside the object.", "X,Y")
+@_repeat("--box", "A box around the object; several boxes: several objects.", "X0,Y0,X1,Y1")
+@_repeat("--polygon", "A rough outline.", '"X,Y X,Y X,Y"')
+@_repeat("--scribble", "A stroke over the object.", '"X,Y X,Y"')
+@_repeat("--circle", "A circle over the object.", "X,Y,RADIUS")
+@_repeat("--mask", "A rough mask picture (white is inside).", "FILE")
+@_repeat("--not-box", "A box beside the object.", "X0,Y0,X1,Y1")
+@_repeat("--not-polygon", "An outline beside the object.", '"X,Y X,Y X,Y"')
+@_repeat("--not-scribble", "A stroke beside the object.", '"X,Y X,Y"')
+@_repeat("--not-circle", "A circle beside the object.", "X,Y,RADIUS")
+@_repeat("--not-mask", "A mask picture of what is beside the object.", "FILE")
+@click.option("--scribble-width", default=5.0, help="Width of the strokes in pixels.")
+@_repeat("--text", "What the object is called; everything that fits is found.", "PHRASE")
+@_repeat("--reference", "Its like in another picture.", "PICTURE:MASK")
+@_repeat("--audio", "A recording of what it is called.", "FILE")
+@click.option(
+    "--vocabulary",
+    help="Classes for the labels of SEEM models; default: the 133 of COCO.",
+    metavar="NAMES",
+)
+@click.option(
+    "--prompts",
+    type=options.PATH,
+    help="JSON file: a list of prompts of one object, or a list of such lists.",
+    metavar="FILE",
+)
+@click.option("--granularity", default="auto", help="auto, part, object, whole, or all three.")
+@options.output
+@_repeat("-f --format", "png, overlay, cutout, coco, yolo, labelme or svg.", "FORMAT")
+@options.engine
+@options.cache
 def segment(
-    image: Annotated[str, typer.Argument(help="The picture (JPEG, PNG, WebP, TIFF, BMP, GIF).")],
-    point: Annotated[Strings, _repeat("--point", "A click on the object.", "X,Y")] = None,
-    not_point: Annotated[Strings, _repeat("--not", "A click beside the object.", "X,Y")] = None,
-    box: Annotated[
-        Strings, _repeat("--box", "A box around the object; several boxes: several objects.", "X0,Y0,X1,Y1")
-    ] = None,
-    polygon: Annotated[Strings, _repeat("--polygon", "A rough outline.", '"X,Y X,Y X,Y"')] = None,
-    scribble: Annotated[Strings, _repeat("--scribble", "A stroke over the object.", '"X,Y X,Y"')] = None,
-    circle: Annotated[Strings, _repeat("--circle", "A circle over the object.", "X,Y,RADIUS")] = None,
-    mask: Annotated[Strings, _repeat("--mask", "A rough mask picture (white is inside).", "FILE")] = None,
-    not_box: Annotated[Strings, _repeat("--not-box", "A box beside the object.", "X0,Y0,X1,Y1")] = None,
-    not_polygon: Annotated[
-        Strings, _repeat("--not-polygon", "An outline beside the object.", '"X,Y X,Y X,Y"')
-    ] = None,
-    not_scribble: Annotated[
-        Strings, _repeat("--not-scribble", "A stroke beside the object.", '"X,Y X,Y"')
-    ] = None,
-    not_circle: Annotated[
-        Strings, _repeat("--not-circle", "A circle beside the object.", "X,Y,RADIUS")
-    ] = None,
-    not_mask: Annotated[
-        Strings, _repeat("--not-mask", "A mask picture of what is beside the object.", "FILE")
-    ] = None,
-    scribble_width: Annotated[float, typer.Option(help="Width of the strokes in pixels.")] = 5.0,
-    text: Annotated[
-        Strings, _repeat("--text", "What the object is called; everything that fits is found.", "PHRASE")
-    ] = None,
-    reference: Annotated[
-        Strings,
-        _repeat("--reference", "Its like in another picture.", "PICTURE:MASK"),
-    ] = None,
-    audio: Annotated[Strings, _repeat("--audio", "A recording of what it is called.", "FILE")] = None,
-    vocabulary: Annotated[
-        str | None,
-        typer.Option(
-            help="Classes for the labels of SEEM models; default: the 133 of COCO.",
-            metavar="NAMES",
-            show_default=False,
-        ),
-    ] = None,
-    prompts: Annotated[
-        Path | None,
-        typer.Option(
-            help="JSON file: a list of prompts of one object, or a list of such lists.", metavar="FILE"
-        ),
-    ] = None,
-    granularity: Annotated[str, typer.Option(help="auto, part, object, whole, or all three.")] = "auto",
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Folder for the results.", metavar="DIR")
-    ] = None,
-    format: Annotated[
-        Strings, _repeat("-f --format", "png, overlay, cutout, coco, yolo, labelme or svg.", "FORMAT")
-    ] = None,
-    model: options.Model = DEFAULT_MODEL,
-    weights: options.Weights = None,
-    runtime: options.Runtime = "auto",
-    precision: options.Precision = "auto",
-    device: options.Device = "cpu",
-    threads: options.Threads = None,
-    cache: options.Cache = None,
+    image: str,
+    point: Texts,
+    not_point: Texts,
+    box: Texts,
+    polygon: Texts,
+    scribble: Texts,
+    circle: Texts,
+    mask: Texts,
+    not_box: Texts,
+    not_polygon: Texts,
+    not_scribble: Texts,
+    not_circle: Texts,
+    not_mask: Texts,
+    scribble_width: float,
+    text: Texts,
+    reference: Texts,
+    audio: Texts,
+    vocabulary: str | None,
+    prompts: Path | None,
+    granularity: str,
+    output: Path | None,
+    format: Texts,
+    model: str,
+    weights: Path | None,
+    runtime: str,
+    precision: str,
+    device: str,
+    threads: int | None,
+    cache: Path | None,
 ) -> None:
     """Segments the objects that the prompts show.
 
@@ -94,32 +98,32 @@ def segment(
     from promptseg.segment.meaning.answer import is_semantic
     from promptseg.segment.predictor import check_granularity
 
-    formats = format or DEFAULT_FORMATS
+    formats = list(format) or DEFAULT_FORMATS
     for name in formats:
         if name not in WRITERS:
             raise InputError(f"Unknown format {name!r}: expected one of {', '.join(WRITERS)}.")
     check_granularity(granularity)
     shown = options.read_prompts(
-        points=point or (),
-        boxes=box or (),
-        polygons=polygon or (),
-        scribbles=scribble or (),
-        circles=circle or (),
-        masks=mask or (),
+        points=point,
+        boxes=box,
+        polygons=polygon,
+        scribbles=scribble,
+        circles=circle,
+        masks=mask,
         width=scribble_width,
     )
-    said: list[Prompt] = [Text(phrase) for phrase in text or ()]
-    said += [options.reference(pair) for pair in reference or ()]
-    said += [Audio(file) for file in audio or ()]
+    said: list[Prompt] = [Text(phrase) for phrase in text]
+    said += [options.reference(pair) for pair in reference]
+    said += [Audio(file) for file in audio]
     request = _request(
         [*shown, *said],
         options.read_prompts(
-            points=not_point or (),
-            boxes=not_box or (),
-            polygons=not_polygon or (),
-            scribbles=not_scribble or (),
-            circles=not_circle or (),
-            masks=not_mask or (),
+            points=not_point,
+            boxes=not_box,
+            polygons=not_polygon,
+            scribbles=not_scribble,
+            circles=not_circle,
+            masks=not_mask,
             width=scribble_width,
             positive=False,
         ),

@@ -3,63 +3,69 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from promptseg.cli import options
+from promptseg.cli.command import Command
 from promptseg.errors import InputError, UnavailableError
 from promptseg.models.registry import DEFAULT_MODEL, get_card
 
 
+@click.command(cls=Command)
+@click.option(
+    "--host", default="127.0.0.1", help="Address to listen on; any other than 127.0.0.1 demands a token."
+)
+@click.option("--port", default=8765, help="Port; 0 takes a free one.")
+@click.option(
+    "--token",
+    help="What clients must send as `Authorization: Bearer`; better given in PROMPTSEG_TOKEN.",
+    envvar="PROMPTSEG_TOKEN",
+)
+@click.option(
+    "--data",
+    type=options.PATH,
+    help="Folder for pictures, sessions and labels.  [default: ~/.local/share/promptseg]",
+    metavar="DIR",
+)
+@click.option(
+    "--model",
+    multiple=True,
+    help="A model, as NAME or NAME=WEIGHTS; may be repeated, the first is the default.  "
+    f"[default: {DEFAULT_MODEL}]",
+    metavar="MODEL",
+)
+@options.runtime
+@options.precision
+@options.threads
+@click.option("--workers", default=2, help="Computations at a time.")
+@click.option(
+    "--allow-origin",
+    multiple=True,
+    help="A page of another origin that may use the server; may be repeated.",
+    metavar="ORIGIN",
+)
+@click.option(
+    "--label-studio",
+    help="The Label Studio whose uploads may be fetched; its token is read from LABEL_STUDIO_TOKEN.",
+    metavar="URL",
+)
+@click.option("--max-upload-mb", default=64, help="The largest picture file, in MiB.")
+@click.option("--max-megapixels", default=100, help="The largest picture, in million pixels.")
 def serve(
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; any other than 127.0.0.1 demands a token.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8765,
-    token: Annotated[
-        str | None,
-        typer.Option(
-            help="What clients must send as `Authorization: Bearer`; better given in PROMPTSEG_TOKEN.",
-            envvar="PROMPTSEG_TOKEN",
-            show_envvar=False,
-        ),
-    ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder for pictures, sessions and labels.  [default: ~/.local/share/promptseg]",
-            metavar="DIR",
-            show_default=False,
-        ),
-    ] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A model, as NAME or NAME=WEIGHTS; may be repeated, the first is the default.  [default: mobile-sam]",
-            metavar="MODEL",
-            show_default=False,
-        ),
-    ] = None,
-    runtime: options.Runtime = "auto",
-    precision: options.Precision = "auto",
-    threads: options.Threads = None,
-    workers: Annotated[int, typer.Option(help="Computations at a time.")] = 2,
-    allow_origin: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A page of another origin that may use the server; may be repeated.", metavar="ORIGIN"
-        ),
-    ] = None,
-    label_studio: Annotated[
-        str | None,
-        typer.Option(
-            help="The Label Studio whose uploads may be fetched; its token is read from LABEL_STUDIO_TOKEN.",
-            metavar="URL",
-        ),
-    ] = None,
-    max_upload_mb: Annotated[int, typer.Option(help="The largest picture file, in MiB.")] = 64,
-    max_megapixels: Annotated[int, typer.Option(help="The largest picture, in million pixels.")] = 100,
+    host: str,
+    port: int,
+    token: str | None,
+    data: Path | None,
+    model: tuple[str, ...],
+    runtime: str,
+    precision: str,
+    threads: int | None,
+    workers: int,
+    allow_origin: tuple[str, ...],
+    label_studio: str | None,
+    max_upload_mb: int,
+    max_megapixels: int,
 ) -> None:
     """Serves segmentation over HTTP, and the studio for the browser, until Ctrl-C."""
     try:
@@ -86,7 +92,7 @@ def serve(
         host=host,
         port=port,
         token=token or None,
-        origins=tuple(allow_origin or ()),
+        origins=allow_origin,
         runtime=runtime,
         precision=precision,
         threads=threads,

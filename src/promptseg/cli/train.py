@@ -3,43 +3,54 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
+from promptseg.cli.command import Command, argument
+from promptseg.cli.options import PATH
 from promptseg.errors import InputError
 
 
+@click.command(cls=Command)
+@argument("recipe", "Which recipe, such as sam-finetune.")
+@argument("data", "Folder of labelled pictures; the recipe says in which layout.", type=PATH)
+@click.option(
+    "-o", "--output", type=PATH, required=True, help="The trained weights (safetensors).", metavar="FILE"
+)
+@click.option("--steps", type=int, help="Steps of the optimiser.")
+@click.option(
+    "--adapters", type=int, help="Rank of adapters in the image encoder (sam-finetune).", metavar="RANK"
+)
+@click.option("--start", help="Weights of the backbone to start from (seem-tiny).", metavar="FILE")
+@click.option(
+    "--sentences", help="Sentence encoder, by default the package's own (seem-tiny).", metavar="FILE"
+)
+@click.option("--threads", type=int, help="Computing threads.")
+@click.option("--device", help="cpu, cuda, mps.")
+@click.option("--seed", type=int, help="Of every random number.")
+@click.option(
+    "-s",
+    "--set",
+    "settings",
+    multiple=True,
+    help="Another setting of the recipe or the run.",
+    metavar="NAME=VALUE",
+)
+@click.option("--run", type=PATH, help="Folder of checkpoint and log; by default FILE.run.", metavar="DIR")
 def train(
-    recipe: Annotated[str, typer.Argument(help="Which recipe, such as sam-finetune.")],
-    data: Annotated[
-        Path, typer.Argument(help="Folder of labelled pictures; the recipe says in which layout.")
-    ],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="The trained weights (safetensors).", metavar="FILE")
-    ],
-    steps: Annotated[int | None, typer.Option(help="Steps of the optimiser.")] = None,
-    adapters: Annotated[
-        int | None, typer.Option(help="Rank of adapters in the image encoder (sam-finetune).", metavar="RANK")
-    ] = None,
-    start: Annotated[
-        str | None, typer.Option(help="Weights of the backbone to start from (seem-tiny).", metavar="FILE")
-    ] = None,
-    sentences: Annotated[
-        str | None,
-        typer.Option(help="Sentence encoder, by default the package's own (seem-tiny).", metavar="FILE"),
-    ] = None,
-    threads: Annotated[int | None, typer.Option(help="Computing threads.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of every random number.")] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("-s", "--set", help="Another setting of the recipe or the run.", metavar="NAME=VALUE"),
-    ] = None,
-    run: Annotated[
-        Path | None,
-        typer.Option(help="Folder of checkpoint and log; by default FILE.run.", metavar="DIR"),
-    ] = None,
+    recipe: str,
+    data: Path,
+    output: Path,
+    steps: int | None,
+    adapters: int | None,
+    start: str | None,
+    sentences: str | None,
+    threads: int | None,
+    device: str | None,
+    seed: int | None,
+    settings: tuple[str, ...],
+    run: Path | None,
 ) -> None:
     """Trains on your own labelled pictures; a run that was stopped goes on from its last checkpoint.
 
@@ -62,7 +73,7 @@ def train(
         "seed": seed,
     }
     options = {name: value for name, value in given.items() if value is not None}
-    options |= dict(_setting(text) for text in settings or ())
+    options |= dict(_setting(text) for text in settings)
     built = entry.build(data, **options)
     from promptseg.train.loop import train as run_training
 
