@@ -25,9 +25,12 @@ EXACT = LabelerSettings(
 
 @pytest.fixture(scope="module")
 def cluster():
+    """One Ray for all tests. Its workers are as urgent as the tests beside them, else they would wait for those."""
     import ray
 
-    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_worker_niceness", "0")
+        ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     ray.cloudpickle.register_pickle_by_value(fakes_for_dataset)
     yield
     ray.shutdown()
@@ -92,7 +95,7 @@ def test_resuming_and_bad_pictures(tmp_path):
 def test_addresses(tmp_path):
     (tmp_path / "pictures" / "bad.png").write_bytes(b"")
     place = tmp_path.as_uri()
-    summary = ray_run(tmp_path, source=f"{place}/pictures", output=f"{place}/out/deep/")
+    summary = ray_run(tmp_path, source=f"{place}/pictures", output=f"{place}/out/deep/", actors=1)
     assert (summary.labelled, list(summary.failed)) == (8, ["bad.png"])
     assert records_in(tmp_path / "out" / "deep") == local_run(tmp_path)
     (tmp_path / "out" / "deep" / "03.json").unlink()
@@ -133,7 +136,7 @@ def test_what_goes_wrong_is_said(tmp_path):
     with pytest.raises(InputError, match="at least 1 actor"):
         ray_run(tmp_path, actors=0)
     with pytest.raises(WeightsError, match="no weights here"):
-        ray_run(tmp_path, make=fakes_for_dataset.RefusingLabeler)
+        ray_run(tmp_path, make=fakes_for_dataset.RefusingLabeler, actors=1)
     (tmp_path / "out" / "00.json").mkdir(parents=True)
     with pytest.raises(OutputError, match="Cannot write"):
-        ray_run(tmp_path)
+        ray_run(tmp_path, actors=1)

@@ -210,26 +210,3 @@ def test_fused_batch_norms_change_nothing(mobile_pair):
     fused = fuse_batch_norms(fuse_batch_norms(ours))
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in fused.modules())
     assert difference(fused(small), expected) <= LIMIT
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-@pytest.mark.parametrize("with_mask", [False, True])
-def test_decoder_can_be_traced_with_any_number_of_objects_and_points(mobile_pair, embedding, with_mask):
-    ours = mobile_pair[1]
-
-    class Decoder(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.sam = ours
-
-        def forward(self, embedding, points, labels, mask=None):
-            return self.sam.predict_masks(embedding, points, labels, mask)
-
-    objects, tokens = torch.export.Dim("objects"), torch.export.Dim("tokens")
-    args = (embedding, *arrange_prompts(POINTS, LABELS, None), *([MASKS] if with_mask else []))
-    shapes = ({}, {0: objects, 1: tokens}, {0: objects, 1: tokens}, {0: objects})[: len(args)]
-    graph = torch.export.export(Decoder(), args, dynamic_shapes=shapes).module()
-    boxes = arrange_prompts(None, None, BOXES[:2])
-    prompt = (embedding, *boxes, *([MASKS[:2]] if with_mask else []))
-    for given, expected in zip(graph(*prompt), Decoder()(*prompt), strict=True):
-        assert difference(given, expected) <= 1e-5

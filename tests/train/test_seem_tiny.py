@@ -15,7 +15,6 @@ from promptseg.cli.app import app
 from promptseg.errors import InputError, WeightsError
 from promptseg.masks.rle import RLE
 from promptseg.models.seem.tiny.backbone import EfficientNetLite
-from promptseg.models.seem.tiny.sentence import SentenceEncoder
 from promptseg.models.seem.tiny.weights import TinyNetwork
 from promptseg.models.tensors import read_safetensors
 from promptseg.runtimes.factory import create_tiny
@@ -46,15 +45,20 @@ QUICK = {
 
 @pytest.fixture(scope="module", autouse=True)
 def quick_reader() -> Iterator[None]:
-    """The sentence encoder with one of its six layers: thousands of phrases are read."""
+    """The sentence encoder with one of its six layers, which remembers: thousands of phrases are read by every run."""
+    encoder = weights.read_sentences(None)
+    encoder.layers = encoder.layers[:1]
+    read, known = encoder.forward, dict[bytes, torch.Tensor]()
 
-    def read(path: Path | None) -> SentenceEncoder:
-        encoder = weights.read_sentences(path)
-        encoder.layers = encoder.layers[:1]
-        return encoder
+    def remembered(ids: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+        key = ids.numpy().tobytes()
+        if key not in known:
+            known[key] = read(ids, present)
+        return known[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recipe, "read_sentences", read)
+        patch.setattr(encoder, "forward", remembered)
+        patch.setattr(recipe, "read_sentences", lambda path: encoder)
         yield
 
 
@@ -191,8 +195,8 @@ def test_what_is_missing_is_named(data: Path, checkpoint: Path, tmp_path: Path) 
         weights.read_sentences(tmp_path)
 
 
-def test_batch_norms_are_folded(checkpoint: Path, tmp_path: Path) -> None:
-    backbone, classifier = weights.read_backbone(checkpoint, tmp_path)
+def test_batch_norms_are_folded(checkpoint: Path, data: Path) -> None:
+    backbone, classifier = weights.read_backbone(checkpoint, data / ".promptseg-train")
     state = torch.load(checkpoint, weights_only=True)
     norm = nn.BatchNorm2d(352, eps=1e-3).eval()
     norm.load_state_dict(
