@@ -56,7 +56,7 @@ async def decoder(
 async def choice(
     server: Here, model: Annotated[str, Path(max_length=100, examples=["mobile-sam-clicks"])]
 ) -> Response:
-    """Returns the numbers that choose among the three masks of a single click (`promptseg.models.choice`)."""
+    """Returns the numbers of the networks that choose the mask of a click (`promptseg.models.choice`)."""
     name = server.models.card(model).name
     if not server.models.chooses(name):
         raise not_found(f"{name} chooses by its scores and has no choice.json.")
