@@ -50,8 +50,8 @@ def main() -> None:
         cli += ["--point", options.point, "-f", "png", "-o", folder, "--threads", str(options.threads)]
         commands = {
             "peer": [*peer, *options.point.split(","), f"{folder}/peer.png"],
-            "onnx": [*cli, "--runtime", "onnx"],
-            "openvino": [*cli, "--runtime", "openvino"],
+            "auto (ONNX Runtime)": cli,
+            "--runtime openvino": [*cli, "--runtime", "openvino"],
             "import promptseg": [sys.executable, "-c", "import promptseg"],
             "python alone": [sys.executable, "-c", "pass"],
         }

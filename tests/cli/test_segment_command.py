@@ -14,6 +14,7 @@ from pycocotools import mask as coco_mask
 from promptseg import Image
 from promptseg.masks.overlap import iou
 from promptseg.masks.rle import RLE
+from promptseg.segment import segmenter as segmenters
 
 SCRIPT = Path(sys.executable).with_name("promptseg")
 CAT = ("--point", "220,150")
@@ -96,6 +97,29 @@ def test_formats_and_files(quick, cat, tmp_path):
     assert whole.shape == (300, 451)
     (mask,) = masks_of((tmp_path / "new/folder/chelsea_coco.json").read_text())
     assert np.array_equal(mask.dense(), whole > 127)
+
+
+@pytest.mark.parametrize(
+    ("options", "runtime"),
+    [
+        ((), "onnx"),
+        (("--runtime", "openvino"), "openvino"),
+        (("--precision", "bfloat16"), "auto"),
+        (("--cache", "embeddings"), "auto"),
+    ],
+)
+def test_one_picture_starts_in_onnx_runtime(run, monkeypatch, segmenter, cat, options, runtime):
+    """OpenVINO computes faster and starts slower; embeddings in a cache belong to one engine's precision."""
+    asked = []
+
+    def make(*_, **named):
+        asked.append(named["runtime"])
+        return segmenter
+
+    monkeypatch.setattr(segmenters, "Segmenter", make)
+    code, _, err = run("segment", cat, *CAT, *options, "-f", "coco")
+    assert code == 0, err
+    assert asked == [runtime]
 
 
 def test_without_a_folder_results_go_to_out(quick, cat):
