@@ -13,7 +13,9 @@ from pathlib import Path
 import torch
 
 from promptseg.export.graphs import GRAPHS, TracedGraph, declared, trace
+from promptseg.export.retouch_graph import retouch_shapes, trace_retouch
 from promptseg.export.tiny_graphs import tiny_shapes, trace_tiny
+from promptseg.models.retouch import NAME as RETOUCH
 from promptseg.models.seem.tiny.weights import GRAPHS as TINY_GRAPHS
 
 TARGET = Path(__file__).resolve().parent.parent / "src/promptseg/models/graphs"
@@ -26,7 +28,7 @@ def write(file: str, model: str, graph: str) -> dict[str, object]:
     known = json.loads((TARGET / "manifest.json").read_text())["models"].get(model, {})
     if wanted not in file and graph in known:
         return known[graph]
-    traced = trace_tiny(graph) if model == "seem-tiny" else trace(model, graph)
+    traced = _traced(model, graph)
     content = gzip.compress(traced.model.SerializeToString(), mtime=0)
     (TARGET / file).write_bytes(content)
     print(
@@ -36,14 +38,20 @@ def write(file: str, model: str, graph: str) -> dict[str, object]:
     return {"file": file, "sha256": digest, **declared(traced.model), **_needs(model, graph, traced)}
 
 
+def _traced(model: str, graph: str) -> TracedGraph:
+    if model == RETOUCH:
+        return trace_retouch()
+    return trace_tiny(graph) if model == "seem-tiny" else trace(model, graph)
+
+
 def _needs(model: str, graph: str, traced: TracedGraph) -> dict[str, object]:
     """Names the tensors that a graph reads; the shapes of SAM's are in models/sam/keys."""
     tensors = list(traced.tensors)
-    return (
-        {"tensors": tensors, "shapes": tiny_shapes(graph, traced)}
-        if model == "seem-tiny"
-        else {"tensors": tensors}
-    )
+    if model == RETOUCH:
+        return {"tensors": tensors, "shapes": retouch_shapes()}
+    if model == "seem-tiny":
+        return {"tensors": tensors, "shapes": tiny_shapes(graph, traced)}
+    return {"tensors": tensors}
 
 
 def main() -> None:
@@ -54,6 +62,7 @@ def main() -> None:
         for model in MODELS
     }
     models["seem-tiny"] = {graph: write(f"tiny_{graph}.onnx.gz", "seem-tiny", graph) for graph in TINY_GRAPHS}
+    models[RETOUCH] = {RETOUCH: write("retouch.onnx.gz", RETOUCH, RETOUCH)}
     manifest = {"exporter": f"torch {torch.__version__.split('+')[0]}", "side": 1024, "models": models}
     (TARGET / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
 

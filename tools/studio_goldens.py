@@ -14,7 +14,7 @@ from promptseg.masks.polygons import polygon_to_rle, stroke_to_mask, trace_polyg
 from promptseg.masks.regions import components
 from promptseg.masks.rle import RLE
 from promptseg.masks.upsample import upsample_to_rle
-from promptseg.models import correction
+from promptseg.models import correction, retouch
 from promptseg.models.choice import choice_of, features
 from promptseg.prompts.encode import encode_object
 from promptseg.prompts.types import prompt_from_json
@@ -62,6 +62,7 @@ def goldens() -> dict[str, Any]:
         "choose": [choosing(size) for size in SIZES[:3]],
         "choice": [learned(size) for size in SIZES[:3]],
         "correction": [corrected(size) for size in SIZES[:3]],
+        "retouch": [retouching(size) for size in SIZES[:3]],
         "paint": painting(),
         "outline": [outlining(size) for size in SIZES[:2]],
     }
@@ -129,6 +130,28 @@ def corrected(size: tuple[int, int]) -> dict[str, Any]:
         "clicks": clicks.tolist(),
         "values": np.round(correction.features(logits, scores, clicks, 3), 6).tolist(),
         "best": [choice.correct(logits, scores, clicks, 3, usual) for usual in (0, 4)],
+    }
+
+
+def retouching(size: tuple[int, int]) -> dict[str, Any]:
+    """Returns the window around two masks and clicks, and samples of what the retouching network sees of it."""
+    height, width = (-(-side // 4) for side in ResizeFrame.fit(size).resized)
+    logits, before = (waves(shift)[:height, :width] - 2 for shift in (0, 7))
+    clicks = np.array([(100.7, 60.2, 1), (20, 9.5, 0), (130.1, 90, 1)], np.float32)
+    y, x, colour = np.ogrid[: 2 * height, : 2 * width, :3]
+    shades = ((3 * x + 5 * y + 70 * colour) % 256).astype(np.uint8)
+    channel, row, column = np.ogrid[:4, :64, :64]
+    embedding = (channel * 4096 + row * 64 + column).astype(np.float32)[None]
+    place = retouch.window(logits, before, clicks)
+    seen = retouch.retouch_inputs(shades, logits, before, clicks, embedding, place)
+    rows, columns = place
+    return {
+        "size": size,
+        "clicks": clicks.tolist(),
+        "window": [rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start],
+        "pixels": np.round(seen.pixels[0, :, ::41, ::31], 5).ravel().tolist(),
+        "maps": np.round(seen.maps[0, :, ::41, ::31], 5).ravel().tolist(),
+        "embedding": seen.embedding[0, :, ::5, ::7].ravel().tolist(),
     }
 
 

@@ -15,7 +15,9 @@ from sam_synthetic import official_keys
 import promptseg
 from promptseg.models.graphs import assembly
 from promptseg.models.network import GRAPHS, graph_manifest
-from promptseg.models.registry import CARDS, embedded_record, embedded_weights_path
+from promptseg.models.registry import CARDS, DEFAULT_MODEL, embedded_record, embedded_weights_path
+from promptseg.models.retouch import NAME as RETOUCH
+from promptseg.models.retouch import retouch_of
 from promptseg.models.seem.tiny.weights import GRAPHS as TINY_GRAPHS
 from promptseg.models.seem.tiny.weights import TinyNetwork
 from promptseg.models.tensors import read_shapes
@@ -118,12 +120,15 @@ def _check_call(call, path):
 def test_graphs_are_what_the_manifest_says():
     folder = Path(assembly.__file__).parent
     models = graph_manifest()["models"]
-    assert set(models) == {card.network for card in CARDS if not card.semantic} | {"seem-tiny"}
+    others = {
+        "seem-tiny": (TINY_GRAPHS, TinyNetwork.load().tensors),
+        RETOUCH: ([RETOUCH], retouch_of(DEFAULT_MODEL).tensors),
+    }
+    assert set(models) == {card.network for card in CARDS if not card.semantic} | set(others)
     files = set()
     for name, graphs in models.items():
-        tiny = name == "seem-tiny"
-        assert set(graphs) == set(TINY_GRAPHS if tiny else GRAPHS)
-        known = TinyNetwork.load().tensors if tiny else official_keys(name)
+        expected, known = others[name] if name in others else (GRAPHS, official_keys(name))
+        assert set(graphs) == set(expected)
         for entry in graphs.values():
             content = (folder / entry["file"]).read_bytes()
             assert entry["sha256"] in {

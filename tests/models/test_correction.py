@@ -101,7 +101,7 @@ def dialogue(segmenter, embedded):
     def engine(later: Perceptron | None):
         choice = None if later is None else replace(choice_of("mobile-sam-clicks"), later=later)
         answers = DecoderOutputs(logits, np.array([[0.9, 0.8, 0.7, 0.6]], np.float32))
-        return SimpleNamespace(choice=choice, decode=lambda *_, **__: answers)
+        return SimpleNamespace(choice=choice, retouch=None, decode=lambda *_, **__: answers)
 
     return picture, before, logits[0], engine
 

@@ -220,6 +220,8 @@ def test_a_browser_decodes_the_same_mask(here, picture, twin, seen) -> None:
     from promptseg.models.choice import features as features_of
     from promptseg.models.correction import likeliest
     from promptseg.models.perceptron import Perceptron
+    from promptseg.models.retouch import retouch_inputs, window
+    from promptseg.segment.retouch import shades
 
     answer = here.http.get(f"/v1/images/{picture['id']}/embedding", params={"dtype": "float16"})
     shape = [int(side) for side in answer.headers["X-Promptseg-Shape"].split(",")]
@@ -231,7 +233,7 @@ def test_a_browser_decodes_the_same_mask(here, picture, twin, seen) -> None:
         name: onnxruntime.InferenceSession(
             here.http.get(address[name]).content, providers=["CPUExecutionProvider"]
         )
-        for name in ("decoder", "mask_decoder", "view", "sketch")
+        for name in ("decoder", "mask_decoder", "view", "sketch", "retouch")
     }
 
     def decode(points: Any, labels: Any, mask: Any = None) -> tuple[Any, Any]:
@@ -285,7 +287,22 @@ def test_a_browser_decodes_the_same_mask(here, picture, twin, seen) -> None:
         usual,
     )
     assert chosen != 4  # that one is put together from two masks of the picture, not enlarged
-    assert upsample_to_rle(six[chosen], frame) == session.add(Point(400, 60, positive=False)).masks[0]
+    place = window(six[chosen, : -(-h // 4), : -(-w // 4)], before[: -(-h // 4), : -(-w // 4)], clicks)
+    inputs = retouch_inputs(
+        shades(seen),
+        six[chosen, : -(-h // 4), : -(-w // 4)],
+        before[: -(-h // 4), : -(-w // 4)],
+        clicks,
+        features,
+        place,
+    )
+    drawn = graphs["retouch"].run(None, inputs.feeds())[0][0, 0]
+    retouched = six[chosen].copy()
+    part = retouched[: -(-h // 4), : -(-w // 4)][place]
+    part[:] = drawn[: part.shape[0], : part.shape[1]]
+    found = session.add(Point(400, 60, positive=False)).masks[0]
+    assert iou(found, upsample_to_rle(six[chosen], frame)) < 1
+    assert iou(found, upsample_to_rle(retouched, frame)) > 0.9999
 
     logits, _ = decode([(150, 20), (300, 240)], [2, 3])
     assert upsample_to_rle(logits[0, 0], frame) == twin.segment(seen, Box(150, 20, 300, 240)).masks[0]

@@ -23,6 +23,14 @@ interface Goldens {
     values: number[][];
     best: number[];
   }[];
+  retouch: {
+    size: [number, number];
+    clicks: [number, number, number][];
+    window: [number, number, number, number];
+    pixels: number[];
+    maps: number[];
+    embedding: number[];
+  }[];
   paint: {
     size: [number, number];
     ring: XY[];

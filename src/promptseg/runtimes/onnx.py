@@ -9,6 +9,7 @@ from promptseg.errors import UnavailableError
 from promptseg.geometry import Size
 from promptseg.models.network import Network
 from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs, Float32
+from promptseg.runtimes.retouch import retoucher_of
 from promptseg.runtimes.scout import ScoutAnswer, ScoutView, scout_view
 from promptseg.runtimes.tiny import GraphSource
 
@@ -25,6 +26,7 @@ class OnnxRuntime:
     def __init__(self, network: Network, *, threads: int) -> None:
         self._network = network
         self.choice = network.choice
+        self.retouch = retoucher_of(network, threads)
         self.threads = threads
         self._sessions: dict[str, InferenceSession] = {}
         self._lock = threading.Lock()
@@ -68,10 +70,17 @@ class OnnxRuntime:
 
 
 class OnnxGraphs:
-    """Runs the graphs of seem-tiny in ONNX Runtime; see `runtimes.tiny.Graphs`."""
+    """Runs small networks in ONNX Runtime; see `runtimes.tiny.Graphs`.
 
-    def __init__(self, network: GraphSource, *, threads: int) -> None:
-        self._network, self._threads = network, threads
+    Args:
+        network: holds the graphs.
+        threads: how many compute.
+        patient: they wait for the next call, so that it starts sooner; wrong beside another engine, which needs the
+            processors in the meantime.
+    """
+
+    def __init__(self, network: GraphSource, *, threads: int, patient: bool = True) -> None:
+        self._network, self._threads, self._patient = network, threads, patient
         self._sessions: dict[str, InferenceSession] = {}
         self._lock = threading.Lock()
 
@@ -79,7 +88,9 @@ class OnnxGraphs:
         """Runs one graph."""
         with self._lock:
             if graph not in self._sessions:
-                self._sessions[graph] = _open(self._network.model(graph), self._threads)
+                self._sessions[graph] = _open(
+                    self._network.model(graph), self._threads, patient=self._patient
+                )
         return self._sessions[graph].run(None, feeds)  # type: ignore[return-value]
 
 
@@ -88,7 +99,7 @@ def run_model(model: bytes, feeds: dict[str, Any], *, threads: int = 1) -> list[
     return _open(model, threads).run(None, feeds)  # type: ignore[return-value]
 
 
-def _open(model: bytes, threads: int) -> "InferenceSession":
+def _open(model: bytes, threads: int, *, patient: bool = True) -> "InferenceSession":
     try:
         import onnxruntime as ort
     except ImportError as error:
@@ -99,4 +110,6 @@ def _open(model: bytes, threads: int) -> "InferenceSession":
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    if not patient:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -11,6 +11,7 @@ from promptseg.geometry import Size
 from promptseg.models.network import Network
 from promptseg.runtimes.openvino_halves import split_decoder
 from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs, Float32
+from promptseg.runtimes.retouch import retoucher_of
 from promptseg.runtimes.scout import ScoutAnswer, ScoutView, scout_view
 from promptseg.runtimes.tiny import GraphSource
 
@@ -36,6 +37,7 @@ class OpenVinoRuntime:
         self.precision = precision
         self._network = network
         self.choice = network.choice
+        self.retouch = retoucher_of(network, threads)
         self.threads = threads
         self._compiled: dict[str, Any] = {}
         self._drawings = ("decoder", "mask_decoder") if precision == "bfloat16" else ()

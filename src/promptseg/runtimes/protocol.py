@@ -3,6 +3,7 @@
 Shapes: I pictures, B objects, N prompt tokens; the model frame is 1024 x 1024, its embedding 64 x 64, masks 256 x 256.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from promptseg.geometry import Size
 from promptseg.models.choice import Choice
+from promptseg.models.retouch import RetouchInputs
 from promptseg.runtimes.scout import ScoutAnswer, ScoutView
 
 Float32 = npt.NDArray[np.float32]
@@ -71,6 +73,11 @@ class Runtime(Protocol):
     @property
     def choice(self) -> Choice | None:
         """Tells which of the three masks answers a single click, where the model has learned it."""
+        ...
+
+    @property
+    def retouch(self) -> Callable[[RetouchInputs], Float32] | None:
+        """Draws the border of a corrected mask anew (h, w), where a network was trained for the model's masks."""
         ...
 
     def encode(self, image: Float32) -> Float32:

@@ -9,6 +9,7 @@ from promptseg.errors import InputError, UnavailableError
 from promptseg.geometry import Size
 from promptseg.models.network import Network
 from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs, Float32
+from promptseg.runtimes.retouch import retoucher_of
 from promptseg.runtimes.scout import ScoutAnswer, ScoutView, scout_view
 
 
@@ -38,6 +39,7 @@ class TorchRuntime:
         self.precision = precision
         self._network = network
         self.choice = network.choice
+        self.retouch = retoucher_of(network, threads)
         self.threads = threads
         self._models: dict[bool, Any] = {}
         self._lock = threading.Lock()

@@ -1,6 +1,7 @@
 """One round of a dialogue: from an object's answer so far and new prompts to a better answer."""
 
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +12,13 @@ from promptseg.masks.segments import Segments
 from promptseg.masks.upsample import upsample_to_rle
 from promptseg.models.choice import Choice
 from promptseg.models.correction import BEFORE, DRAWN, FOLLOWED
+from promptseg.models.retouch import Shades
 from promptseg.prompts.encode import NEGATIVE, POSITIVE, EncodedObject, encode_object
 from promptseg.prompts.types import ObjectPrompts, Point, Scribble, Semantic
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.predictor import CELL, Granularity, cells, choose, decode, decode_again
+from promptseg.segment.retouch import retouch, shades
 
 Float32 = npt.NDArray[np.float32]
 
@@ -31,6 +34,8 @@ class Answer:
         score: predicted IoU.
         granularity: the one asked for, if any.
         embedded: the picture, or the part of it, that the logits lie on.
+        plain: the answer before its border was drawn anew, which SAM goes on from.
+        canvas: the picture as `segment.retouch` needs it, once made.
     """
 
     prompts: ObjectPrompts
@@ -39,6 +44,8 @@ class Answer:
     score: float
     granularity: str | None
     embedded: EmbeddedImage
+    plain: "Answer | None" = None
+    canvas: Shades | None = None
 
     def segments(self, object_id: int = 0) -> Segments:
         """Returns the answer as a result of one mask."""
@@ -70,8 +77,35 @@ def refine(
     A correction has a direction: clicks on the object ask for more, clicks beside it for less. SAM knows only the
     sum of all clicks and now and then answers one that adds a missing wheel by dropping the car. So a new mask that
     differs much from the old one may change it in the direction of the new clicks only. Where the model has learned to
-    tell (`Choice.correct`), another of its masks answers instead, or the one so far stays.
+    tell (`Choice.correct`), another of its masks answers instead, or the one so far stays. Last, where a network was
+    trained for it, the border is drawn anew after the pixels and all clicks (`segment.retouch`); SAM is told its own
+    mask in the next round all the same, as it was trained.
     """
+    so_far = None if before is None else before.plain or before
+    answer = _answer(runtime, embedded, so_far, prompts, granularity)
+    if (
+        before is None
+        or granularity != "auto"
+        or runtime.retouch is None
+        or not _clicks_alone(answer.prompts)
+    ):
+        return answer
+    canvas = shades(embedded) if before.canvas is None else before.canvas
+    places = embedded.frame.to_model([(click.x, click.y) for click in answer.prompts]) / CELL
+    signs = [click.positive for click in answer.prompts]
+    clicks = np.column_stack([places, signs]).astype(np.float32)
+    logits = retouch(runtime, embedded, canvas, answer.logits, before.logits, clicks)
+    mask = upsample_to_rle(logits, embedded.frame)
+    return replace(answer, mask=mask, logits=logits, plain=answer, canvas=canvas)
+
+
+def _answer(
+    runtime: Runtime,
+    embedded: EmbeddedImage,
+    before: Answer | None,
+    prompts: ObjectPrompts,
+    granularity: Granularity,
+) -> Answer:
     together = prompts if before is None else (*before.prompts, *prompts)
     item = encode_object(_places(together), embedded.frame, memory=None if before is None else before.logits)
     answers = decode(runtime, embedded, [item])
@@ -86,7 +120,7 @@ def refine(
     if before is None or granularity != "auto" or sign is None:
         return answer
     usual = answer if iou(before.mask, mask) >= SETTLED else _follow(before, answer, sign)
-    if runtime.choice is None or not all(isinstance(prompt, Point) for prompt in together):
+    if runtime.choice is None or not _clicks_alone(together):
         return usual
     drawn = [*found.logits, _without(before.logits, logits, sign), before.logits]
     scores = np.array([*found.scores, answer.score, before.score], np.float32)
@@ -116,6 +150,10 @@ def _chosen(
     placed = item.labels >= NEGATIVE
     clicks = np.column_stack([item.points[placed] / CELL, item.labels[placed] == POSITIVE])
     return choice.correct(logits[:, :height, :width], scores, clicks.astype(np.float32), earlier, usual)
+
+
+def _clicks_alone(prompts: ObjectPrompts) -> TypeGuard[tuple[Point, ...]]:
+    return all(isinstance(prompt, Point) for prompt in prompts)
 
 
 def _places(prompts: ObjectPrompts) -> ObjectPrompts:

@@ -9,6 +9,8 @@ import numpy as np
 from promptseg.errors import WeightsError
 from promptseg.models.choice import FILES
 from promptseg.models.registry import ModelCard, get_card
+from promptseg.models.retouch import NAME as RETOUCH
+from promptseg.models.retouch import retouch_of
 from promptseg.models.sam.config import IMAGE_SIDE
 from promptseg.segment.cache import EmbeddingCache
 from promptseg.segment.segmenter import Segmenter
@@ -100,7 +102,7 @@ class ServedModels:
         return f"{segmenter.network.digest} {segmenter.runtime.precision}"
 
     def chooses(self, name: str) -> bool:
-        """Returns whether a served model has learned to choose among the masks of a click."""
+        """Returns whether a served model has learned to choose among the masks of a click, and to retouch them."""
         return name in FILES and self._choices[name].weights is None
 
     def graph(self, name: str, graph: str) -> bytes:
@@ -109,6 +111,8 @@ class ServedModels:
         Raises:
             Problem: 404, there is none.
         """
+        if graph == RETOUCH and self.chooses(name) and (network := retouch_of(name)) is not None:
+            return network.model(graph)
         if graph not in DECODERS or get_card(name).semantic:
             raise not_found(
                 f"{name} has no {graph[:40]}.onnx. Models of the SAM family have {', '.join(DECODERS)}."
@@ -136,6 +140,7 @@ def describe(models: ServedModels, name: str) -> dict[str, Any]:
         "prompts": [*places, "text", "reference"],
         **urls,
         "choice": f"{root}/choice.json" if models.chooses(card.name) else None,
+        "retouch": f"{root}/{RETOUCH}.onnx" if models.chooses(card.name) else None,
         "runtime": None if made is None else getattr(made.runtime, "name", "torch"),
         "precision": None if made is None else made.runtime.precision,
     }

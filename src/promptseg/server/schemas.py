@@ -395,6 +395,7 @@ class ModelBody(BaseModel):
     view: str | None
     sketch: str | None
     choice: str | None
+    retouch: str | None
     runtime: str | None
     precision: str | None
 

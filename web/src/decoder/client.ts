@@ -59,6 +59,7 @@ export class BrowserDecoder implements Decoder {
         maskDecoder: model.mask_decoder,
         view: model.view,
         sketch: model.sketch,
+        retouch: model.retouch,
       },
       choice: model.choice,
       headers: server.headers(),
@@ -114,6 +115,7 @@ export class ServerDecoder implements Decoder {
       score: best.score,
       stability: best.stability_score ?? null,
       rings: ringsOfRuns(mask),
+      plain: null,
     };
   }
 }

@@ -47,6 +47,7 @@ describe('a round with a learned choice', () => {
     mask: runsOfLogits(left, frame),
     logits: left,
     score: 0.9,
+    plain: null,
   };
   /** Gives every candidate the worth of its number: the bias cannot, so the last features (which it is) do. */
   const wanting = (which: number): Choice => ({

@@ -52,6 +52,7 @@ describe('a round', () => {
     mask: runsOfLogits(left, frame),
     logits: left,
     score: 0.9,
+    plain: null,
   };
 
   it('feeds the logits of the one before, and all prompts', async () => {

@@ -16,6 +16,13 @@ export interface Known {
   readonly logits: Float32Array | null;
   /** Predicted IoU, where a network gave the mask. */
   readonly score: number | null;
+  /** The mask before its border was drawn anew, which SAM goes on from; null where it is the mask itself. */
+  readonly plain: Plain | null;
+}
+
+export interface Plain {
+  readonly mask: Runs;
+  readonly logits: Float32Array;
 }
 
 export interface Answer {
@@ -24,10 +31,18 @@ export interface Answer {
   readonly logits: Float32Array | null;
   readonly score: number;
   readonly stability: number | null;
+  readonly plain: Plain | null;
 }
 
 /** Runs the network on tokens of one object. */
 export type Decode = (tokens: Tokens) => Promise<Candidates>;
+
+/** Draws the border of a corrected mask anew: SAM's logits, those of the mask so far, all clicks. */
+export type Retouch = (
+  logits: Float32Array,
+  before: Float32Array,
+  clicks: readonly GridClick[],
+) => Promise<Float32Array>;
 
 /** A new mask that overlaps the old one by this IoU is taken as it is. */
 const SETTLED = 0.7;
@@ -56,7 +71,26 @@ export async function answer(
   prompts: readonly Placed[],
   wanted: Granularity,
   choice: Choice | null = null,
+  retouch: Retouch | null = null,
 ): Promise<Answer> {
+  const soFar = before?.plain ? { ...before, ...before.plain } : before;
+  const { tokens, ...found } = await decide(decode, frame, soFar, prompts, wanted, choice);
+  if (!retouch || !before?.logits || wanted !== 'auto' || !clicksOnly([...before.prompts, ...prompts]))
+    return { ...found, plain: null };
+  const logits = await retouch(found.logits, before.logits, clicksOf(tokens));
+  const plain = { mask: found.mask, logits: found.logits };
+  return { ...found, mask: runsOfLogits(logits, frame), logits, plain };
+}
+
+/** SAM's own answer, or the mask so far. */
+async function decide(
+  decode: Decode,
+  frame: Frame,
+  before: Known | null,
+  prompts: readonly Placed[],
+  wanted: Granularity,
+  choice: Choice | null,
+): Promise<Omit<Answer, 'plain' | 'logits'> & { logits: Float32Array; tokens: Tokens }> {
   const drawn = await answerLogits(decode, frame, before, prompts, wanted, choice);
   let { logits, score } = drawn;
   let mask = runsOfLogits(logits, frame);
@@ -66,8 +100,8 @@ export async function answer(
     const followed = without(old, logits, more);
     const usual = iou(before.mask, mask) < SETTLED ? FOLLOWED : DRAWN;
     let chosen = usual;
-    const clicksOnly = [...before.prompts, ...prompts].every(({ type }) => type === 'point');
-    if (choice && before.logits && before.score !== null && clicksOnly) {
+    const clicks = clicksOnly([...before.prompts, ...prompts]);
+    if (choice && before.logits && before.score !== null && clicks) {
       const four = [0, 1, 2, 3].map((index) => logitsOf(drawn.found, index));
       const masks = [...four, followed, before.logits];
       const scores = [...drawn.found.scores, score, before.score];
@@ -83,7 +117,11 @@ export async function answer(
       mask = more ? union(mask, before.mask) : intersection(mask, before.mask);
     }
   }
-  return { mask, logits, score, stability: stabilityOf(logits, frame) };
+  return { mask, logits, score, stability: stabilityOf(logits, frame), tokens: drawn.tokens };
+}
+
+function clicksOnly(prompts: readonly Placed[]): boolean {
+  return prompts.every(({ type }) => type === 'point');
 }
 
 function clicksOf({ points, labels }: Tokens): GridClick[] {

@@ -8,10 +8,21 @@ import { ringsOfLogits, ringsOfRuns } from '../masks/outline.ts';
 import { GRID } from '../masks/upsample.ts';
 import { encode, type Tokens } from '../prompts/encode.ts';
 import type { Choice } from './choice.ts';
-import type { Candidates } from './choose.ts';
+import { type Candidates, insideOf } from './choose.ts';
 import { widen } from './float16.ts';
 import type { Ask, Open, Preview, Request, Round, Start } from './messages.ts';
-import { answer, answerLogits } from './round.ts';
+import {
+  embeddingOf,
+  type Grid,
+  MAPS,
+  mapsOf,
+  PIXELS,
+  pasted,
+  pixelsOf,
+  type Shades,
+  windowOf,
+} from './retouch.ts';
+import { answer, answerLogits, type Retouch } from './round.ts';
 import { type Cells, cellsOf, chosen } from './sketch.ts';
 
 const KEPT_PICTURES = 8;
@@ -22,9 +33,14 @@ interface Opened {
   readonly cells: Cells;
   /** What the sketch needs of the picture. */
   readonly view: Promise<Record<string, ort.Tensor>>;
+  /** What retouching needs of it, once it was wanted. */
+  shades?: Promise<Shades>;
 }
 
 type Graph = keyof Start['graphs'];
+
+/** Its address; networks that a model lacks are not asked for. */
+const addressOf = (graph: Graph): string => start.graphs[graph]!;
 
 let start: Start;
 let choice: Choice | null = null;
@@ -33,7 +49,7 @@ const opened = new Map<string, Opened>();
 
 /** Loads a network when it is first wanted. */
 function session(graph: Graph): Promise<ort.InferenceSession> {
-  const known = sessions.get(graph) ?? load(start.graphs[graph]);
+  const known = sessions.get(graph) ?? load(addressOf(graph));
   sessions.set(graph, known);
   return known;
 }
@@ -130,6 +146,44 @@ async function decode(features: ort.Tensor, tokens: Tokens): Promise<Candidates>
   return { logits: logits.data as Float32Array, scores: scores.data as Float32Array };
 }
 
+/** Draws borders anew on a picture, whose pixels are fetched when they are first wanted. */
+function retouchOf(picture: Opened, image: string): Retouch {
+  const gridOf = (logits: Float32Array): Grid => {
+    const { rows, columns, logits: inside } = insideOf([logits], picture.frame);
+    return { rows, columns, values: inside[0] };
+  };
+  return async (logits, before, clicks) => {
+    picture.shades ??= shadesOf(image, picture.frame);
+    const shades = await picture.shades;
+    const [given, earlier] = [gridOf(logits), gridOf(before)];
+    const window = windowOf(given, earlier, clicks);
+    const shape = [window.rows, window.columns];
+    const coarse = shape.map((side) => side / 4);
+    const features = picture.features.data as Float32Array;
+    const { logits: drawn } = await (await session('retouch')).run({
+      pixels: new ort.Tensor('float32', pixelsOf(shades, window), [1, PIXELS, ...shape]),
+      maps: new ort.Tensor('float32', mapsOf(given, earlier, clicks, window), [1, MAPS, ...shape]),
+      embedding: new ort.Tensor('float32', embeddingOf(features, window), [1, 256, ...coarse]),
+    });
+    return pasted(logits, drawn.data as Float32Array, window, given.rows, given.columns);
+  };
+}
+
+/** The picture with two pixels along each cell of the mask grid; the last ones are repeated to fill the last cell. */
+async function shadesOf(image: string, frame: Frame): Promise<Shades> {
+  const response = await fetch(`/v1/images/${image}/file`, { headers: start.headers });
+  if (!response.ok) throw new Error(`/v1/images/${image}/file: ${response.status}`);
+  const [width, height] = [frame.resized.width, frame.resized.height].map((side) => Math.ceil(side / 2));
+  const [wide, tall] = [width, height].map((side) => 2 * Math.ceil(side / 2));
+  const bitmap = await createImageBitmap(await response.blob());
+  const context = new OffscreenCanvas(wide, tall).getContext('2d')!;
+  context.imageSmoothingQuality = 'high';
+  context.drawImage(bitmap, 0, 0, wide, tall); // beneath, so that the last cells are full
+  context.drawImage(bitmap, 0, 0, width, height);
+  bitmap.close();
+  return { width: wide, data: context.getImageData(0, 0, wide, tall).data };
+}
+
 async function ask(message: Ask): Promise<Preview | Round> {
   const picture = opened.get(message.image);
   if (!picture) throw new Error('The picture is not open.');
@@ -138,12 +192,15 @@ async function ask(message: Ask): Promise<Preview | Round> {
   if (message.kind === 'preview') {
     const coarse = await sketched(picture, message);
     if (coarse) return coarse;
-    const { logits, score } = await answerLogits(run, picture.frame, before, prompts, granularity, choice);
+    const soFar = before?.plain ? { ...before, ...before.plain } : before;
+    const { logits, score } = await answerLogits(run, picture.frame, soFar, prompts, granularity, choice);
     return { rings: ringsOfLogits(logits, picture.frame), score, coarse: false };
   }
-  const found = await answer(run, picture.frame, before, prompts, granularity, choice);
-  // Corrections will want the other network; it loads while the user looks at the first answer.
+  const retouch = start.graphs.retouch ? retouchOf(picture, message.image) : null;
+  const found = await answer(run, picture.frame, before, prompts, granularity, choice, retouch);
+  // Corrections will want the other networks; they load while the user looks at the first answer.
   void session('maskDecoder').catch(() => undefined);
+  if (start.graphs.retouch) void session('retouch').catch(() => undefined);
   return { ...found, rings: ringsOfRuns(found.mask) };
 }
 

@@ -62,6 +62,7 @@ export interface ModelRecord {
   readonly view: string | null;
   readonly sketch: string | null;
   readonly choice: string | null;
+  readonly retouch: string | null;
   readonly prompts: string[];
 }
 

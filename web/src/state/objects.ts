@@ -1,5 +1,6 @@
 // The objects of a picture: immutable values, and what can be done with them.
 
+import type { Plain } from '../decoder/round.ts';
 import { type CocoRle, fromCoco, toCoco } from '../masks/coco.ts';
 import { regionsOf } from '../masks/regions.ts';
 import { areaOf, type Runs, union } from '../masks/runs.ts';
@@ -20,6 +21,8 @@ export interface StudioObject {
   readonly stability: number | null;
   /** Raw logits of the last round, while this page lives. */
   readonly logits: Float32Array | null;
+  /** The mask before its border was drawn anew, while this page lives. */
+  readonly plain: Plain | null;
 }
 
 /** All that undo brings back. */
@@ -68,6 +71,7 @@ export function newObject(
     score: null,
     stability: null,
     logits: null,
+    plain: null,
     ...details,
   };
 }
@@ -112,6 +116,7 @@ export function mergeObjects(work: Work, ids: ReadonlySet<string>): Work {
     mask: parts.map(({ mask }) => mask).reduce(union),
     prompts: [],
     logits: null,
+    plain: null,
     score: null,
     stability: null,
   };
@@ -133,7 +138,7 @@ export function splitObject(work: Work, id: string): Work {
   if (parts.length === 0) return work;
   const rest = others.filter((region) => areaOf(region) < least).reduce(union, largest);
   const made: StudioObject[] = [
-    { ...whole, mask: rest, prompts: [], logits: null, score: null, stability: null },
+    { ...whole, mask: rest, prompts: [], logits: null, plain: null, score: null, stability: null },
   ];
   for (const mask of parts) {
     const siblings = [...work.objects, ...made.slice(1)];

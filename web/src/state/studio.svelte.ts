@@ -362,7 +362,13 @@ export class Studio {
     const shown: Placed[] = prompts.length
       ? prompts
       : [{ type: 'mask', segmentation: toCoco(object.mask), positive: true }];
-    return { prompts: shown, mask: object.mask, logits: object.logits, score: object.score };
+    return {
+      prompts: shown,
+      mask: object.mask,
+      logits: object.logits,
+      score: object.score,
+      plain: object.plain,
+    };
   }
 
   /** Adds prompts to the active object, or begins one; `anew` always begins one. */
@@ -407,8 +413,8 @@ export class Studio {
     if (object && !this.work.objects.some(({ id }) => id === object.id)) return;
     if (areaOf(found.mask) === 0) return this.notices.show(t('nothingThere'));
     rememberOutline(found.mask, found.rings);
-    const { mask, logits, score, stability } = found;
-    const change = { mask, logits, score, stability, prompts, granularity };
+    const { mask, logits, score, stability, plain } = found;
+    const change = { mask, logits, plain, score, stability, prompts, granularity };
     const { objects } = this.work;
     const made = object ?? newObject(objects, nextName(objects, t('object')), mask);
     const grown = object ? objects : [...objects, made];
@@ -482,6 +488,7 @@ export class Studio {
       replaceObject({ objects: grown, active: object.id }, object.id, {
         mask,
         logits: null,
+        plain: null,
         prompts: [],
         score: null,
         stability: null,

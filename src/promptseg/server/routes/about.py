@@ -39,7 +39,8 @@ async def decoder(
 ) -> Response:
     """Returns a graph for the browser: a decoder, or what sketches masks under a mouse that hovers.
 
-    `decoder` takes points and boxes, `mask_decoder` a mask as well; `view` prepares a picture for `sketch`.
+    `decoder` takes points and boxes, `mask_decoder` a mask as well; `view` prepares a picture for `sketch`; `retouch`
+    draws the border of a corrected mask anew.
     """
     name = server.models.card(model).name
     content = await asyncio.to_thread(server.models.graph, name, graph)
