@@ -130,6 +130,7 @@ def test_what_it_sees_by_hand():
     rows, columns = 24, 40
     logits, before = masks(rows, columns)
     logits[:8] = 30
+    logits[9] = -500  # SAM's logits know no bounds
     before[:, :20] = 1
     clicks = np.array([(18.5, 2.5, 1), (33.5, 20.5, 0), (30.5, 4.5, 1)], np.float32)
     shades = np.zeros((2 * rows, 2 * columns, 3), np.uint8)
@@ -150,6 +151,7 @@ def test_what_it_sees_by_hand():
 
     maps = found.maps[0]
     assert maps[0, 0, 0] == 3, "logits are held within 15, a fifth of which is seen"
+    assert maps[0, 9, 0] == -3
     assert maps[0, 10, 0] == -1
     np.testing.assert_allclose(maps[1, 10, 0], 1 / (1 + np.exp(5)) - 0.5, rtol=1e-4)
     assert maps[2, 10, 0] == pytest.approx(0.2)

@@ -187,8 +187,8 @@ def _maps(logits: Float32, before: Float32, clicks: Float32) -> Float32:
     squares = [((ys - y) ** 2)[:, None] + ((xs - x) ** 2)[None] for x, y, _ in clicks]
     maps = np.zeros((MAPS, height, width), np.float32)
     for row, mask in ((0, logits), (2, before)):
-        maps[row] = mask.clip(-MOST, MOST) / LOGIT
-        maps[row + 1] = 1 / (1 + np.exp(-mask)) - 0.5
+        held = mask.clip(-MOST, MOST)
+        maps[row], maps[row + 1] = held / LOGIT, 1 / (1 + np.exp(-held)) - 0.5
     for row, sign in ((4, True), (5, False)):
         some = [square for square, click in zip(squares, clicks, strict=True) if (click[2] > 0) == sign]
         if some:

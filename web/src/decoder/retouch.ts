@@ -71,8 +71,8 @@ export function mapsOf(
   [logits, before].forEach((grid, which) => {
     each(window, (at, y, x) => {
       const inside = y < grid.rows && x < grid.columns;
-      const value = inside ? grid.values[y * grid.columns + x] : OUTSIDE;
-      maps[2 * which * count + at] = clamp(value, -MOST, MOST) / LOGIT;
+      const value = clamp(inside ? grid.values[y * grid.columns + x] : OUTSIDE, -MOST, MOST);
+      maps[2 * which * count + at] = value / LOGIT;
       maps[(2 * which + 1) * count + at] = 1 / (1 + Math.exp(-value)) - 0.5;
     });
   });
