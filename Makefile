@@ -7,11 +7,15 @@ BIN := $(VENV)/bin
 STUDIO := src/promptseg/server/static/index.html
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: test demo check format clean studio test-studio test-browser
+.PHONY: test ready demo check format clean studio test-studio test-browser
 
-test: $(VENV)/.test test-studio
+# Packages come over the network while the studio is built: side by side.
+test:
+	$(MAKE) --no-print-directory --jobs=2 --output-sync ready
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 	bash tools/check.sh
+
+ready: $(VENV)/.test test-studio
 
 check: $(VENV)/.test
 	bash tools/check.sh
