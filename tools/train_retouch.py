@@ -32,9 +32,9 @@ from promptseg.evaluate.datasets import open_dataset
 from promptseg.evaluate.metrics import iou
 from promptseg.evaluate.samples import Sample, Target
 from promptseg.masks.upsample import downsample_mask
-from promptseg.models.int8 import in_int8
+from promptseg.models.int8 import SCALE, in_int8
 from promptseg.models.network import DEFAULT_MODEL
-from promptseg.models.retouch import CELL, FILES, MOST, SCALE, RetouchInputs, retouch_inputs, retouch_of
+from promptseg.models.retouch import CELL, FILES, MOST, RetouchInputs, retouch_inputs, retouch_of
 from promptseg.models.sam.retouch import Retouch
 from promptseg.models.tensors import write_safetensors
 from promptseg.prompts.types import Point

@@ -14,7 +14,8 @@ from sam_synthetic import official_keys
 
 import promptseg
 from promptseg.models.graphs import assembly
-from promptseg.models.network import GRAPHS, graph_manifest
+from promptseg.models.graphs.stored import graph_manifest
+from promptseg.models.network import GRAPHS
 from promptseg.models.registry import CARDS, DEFAULT_MODEL, embedded_record, embedded_weights_path
 from promptseg.models.retouch import NAME as RETOUCH
 from promptseg.models.retouch import retouch_of

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptseg.models.network import graph_manifest
+from promptseg.models.graphs.stored import graph_manifest
 from promptseg.models.retouch import (
     FILES,
     MAPS,
@@ -21,6 +21,7 @@ from promptseg.models.retouch import (
     window,
 )
 from promptseg.models.sam.retouch import EMBEDDING, Retouch
+from promptseg.runtimes.onnx import OnnxGraphs
 from promptseg.runtimes.retouch import Retoucher
 
 MODEL = "mobile-sam-clicks"
@@ -45,7 +46,7 @@ def test_the_graph_and_the_module_agree(rows, columns):
     with torch.no_grad():
         expected = module(*tensors_of(inputs))[0, 0].numpy()
     assert expected.std() > 1
-    np.testing.assert_allclose(Retoucher(known, 1)(inputs), expected, atol=2e-4)
+    np.testing.assert_allclose(Retoucher(OnnxGraphs(known, threads=1))(inputs), expected, atol=2e-4)
 
 
 def test_the_package_holds_what_the_graph_reads():

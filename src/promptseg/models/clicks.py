@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from promptseg.models.int8 import from_int8, in_int8
+from promptseg.models.int8 import SCALE, from_int8, in_int8
 from promptseg.models.registry import embedded_weights_path
 from promptseg.models.tensors import read_safetensors, write_safetensors
-
-SCALE = ".scale"
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 

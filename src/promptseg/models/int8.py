@@ -3,6 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
+SCALE = ".scale"
+"""The ending of the tensor that holds, for each row of an int8 matrix, what its numbers are multiplied with."""
+
 
 def in_int8(
     matrix: npt.NDArray[np.float32], scale: type[np.floating] = np.float16

@@ -1,12 +1,9 @@
 """One model ready for an engine: its graphs, and the tensors that fill them. Knows neither torch nor an engine."""
 
-import gzip
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
-from importlib import resources
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +13,9 @@ import numpy.typing as npt
 from promptseg.errors import WeightsError
 from promptseg.models.choice import Choice, choice_of
 from promptseg.models.clicks import trained_decoder
-from promptseg.models.graphs.assembly import assemble
+from promptseg.models.graphs.stored import complete_model
 from promptseg.models.registry import DEFAULT_MODEL, ModelCard, get_card
+from promptseg.models.retouch import RetouchNetwork, retouch_of
 from promptseg.models.sam.keys import check_state_dict
 from promptseg.models.store import cache_folder, find_weights
 from promptseg.models.tensors import read_safetensors
@@ -39,12 +37,6 @@ prompts."""
 Tensors = Mapping[str, npt.NDArray[Any]]
 
 
-@cache
-def graph_manifest() -> dict[str, Any]:
-    """Returns what the exporter recorded: for each model and graph its file, opset, inputs, outputs and tensors."""
-    return json.loads(resources.files("promptseg.models.graphs").joinpath("manifest.json").read_text())
-
-
 @dataclass(frozen=True, eq=False)
 class Network:
     """A model's card, its tensors under their official names, and its graphs.
@@ -57,6 +49,7 @@ class Network:
         clicks: tensors that replace those of the checkpoint where prompts are answered; automatic masks, edges and
             proposals keep to the checkpoint, whose scores they are tuned to.
         choice: tells which of the three masks answers a single click, where that was trained for the model.
+        retouch: draws the border of a corrected mask anew, where that was trained for the model.
     """
 
     card: ModelCard
@@ -65,6 +58,7 @@ class Network:
     side: int = 1024
     clicks: Tensors = field(default_factory=dict, repr=False)
     choice: Choice | None = field(default=None, repr=False)
+    retouch: RetouchNetwork | None = field(default=None, repr=False)
 
     @classmethod
     def load(cls, model: str = DEFAULT_MODEL, weights: str | Path | None = None) -> "Network":
@@ -88,7 +82,12 @@ class Network:
         path = Path(weights) if given and weights is not None else find_weights(card, cache_folder())
         network = cls(card, given or read_safetensors(path), path, clicks=clicks)
         if card.base and weights is None:
-            network = replace(network, clicks=trained_decoder(network.tensors), choice=choice_of(card.name))
+            network = replace(
+                network,
+                clicks=trained_decoder(network.tensors),
+                choice=choice_of(card.name),
+                retouch=retouch_of(card.name),
+            )
         check_state_dict(card.network, {name: array.shape for name, array in network.answering.items()})
         return network
 
@@ -124,7 +123,5 @@ class Network:
 
     def model(self, graph: str) -> bytes:
         """Returns a complete ONNX model: one of `GRAPHS`, or a decoder that `decoder` names."""
-        entry = graph_manifest()["models"][self.base][graph.removeprefix(OFFICIAL)]
-        packed = resources.files("promptseg.models.graphs").joinpath(entry["file"]).read_bytes()
         tensors = self.answering if graph in PROMPTED else self.tensors
-        return assemble(gzip.decompress(packed), entry["tensors"], tensors)
+        return complete_model(self.base, graph.removeprefix(OFFICIAL), tensors)

@@ -8,7 +8,6 @@ on, so that its answer takes the same way as SAM's.
 Shapes: H W the picture's part of that grid, h w a window of it (multiples of 16 cells), C clicks.
 """
 
-import gzip
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,9 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from promptseg.models.graphs.assembly import assemble
-from promptseg.models.int8 import from_int8
-from promptseg.models.network import graph_manifest
+from promptseg.models.graphs.stored import complete_model
+from promptseg.models.int8 import SCALE, from_int8
 from promptseg.models.tensors import read_safetensors
 
 Float32 = npt.NDArray[np.float32]
@@ -32,9 +30,6 @@ FILES = {"mobile-sam-clicks": "mobile_sam_retouch.safetensors"}
 
 NAME = "retouch"
 """The network's name in the manifest of graphs, and that of its one graph."""
-
-SCALE = ".scale"
-"""The ending of the tensor with the scales of an int8 matrix."""
 
 PIXELS, MAPS = 12, 10
 """Channels: four RGB pixels to a cell; masks and clicks."""
@@ -75,16 +70,14 @@ class RetouchNetwork:
     """The tensors of the network by name, and its graph.
 
     Attributes:
-        tensors: float32, as they were before they were rounded to int8 for the package.
+        tensors: float32.
     """
 
     tensors: Mapping[str, npt.NDArray[Any]] = field(repr=False)
 
     def model(self, graph: str) -> bytes:
         """Returns the complete ONNX model."""
-        entry = graph_manifest()["models"][NAME][graph]
-        packed = resources.files("promptseg.models.graphs").joinpath(entry["file"]).read_bytes()
-        return assemble(gzip.decompress(packed), entry["tensors"], self.tensors)
+        return complete_model(NAME, graph, self.tensors)
 
 
 @cache
@@ -155,22 +148,13 @@ def retouch_inputs(
     pixels = cut.reshape(height, 2, width, 2, 3).transpose(1, 3, 4, 0, 2).reshape(PIXELS, height, width)
     size = (rows.stop - rows.start, columns.stop - columns.start)
     coarse = tuple(slice(part.start // CELL, part.stop // CELL) for part in place)
-    maps = _maps(
-        _cut(logits, place, size, OUTSIDE), _cut(before, place, size, OUTSIDE), _moved(clicks, place)
-    )
+    moved = clicks - np.array([columns.start, rows.start, 0], np.float32)
+    maps = _maps(_padded(logits[place], size, OUTSIDE), _padded(before[place], size, OUTSIDE), moved)
     return RetouchInputs(
         _padded(pixels, size, 0.0)[None],
         maps[None],
         _padded(embedding[0][:, coarse[0], coarse[1]], (size[0] // CELL, size[1] // CELL), 0.0)[None],
     )
-
-
-def _moved(clicks: Float32, place: tuple[slice, slice]) -> Float32:
-    return clicks - np.array([place[1].start, place[0].start, 0], np.float32)
-
-
-def _cut(logits: Float32, place: tuple[slice, slice], size: tuple[int, int], fill: float) -> Float32:
-    return _padded(logits[place], size, fill)
 
 
 def _padded(array: Float32, size: tuple[int, int], fill: float) -> Float32:

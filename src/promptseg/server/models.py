@@ -10,7 +10,6 @@ from promptseg.errors import WeightsError
 from promptseg.models.choice import FILES
 from promptseg.models.registry import ModelCard, get_card
 from promptseg.models.retouch import NAME as RETOUCH
-from promptseg.models.retouch import retouch_of
 from promptseg.models.sam.config import IMAGE_SIDE
 from promptseg.segment.cache import EmbeddingCache
 from promptseg.segment.segmenter import Segmenter
@@ -111,13 +110,13 @@ class ServedModels:
         Raises:
             Problem: 404, there is none.
         """
-        if graph == RETOUCH and self.chooses(name) and (network := retouch_of(name)) is not None:
-            return network.model(graph)
-        if graph not in DECODERS or get_card(name).semantic:
+        if graph not in (*DECODERS, RETOUCH) or get_card(name).semantic:
             raise not_found(
                 f"{name} has no {graph[:40]}.onnx. Models of the SAM family have {', '.join(DECODERS)}."
             )
-        network = self.get(name).network
+        network = self.get(name).network if graph in DECODERS else self.get(name).network.retouch
+        if network is None:
+            raise not_found(f"{name} was not trained to retouch masks and has no {graph}.onnx.")
         with self._lock:
             if (name, graph) not in self._graphs:
                 self._graphs[name, graph] = network.model(graph)

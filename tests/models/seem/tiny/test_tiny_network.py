@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from promptseg.errors import WeightsError
 from promptseg.export.tiny_graphs import tiny_inputs, trace_tiny
+from promptseg.models.graphs.stored import graph_manifest
 from promptseg.models.int8 import in_int8
-from promptseg.models.network import graph_manifest
 from promptseg.models.seem.tiny.network import SeemTiny
 from promptseg.models.seem.tiny.weights import GRAPHS, TinyNetwork
 from promptseg.runtimes.onnx import OnnxGraphs

@@ -1,6 +1,5 @@
 """The tensors of seem-tiny, from the two files of the package or of a caller, ready for an engine. Needs no torch."""
 
-import gzip
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -12,16 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from promptseg.errors import WeightsError
-from promptseg.models.graphs.assembly import assemble
-from promptseg.models.int8 import from_int8
-from promptseg.models.network import graph_manifest
+from promptseg.models.graphs.stored import complete_model, graph_manifest
+from promptseg.models.int8 import SCALE, from_int8
 from promptseg.models.tensors import read_safetensors
 
 PIXELS, SENTENCES = "seem_tiny.safetensors", "minilm.safetensors"
 """What was trained here, and the sentence encoder, which is as its authors trained it but in int8."""
-
-SCALE = ".scale"
-"""The ending of the tensor that holds, for each row of an int8 matrix, what its numbers are multiplied with."""
 
 GRAPHS = ("see", "name", "read")
 
@@ -78,10 +73,8 @@ class TinyNetwork:
 
     def model(self, graph: str) -> bytes:
         """Returns a complete ONNX model: "see", "name" or "read"."""
-        entry = graph_manifest()["models"][self.name][graph]
-        packed = resources.files("promptseg.models.graphs").joinpath(entry["file"]).read_bytes()
-        needed = {name: self.tensor(name) for name in entry["tensors"]}
-        return assemble(gzip.decompress(packed), entry["tensors"], needed)
+        needed = graph_manifest()["models"][self.name][graph]["tensors"]
+        return complete_model(self.name, graph, {name: self.tensor(name) for name in needed})
 
     def tensor(self, name: str) -> npt.NDArray[Any]:
         """Returns a tensor as float32, or as it is stored if it is no int8 matrix."""
