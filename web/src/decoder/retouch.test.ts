@@ -4,28 +4,11 @@ import { goldens, sizeOf, waves } from '../goldens.ts';
 import { runsOfLogits } from '../masks/upsample.ts';
 import type { Placed } from '../prompts/types.ts';
 import { insideOf } from './choose.ts';
-import {
-  embeddingOf,
-  type Grid,
-  MAPS,
-  mapsOf,
-  PIXELS,
-  pasted,
-  pixelsOf,
-  type Window,
-  windowOf,
-} from './retouch.ts';
+import { type Grid, type Input, inputsOf, pasted, type Window, windowOf } from './retouch.ts';
 import { answer, type Known } from './round.ts';
 
-/** Every 41st row and 31st column, or others, of channels × rows × columns. */
-function sampled(
-  values: Float32Array,
-  channels: number,
-  rows: number,
-  columns: number,
-  down = 41,
-  across = 31,
-) {
+/** Every 41st row and 31st column, or others, of (1, channels, rows, columns). */
+function sampled({ values, shape: [, channels, rows, columns] }: Input, down = 41, across = 31) {
   const found: number[] = [];
   for (let channel = 0; channel < channels; channel++)
     for (let row = 0; row < rows; row += down)
@@ -56,22 +39,20 @@ describe.each(goldens.retouch)('retouching on $size', ({ size, clicks, window, p
     expect(windowOf(logits, before, given)).toEqual(place);
   });
 
-  it('sees the masks and clicks that Python sees', () => {
-    expectClose(sampled(mapsOf(logits, before, given, place), MAPS, rows, columns), maps);
-  });
-
-  it('sees the pixels that Python sees', () => {
+  it('sees what Python sees', () => {
     const [width, height] = [2 * logits.columns, 2 * logits.rows];
     const data = Uint8ClampedArray.from({ length: 4 * width * height }, (_, at) => {
       const [colour, x, y] = [at % 4, Math.floor(at / 4) % width, Math.floor(at / 4 / width)];
       return colour === 3 ? 255 : (3 * x + 5 * y + 70 * colour) % 256;
     });
-    expectClose(sampled(pixelsOf({ width, data }, place), PIXELS, rows, columns), pixels);
-  });
-
-  it('sees the part of the embedding that Python sees', () => {
     const features = Float32Array.from({ length: 4 * 4096 }, (_, at) => at);
-    expectClose(sampled(embeddingOf(features, place), 4, rows / 4, columns / 4, 5, 7), embedding);
+    const seen = inputsOf({ width, data }, logits, before, given, features, place);
+    expect(seen.pixels.shape).toEqual([1, 12, rows, columns]);
+    expect(seen.maps.shape).toEqual([1, 10, rows, columns]);
+    expect(seen.embedding.shape).toEqual([1, 4, rows / 4, columns / 4]);
+    expectClose(sampled(seen.pixels), pixels);
+    expectClose(sampled(seen.maps), maps);
+    expectClose(sampled(seen.embedding, 5, 7), embedding);
   });
 });
 
@@ -136,6 +117,7 @@ describe('a round with retouching', () => {
     expect(drawn[0].before).toSatisfy(same(half(130)));
     expect(found.mask).toEqual(runsOfLogits(half(150), frame));
     expect(found.logits).toSatisfy(same(half(150)));
+    expect(found.stability).toBe(1);
     expect(found.plain?.mask).toEqual(runsOfLogits(half(140), frame));
     expect(found.plain?.logits).toSatisfy(same(half(140)));
   });

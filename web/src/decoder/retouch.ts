@@ -3,7 +3,7 @@
 import { clamp } from '../geometry.ts';
 import type { GridClick } from './correction.ts';
 
-export const [PIXELS, MAPS] = [12, 10];
+const [PIXELS, MAPS] = [12, 10];
 /** Windows are so many cells apart and long, or several times as many, and leave so many around mask and clicks. */
 const [STEP, MARGIN] = [16, 16];
 const [LOGIT, MOST, OUTSIDE] = [5, 15, -10];
@@ -59,13 +59,35 @@ function span(length: number, first: number, last: number, places: readonly numb
   return { start, length: Math.max(STEP, Math.ceil((stop - start) / STEP) * STEP) };
 }
 
-/** Masks and clicks of a window: (10, rows, columns). */
-export function mapsOf(
+/** An input of the network: its numbers and their shape. */
+export interface Input {
+  readonly values: Float32Array;
+  readonly shape: readonly number[];
+}
+
+/** What the network sees, by the names that the graph gives its inputs. */
+export function inputsOf(
+  shades: Shades,
   logits: Grid,
   before: Grid,
   clicks: readonly GridClick[],
+  features: Float32Array,
   window: Window,
-): Float32Array {
+): Record<'pixels' | 'maps' | 'embedding', Input> {
+  const { rows, columns } = window;
+  const channels = features.length / EMBEDDED ** 2;
+  return {
+    pixels: { values: pixelsOf(shades, window), shape: [1, PIXELS, rows, columns] },
+    maps: { values: mapsOf(logits, before, clicks, window), shape: [1, MAPS, rows, columns] },
+    embedding: {
+      values: embeddingOf(features, window),
+      shape: [1, channels, rows / COARSE, columns / COARSE],
+    },
+  };
+}
+
+/** Masks and clicks of a window: (10, rows, columns). */
+function mapsOf(logits: Grid, before: Grid, clicks: readonly GridClick[], window: Window): Float32Array {
   const count = window.rows * window.columns;
   const maps = new Float32Array(MAPS * count);
   [logits, before].forEach((grid, which) => {
@@ -110,7 +132,7 @@ const bump = (distance: number): number => Math.exp(-distance / (2 * NEAR ** 2))
 const cone = (distance: number): number => Math.exp(-Math.sqrt(distance) / FAR);
 
 /** Four pixels to a cell: (12, rows, columns), by row and column in the cell, then colour. */
-export function pixelsOf(shades: Shades, window: Window): Float32Array {
+function pixelsOf(shades: Shades, window: Window): Float32Array {
   const count = window.rows * window.columns;
   const [rows, columns] = [shades.data.length / 8 / shades.width, shades.width / 2];
   const pixels = new Float32Array(PIXELS * count);
@@ -126,7 +148,7 @@ export function pixelsOf(shades: Shades, window: Window): Float32Array {
 }
 
 /** The window of an embedding (C, 64, 64): (C, rows / 4, columns / 4). */
-export function embeddingOf(features: Float32Array, window: Window): Float32Array {
+function embeddingOf(features: Float32Array, window: Window): Float32Array {
   const [rows, columns] = [window.rows / COARSE, window.columns / COARSE];
   const [top, left] = [window.top / COARSE, window.left / COARSE];
   const channels = features.length / EMBEDDED ** 2;

@@ -79,7 +79,13 @@ export async function answer(
     return { ...found, plain: null };
   const logits = await retouch(found.logits, before.logits, clicksOf(tokens));
   const plain = { mask: found.mask, logits: found.logits };
-  return { ...found, mask: runsOfLogits(logits, frame), logits, plain };
+  return {
+    ...found,
+    mask: runsOfLogits(logits, frame),
+    logits,
+    stability: stabilityOf(logits, frame),
+    plain,
+  };
 }
 
 /** SAM's own answer, or the mask so far. */

@@ -11,17 +11,7 @@ import type { Choice } from './choice.ts';
 import { type Candidates, insideOf } from './choose.ts';
 import { widen } from './float16.ts';
 import type { Ask, Open, Preview, Request, Round, Start } from './messages.ts';
-import {
-  embeddingOf,
-  type Grid,
-  MAPS,
-  mapsOf,
-  PIXELS,
-  pasted,
-  pixelsOf,
-  type Shades,
-  windowOf,
-} from './retouch.ts';
+import { type Grid, inputsOf, pasted, type Shades, windowOf } from './retouch.ts';
 import { answer, answerLogits, type Retouch } from './round.ts';
 import { type Cells, cellsOf, chosen } from './sketch.ts';
 
@@ -34,7 +24,7 @@ interface Opened {
   /** What the sketch needs of the picture. */
   readonly view: Promise<Record<string, ort.Tensor>>;
   /** What retouching needs of it, once it was wanted. */
-  shades?: Promise<Shades>;
+  shades?: Shades;
 }
 
 type Graph = keyof Start['graphs'];
@@ -153,18 +143,16 @@ function retouchOf(picture: Opened, image: string): Retouch {
     return { rows, columns, values: inside[0] };
   };
   return async (logits, before, clicks) => {
-    picture.shades ??= shadesOf(image, picture.frame);
-    const shades = await picture.shades;
+    picture.shades ??= await shadesOf(image, picture.frame);
     const [given, earlier] = [gridOf(logits), gridOf(before)];
     const window = windowOf(given, earlier, clicks);
-    const shape = [window.rows, window.columns];
-    const coarse = shape.map((side) => side / 4);
     const features = picture.features.data as Float32Array;
-    const { logits: drawn } = await (await session('retouch')).run({
-      pixels: new ort.Tensor('float32', pixelsOf(shades, window), [1, PIXELS, ...shape]),
-      maps: new ort.Tensor('float32', mapsOf(given, earlier, clicks, window), [1, MAPS, ...shape]),
-      embedding: new ort.Tensor('float32', embeddingOf(features, window), [1, 256, ...coarse]),
-    });
+    const inputs = inputsOf(picture.shades, given, earlier, clicks, features, window);
+    const feeds = Object.entries(inputs).map(([name, { values, shape }]) => [
+      name,
+      new ort.Tensor('float32', values, shape),
+    ]);
+    const { logits: drawn } = await (await session('retouch')).run(Object.fromEntries(feeds));
     return pasted(logits, drawn.data as Float32Array, window, given.rows, given.columns);
   };
 }

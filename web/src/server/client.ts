@@ -195,3 +195,11 @@ async function errorOf(response: Response): Promise<ServerError> {
     return new ServerError(response.status, 'Error', `${response.status} ${response.statusText}`);
   }
 }
+
+/** Which kind of label file a record is; null for others. */
+export function formatOf(record: unknown): ImportFormat | null {
+  if (typeof record !== 'object' || record === null) return null;
+  if ('shapes' in record) return 'labelme';
+  if ('images' in record) return 'coco';
+  return 'image' in record && 'annotations' in record ? 'sa1b' : null;
+}

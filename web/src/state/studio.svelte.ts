@@ -8,7 +8,7 @@ import { toCoco } from '../masks/coco.ts';
 import { runsOfStroke } from '../masks/paint.ts';
 import { areaOf, difference, emptyRuns, union } from '../masks/runs.ts';
 import { type Granularity, isPlaced, isPositive, type Placed } from '../prompts/types.ts';
-import { type Server, ServerError } from '../server/client.ts';
+import { formatOf, type Server, ServerError } from '../server/client.ts';
 import type { ClassRecord, ImageRecord, ModelRecord, ObjectRecord } from '../server/types.ts';
 import { rememberOutline } from '../view/overlay.ts';
 import { Pyramid } from '../view/pyramid.ts';
@@ -362,13 +362,8 @@ export class Studio {
     const shown: Placed[] = prompts.length
       ? prompts
       : [{ type: 'mask', segmentation: toCoco(object.mask), positive: true }];
-    return {
-      prompts: shown,
-      mask: object.mask,
-      logits: object.logits,
-      score: object.score,
-      plain: object.plain,
-    };
+    const { mask, logits, score, plain } = object;
+    return { prompts: shown, mask, logits, score, plain };
   }
 
   /** Adds prompts to the active object, or begins one; `anew` always begins one. */
@@ -412,11 +407,11 @@ export class Studio {
     // Undone or deleted while the network was busy.
     if (object && !this.work.objects.some(({ id }) => id === object.id)) return;
     if (areaOf(found.mask) === 0) return this.notices.show(t('nothingThere'));
-    rememberOutline(found.mask, found.rings);
-    const { mask, logits, score, stability, plain } = found;
-    const change = { mask, logits, plain, score, stability, prompts, granularity };
+    const { rings, ...answer } = found;
+    rememberOutline(answer.mask, rings);
+    const change = { ...answer, prompts, granularity };
     const { objects } = this.work;
-    const made = object ?? newObject(objects, nextName(objects, t('object')), mask);
+    const made = object ?? newObject(objects, nextName(objects, t('object')), answer.mask);
     const grown = object ? objects : [...objects, made];
     this.selected = new Set([made.id]);
     this.commit({ ...replaceObject({ objects: grown, active: made.id }, made.id, change) });
@@ -597,11 +592,4 @@ export class Studio {
 
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-function formatOf(record: unknown): 'coco' | 'labelme' | 'sa1b' | null {
-  if (typeof record !== 'object' || record === null) return null;
-  if ('shapes' in record) return 'labelme';
-  if ('images' in record) return 'coco';
-  return 'image' in record && 'annotations' in record ? 'sa1b' : null;
 }
