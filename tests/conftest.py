@@ -14,6 +14,9 @@ from hypothesis import settings
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.segmenter import Segmenter
 
+# Two workers on two cores: threads that wait for each other in a spin would only take the other worker's time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")

@@ -3,7 +3,9 @@
     python tools/train_retouch.py talk DATA --cache PLAIN --plain   # dialogues of the session without it; resumable
     python tools/train_retouch.py fit --cache PLAIN                 # trains, says how held-out pictures fare, writes it
     python tools/train_retouch.py talk DATA --cache OWN             # dialogues with it: it meets its own masks
-    python tools/train_retouch.py fit --cache PLAIN --cache OWN --go-on
+    python tools/train_retouch.py fit --cache PLAIN --cache OWN --go-on --steps 6000
+
+A stopped `fit` goes on from its last checkpoint (PLAIN/fit.pt) when the same command is given again.
 
 DATA holds the folders of SETS; objects are those of `promptseg evaluate clicks`; every sixth picture is held out. The
 simulated user clicks the deepest place of the larger error, now and then any wrong place. Half of a batch is answered
@@ -14,6 +16,7 @@ Shapes: B windows of SIDE x SIDE cells.
 
 import argparse
 import copy
+import os
 import pickle
 import zlib
 from collections.abc import Sequence
@@ -268,7 +271,7 @@ def loss_of(logits: Tensor, windows: Sequence[Window]) -> Tensor:
     return (cross.sum((1, 2)) / area / 2 + 2 * (1 - reached) + FALL * fall).mean()
 
 
-def fit(caches: Sequence[Path], *, go_on: bool) -> None:
+def fit(caches: Sequence[Path], *, go_on: bool, steps: int, output: Path) -> None:
     """Trains on cached dialogues, says how held-out pictures fare, and writes the averaged weights."""
     learned: list[tuple[Scene, Talk]] = []
     held: list[tuple[Scene, Talk]] = []
@@ -285,8 +288,10 @@ def fit(caches: Sequence[Path], *, go_on: bool) -> None:
         network.load_state_dict({name: torch.tensor(array) for name, array in known.tensors.items()})
     averaged = copy.deepcopy(network).eval()
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=1e-2)
-    for step in range(STEPS):
-        rate = RATE * min(1, (step + 1) / 100) * (0.5 + 0.5 * np.cos(np.pi * step / STEPS)) + LAST_RATE
+    saved = caches[0] / "fit.pt"
+    first = _restore(saved, network, averaged, optimiser, random) if saved.exists() else 0
+    for step in range(first, steps):
+        rate = RATE * min(1, (step + 1) / 100) * (0.5 + 0.5 * np.cos(np.pi * step / steps)) + LAST_RATE
         for group in optimiser.param_groups:
             group["lr"] = rate / 2 if go_on else rate
         picked = [learned[int(random.integers(len(learned)))] for _ in range(BATCH)]
@@ -309,9 +314,40 @@ def fit(caches: Sequence[Path], *, go_on: bool) -> None:
                 mean.lerp_(new, 1 - kept)
         if step % 50 == 49:
             print(f"step {step + 1}: loss {float(loss.detach()):.3f}", flush=True)
-        if step % 250 == 249 or step == STEPS - 1:
+        if step % 250 == 249 or step == steps - 1:
             print(_fares(averaged, held), flush=True)
-    write(averaged)
+            _save(saved, step + 1, network, averaged, optimiser, random)
+    write(averaged, output)
+    saved.unlink(missing_ok=True)
+
+
+def _save(
+    path: Path,
+    step: int,
+    network: Retouch,
+    averaged: Retouch,
+    optimiser: torch.optim.Optimizer,
+    random: np.random.Generator,
+) -> None:
+    parts = [part.state_dict() for part in (network, averaged, optimiser)]
+    new = path.with_suffix(".new")
+    torch.save({"step": step, "parts": parts, "random": random.bit_generator.state}, new)
+    os.replace(new, path)
+
+
+def _restore(
+    path: Path,
+    network: Retouch,
+    averaged: Retouch,
+    optimiser: torch.optim.Optimizer,
+    random: np.random.Generator,
+) -> int:
+    stored = torch.load(path, weights_only=True)
+    for part, state in zip((network, averaged, optimiser), stored["parts"], strict=True):
+        part.load_state_dict(state)
+    random.bit_generator.state = stored["random"]
+    print(f"goes on after step {stored['step']}", flush=True)
+    return stored["step"]
 
 
 @torch.no_grad()
@@ -333,7 +369,7 @@ def _fares(network: Retouch, held: Sequence[tuple[Scene, Talk]], most: int = 160
     )
 
 
-def write(network: Retouch) -> None:
+def write(network: Retouch, output: Path) -> None:
     """Writes the weights: kernels in int8 with a scale for each output channel, biases in float32."""
     tensors: dict[str, npt.NDArray[np.generic]] = {}
     for name, tensor in network.state_dict().items():
@@ -342,8 +378,8 @@ def write(network: Retouch) -> None:
             tensors[name], tensors[name + SCALE] = in_int8(array, np.float32)
         else:
             tensors[name] = array
-    write_safetensors(TARGET, tensors, {"model": DEFAULT_MODEL, "trained": "tools/train_retouch.py"})
-    print(f"{TARGET.name}: {TARGET.stat().st_size / 1e3:.0f} kB", flush=True)
+    write_safetensors(output, tensors, {"model": DEFAULT_MODEL, "trained": "tools/train_retouch.py"})
+    print(f"{output.name}: {output.stat().st_size / 1e3:.0f} kB", flush=True)
 
 
 def main() -> None:
@@ -355,10 +391,12 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("--cache", type=Path, action="append", required=True)
     parser.add_argument("--plain", action="store_true")
-    parser.add_argument("--go-on", action="store_true")
+    parser.add_argument("--go-on", action="store_true", help="begin with the weights in the package")
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--output", type=Path, default=TARGET, help="by default the package's own file")
     given = parser.parse_args()
     if given.what == "fit":
-        fit(given.cache, go_on=given.go_on)
+        fit(given.cache, go_on=given.go_on, steps=given.steps, output=given.output)
     elif given.data is None or len(given.cache) != 1:
         parser.error("talk needs DATA and one --cache")
     else:
