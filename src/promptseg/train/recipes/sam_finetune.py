@@ -27,7 +27,7 @@ def sam_finetune(
     adapters: int = 0,
     cache: str | None = None,
     objects: int = 4,
-    rounds: Sequence[int] = (1, 2, 3, 5),
+    rounds: Sequence[int] = (1, 1, 2),
     held: float = 0.1,
     min_area: int | None = None,
     pictures_used: int | None = None,
@@ -76,9 +76,9 @@ def sam_finetune(
         add_adapters(sam.image_encoder, adapters)
     task = SamDialogue(sam, [(1.0, learned)], measured, Talk(objects=objects, rounds=tuple(rounds)))
     config = TrainConfig(
-        steps=200,
-        learning_rate=1e-4,
-        warmup=10,
+        steps=800,
+        learning_rate=2e-4,
+        warmup=20,
         weight_decay=0.01,
         clip=1.0,
         ema=0.98,
