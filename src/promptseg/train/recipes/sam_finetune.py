@@ -76,13 +76,12 @@ def sam_finetune(
         add_adapters(sam.image_encoder, adapters)
     task = SamDialogue(sam, [(1.0, learned)], measured, Talk(objects=objects, rounds=tuple(rounds)))
     config = TrainConfig(
-        steps=800,
+        steps=900,
         learning_rate=2e-4,
         warmup=20,
         weight_decay=0.01,
         clip=1.0,
         ema=0.98,
-        accumulate=2,
         save_every=25,
     )
     note = f"sam-finetune on {data.resolve().name}, {len(learned)} pictures"
