@@ -76,9 +76,11 @@ def train(
     options |= dict(_setting(text) for text in settings)
     built = entry.build(data, **options)
     from promptseg.train.loop import train as run_training
+    from promptseg.train.memory import keep_freed_memory
 
     folder = run or output.with_name(output.name + ".run")
     print(f"{entry.name}: {built.config.steps} steps; log and checkpoint in {folder}", file=sys.stderr)
+    keep_freed_memory()
     print(run_training(built, folder, output))
 
 

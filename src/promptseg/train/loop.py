@@ -82,7 +82,7 @@ class Run:
         seed_everything(config.seed + ranks.rank())
         groups = parameter_groups(self._model, config, recipe.rates)
         self._trained = [parameter for group in groups for parameter in group["params"]]
-        self._optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas)
+        self._optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True)
         self._averages = Averages(self._model) if config.ema else None
         self._log = Log(folder, config.steps, quiet=quiet or ranks.rank() > 0) if ranks.rank() == 0 else None
         self._sums: dict[str, float] = {}

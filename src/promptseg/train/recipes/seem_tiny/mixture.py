@@ -50,8 +50,20 @@ MIXTURES: Mapping[str, Mapping[str, float]] = {
         "clothing": 0.01,
         "indoor": 0.02,
     },
+    "even": {
+        "voc": 0.26,
+        "coco": 0.3,
+        "stuff": 0.12,
+        "ccp": 0.16,
+        "people": 0.01,
+        "imagenet1000": 0.06,
+        "caltech101": 0.03,
+        "grocery": 0.02,
+        "clothing": 0.01,
+        "indoor": 0.03,
+    },
 }
-"""How often each set is drawn: at first, and in a continuation that is to know clothes better."""
+"""How often each set is drawn: at first, in a continuation that is to know clothes better, and in a long one."""
 
 
 def open_sets(root: Path) -> dict[str, DataSet]:

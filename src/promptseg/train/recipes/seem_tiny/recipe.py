@@ -54,7 +54,7 @@ def seem_tiny(
         start: EfficientNet-Lite2 as its authors published it (.pth).
         sentences: all-MiniLM-L6-v2, a safetensors file or a folder that holds it; by default the package's own.
         weights: go on from an earlier result of this recipe instead of the closed form; its namer is kept.
-        mixture: "all", or "clothes", which shows clothes more often.
+        mixture: "all"; "clothes", which shows clothes more often; or "even", for a long continuation.
         examples: pictures of a batch.
         namer_steps: steps of the namer's training.
         cache: folder for features and the namer's run; by default `.promptseg-train` in the folder of the data.
