@@ -6,7 +6,7 @@ Each picture becomes a file of its own, so that a long preparation goes on where
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
@@ -26,6 +26,7 @@ LEAST_CELLS = 6
 
 Float32 = npt.NDArray[np.float32]
 Progress = Callable[[int, int], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,8 +113,8 @@ def read(path: Path) -> Lesson:
         raise WeightsError(f"{path} is damaged: {error}. Remove it; it will be made again.") from error
 
 
-def split(paths: Sequence[Path], share: float) -> tuple[list[Path], list[Path]]:
-    """Parts files into those to train on and those held out, evenly strided; at least one of each if there are two."""
+def split(paths: Sequence[T], share: float) -> tuple[list[T], list[T]]:
+    """Parts what there is into what to train on and what is held out, evenly strided; some of each if there are two."""
     count = min(len(paths) - 1, max(1, round(share * len(paths)))) if share else 0
     held = {(2 * index + 1) * len(paths) // (2 * count) for index in range(count)}
     train = [path for index, path in enumerate(paths) if index not in held]

@@ -16,6 +16,7 @@ from promptseg.errors import InputError, UnavailableError
 RECIPES: Mapping[str, str] = {
     "sam-finetune": "promptseg.train.recipes.sam_finetune:sam_finetune",
     "sam-clicks": "promptseg.train.recipes.sam_clicks:sam_clicks",
+    "seem-finetune": "promptseg.train.recipes.seem_finetune:seem_finetune",
     "seem-tiny": "promptseg.train.recipes.seem_tiny.recipe:seem_tiny",
 }
 """Where each recipe is: "module:function"."""
