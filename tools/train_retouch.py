@@ -289,7 +289,8 @@ def fit(caches: Sequence[Path], *, go_on: bool, steps: int, output: Path) -> Non
     averaged = copy.deepcopy(network).eval()
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=1e-2)
     saved = caches[0] / "fit.pt"
-    first = _restore(saved, network, averaged, optimiser, random) if saved.exists() else 0
+    options = [str(go_on), str(steps), *map(str, caches)]
+    first = _restore(saved, options, network, averaged, optimiser, random) if saved.exists() else 0
     for step in range(first, steps):
         rate = RATE * min(1, (step + 1) / 100) * (0.5 + 0.5 * np.cos(np.pi * step / steps)) + LAST_RATE
         for group in optimiser.param_groups:
@@ -316,13 +317,14 @@ def fit(caches: Sequence[Path], *, go_on: bool, steps: int, output: Path) -> Non
             print(f"step {step + 1}: loss {float(loss.detach()):.3f}", flush=True)
         if step % 250 == 249 or step == steps - 1:
             print(_fares(averaged, held), flush=True)
-            _save(saved, step + 1, network, averaged, optimiser, random)
+            _save(saved, options, step + 1, network, averaged, optimiser, random)
     write(averaged, output)
     saved.unlink(missing_ok=True)
 
 
 def _save(
     path: Path,
+    options: list[str],
     step: int,
     network: Retouch,
     averaged: Retouch,
@@ -331,18 +333,24 @@ def _save(
 ) -> None:
     parts = [part.state_dict() for part in (network, averaged, optimiser)]
     new = path.with_suffix(".new")
-    torch.save({"step": step, "parts": parts, "random": random.bit_generator.state}, new)
+    content = {"options": options, "step": step, "parts": parts, "random": random.bit_generator.state}
+    torch.save(content, new)
     os.replace(new, path)
 
 
 def _restore(
     path: Path,
+    options: list[str],
     network: Retouch,
     averaged: Retouch,
     optimiser: torch.optim.Optimizer,
     random: np.random.Generator,
 ) -> int:
     stored = torch.load(path, weights_only=True)
+    if stored["options"] != options:
+        raise SystemExit(
+            f"{path} is of a run with other options: {stored['options']}, not {options}. Remove it."
+        )
     for part, state in zip((network, averaged, optimiser), stored["parts"], strict=True):
         part.load_state_dict(state)
     random.bit_generator.state = stored["random"]
