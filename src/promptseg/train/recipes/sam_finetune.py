@@ -76,8 +76,8 @@ def sam_finetune(
         add_adapters(sam.image_encoder, adapters)
     task = SamDialogue(sam, [(1.0, learned)], measured, Talk(objects=objects, rounds=tuple(rounds)))
     config = TrainConfig(
-        steps=900,
-        learning_rate=2e-4,
+        steps=1000,
+        learning_rate=1.3e-4,
         warmup=20,
         weight_decay=0.01,
         clip=1.0,
