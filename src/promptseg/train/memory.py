@@ -12,7 +12,7 @@ RESERVE = 1 << 28
 def keep_freed_memory() -> bool:
     """Tells the C library to keep freed memory for the process instead of giving it back; tells if it listened.
 
-    glibc maps every large tensor anew, and the kernel clears each of its pages: a fifth of the time of SAM's decoder in
+    glibc maps every large tensor anew, and the kernel clears each of its pages: a third of the time of SAM's decoder in
     training (benchmarks/semantics.md). It concerns the whole process, so a command calls it, not the library. Nothing
     happens where the C library is not glibc.
     """
