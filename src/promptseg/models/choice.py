@@ -54,6 +54,13 @@ class Choice:
         order, x = features(logits, scores, click)
         return int(order[np.argmax(self.first(x))])
 
+    def expected(self, logits: Float32, scores: Float32, click: tuple[float, float]) -> Float32:
+        """Returns the IoU (3,) that each mask probably has with what a single click means; arguments as for `best`."""
+        order, x = features(logits, scores, click)
+        found = np.empty(len(order), np.float32)
+        found[order] = 1 / (1 + np.exp(-self.first(x)))
+        return found
+
     def correct(self, logits: Float32, scores: Float32, clicks: Float32, earlier: int, usual: int) -> int:
         """Returns the index of the candidate that answers a correcting click best; see `correction.likeliest`."""
         return likeliest(self.later, logits, scores, clicks, earlier, usual)

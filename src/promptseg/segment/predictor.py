@@ -67,8 +67,18 @@ class Candidates:
             return 1 + self.choice.best(
                 self.logits[1:, :height, :width], self.scores[1:], (x / CELL, y / CELL)
             )
+        return 1 + int(np.argmax(self.expected(frame)))
+
+    def expected(self, frame: ResizeFrame) -> Float32:
+        """IoU (3,) that each of the three probably has with what is meant: as learned, or by score and by size."""
+        if self.choice is not None and self.click is not None:
+            height, width = cells(frame)
+            x, y = self.click
+            return self.choice.expected(
+                self.logits[1:, :height, :width], self.scores[1:], (x / CELL, y / CELL)
+            )
         share = self._shares(frame)
-        return 1 + int(np.argmax(self.scores[1:] - SIZE_PRICE * share - HALF_PRICE * (share > 0.5)))
+        return np.asarray(self.scores[1:] - SIZE_PRICE * share - HALF_PRICE * (share > 0.5), np.float32)
 
     def nested(self, frame: ResizeFrame) -> tuple[int, int, int]:
         """Indices of the three ambiguity-aware masks from the smallest to the largest inside the picture."""
