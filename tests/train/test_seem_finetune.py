@@ -213,6 +213,13 @@ def test_the_same_chance_gives_the_same_losses(scenes: Scenes) -> None:
     assert first == parts()
 
 
+def test_pictures_without_objects_are_refused(scenes: Scenes, monkeypatch: pytest.MonkeyPatch) -> None:
+    task, _ = small_task(scenes)
+    monkeypatch.setattr(scenes, "read", lambda *_: None)
+    with pytest.raises(InputError, match="none has an object"):
+        task.batch(np.random.default_rng(0))
+
+
 @pytest.mark.parametrize(
     ("option", "said"),
     [

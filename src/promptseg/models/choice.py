@@ -51,8 +51,7 @@ class Choice:
             scores: (3,) predicted IoU.
             click: x, y in cells of the grid.
         """
-        order, x = features(logits, scores, click)
-        return int(order[np.argmax(self.first(x))])
+        return int(np.argmax(self.expected(logits, scores, click)))
 
     def expected(self, logits: Float32, scores: Float32, click: tuple[float, float]) -> Float32:
         """Returns the IoU (3,) that each mask probably has with what a single click means; arguments as for `best`."""

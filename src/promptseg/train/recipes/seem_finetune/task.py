@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from promptseg.errors import InputError
 from promptseg.models.seem.choice import choose_by_region, masks_of, region_scores
 from promptseg.models.seem.clicks import next_click
 from promptseg.models.seem.pixel_features import PixelFeatures
@@ -39,6 +40,9 @@ CLASS_COST, BCE_COST, DICE_COST = 2.0, 5.0, 5.0
 PANOPTIC = (2.0, 5.0, 5.0)
 PROMPTED = (0.4, 1.0, 1.0)
 """Weights of the loss of choosing (a class, a query), of cross entropy and of Dice; the official code's."""
+
+TRIES = 1000
+"""Pictures that are drawn until one has an object."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +92,7 @@ class SeemDialogue:
         self, seem: Seem, scenes: Scenes, learned: Sequence[int], held: Sequence[int], talk: Talk
     ) -> None:
         self._seem, self._scenes, self._talk = seem.eval().requires_grad_(False), scenes, talk
-        self._learned, self._held = list(learned), list(held)
+        self._learned, self._known, self._held = list(learned), frozenset(learned), list(held)
         self.model: nn.Module = seem.predictor
         for name, parameter in seem.predictor.named_parameters():
             parameter.requires_grad_(not name.startswith("lang_encoder."))
@@ -100,22 +104,32 @@ class SeemDialogue:
         self._bank_KC = bank_KC.clone()
 
     def batch(self, random: np.random.Generator) -> Batch:
-        """Draws a picture, some of its objects, and perhaps another picture to show."""
-        while True:
-            index = self._learned[int(random.integers(len(self._learned)))]
-            scene = self._scenes.read(index, random)
-            if scene is not None:
-                break
+        """Draws a picture, some of its objects, and perhaps another picture to show.
+
+        Raises:
+            InputError: no picture with an object is found.
+        """
+        index, scene = self._drawn(random)
         count = min(self._talk.objects, len(scene.masks))
         chosen = tuple(random.choice(len(scene.masks), count, replace=False).tolist())
         shown = self._shown(scene, chosen, index, random) if random.random() < self._talk.references else None
         return Batch(scene, chosen, shown)
 
+    def _drawn(self, random: np.random.Generator) -> tuple[int, Scene]:
+        for _ in range(TRIES):
+            index = self._learned[int(random.integers(len(self._learned)))]
+            scene = self._scenes.read(index, random)
+            if scene is not None:
+                return index, scene
+        raise InputError(
+            f"{TRIES} pictures were drawn and none has an object as large as a pixel of the network's input."
+        )
+
     def _shown(
         self, scene: Scene, chosen: Sequence[int], index: int, random: np.random.Generator
     ) -> tuple[Scene, int, int] | None:
         number = int(scene.classes[chosen[0]])
-        others = [other for other in self._scenes.with_class(number, but=index) if other in self._learned]
+        others = [other for other in self._scenes.with_class(number, but=index) if other in self._known]
         if not others:
             return None
         other = self._scenes.read(others[int(random.integers(len(others)))], random)
@@ -144,7 +158,7 @@ class SeemDialogue:
             yield self._supervise_shown(batch, batch.shown, features, truth_THW, generator)
 
     def evaluate(self) -> Mapping[str, float]:
-        """Measures held-out pictures: IoU after a click and after three, of names and references; named classes."""
+        """Measures held-out pictures: IoU after one click, after three and of phrases; objects named right."""
         found: dict[str, list[float]] = {}
         for index in self._held:
             scene = self._scenes.read(index)
