@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from promptseg.masks.distance import distance_transform
 from promptseg.models.correction import likeliest
+from promptseg.models.logistic import sigmoid
 from promptseg.models.perceptron import Perceptron
 
 Float32 = npt.NDArray[np.float32]
@@ -57,7 +58,7 @@ class Choice:
         """Returns the IoU (3,) that each mask probably has with what a single click means; arguments as for `best`."""
         order, x = features(logits, scores, click)
         found = np.empty(len(order), np.float32)
-        found[order] = 1 / (1 + np.exp(-self.first(x)))
+        found[order] = sigmoid(self.first(x))
         return found
 
     def correct(self, logits: Float32, scores: Float32, clicks: Float32, earlier: int, usual: int) -> int:

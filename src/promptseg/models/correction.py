@@ -12,6 +12,7 @@ mask so far), H W the picture's part of the grid that masks are predicted on, C 
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.models.logistic import sigmoid
 from promptseg.models.perceptron import Perceptron
 
 Float32 = npt.NDArray[np.float32]
@@ -42,7 +43,7 @@ def likeliest(
         earlier: how many clicks there were before.
         usual: the candidate that answers unless another is clearly better.
     """
-    worth = 1 / (1 + np.exp(-network(features(logits, scores, clicks, earlier))[:, 0]))
+    worth = sigmoid(network(features(logits, scores, clicks, earlier))[:, 0])
     ignored = not _obeyed(logits[BEFORE:] > 0, clicks[:-1]).all()
     worth[BEFORE] = 0 if ignored else worth[BEFORE] - STAYING
     best = int(np.argmax(worth))

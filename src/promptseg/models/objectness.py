@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.models.logistic import sigmoid
 from promptseg.models.tensors import read_safetensors
 
 Float32 = npt.NDArray[np.float32]
@@ -44,7 +45,7 @@ class ObjectnessHead:
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             x_CHW = _gelu(_convolve(x_CHW, weight) + bias[:, None, None])
         logits_HW = np.einsum("chw,c->hw", x_CHW, self.weights[-1][0, :, 0, 0]) + self.biases[-1][0]
-        return (1 / (1 + np.exp(-logits_HW))).astype(np.float32)
+        return sigmoid(logits_HW.astype(np.float32))
 
 
 @cache

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from promptseg.models.graphs.stored import complete_model
 from promptseg.models.int8 import SCALE, from_int8
+from promptseg.models.logistic import sigmoid
 from promptseg.models.tensors import read_safetensors
 
 Float32 = npt.NDArray[np.float32]
@@ -172,7 +173,7 @@ def _maps(logits: Float32, before: Float32, clicks: Float32) -> Float32:
     maps = np.zeros((MAPS, height, width), np.float32)
     for row, mask in ((0, logits), (2, before)):
         held = mask.clip(-MOST, MOST)
-        maps[row], maps[row + 1] = held / LOGIT, 1 / (1 + np.exp(-held)) - 0.5
+        maps[row], maps[row + 1] = held / LOGIT, sigmoid(held) - 0.5
     for row, sign in ((4, True), (5, False)):
         some = [square for square, click in zip(squares, clicks, strict=True) if (click[2] > 0) == sign]
         if some:

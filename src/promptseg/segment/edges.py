@@ -9,6 +9,7 @@ from PIL import Image
 from promptseg.errors import InputError
 from promptseg.geometry import ResizeFrame
 from promptseg.masks.upsample import upsample_around
+from promptseg.models.logistic import sigmoid
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.everything.options import Progress
@@ -20,8 +21,6 @@ Int64 = npt.NDArray[np.int64]
 
 POINTS_PER_SIDE = 16
 NMS = 0.7
-
-_ONE = np.float32(1)
 
 
 def edges(
@@ -122,5 +121,4 @@ def _slope(logits: Float32, positions: Int64) -> tuple[Float32, Float32]:
     """Returns Sobel's derivatives of the probabilities of logits, at some positions."""
     steps = [down * logits.shape[1] + right for down in (-1, 0, 1) for right in (-1, 0, 1)]
     flat = logits.ravel()
-    with np.errstate(over="ignore"):  # the exponential of a large logit is infinite, its probability 0
-        return sobel_of([_ONE / (_ONE + np.exp(-flat[positions + step])) for step in steps])
+    return sobel_of([sigmoid(flat[positions + step]) for step in steps])

@@ -17,6 +17,7 @@ from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.resample import Enlargement
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
+from promptseg.models.logistic import sigmoid
 from promptseg.models.seem.vocabulary import Vocabulary
 
 Float32 = npt.NDArray[np.float32]
@@ -63,7 +64,7 @@ def panoptic(
     owner = np.full(enlargement.picture, -1, np.int32)
     inside: list[RLE] = []
     for query in kept:
-        probability = _sigmoid(enlargement.logits(mask_logits[query]))
+        probability = sigmoid(enlargement.logits(mask_logits[query]))
         inside.append(RLE.encode(probability >= 0.5))
         probability *= scores[query]
         wins = probability > best
@@ -158,7 +159,7 @@ def semantic_bands(
     weights = _softmax(class_logits)[:, :-1].T
     for _, rows in enlargement.bands(mask_logits):
         count, height, width = rows.shape
-        sums = weights @ _sigmoid(rows).reshape(count, height * width)
+        sums = weights @ sigmoid(rows).reshape(count, height * width)
         yield sums.reshape(-1, height, width)
 
 
@@ -238,19 +239,12 @@ def _mask_and_quality(low: Float32, enlargement: Enlargement) -> tuple[RLE, floa
     logits = enlargement.logits(low)
     inside = logits > 0
     count = np.count_nonzero(inside)
-    return RLE.encode(inside), float(_sigmoid(logits[inside]).sum(dtype=np.float64) / (count + 1e-6))
+    return RLE.encode(inside), float(sigmoid(logits[inside]).sum(dtype=np.float64) / (count + 1e-6))
 
 
 def _softmax(logits: Float32) -> Float32:
     powers = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float32)
     return powers / powers.sum(axis=1, keepdims=True)
-
-
-def _sigmoid(logits: Float32) -> Float32:
-    with np.errstate(over="ignore"):  # becomes 0, as it should
-        result = np.exp(-logits)
-    result += 1
-    return np.reciprocal(result, out=result)
 
 
 def _check(class_logits: Float32, mask_logits: Float32, vocabulary: Vocabulary | None = None) -> None:

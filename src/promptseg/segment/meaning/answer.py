@@ -10,6 +10,7 @@ from promptseg.masks.regions import components
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 from promptseg.masks.upsample import upsample_to_rle
+from promptseg.models.logistic import sigmoid
 from promptseg.prompts.encode import encode_object
 from promptseg.prompts.semantics import Audio, Reference, Text
 from promptseg.prompts.speech import Transcriber, to_text
@@ -163,7 +164,7 @@ def _chosen(
     if np.count_nonzero(seen) < LEAST_SEEN:
         return choose(candidates, ambiguous, granularity, embedded.frame)
     masks = candidates.logits[1:] > 0
-    probability = 1 / (1 + np.exp(-wide))
+    probability = sigmoid(wide)
     here = _around(seen, candidates.click)
     agreement = [(_overlap(mask, probability) + _overlap(mask, here)) / 2 for mask in masks]
     worth = candidates.expected(embedded.frame) + AGREE * np.array(agreement)

@@ -13,6 +13,7 @@ from promptseg.masks.distance import distance_transform
 from promptseg.masks.regions import components
 from promptseg.masks.rle import RLE
 from promptseg.masks.upsample import upsample_to_rle
+from promptseg.models.logistic import sigmoid
 from promptseg.runtimes.protocol import (
     LABEL_BOX_END,
     LABEL_BOX_START,
@@ -34,8 +35,6 @@ AGREEMENT = 0.5
 """SAM's mask is taken if its IoU with the region is at least this."""
 STEEPNESS, LIMIT = 2.0, 12.0
 """Logits of seem-tiny times the first, cut off at the second, are SAM's mask prompt."""
-LARGEST = 60.0
-"""A logit beyond this is certainty, in float32."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +77,7 @@ def regions(runtime: Runtime, embedded: EmbeddedImage, heat: Float32, *, least: 
     inside = np.zeros((GRID, GRID), np.bool_)
     inside[:height, :width] = True
     shown = (heat > 0) & inside
-    probability = np.asarray(1 / (1 + np.exp(-np.clip(heat, -LARGEST, LARGEST))), np.float32)
+    probability = sigmoid(heat)
     found = []
     for part in components(RLE.encode(shown)):
         mask = part.dense()

@@ -10,6 +10,7 @@ from promptseg.errors import InputError
 from promptseg.masks.resample import Enlargement
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
+from promptseg.models.logistic import sigmoid
 from promptseg.models.seem.vocabulary import Vocabulary
 from promptseg.prompts.semantics import Text
 from promptseg.prompts.speech import Transcriber
@@ -214,4 +215,4 @@ def _phrase(prompts: ObjectPrompts) -> str | None:
 
 def _quality(logits: Float32) -> float:
     inside = logits[logits > 0]
-    return float((1 / (1 + np.exp(-inside))).mean(dtype=np.float64)) if inside.size else 0.0
+    return float(sigmoid(inside).mean(dtype=np.float64)) if inside.size else 0.0
