@@ -73,8 +73,8 @@ def test_vit_pads_after_the_norm(official):
     fill(theirs, block)
     x = normal("grid", 1, 20, 17, 64)
     assert difference(block(x), theirs(x)) <= 1e-5
-    windows = block.attn(block.norm1(split_windows(x, 14)), (14, 14))
-    mistaken = x + join_windows(windows, 14, (20, 17))
+    windows = block.attn(block.norm1(split_windows(x.flatten(1, 2), 14, (20, 17))), (14, 14))
+    mistaken = x + join_windows(windows, 14, (20, 17)).unflatten(1, (20, 17))
     assert difference(mistaken + block.mlp(block.norm2(mistaken)), theirs(x)) > CLEAR
 
 
@@ -82,12 +82,12 @@ def test_tiny_vit_pads_before_the_norm(official):
     ours = tiny_vit.TinyViTBlock(64, 2, 7, 4)
     theirs = official.tiny.TinyViTBlock(64, (16, 10), 2, window_size=7)
     fill(theirs, ours)
-    x = normal("grid", 1, 16, 10, 64)
-    expected = theirs(x.flatten(1, 2)).unflatten(1, (16, 10))
-    assert difference(ours(x), expected) <= 1e-5
-    norm, ours.attn.norm = ours.attn.norm, torch.nn.Identity()
-    seen = x + join_windows(ours.attn(split_windows(norm(x), 7)), 7, (16, 10))
-    seen = ours.local_conv(seen.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    x, size = normal("tokens", 1, 160, 64), (16, 10)
+    expected = theirs(x)
+    assert difference(ours(x, size), expected) <= 1e-5
+    norm, theirs.attn.norm = theirs.attn.norm, torch.nn.Identity()
+    seen = x + join_windows(theirs.attn(split_windows(norm(x), 7, size)), 7, size)
+    seen = tiny_vit.as_tokens(ours.local_conv(tiny_vit.as_map(seen, size)))
     assert difference(seen + ours.mlp(seen), expected) > CLEAR
 
 
@@ -153,7 +153,7 @@ def test_last_stage_of_tiny_vit_keeps_its_grid():
 def test_windows_equal_a_loop(size, side):
     height, width = size
     x = normal("grid", 2, height, width, 3)
-    windows = split_windows(x, side)
+    windows = split_windows(x.flatten(1, 2), side, size)
     looped = []
     for picture in x:
         for top in range(0, height, side):
@@ -163,7 +163,7 @@ def test_windows_equal_a_loop(size, side):
                 window[: part.shape[0], : part.shape[1]] = part
                 looped.append(window.flatten(0, 1))
     assert torch.equal(windows, torch.stack(looped))
-    assert torch.equal(join_windows(windows, side, size), x)
+    assert torch.equal(join_windows(windows, side, size), x.flatten(1, 2))
 
 
 def test_windowed_attention_equals_a_loop():

@@ -10,6 +10,7 @@ from promptseg.errors import InputError, UnavailableError
 from promptseg.geometry import Size
 from promptseg.models.network import Network
 from promptseg.runtimes.openvino_halves import split_decoder
+from promptseg.runtimes.openvino_rounding import spare_encoder, whole_levels
 from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs, Float32
 from promptseg.runtimes.retouch import retoucher_of
 from promptseg.runtimes.scout import ScoutAnswer, ScoutView, scout_view
@@ -40,12 +41,15 @@ class OpenVinoRuntime:
         self.retouch = retoucher_of(network, threads)
         self.threads = threads
         self._compiled: dict[str, Any] = {}
-        self._drawings = ("decoder", "mask_decoder") if precision == "bfloat16" else ()
+        self._spared = precision == "bfloat16"
+        self._drawings = ("decoder", "mask_decoder") if self._spared else ()
         self._lock = threading.Lock()
         self._local = threading.local()
 
     def encode(self, image: Float32) -> Float32:
         """Embeds normalised, padded pictures; see `Runtime.encode`."""
+        if self._spared:
+            image = whole_levels(image)
         return np.concatenate([self._run("encoder", {"image": one[None]})[0] for one in image])
 
     def decode(self, embedding: Float32, inputs: DecoderInputs, *, official: bool = False) -> DecoderOutputs:
@@ -112,6 +116,8 @@ class OpenVinoRuntime:
         model = self._core.read_model(io.BytesIO(self._network.model(graph)))
         if graph not in ("look", "paint"):
             model.reshape({port.any_name: _one(port.partial_shape) for port in model.inputs})
+        if graph == "encoder" and self._spared:
+            spare_encoder(model)
         return model
 
     def _compile(self, model: Any, precision: str, *, several: bool = False) -> Any:

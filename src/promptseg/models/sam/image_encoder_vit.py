@@ -89,11 +89,11 @@ class Block(nn.Module):
         size = (x_BHWC.shape[1], x_BHWC.shape[2])
         normed = self.norm1(x_BHWC)
         if self.window:
-            windows = self.attn(split_windows(normed, self.window), (self.window, self.window))
-            seen_BHWC = join_windows(windows, self.window, size)
+            windows = split_windows(normed.flatten(1, 2), self.window, size)
+            seen_BLC = join_windows(self.attn(windows, (self.window, self.window)), self.window, size)
         else:
-            seen_BHWC = self.attn(normed.flatten(1, 2), size).unflatten(1, size)
-        x_BHWC = x_BHWC + seen_BHWC
+            seen_BLC = self.attn(normed.flatten(1, 2), size)
+        x_BHWC = x_BHWC + seen_BLC.unflatten(1, size)
         return x_BHWC + self.mlp(self.norm2(x_BHWC))
 
 

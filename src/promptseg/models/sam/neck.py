@@ -23,7 +23,13 @@ class Neck(nn.Sequential):
         )
 
     def forward(self, input: Tensor) -> Tensor:
-        """Returns the embedding (B, K, H, W) of a channels-last feature map (B, H, W, C)."""
-        first, norm = cast(nn.Conv2d, self[0]), cast(LayerNorm2d, self[1])
-        x_BHWK = norm.channels_last(F.linear(input, first.weight.flatten(1)))
-        return self[3](self[2](x_BHWK.permute(0, 3, 1, 2)))
+        """Returns the embedding (B, K, H, W) of a channels-last feature map (B, H, W, C).
+
+        Both norms see the cells on one axis, because OpenVINO lays four axes out anew around them.
+        """
+        size = (input.shape[1], input.shape[2])
+        first, norm, last = cast(nn.Conv2d, self[0]), cast(LayerNorm2d, self[1]), cast(LayerNorm2d, self[3])
+        x_BLK = norm.channels_last(F.linear(input.flatten(1, 2), first.weight.flatten(1)))
+        x_BKHW = self[2](x_BLK.unflatten(1, size).permute(0, 3, 1, 2))
+        x_BLK = last.channels_last(x_BKHW.permute(0, 2, 3, 1).flatten(1, 2))
+        return x_BLK.unflatten(1, size).permute(0, 3, 1, 2)

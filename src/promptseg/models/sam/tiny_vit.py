@@ -13,6 +13,24 @@ from promptseg.models.sam.config import TinyViTConfig
 from promptseg.models.sam.neck import Neck
 
 
+def as_tokens(x_BCHW: Tensor) -> Tensor:
+    """Puts a map's cells into one axis, row by row, and its channels last: (B, L, C)."""
+    return x_BCHW.permute(0, 2, 3, 1).flatten(1, 2)
+
+
+def as_map(x_BLC: Tensor, size: tuple[int, int]) -> Tensor:
+    """Undoes `as_tokens`: returns (B, C, H, W) for a grid of `size` (H, W)."""
+    return x_BLC.unflatten(1, size).permute(0, 3, 1, 2)
+
+
+def joined(norm: nn.LayerNorm, linear: nn.Linear) -> tuple[Tensor, Tensor]:
+    """Returns weight and bias of `linear` with those of the norm before it worked in, for `F.linear`.
+
+    The weights are small and the tokens many, and engines work it out once: this spares a pass over all tokens.
+    """
+    return linear.weight * norm.weight, linear.bias + linear.weight @ norm.bias
+
+
 class PatchEmbed(nn.Module):
     """Two convolutions of stride 2: a quarter of the resolution."""
 
@@ -91,21 +109,26 @@ class WindowAttention(nn.Module):
         bias_h1LL = self.attention_biases.index_select(1, self.offsets_LL.flatten()).reshape(
             -1, 1, cells, cells
         )
-        weights_hBLL = ((q_hBLd * head**-0.5) @ k_hBLd.transpose(2, 3) + bias_h1LL).softmax(-1)
+        weights_hBLL = (q_hBLd @ k_hBLd.transpose(2, 3) + bias_h1LL).softmax(-1)
         out_hBLd = weights_hBLL @ v_hBLd
         return self.proj(out_hBLd.permute(1, 2, 0, 3).reshape(-1, cells, channels))
 
     def _project(self, x_BLC: Tensor) -> Tensor:
-        """Returns queries, keys and values of all heads, (3*h, B*L, d).
+        """Returns scaled queries, keys and values of all heads, (3*h, B*L, d).
 
         The official weights interleave q, k and v inside each head. One product per head puts the heads in front of
-        the cells, where attention wants them: this spares the inference engines three transposes per block.
+        the cells, where attention wants them: this spares the inference engines three transposes per block. The
+        scale of the queries is in the weights, which spares a pass.
         """
         channels = x_BLC.shape[2]
         shape = (self.heads, 3, channels // self.heads)
-        weight_kCd = self.qkv.weight.reshape(*shape, channels).permute(1, 0, 3, 2).flatten(0, 1)
-        bias_k1d = self.qkv.bias.reshape(shape).transpose(0, 1).reshape(-1, 1, shape[2])
-        return self.norm(x_BLC).reshape(1, -1, channels) @ weight_kCd + bias_k1d
+        weight_XC, bias_X = joined(self.norm, self.qkv)
+        weight_kCd = weight_XC.reshape(*shape, channels).permute(1, 0, 3, 2).flatten(0, 1)
+        bias_k1d = bias_X.reshape(shape).transpose(0, 1).reshape(-1, 1, shape[2])
+        scale_k11 = torch.ones(3 * self.heads, 1, 1, dtype=x_BLC.dtype, device=x_BLC.device)
+        scale_k11[: self.heads] = shape[2] ** -0.5
+        plain = F.layer_norm(x_BLC, (channels,), eps=self.norm.eps)
+        return plain.reshape(1, -1, channels) @ (weight_kCd * scale_k11) + bias_k1d * scale_k11
 
 
 class TinyMLP(nn.Module):
@@ -117,9 +140,10 @@ class TinyMLP(nn.Module):
         self.fc1 = nn.Linear(channels, channels * ratio)
         self.fc2 = nn.Linear(channels * ratio, channels)
 
-    def forward(self, x_BHWC: Tensor) -> Tensor:
+    def forward(self, x_BLC: Tensor) -> Tensor:
         """Returns a tensor of the same shape."""
-        return self.fc2(F.gelu(self.fc1(self.norm(x_BHWC))))
+        plain = F.layer_norm(x_BLC, (x_BLC.shape[2],), eps=self.norm.eps)
+        return self.fc2(F.gelu(F.linear(plain, *joined(self.norm, self.fc1))))
 
 
 class TinyViTBlock(nn.Module):
@@ -132,13 +156,15 @@ class TinyViTBlock(nn.Module):
         self.local_conv = ConvBN(channels, channels, 3, groups=channels)
         self.mlp = TinyMLP(channels, mlp_ratio)
 
-    def forward(self, x_BHWC: Tensor) -> Tensor:
-        """Returns a tensor of the same shape. The zeros of the padding enter before the attention's norm."""
-        height, width = x_BHWC.shape[1:3]
-        windows = self.attn(split_windows(x_BHWC, self.window))
-        x_BHWC = x_BHWC + join_windows(windows, self.window, (height, width))
-        x_BHWC = self.local_conv(x_BHWC.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        return x_BHWC + self.mlp(x_BHWC)
+    def forward(self, x_BLC: Tensor, size: tuple[int, int]) -> Tensor:
+        """Returns a tensor of the same shape, the tokens of a grid of `size` (H, W).
+
+        The zeros that fill the windows enter before the attention's norm.
+        """
+        windows = self.attn(split_windows(x_BLC, self.window, size))
+        x_BLC = x_BLC + join_windows(windows, self.window, size)
+        x_BLC = as_tokens(self.local_conv(as_map(x_BLC, size)))
+        return x_BLC + self.mlp(x_BLC)
 
 
 class ConvStage(nn.Module):
@@ -170,7 +196,11 @@ class AttentionStage(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Returns the map (B, C, H, W) of the next stage."""
-        x_BCHW = self.blocks(x_BCHW.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        size = (x_BCHW.shape[2], x_BCHW.shape[3])
+        x_BLC = as_tokens(x_BCHW)
+        for block in self.blocks:
+            x_BLC = block(x_BLC, size)
+        x_BCHW = as_map(x_BLC, size)
         return x_BCHW if self.downsample is None else self.downsample(x_BCHW)
 
 
