@@ -110,12 +110,9 @@ class MaskDecoder(nn.Module):
         """Quadruples the resolution and takes the product with every filter: (B, M, 4H, 4W)."""
         _, rows, columns, _ = image_BHWC.shape
         up1, norm, _, up2, _ = self.output_upscaling
-        fine_BP4c = F.gelu(
-            cast(LayerNorm2d, norm).channels_last(
-                double(cast(nn.ConvTranspose2d, up1), image_BHWC.flatten(1, 2))
-            )
-        )
-        fine_BPc = F.gelu(double(cast(nn.ConvTranspose2d, up2), fine_BP4c)).flatten(1, 3)
+        fine_BPc = double(cast(nn.ConvTranspose2d, up1), image_BHWC.flatten(1, 2)).flatten(1, 2)
+        fine_BPc = F.gelu(cast(LayerNorm2d, norm).channels_last(fine_BPc))
+        fine_BPc = F.gelu(double(cast(nn.ConvTranspose2d, up2), fine_BPc)).flatten(1, 2)
         logits_BPM = fine_BPc @ filters_BMc.transpose(1, 2)
         cells = logits_BPM.unflatten(1, (rows, columns, 2, 2, 2, 2))  # B H W, y x twice, M
         return cells.permute(0, 7, 1, 3, 5, 2, 4, 6).flatten(2, 4).flatten(3, 5)

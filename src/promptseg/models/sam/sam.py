@@ -48,8 +48,10 @@ class Sam(nn.Module):
             the alternatives for an ambiguous prompt.
         """
         image_bCHW = embedding_bCHW + self.prompt_encoder.dense_tokens(mask_logits_B1HW)
+        # (B, P, C), by the one order of axes for which OpenVINO has a fast kernel
+        image_bPC = image_bCHW.flatten(2).unsqueeze(2).permute(0, 3, 1, 2).flatten(2)
         return self.mask_decoder(
-            image_bCHW.flatten(2).transpose(1, 2),
+            image_bPC,
             self.prompt_encoder.dense_positions(),
             self.prompt_encoder.sparse_tokens(points_BN2, labels_BN),
             labels_BN == LABEL_ABSENT,
