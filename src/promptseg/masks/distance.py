@@ -12,6 +12,9 @@ BoolArray = npt.NDArray[np.bool_]
 _MOST_PARTS = 64
 """Masks of more regions than this are worked on as a whole."""
 
+_SMALL = 256 * 256
+"""A box of fewer pixels is worked on as a whole, which is then quicker than finding its regions."""
+
 _REVIEW = 8
 """Steps between looks at how far the work area has shrunk."""
 
@@ -38,10 +41,11 @@ def _crop_distance(rle: RLE, border: bool) -> npt.NDArray[np.float64]:
     On the way from one region to another a background pixel comes first, so regions do not matter
     to each other; and together they would share one large work area.
     """
-    parts = components(rle)
+    x0, y0, x1, y1 = rle.box
+    small = (x1 - x0) * (y1 - y0) <= _SMALL
+    parts = () if small else components(rle)
     if not 1 < len(parts) <= _MOST_PARTS:
         return _part_distance(rle, border)
-    x0, y0, x1, y1 = rle.box
     result = np.zeros((y1 - y0, x1 - x0))
     for part in parts:
         left, top, right, bottom = part.box
