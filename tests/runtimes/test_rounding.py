@@ -90,9 +90,8 @@ def test_the_same_function_in_float32(read, embedded):
     assert 1e-4 < error(found, image.features) < 3e-3, "only weights of filters are rounded"
 
 
-def test_half_the_error_in_bfloat16(read, embedded):
+def test_half_the_error_in_bfloat16(embedded):
+    """It is 0.0050 here; 0.0122 without the changes, 0.0092 without the centre, 0.0081 with filters rounded one by one."""
     image = embedded("chelsea")
-    picture = preprocess(image.image, image.frame)
-    plain = error(compiled(read(), "bf16").infer([picture])[0], image.features)
     runtime = create_runtime(Network.load(), "openvino", precision="bfloat16", threads=1)
-    assert error(runtime.encode(picture), image.features) < 0.65 * plain
+    assert error(runtime.encode(preprocess(image.image, image.frame)), image.features) < 0.0075

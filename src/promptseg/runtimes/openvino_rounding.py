@@ -31,7 +31,9 @@ def whole_levels(image: Float32) -> Float32:
 
     Byte levels less the rounded mean of their channel: whole numbers, and near 0 where the picture is padded.
     """
-    return image * _STD + _OFFSET
+    levels = image * _STD
+    levels += _OFFSET
+    return levels
 
 
 def to_bfloat16(values: Float32) -> Float32:
