@@ -15,6 +15,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
     def main(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["promptseg", *map(str, arguments)])
+        monkeypatch.setenv(app.LARGE_PAGES[0], "0")  # the command would set it for all tests after this
         capsys.readouterr()
         with pytest.raises(SystemExit) as caught:
             app.main()

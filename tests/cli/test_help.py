@@ -1,5 +1,6 @@
 """Help: every verb describes every argument and option, and fits a terminal of 80 columns."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -81,3 +82,20 @@ def test_a_reader_that_has_left():
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 141
+
+
+@pytest.mark.parametrize(("own", "expected"), [(None, "1"), ("0", "0")])
+def test_large_pages_are_asked_for(own, expected):
+    """In a process of its own, for the environment stays; what the user has set stays too."""
+    name = "THP_MEM_ALLOC_ENABLE"
+    code = f"import atexit, os, sys; atexit.register(lambda: print(os.environ[{name!r}])); sys.argv[1:] = ['--version']"
+    environment = {key: value for key, value in os.environ.items() if key != name}
+    environment |= {name: own} if own else {}
+    run = subprocess.run(
+        [sys.executable, "-c", f"{code}; from promptseg.cli.app import main; main()"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.split()[-1] == expected

@@ -22,6 +22,9 @@ from promptseg.cli import (
 from promptseg.cli.command import Group
 from promptseg.errors import PromptsegError
 
+LARGE_PAGES = ("THP_MEM_ALLOC_ENABLE", "1")
+"""Tells PyTorch to ask the kernel for large pages of memory: SEEM is 1.09 times as fast (benchmarks/seem.md)."""
+
 
 @click.group(
     "promptseg",
@@ -59,6 +62,7 @@ def main() -> None:
     """Runs the command; the entry point of the installed script."""
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # file names may be any bytes
+    os.environ.setdefault(*LARGE_PAGES)
     try:
         code = _run(sys.argv[1:])
         sys.stdout.flush()
