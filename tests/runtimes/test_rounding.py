@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from promptseg.images import preprocess
+from promptseg.images.preprocess import PIXEL_MEAN, PIXEL_STD
 from promptseg.models.network import Network
 from promptseg.runtimes.factory import create_runtime
 from promptseg.runtimes.openvino_rounding import round_filters, spare_encoder, to_bfloat16, whole_levels
@@ -95,3 +96,28 @@ def test_half_the_error_in_bfloat16(embedded):
     image = embedded("chelsea")
     runtime = create_runtime(Network.load(), "openvino", precision="bfloat16", threads=1)
     assert error(runtime.encode(preprocess(image.image, image.frame)), image.features) < 0.0075
+
+
+def test_an_encoder_without_batch_norm():
+    """The ViT encoders begin with a convolution that has a bias, and their last norm is left alone."""
+    import openvino
+    from openvino import opset13
+
+    generator = np.random.default_rng(0)
+    weights, bias = (
+        generator.standard_normal(size).astype(np.float32) for size in ((8, 3, 4, 4), (1, 8, 1, 1))
+    )
+
+    def make():
+        image = opset13.parameter([1, 3, 16, 16], np.float32)
+        patches = opset13.convolution(image, opset13.constant(weights), [4, 4], [0, 0], [0, 0], [1, 1])
+        return openvino.Model([opset13.add(patches, opset13.constant(bias))], [image])
+
+    levels = generator.integers(0, 256, (1, 3, 16, 16)).astype(np.float32)
+    mean, deviation = (np.array(each, np.float32).reshape(3, 1, 1) for each in (PIXEL_MEAN, PIXEL_STD))
+    picture = (levels - mean) / deviation
+    spared = make()
+    spare_encoder(spared)
+    expected = compiled(make(), "f32").infer([picture])[0]
+    assert error(compiled(spared, "f32").infer([whole_levels(picture)])[0], expected) < 5e-3
+    assert error(compiled(make(), "f32").infer([whole_levels(picture)])[0], expected) > 1, "control"
