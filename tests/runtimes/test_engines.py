@@ -102,6 +102,9 @@ def test_encoders_agree(engines, features, embedded, engine):
     close = abs(found - features)
     assert close.max() <= (1e-3 if engine in EXACT else 0.3)
     assert close.mean() <= (1e-4 if engine in EXACT else 0.02)
+    if engine == "openvino bfloat16":
+        # 0.0050; the stored graph 0.0122, without the centre 0.0092, with filters rounded one by one 0.0081
+        assert np.linalg.norm(found - features) < 0.0075 * np.linalg.norm(features)
 
 
 @pytest.mark.parametrize("engine", EXACT)

@@ -1,4 +1,4 @@
-"""The encoder that loses less in bfloat16: the same function in float32, half the error in bfloat16."""
+"""The encoder that loses less in bfloat16. What it gains there is in test_engines, which has the engine already."""
 
 import io
 from typing import Any
@@ -13,7 +13,6 @@ from hypothesis.extra.numpy import arrays
 from promptseg.images import preprocess
 from promptseg.images.preprocess import PIXEL_MEAN, PIXEL_STD
 from promptseg.models.network import Network
-from promptseg.runtimes.factory import create_runtime
 from promptseg.runtimes.openvino_rounding import round_filters, spare_encoder, to_bfloat16, whole_levels
 
 FINITE = st.floats(-1e3, 1e3, width=32)
@@ -89,13 +88,6 @@ def test_the_same_function_in_float32(read, embedded):
     spare_encoder(model)
     found = compiled(model, "f32").infer([whole_levels(preprocess(image.image, image.frame))])[0]
     assert 1e-4 < error(found, image.features) < 3e-3, "only weights of filters are rounded"
-
-
-def test_half_the_error_in_bfloat16(embedded):
-    """0.0050; without the changes 0.0122, without the centre 0.0092, with filters rounded one by one 0.0081."""
-    image = embedded("chelsea")
-    runtime = create_runtime(Network.load(), "openvino", precision="bfloat16", threads=1)
-    assert error(runtime.encode(preprocess(image.image, image.frame)), image.features) < 0.0075
 
 
 def test_an_encoder_without_batch_norm():
