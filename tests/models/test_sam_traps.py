@@ -6,6 +6,7 @@ from sam_synthetic import difference, fill, normal
 from torch.nn import functional as F
 
 from promptseg.models.blocks.norms import LayerNorm2d
+from promptseg.models.blocks.tokens import as_map, as_tokens
 from promptseg.models.blocks.windows import join_windows, split_windows
 from promptseg.models.sam import image_encoder_vit as vit
 from promptseg.models.sam import tiny_vit, transformer
@@ -87,7 +88,7 @@ def test_tiny_vit_pads_before_the_norm(official):
     assert difference(ours(x, size), expected) <= 1e-5
     norm, theirs.attn.norm = theirs.attn.norm, torch.nn.Identity()
     seen = x + join_windows(theirs.attn(split_windows(norm(x), 7, size)), 7, size)
-    seen = tiny_vit.as_tokens(ours.local_conv(tiny_vit.as_map(seen, size)))
+    seen = as_tokens(ours.local_conv(as_map(seen, size)))
     assert difference(seen + ours.mlp(seen), expected) > CLEAR
 
 

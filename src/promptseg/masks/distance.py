@@ -13,7 +13,7 @@ _MOST_PARTS = 64
 """Masks of more regions than this are worked on as a whole."""
 
 _SMALL = 256 * 256
-"""A box of fewer pixels is worked on as a whole, which is then quicker than finding its regions."""
+"""A box of so many pixels or fewer is worked on as a whole, which is then quicker than finding its regions."""
 
 _REVIEW = 8
 """Steps between looks at how far the work area has shrunk."""

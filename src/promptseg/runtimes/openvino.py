@@ -41,16 +41,15 @@ class OpenVinoRuntime:
         self.retouch = retoucher_of(network, threads)
         self.threads = threads
         self._compiled: dict[str, Any] = {}
-        self._spared = precision == "bfloat16"
-        self._drawings = ("decoder", "mask_decoder") if self._spared else ()
+        self._reduced = precision == "bfloat16"
+        self._drawings = ("decoder", "mask_decoder") if self._reduced else ()
         self._lock = threading.Lock()
         self._local = threading.local()
 
     def encode(self, image: Float32) -> Float32:
         """Embeds normalised, padded pictures; see `Runtime.encode`."""
-        if self._spared:
-            image = whole_levels(image)
-        return np.concatenate([self._run("encoder", {"image": one[None]})[0] for one in image])
+        take = whole_levels if self._reduced else np.asarray
+        return np.concatenate([self._run("encoder", {"image": take(one[None])})[0] for one in image])
 
     def decode(self, embedding: Float32, inputs: DecoderInputs, *, official: bool = False) -> DecoderOutputs:
         """Decodes prompts on one picture; see `Runtime.decode`.
@@ -116,7 +115,7 @@ class OpenVinoRuntime:
         model = self._core.read_model(io.BytesIO(self._network.model(graph)))
         if graph not in ("look", "paint"):
             model.reshape({port.any_name: _one(port.partial_shape) for port in model.inputs})
-        if graph == "encoder" and self._spared:
+        if graph == "encoder" and self._reduced:
             spare_encoder(model)
         return model
 

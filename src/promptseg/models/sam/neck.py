@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from promptseg.models.blocks.norms import LayerNorm2d
+from promptseg.models.blocks.tokens import as_map, as_tokens
 
 
 class Neck(nn.Sequential):
@@ -30,6 +31,5 @@ class Neck(nn.Sequential):
         size = (input.shape[1], input.shape[2])
         first, norm, last = cast(nn.Conv2d, self[0]), cast(LayerNorm2d, self[1]), cast(LayerNorm2d, self[3])
         x_BLK = norm.channels_last(F.linear(input.flatten(1, 2), first.weight.flatten(1)))
-        x_BKHW = self[2](x_BLK.unflatten(1, size).permute(0, 3, 1, 2))
-        x_BLK = last.channels_last(x_BKHW.permute(0, 2, 3, 1).flatten(1, 2))
-        return x_BLK.unflatten(1, size).permute(0, 3, 1, 2)
+        x_BKHW = self[2](as_map(x_BLK, size))
+        return as_map(last.channels_last(as_tokens(x_BKHW)), size)

@@ -8,19 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from promptseg.models.blocks.conv_bn import ConvBN
+from promptseg.models.blocks.tokens import as_map, as_tokens
 from promptseg.models.blocks.windows import join_windows, split_windows
 from promptseg.models.sam.config import TinyViTConfig
 from promptseg.models.sam.neck import Neck
-
-
-def as_tokens(x_BCHW: Tensor) -> Tensor:
-    """Puts a map's cells into one axis, row by row, and its channels last: (B, L, C)."""
-    return x_BCHW.permute(0, 2, 3, 1).flatten(1, 2)
-
-
-def as_map(x_BLC: Tensor, size: tuple[int, int]) -> Tensor:
-    """Undoes `as_tokens`: returns (B, C, H, W) for a grid of `size` (H, W)."""
-    return x_BLC.unflatten(1, size).permute(0, 3, 1, 2)
 
 
 def joined(norm: nn.LayerNorm, linear: nn.Linear) -> tuple[Tensor, Tensor]:

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from promptseg.models.blocks.tokens import as_tokens
 from promptseg.models.seem.attention import EncoderLayer
 from promptseg.models.seem.config import CHANNELS, HEADS, PixelDecoderConfig
 from promptseg.models.seem.pixel_features import (
     NormedConv1x1,
     NormedConv3x3,
     PixelFeatures,
-    flat,
     merge,
 )
 from promptseg.models.seem.positions import sine_positions
@@ -83,7 +83,7 @@ class DeformableEncoder(nn.Module):
             [place + level for place, level in zip(places, self.level_embed, strict=True)]
         )
         centres_L2 = torch.cat([_centres(size, maps[0]) for size in sizes])
-        x_BLC = torch.cat([flat(x) for x in maps], 1)
+        x_BLC = torch.cat([as_tokens(x) for x in maps], 1)
         for layer in cast(Iterable[EncoderLayer], self.encoder["layers"]):
             x_BLC = layer(x_BLC, partial(_attend, layer.self_attn, position_LC, centres_L2, sizes))
         parts = x_BLC.split([height * width for height, width in sizes], 1)

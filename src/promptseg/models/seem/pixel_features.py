@@ -9,6 +9,7 @@ from functools import cached_property
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from promptseg.models.blocks.tokens import as_tokens
 from promptseg.models.blocks.winograd import Conv3x3
 from promptseg.models.seem.config import CHANNELS
 
@@ -43,7 +44,7 @@ class PixelFeatures:
         resized = (
             F.interpolate(self.masks_BCHW, size, mode="bilinear", align_corners=False) for size in sizes
         )
-        return tuple(flat(guide_BChw) for guide_BChw in resized)
+        return tuple(as_tokens(guide_BChw) for guide_BChw in resized)
 
     def detach(self) -> "PixelFeatures":
         """The same features without a history of gradients."""
@@ -57,11 +58,6 @@ class PixelFeatures:
     def __len__(self) -> int:
         """Number of pictures."""
         return len(self.masks_BCHW)
-
-
-def flat(x_BCHW: Tensor) -> Tensor:
-    """Returns (B, N, C); without a copy if the memory is channels-last."""
-    return x_BCHW.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 class NormedConv3x3(Conv3x3):

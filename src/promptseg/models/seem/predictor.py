@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from promptseg.errors import PromptError
 from promptseg.models.blocks.mlp import ReluMLP
+from promptseg.models.blocks.tokens import as_tokens
 from promptseg.models.seem.attention import CrossAttentionLayer, FeedForwardLayer, SelfAttentionLayer
 from promptseg.models.seem.config import CHANNELS, PredictorConfig, TextConfig
 from promptseg.models.seem.graph import GraphName, allowed_pairs, attention_edges
 from promptseg.models.seem.memory import memory_sight
-from promptseg.models.seem.pixel_features import PixelFeatures, flat
+from promptseg.models.seem.pixel_features import PixelFeatures
 from promptseg.models.seem.plan import Plan, make_plan
 from promptseg.models.seem.positions import sine_positions
 from promptseg.models.seem.prompts import (
@@ -119,7 +120,7 @@ class Predictor(nn.Module):
             )
         generator = None if draws is None else draws.generator
         points = sample_touch(touch, features.size, self.config.max_points, generator)
-        masks_PNC, grid = flat(features.masks_BCHW), features.masks_BCHW.shape[-2:]
+        masks_PNC, grid = as_tokens(features.masks_BCHW), features.masks_BCHW.shape[-2:]
         means = (
             pooled_features(masks_PNC, (grid[0], grid[1]), kind, points.objects, ABSENT[graph])
             for kind in (points.positive, points.negative)
@@ -134,7 +135,7 @@ class Predictor(nn.Module):
 
     def _level(self, features: PixelFeatures, level: int) -> tuple[Tensor, Tensor]:
         """Returns a level's features with its embedding, and the positions to add to them as keys."""
-        features_PNC = flat(features.levels_BCHW[level]) + self.level_embed.weight[level]
+        features_PNC = as_tokens(features.levels_BCHW[level]) + self.level_embed.weight[level]
         position_NC = sine_positions(features.levels_BCHW[level].permute(0, 2, 3, 1)).flatten(0, 1)
         return features_PNC, position_NC
 
@@ -191,7 +192,7 @@ class Predictor(nn.Module):
     ) -> Prediction:
         """The heads, at full resolution."""
         captions_BQC = normed_BQC @ self.class_embed
-        masks_PNC = flat(features.masks_BCHW)
+        masks_PNC = as_tokens(features.masks_BCHW)
         masks_BQN = embeddings_BQC @ masks_PNC.transpose(1, 2)
         masks_BQhw = masks_BQN.unflatten(2, features.masks_BCHW.shape[-2:])
         groups: dict[str, QueryOutput] = {}
