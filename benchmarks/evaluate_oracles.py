@@ -19,9 +19,9 @@ import torch
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from promptseg.evaluate import Source
+from promptseg.datasets.samples import PanopticTruth
+from promptseg.evaluate import DatasetSource
 from promptseg.evaluate.average_precision import Detection, average_precision
-from promptseg.evaluate.samples import PanopticTruth
 from promptseg.evaluate.tasks.panoptic import count_matches
 from promptseg.evaluate.tasks.semantic import count_pixels
 from promptseg.masks.rle import RLE
@@ -31,7 +31,7 @@ Random = np.random.Generator
 
 def precision(dev: Path, random: Random, pictures: int) -> float:
     """Returns the largest difference of AP and AR to pycocotools on COCO's instances."""
-    dataset = Source(path=str(dev / "coco"), keep_empty=True, count="pictures", limit=pictures)()
+    dataset = DatasetSource(path=str(dev / "coco"), keep_empty=True, count="pictures", limit=pictures)()
     names = dataset.class_names
     detections: list[Detection] = []
     for sample in dataset.samples:
@@ -73,7 +73,7 @@ def precision(dev: Path, random: Random, pictures: int) -> float:
 
 def panoptic(dev: Path, random: Random, pictures: int) -> float:
     """Returns the largest difference of any count to panopticapi's definition on COCO's panoptic labels."""
-    dataset = Source(path=str(dev / "coco"), truth="panoptic", count="pictures", limit=pictures)()
+    dataset = DatasetSource(path=str(dev / "coco"), truth="panoptic", count="pictures", limit=pictures)()
     classes, worst = len(dataset.categories), 0.0
     for sample in dataset.samples:
         assert sample.panoptic is not None
@@ -122,7 +122,7 @@ def semantic(dev: Path, random: Random, pictures: int) -> float:
         warnings.simplefilter("ignore")
         from torchmetrics.classification import MulticlassJaccardIndex
 
-    dataset = Source(path=str(dev / "voc"), truth="semantic", count="pictures", limit=pictures)()
+    dataset = DatasetSource(path=str(dev / "voc"), truth="semantic", count="pictures", limit=pictures)()
     classes = len(dataset.categories)
     metric = MulticlassJaccardIndex(classes, average="none", ignore_index=-1)
     table = np.zeros((3, classes))

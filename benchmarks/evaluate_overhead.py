@@ -7,9 +7,9 @@ import argparse
 import time
 
 from promptseg import Segmenter
-from promptseg.evaluate import Source, make_task, provenance, run, summarise
+from promptseg.datasets.samples import BoolArray
+from promptseg.evaluate import DatasetSource, make_task, provenance, run, summarise
 from promptseg.evaluate.contestants.ours import Ours
-from promptseg.evaluate.samples import BoolArray
 from promptseg.images import Image
 
 
@@ -47,9 +47,9 @@ def main() -> None:
     given = parser.parse_args()
     ours = Timed(Segmenter(runtime=given.runtime, threads=1))
     task = make_task("clicks", clicks=given.clicks)
-    run(task, Source(path=given.dataset, limit=1)(), [ours])  # warms up
+    run(task, DatasetSource(path=given.dataset, limit=1)(), [ours])  # warms up
     ours.spent, began = 0.0, time.process_time()
-    dataset = Source(path=given.dataset, limit=given.pictures)()
+    dataset = DatasetSource(path=given.dataset, limit=given.pictures)()
     opened = time.process_time() - began
     found = run(task, dataset, [ours])
     ran = time.process_time() - began

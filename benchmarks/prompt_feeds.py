@@ -32,10 +32,10 @@ from scipy import ndimage
 from simulated_hands import along, box_of, hand_polygon, hand_scribble, rough_mask
 
 from promptseg import Segmenter
-from promptseg.evaluate.datasets import open_dataset
+from promptseg.datasets.open import open_dataset
+from promptseg.datasets.samples import Dataset, Sample, Target
 from promptseg.evaluate.metrics import bootstrap, boundary_iou, iou
 from promptseg.evaluate.origin import provenance
-from promptseg.evaluate.samples import Dataset, Sample, Target
 from promptseg.geometry import ResizeFrame
 from promptseg.images import Image
 from promptseg.masks.distance import distance_transform, interior_points
@@ -45,7 +45,7 @@ from promptseg.masks.upsample import upsample_to_rle
 from promptseg.prompts.encode import EncodedObject, Feed, draw_on_grid, encode_object
 from promptseg.prompts.types import Mask, Polygon, Prompt, Scribble
 from promptseg.segment.embedded import EmbeddedImage
-from promptseg.segment.predictor import Candidates, decode
+from promptseg.segment.places.predictor import Candidates, decode
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]

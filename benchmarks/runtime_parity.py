@@ -16,7 +16,7 @@ from promptseg import Box, Point, Segmenter
 from promptseg.masks.overlap import iou
 from promptseg.masks.upsample import upsample_to_rle
 from promptseg.prompts.encode import encode_object
-from promptseg.segment.predictor import choose, decode
+from promptseg.segment.places.predictor import choose, decode
 
 ENGINES = ("onnx:float32", "openvino:float32", "openvino:bfloat16")
 

@@ -34,11 +34,11 @@ import numpy as np
 from PIL import Image as Pillow
 
 from promptseg import Image, Segmenter
-from promptseg.evaluate.datasets import open_dataset
+from promptseg.datasets.open import open_dataset
+from promptseg.datasets.samples import Sample
 from promptseg.evaluate.recall import RecallCounts, count_recall
-from promptseg.evaluate.samples import Sample
 from promptseg.masks.rle import RLE
-from promptseg.segment.proposals import ranking
+from promptseg.segment.everything.proposals import ranking
 
 HERE = Path(__file__).resolve().parent
 WIDTH, HEIGHT, SCALE = 512, 384, 3

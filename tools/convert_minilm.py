@@ -19,8 +19,8 @@ import numpy as np
 from safetensors.torch import load
 
 from promptseg.models.int8 import SCALE, in_int8
-from promptseg.models.seem.tiny.sentence import from_bert
-from promptseg.models.seem.tiny.weights import SENTENCES
+from promptseg.models.seem_tiny.sentence import from_bert
+from promptseg.models.seem_tiny.weights import SENTENCES
 from promptseg.models.tensors import write_safetensors
 
 SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"

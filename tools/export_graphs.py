@@ -15,8 +15,8 @@ import torch
 from promptseg.export.graphs import GRAPHS, TracedGraph, declared, trace
 from promptseg.export.retouch_graph import retouch_shapes, trace_retouch
 from promptseg.export.tiny_graphs import tiny_shapes, trace_tiny
-from promptseg.models.retouch import NAME as RETOUCH
-from promptseg.models.seem.tiny.weights import GRAPHS as TINY_GRAPHS
+from promptseg.models.companions.retouch import NAME as RETOUCH
+from promptseg.models.seem_tiny.weights import GRAPHS as TINY_GRAPHS
 
 TARGET = Path(__file__).resolve().parent.parent / "src/promptseg/models/graphs"
 MODELS = ("mobile-sam", "sam-vit-b", "sam-vit-l", "sam-vit-h")

@@ -14,11 +14,11 @@ from promptseg.masks.polygons import polygon_to_rle, stroke_to_mask, trace_polyg
 from promptseg.masks.regions import components
 from promptseg.masks.rle import RLE
 from promptseg.masks.upsample import upsample_to_rle
-from promptseg.models import correction, retouch
-from promptseg.models.choice import choice_of, features
+from promptseg.models.companions import correction, retouch
+from promptseg.models.companions.choice import choice_of, features
 from promptseg.prompts.encode import encode_object
 from promptseg.prompts.types import prompt_from_json
-from promptseg.segment.predictor import Candidates, choose
+from promptseg.segment.places.predictor import Candidates, choose
 
 TARGET = Path(__file__).parents[1] / "web/src/goldens.json"
 

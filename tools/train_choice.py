@@ -17,12 +17,13 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from promptseg.evaluate.datasets import open_dataset
-from promptseg.models.choice import FEATURES, FILES, features
+from promptseg.datasets.open import open_dataset
+from promptseg.hands import prompts
+from promptseg.models.companions.choice import FEATURES, FILES, features
 from promptseg.models.network import Network
 from promptseg.runtimes.factory import create_runtime
 from promptseg.runtimes.protocol import DecoderInputs, Runtime
-from promptseg.train import pictures, prompts
+from promptseg.train import pictures
 from promptseg.train.recipes.sam_clicks import MIXTURE
 
 MODEL = "mobile-sam-clicks"

@@ -18,8 +18,9 @@ import torch
 from torch import nn
 from train_choice import MODEL, prepared, write
 
-from promptseg.models.choice import Choice
-from promptseg.models.correction import (
+from promptseg.hands import prompts
+from promptseg.models.companions.choice import Choice
+from promptseg.models.companions.correction import (
     BEFORE,
     CANDIDATES,
     DRAWN,
@@ -31,8 +32,8 @@ from promptseg.models.correction import (
 from promptseg.models.network import Network
 from promptseg.runtimes.factory import create_runtime
 from promptseg.runtimes.protocol import DecoderInputs, Runtime
-from promptseg.segment.refine import SETTLED
-from promptseg.train import pictures, prompts
+from promptseg.segment.places.refine import SETTLED
+from promptseg.train import pictures
 
 OBJECTS, ROUNDS, LEAST, ENOUGH = 2, 9, 60, 0.97
 ANY_CLICK, ANY_FIRST, ANY_LATER, BEST_LATER = 0.15, 0.2, 0.25, 0.1

@@ -30,23 +30,23 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from promptseg import Segmenter
-from promptseg.evaluate.clicks import next_click
-from promptseg.evaluate.datasets import open_dataset
+from promptseg.datasets.open import open_dataset
+from promptseg.datasets.samples import Sample, Target
 from promptseg.evaluate.metrics import iou
-from promptseg.evaluate.samples import Sample, Target
+from promptseg.hands import prompts
+from promptseg.hands.clicks import next_click
 from promptseg.masks.upsample import downsample_mask
+from promptseg.models.companions.retouch import CELL, FILES, MOST, RetouchInputs, retouch_inputs, retouch_of
+from promptseg.models.companions.retouch_network import Retouch
 from promptseg.models.int8 import SCALE, in_int8
 from promptseg.models.network import DEFAULT_MODEL
-from promptseg.models.retouch import CELL, FILES, MOST, RetouchInputs, retouch_inputs, retouch_of
-from promptseg.models.sam.retouch import Retouch
 from promptseg.models.tensors import write_safetensors
 from promptseg.prompts.types import Point
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
-from promptseg.segment.predictor import cells
-from promptseg.segment.refine import Answer, refine
-from promptseg.segment.retouch import shades
-from promptseg.train import prompts
+from promptseg.segment.places.predictor import cells
+from promptseg.segment.places.refine import PlaceAnswer, refine
+from promptseg.segment.places.retouch import shades
 
 SETS = {"coco": (300, 160), "voc": (400, 184), "ccp": (400, 118), "nuclei": (0, 49)}
 """Folders of DATA: the smallest object (pixels), and how many pictures, evenly strided."""
@@ -132,7 +132,7 @@ def _talk(
 ) -> Talk:
     truth, ignored = target.mask(), target.ignored()
     height, width = cells(embedded.frame)
-    before: Answer | None = None
+    before: PlaceAnswer | None = None
     clicked: list[tuple[int, int]] = []
     signs: list[bool] = []
     steps: list[Step] = []

@@ -11,7 +11,7 @@ import argparse
 import json
 from pathlib import Path
 
-from promptseg.models.clicks import write_changes
+from promptseg.models.companions.decoder import write_changes
 from promptseg.models.network import Network
 from promptseg.models.store import file_sha256
 from promptseg.models.tensors import read_safetensors

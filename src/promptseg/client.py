@@ -57,7 +57,7 @@ class RemoteImage:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class SearchProgress:
     """How far a search is: points done of points in all."""
 
     done: int
@@ -183,7 +183,7 @@ class Client:
         parts = [part for part in self.iter_everything(image, **options) if isinstance(part, Segments)]
         return Segments.concatenate([Segments.empty(image.size), *parts])
 
-    def iter_everything(self, image: RemoteImage, **options: Any) -> Iterator[Segments | Progress]:
+    def iter_everything(self, image: RemoteImage, **options: Any) -> Iterator[Segments | SearchProgress]:
         """Yields masks as they become certain, and progress between them.
 
         Raises:
@@ -197,7 +197,7 @@ class Client:
             for line in response.iter_lines():
                 record: dict[str, Any] = json.loads(line)
                 if record["type"] == "progress":
-                    yield Progress(record["done"], record["total"])
+                    yield SearchProgress(record["done"], record["total"])
                 elif record["type"] == "masks":
                     yield _segments(image, record["masks"])
                 elif record["type"] == "done":

@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from promptseg.errors import InputError
 
-FloatArray = npt.NDArray[np.floating]
 """Any array of floats."""
 
 

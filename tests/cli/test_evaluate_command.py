@@ -168,9 +168,10 @@ def test_one_clear_line(run, arguments, hint):
 
 def test_words_are_asked_of_the_facade(quick, small_set, segmenter, monkeypatch):
     """`evaluate panoptic` and its like call the segmenter's own methods, with the dataset's classes."""
-    from promptseg.masks.panoptic import Category, PanopticSegments
+    from promptseg.masks.panoptic import PanopticSegments
     from promptseg.masks.rle import RLE
     from promptseg.masks.segments import Segments
+    from promptseg.vocabulary import Category
 
     Path("set/labels").mkdir()
     Path("set/classes.json").write_text('["background", "cat"]')

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image as Pillow
 
-from promptseg.dataset import labeler, ray_engine
-from promptseg.dataset.run import Summary
+from promptseg.batch import labeler, ray_engine
+from promptseg.batch.run import BatchSummary
 from promptseg.formats import read_sa1b
 
 SCRIPT = Path(sys.executable).with_name("promptseg")
@@ -98,7 +98,7 @@ def test_ray_gets_what_was_asked(run, photos, monkeypatch):
 
     def label(source, output, settings, *, actors, on_outcome):
         asked.append((source, output, settings, actors))
-        return Summary(failed={"a.jpg": "bad"})
+        return BatchSummary(failed={"a.jpg": "bad"})
 
     monkeypatch.setattr(ray_engine, "label_with_ray", label)
     code, _, err = run(

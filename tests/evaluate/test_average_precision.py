@@ -9,12 +9,12 @@ from fakes_for_evaluate import disc, picture
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from promptseg.datasets.samples import Dataset, Sample, Target
 from promptseg.errors import InputError
 from promptseg.evaluate.average_precision import Detection, average_precision
-from promptseg.evaluate.samples import Dataset, Sample, Target
 from promptseg.masks.overlap import iou_matrix
-from promptseg.masks.panoptic import Category
 from promptseg.masks.rle import RLE
+from promptseg.vocabulary import Category
 
 SIZE = (180, 240)
 NAMES = ("cat", "dog", "fox")

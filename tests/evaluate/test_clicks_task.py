@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 from fakes_for_evaluate import BALL, SMALL, GrowingDisc, Scripted, dataset_of, disc, picture
 
+from promptseg.datasets.samples import Dataset, Sample, Target
 from promptseg.errors import FormatError, InputError
 from promptseg.evaluate.metrics import iou
 from promptseg.evaluate.run import run
-from promptseg.evaluate.samples import Dataset, Sample, Target
-from promptseg.evaluate.tasks.clicks import Clicks
+from promptseg.evaluate.tasks.clicks import ClicksTask
 from promptseg.masks.rle import RLE
 
 
 def run_clicks(dataset, contestants, clicks=20, **options):
     """Returns, for each contestant, the rows."""
-    found = run(Clicks(clicks=clicks), dataset, contestants, **options)
+    found = run(ClicksTask(clicks=clicks), dataset, contestants, **options)
     return [[row for answer in answers for row in answer.rows] for answers in found.answers]
 
 

@@ -9,15 +9,15 @@ from fakes_for_evaluate import Answering, panoptic_of, picture, readings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from promptseg.datasets.samples import UNKNOWN, Dataset, PanopticTruth, Sample
 from promptseg.errors import InputError
 from promptseg.evaluate.run import run
-from promptseg.evaluate.samples import UNKNOWN, Dataset, PanopticTruth, Sample
 from promptseg.evaluate.summary import summarise
-from promptseg.evaluate.tasks.panoptic import Panoptic, count_matches, quality
-from promptseg.evaluate.tasks.semantic import Semantic, count_pixels, mean_iou
-from promptseg.masks.panoptic import Category
+from promptseg.evaluate.tasks.panoptic import PanopticTask, count_matches, quality
+from promptseg.evaluate.tasks.semantic import SemanticTask, count_pixels, mean_iou
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
+from promptseg.vocabulary import Category
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -187,7 +187,7 @@ def answer(perfect=True):
 def test_panoptic_task(dataset):
     perfect = Answering("perfect", panoptic=lambda image, words: answer())
     blind = Answering("blind to cats", panoptic=lambda image, words: answer(perfect=False))
-    summary = summarise(run(Panoptic(), dataset, [perfect, blind]))
+    summary = summarise(run(PanopticTask(), dataset, [perfect, blind]))
     assert readings(summary)["PQ"] == readings(summary)["SQ"] == readings(summary)["RQ things"] == 1
     second = readings(summary, 1)
     assert (second["PQ"], second["PQ things"], second["PQ stuff"]) == (0.5, 0, 1)
@@ -198,7 +198,7 @@ def test_panoptic_task(dataset):
 def test_semantic_task(dataset):
     perfect = Answering("perfect", semantic=lambda image, words: answer())
     blind = Answering("blind to cats", semantic=lambda image, words: answer(perfect=False))
-    summary = summarise(run(Semantic(), dataset, [perfect, blind]))
+    summary = summarise(run(SemanticTask(), dataset, [perfect, blind]))
     assert set(readings(summary).values()) >= {1.0}
     assert readings(summary)["mIoU"] == readings(summary)["pixel accuracy"] == 1
     second = readings(summary, 1)
@@ -220,7 +220,7 @@ def test_the_rest_is_what_no_class_claims(dataset, rest):
         for sample in dataset.samples
     ]
     summary = summarise(
-        run(Semantic(), Dataset("r", "labels", tuple(samples), classes), [Answering(semantic=look)])
+        run(SemanticTask(), Dataset("r", "labels", tuple(samples), classes), [Answering(semantic=look)])
     )
     assert readings(summary)["pixel accuracy"] == readings(summary)["mIoU"] == 1
 
@@ -229,14 +229,14 @@ def test_a_class_that_nobody_asked_for_is_refused(dataset):
     numbers = np.ones((20, 30), np.int32)
     odd = Answering("odd", panoptic=panoptic_of(numbers, [Category(9, "unicorn", True)]))
     with pytest.raises(InputError, match="odd answered with the class 'unicorn', which it was not asked for"):
-        run(Panoptic(), dataset, [odd])
+        run(PanopticTask(), dataset, [odd])
     small = Answering("small", semantic=panoptic_of(np.ones((3, 3), np.int32), [CLASSES[0]]))
     with pytest.raises(InputError, match="small answered with 1 masks of size"):
-        run(Semantic(), dataset, [small])
+        run(SemanticTask(), dataset, [small])
 
 
 def test_no_classes(dataset, tmp_path):
     bare = Dataset("bare", "folder", dataset.samples)
     with pytest.raises(InputError, match="names no classes"):
-        run(Semantic(), bare, [Answering(semantic=answer())])
+        run(SemanticTask(), bare, [Answering(semantic=answer())])
     assert Segments(dataset.samples[0].semantic().shape, (RLE.empty((20, 30)),)).areas.tolist() == [0]

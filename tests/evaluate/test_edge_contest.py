@@ -7,15 +7,15 @@ import pytest
 from fakes_for_evaluate import ORIGIN, Answering, disc, picture, readings, save
 from scipy.io import savemat
 
+from promptseg.datasets.open import DatasetSource
 from promptseg.errors import FormatError, InputError
-from promptseg.evaluate.contestants.classical import Detector
-from promptseg.evaluate.datasets import Source
+from promptseg.evaluate.contestants.classical import ClassicalEdges
 from promptseg.evaluate.edges import Canny, Sobel, open_edge_dataset
 from promptseg.evaluate.edges.scores import score
 from promptseg.evaluate.report.written import to_json, to_table
 from promptseg.evaluate.run import run
 from promptseg.evaluate.summary import summarise
-from promptseg.evaluate.tasks.edges import Edges, _tally
+from promptseg.evaluate.tasks.edges import EdgesTask, _tally
 from promptseg.images import Image
 
 HEIGHT, WIDTH = 90, 121
@@ -40,7 +40,7 @@ def oracle(settings="first"):
 
 
 def opened(folder, limit=None):
-    return Source(path=str(folder), truth="outlines", count="pictures", limit=limit)()
+    return DatasetSource(path=str(folder), truth="outlines", count="pictures", limit=limit)()
 
 
 def test_packed_outlines(folder):
@@ -113,12 +113,12 @@ def test_files_that_are_refused(folder):
 def test_a_picture_of_another_size(folder):
     picture(folder / "images" / "a.png", 20, 30)
     with pytest.raises(FormatError, match="is 30 x 20 pixels, but its outlines are 121 x 90"):
-        run(Edges(), opened(folder), [oracle()])
+        run(EdgesTask(), opened(folder), [oracle()])
 
 
 def test_the_classical_detectors_find_the_ball(folder):
-    contestants = [oracle(), Detector(Canny()), Detector(Sobel())]
-    found = run(Edges(thresholds=9), opened(folder, 1), contestants)
+    contestants = [oracle(), ClassicalEdges(Canny()), ClassicalEdges(Sobel())]
+    found = run(EdgesTask(thresholds=9), opened(folder, 1), contestants)
     exact, canny, sobel = (_tally(answers[0].rows[0], 9) for answers in found.answers)
     assert exact.precision().tolist() == [1] * 9
     for tally in (canny, sobel):
@@ -152,7 +152,7 @@ def test_a_stopped_run_goes_on(folder):
 
     def asked(contestant, count=5, limit=None):
         contestant.calls.clear()
-        found = run(Edges(thresholds=count), opened(folder, limit), [contestant], store=store)
+        found = run(EdgesTask(thresholds=count), opened(folder, limit), [contestant], store=store)
         return contestant.calls.count("edges"), found
 
     calls, first = asked(one, limit=2)
@@ -181,7 +181,7 @@ def test_scores_are_those_of_the_benchmark(folder):
         for name, scale in {"a": 1.0, "b": 0.6, "c": 0.4}.items()
     }
     noisy = Answering(edges=lambda image: maps[image.name[0]].astype(np.float32))
-    found = run(Edges(thresholds=7), opened(folder), [noisy])
+    found = run(EdgesTask(thresholds=7), opened(folder), [noisy])
     measured = readings(summarise(found))
     tallies = [_tally(answer.rows[0], 7) for answer in found.answers[0]]
     expected = score(tallies, np.linspace(0, 1, 9)[1:-1])
@@ -191,7 +191,7 @@ def test_scores_are_those_of_the_benchmark(folder):
 
 
 def test_reports(folder):
-    summary = summarise(run(Edges(thresholds=4), opened(folder), [oracle(), Detector(Sobel())]))
+    summary = summarise(run(EdgesTask(thresholds=4), opened(folder), [oracle(), ClassicalEdges(Sobel())]))
     table = to_table(summary, ORIGIN)
     assert table.splitlines()[2].split("|")[1:3] == [" ODS              ", " 100.0 [100.0, 100.0] "]
     assert "3 rows on 3 pictures; thresholds 4" in table
@@ -200,6 +200,6 @@ def test_reports(folder):
     assert plain["contestants"][0]["measures"]["ODS"]["value"] == 1
     assert plain["contestants"][0]["curves"][0]["x"] == [1.0] * 4
     with pytest.raises(InputError, match="name of its own"):
-        run(Edges(), opened(folder), [Detector(Sobel()), Detector(Sobel())])
+        run(EdgesTask(), opened(folder), [ClassicalEdges(Sobel()), ClassicalEdges(Sobel())])
     with pytest.raises(InputError, match="threshold"):
-        Edges(thresholds=0)
+        EdgesTask(thresholds=0)

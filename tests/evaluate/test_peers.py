@@ -9,20 +9,19 @@ import pytest
 from fakes_for_evaluate import BALL, Answering, dataset_of, disc, panoptic_of, readings, segments
 
 from promptseg.errors import InputError
-from promptseg.evaluate.contestants import process
-from promptseg.evaluate.contestants.process import Peer, PeerCommand
 from promptseg.evaluate.lineup import PROGRAM, Lineup, named_peer
 from promptseg.evaluate.metrics import iou
+from promptseg.evaluate.peers import process
+from promptseg.evaluate.peers.process import Peer, PeerCommand
 from promptseg.evaluate.peers.program import GrabCutPeer, Program, SamPeer
 from promptseg.evaluate.peers.serve import ContestantProgram
 from promptseg.evaluate.run import run
 from promptseg.evaluate.summary import summarise
-from promptseg.evaluate.tasks.clicks import Clicks
+from promptseg.evaluate.tasks.clicks import ClicksTask
 from promptseg.images import Image
-from promptseg.masks.panoptic import Category
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
-from promptseg.models.seem.vocabulary import Vocabulary
+from promptseg.vocabulary import Category, Vocabulary
 
 TOY = (sys.executable, str(Path(__file__).parent / "toy_peer.py"))
 PICTURE = Image(np.full((40, 60, 3), 90, np.uint8))
@@ -44,7 +43,7 @@ def toy():
 def test_a_peer_takes_part(toy, tmp_path):
     peer = toy()
     assert (peer.name, peer.abilities) == ("toy", {"click", "point"})
-    found = run(Clicks(clicks=3), dataset_of(tmp_path, {"a": [BALL], "b": [BALL]}), [peer])
+    found = run(ClicksTask(clicks=3), dataset_of(tmp_path, {"a": [BALL], "b": [BALL]}), [peer])
     assert 0.2 < found.answers[0][0].rows[0].values["ious"][0] < 0.4
     values = readings(summarise(found))
     assert values["s per click"] == 1.5, "the peer's own time counts"

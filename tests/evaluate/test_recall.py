@@ -13,7 +13,7 @@ from promptseg.errors import FormatError, InputError
 from promptseg.evaluate.recall import SIZES, RecallCounts, count_recall
 from promptseg.evaluate.run import run
 from promptseg.evaluate.summary import summarise
-from promptseg.evaluate.tasks.everything import Everything
+from promptseg.evaluate.tasks.everything import EverythingTask
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 
@@ -120,7 +120,9 @@ def test_masks_count_in_the_order_given(dataset):
 
     contestants = [finder("careful", good, bad), finder("careless", bad, good), finder("idle")]
     seen = []
-    found = run(Everything(limits=(1, 10)), dataset, contestants, progress=lambda *pair: seen.append(pair))
+    found = run(
+        EverythingTask(limits=(1, 10)), dataset, contestants, progress=lambda *pair: seen.append(pair)
+    )
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
     summary = summarise(found)
     careful, careless, idle = (readings(summary, number) for number in range(3))
@@ -146,17 +148,17 @@ def test_whole_pictures_are_chosen(dataset):
 
 def test_refusals_of_the_comparison(dataset, tmp_path):
     with pytest.raises(InputError, match="at least one contestant"):
-        run(Everything(), dataset, [])
+        run(EverythingTask(), dataset, [])
     picture(tmp_path / "a.png", 20, 30)
     idle = Answering(everything=lambda image: Segments.empty(image.size))
     with pytest.raises(FormatError, match=r"is 30 x 20 pixels, but the mask of 'object 0' is 320 x 240"):
-        run(Everything(), dataset, [idle])
+        run(EverythingTask(), dataset, [idle])
     picture(tmp_path / "a.png", *SIZE)
     wrong = Answering("odd", everything=Segments.empty((7, 9)))
     with pytest.raises(
         InputError, match=r"odd answered with 0 masks of size \(7, 9\); expected masks of size"
     ):
-        run(Everything(), dataset, [wrong])
+        run(EverythingTask(), dataset, [wrong])
 
 
 def test_counts_are_values():

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from fakes_for_evaluate import BALL, ORIGIN, SMALL, picture, readings
 
+from promptseg.datasets.samples import Dataset, Sample
 from promptseg.errors import InputError, OutputError
 from promptseg.evaluate import origin as origin_module
 from promptseg.evaluate.origin import provenance
@@ -21,11 +22,10 @@ from promptseg.evaluate.report.files import write_report
 from promptseg.evaluate.report.page import to_html
 from promptseg.evaluate.report.plots import line_plot
 from promptseg.evaluate.report.written import to_csv, to_json, to_table
-from promptseg.evaluate.rows import Answer, Row
-from promptseg.evaluate.run import Run
-from promptseg.evaluate.samples import Dataset, Sample
+from promptseg.evaluate.rows import Row, UnitAnswer
+from promptseg.evaluate.run import EvaluationRun
 from promptseg.evaluate.summary import summarise
-from promptseg.evaluate.tasks.clicks import Clicks
+from promptseg.evaluate.tasks.clicks import ClicksTask
 from promptseg.evaluate.tasks.task import Curve
 from promptseg.images import Image
 from promptseg.masks.rle import RLE
@@ -60,7 +60,7 @@ def answers(ious, seconds):
         for picture_, item, values in zip(PICTURES, "abcd", ious, strict=True)
     ]
     return tuple(
-        Answer(
+        UnitAnswer(
             unit=name,
             rows=tuple(row for row in rows if row.picture == name),
             seconds={"picture": [seconds], "click": [seconds / 5]},
@@ -75,8 +75,8 @@ def summary(clicks=3, by=(), folder=None):
     samples = tuple(
         Sample(picture(folder / f"{name}.png") if folder else Path(f"{name}.png"), name, ()) for name in "pqr"
     )
-    run = Run(
-        task=Clicks(clicks=clicks),
+    run = EvaluationRun(
+        task=ClicksTask(clicks=clicks),
         dataset=Dataset("tiny", "masks", samples),
         names=("old", "new <b>"),
         settings=("onnx float32", ""),

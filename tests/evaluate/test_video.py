@@ -6,13 +6,13 @@ from fakes_for_evaluate import BALL, SMALL, Answering, disc, picture, readings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from promptseg.datasets.samples import Dataset, Sample, Target
 from promptseg.errors import InputError
 from promptseg.evaluate.contestants.ours import Ours
 from promptseg.evaluate.contours import contour, contour_accuracy, decay
 from promptseg.evaluate.run import run
-from promptseg.evaluate.samples import Dataset, Sample, Target
 from promptseg.evaluate.summary import summarise
-from promptseg.evaluate.tasks.video import Video
+from promptseg.evaluate.tasks.video import VideoTask
 from promptseg.images import Image
 from promptseg.masks.rle import RLE
 from promptseg.prompts.types import Box
@@ -103,7 +103,7 @@ def test_following(videos):
     def still(image, frames, mask):
         return [mask] * (len(frames) - 1)
 
-    found = run(Video(), videos, [Answering("still", track=still)])
+    found = run(VideoTask(), videos, [Answering("still", track=still)])
     ball, small = found.answers[0][0].rows
     assert len(found.answers[0]) == 1, "one frame is no video"
     assert len(ball.values["j"]) == 3, "neither the first nor the last frame counts"
@@ -122,7 +122,7 @@ def test_following(videos):
 def test_what_is_no_answer(videos):
     for answer in ([], [RLE.empty((3, 3))] * 4):
         with pytest.raises(InputError, match="lazy gave no mask of the size of each frame of v"):
-            run(Video(), videos, [Answering("lazy", track=answer)])
+            run(VideoTask(), videos, [Answering("lazy", track=answer)])
 
 
 def test_our_way_by_boxes(segmenter, examples):

@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 from fakes_for_evaluate import BALL, SMALL, Answering, dataset_of, picture, readings, segments
 
+from promptseg.datasets.samples import Dataset, Sample, Target
 from promptseg.errors import FormatError, InputError
 from promptseg.evaluate.run import run
-from promptseg.evaluate.samples import Dataset, Sample, Target
 from promptseg.evaluate.summary import summarise
-from promptseg.evaluate.tasks.boxes import Boxes
-from promptseg.evaluate.tasks.instances import Instances
-from promptseg.evaluate.tasks.labels import Labels
-from promptseg.evaluate.tasks.latency import Latency
-from promptseg.evaluate.tasks.point import Point
+from promptseg.evaluate.tasks.boxes import BoxesTask
+from promptseg.evaluate.tasks.instances import InstancesTask
+from promptseg.evaluate.tasks.labels import LabelsTask
+from promptseg.evaluate.tasks.latency import LatencyTask
+from promptseg.evaluate.tasks.point import PointTask
 from promptseg.evaluate.tasks.reference import ByReference, references
-from promptseg.evaluate.tasks.referring import Referring
-from promptseg.evaluate.tasks.text import Text
-from promptseg.masks.panoptic import Category
+from promptseg.evaluate.tasks.referring import ReferringTask
+from promptseg.evaluate.tasks.text import TextTask
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
+from promptseg.vocabulary import Category
 
 HALF = BALL & (np.arange(60) < 29)
 NOTHING = np.zeros((40, 60), bool)
@@ -55,7 +55,7 @@ def test_point(tmp_path):
         asked.append((x, y))
         return segments(HALF, BALL)
 
-    rows = run(Point(), dataset, [Answering(point=point)], seed=3)
+    rows = run(PointTask(), dataset, [Answering(point=point)], seed=3)
     values = readings(summarise(rows))
     assert values["mIoU"] == pytest.approx(iou(HALF, BALL), abs=1e-5)
     assert values["oracle mIoU"] == values["random point oracle"] == 1
@@ -64,11 +64,11 @@ def test_point(tmp_path):
     assert asked[1] != asked[3], "each object has a point of its own"
     assert all(BALL[int(y), int(x)] for x, y in asked)
     before = list(asked)
-    run(Point(), dataset, [Answering(point=point)], seed=3)
+    run(PointTask(), dataset, [Answering(point=point)], seed=3)
     assert asked[4:] == before, "the same seed, the same points"
-    run(Point(), dataset, [Answering(point=point)], seed=4)
+    run(PointTask(), dataset, [Answering(point=point)], seed=4)
     assert asked[8:] != before
-    empty = run(Point(), dataset, [Answering(point=Segments.empty((40, 60)))])
+    empty = run(PointTask(), dataset, [Answering(point=Segments.empty((40, 60)))])
     assert readings(summarise(empty))["oracle mIoU"] == 0
 
 
@@ -77,7 +77,7 @@ def test_true_boxes(labelled):
         masks = [BALL if box[2] - box[0] > 15 else NOTHING for box in given]
         return segments(*masks, scores=np.linspace(0.9, 0.8, len(masks)))
 
-    values = readings(summarise(run(Boxes(), labelled, [Answering(boxes=boxes)])))
+    values = readings(summarise(run(BoxesTask(), labelled, [Answering(boxes=boxes)])))
     assert values["mIoU"] == pytest.approx(3 / 5)
     assert values["AP"] == pytest.approx(0.5)  # all balls, no small one
     assert values["boundary IoU"] == pytest.approx(3 / 5)
@@ -99,23 +99,23 @@ def test_detected_boxes(tmp_path):
         asked.extend(given)
         return segments(*[BALL] * len(given), scores=[0.1] * len(given))
 
-    found = run(Boxes(detections=str(file)), dataset, [Answering(boxes=boxes)])
+    found = run(BoxesTask(detections=str(file)), dataset, [Answering(boxes=boxes)])
     assert asked == [(13, 8, 37, 33)] * 2
     assert readings(summarise(found))["AP"] == 1
     assert [row.values["scores"] for answer in found.answers[0] for row in answer.rows] == [[0.9], [0.4]]
     other = tmp_path / "other.json"
     other.write_text(json.dumps([{"image_id": 7, "score": 0.9, "category_id": 99, "bbox": [1, 1, 5, 5]}]))
     with pytest.raises(FormatError, match="category_id 99"):
-        run(Boxes(detections=str(other)), dataset, [Answering(boxes=boxes)])
+        run(BoxesTask(detections=str(other)), dataset, [Answering(boxes=boxes)])
     with pytest.raises(FormatError, match="not a COCO results file"):
-        run(Boxes(detections=str(tmp_path / "none.json")), dataset, [Answering(boxes=boxes)])
+        run(BoxesTask(detections=str(tmp_path / "none.json")), dataset, [Answering(boxes=boxes)])
     with pytest.raises(InputError, match="Unknown protocol 'voc'"):
-        Boxes(protocol="voc")
+        BoxesTask(protocol="voc")
 
 
 def test_boxes_need_as_many_answers(labelled):
     with pytest.raises(InputError, match=r"lazy answered with 1 masks .* expected 2 masks"):
-        run(Boxes(), labelled, [Answering("lazy", boxes=segments(BALL))])
+        run(BoxesTask(), labelled, [Answering("lazy", boxes=segments(BALL))])
 
 
 def test_instances(labelled):
@@ -123,7 +123,7 @@ def test_instances(labelled):
         assert words.names == ("ball", "small", "ghost")
         return segments(BALL, SMALL, labels=("ball", "ghost"), scores=[0.9, 0.5])
 
-    values = readings(summarise(run(Instances(), labelled, [Answering(instances=instances)])))
+    values = readings(summarise(run(InstancesTask(), labelled, [Answering(instances=instances)])))
     assert values["AP"] == pytest.approx(0.5)
     assert values["AP50"] == pytest.approx(0.5)
 
@@ -133,7 +133,7 @@ def test_referring(labelled):
         assert not together
         return segments(*[HALF if "ball" in phrase else SMALL for phrase in given])
 
-    found = run(Referring(), labelled, [Answering(phrases=phrases)])
+    found = run(ReferringTask(), labelled, [Answering(phrases=phrases)])
     values, half = readings(summarise(found)), iou(HALF, BALL)
     assert values["mIoU"] == pytest.approx((3 * half + 2) / 5)
     assert values["cIoU"] == pytest.approx(
@@ -151,10 +151,10 @@ def test_all_sentences_in_one_go(labelled):
         asked.append((tuple(given), together))
         return segments(*[BALL] * len(given))
 
-    run(Referring(sentences="all", together=True), labelled, [Answering(phrases=phrases)])
+    run(ReferringTask(sentences="all", together=True), labelled, [Answering(phrases=phrases)])
     assert asked[0] == (("the ball", "a round thing", "the small one"), True)
     with pytest.raises(InputError, match="'first' or 'all'"):
-        Referring(sentences="some")
+        ReferringTask(sentences="some")
 
 
 def test_text(labelled):
@@ -169,7 +169,7 @@ def test_text(labelled):
     def matches(image, phrase):
         return segments(BALL, disc_at_the_right()) if phrase == "ball" else segments(NOTHING)
 
-    values = readings(summarise(run(Text(), crowded, [Answering(matches=matches)])))
+    values = readings(summarise(run(TextTask(), crowded, [Answering(matches=matches)])))
     assert values["mIoU"] == pytest.approx(3 / 5), "what lies on the crowd does not count"
     assert values["mIoU over classes"] == pytest.approx(0.5)
     assert values["P@0.5"] == pytest.approx(3 / 5)
@@ -211,15 +211,17 @@ def test_names(labelled):
             for mask in masks.masks
         ]
 
-    values = readings(summarise(run(Labels(), labelled, [Answering(labels=labels)])))
+    values = readings(summarise(run(LabelsTask(), labelled, [Answering(labels=labels)])))
     assert values["top-1"] == pytest.approx(3 / 5)
     assert values["top-5"] == 1
     assert values["top-1 over classes"] == pytest.approx(0.5)
     single = Answering(labels=lambda image, masks, words, top: [("ball",)] * len(masks))
-    assert np.isnan(readings(summarise(run(Labels(), labelled, [single])))["top-5"]), "one name is no five"
+    assert np.isnan(readings(summarise(run(LabelsTask(), labelled, [single])))["top-5"]), (
+        "one name is no five"
+    )
     short = Answering("short", labels=lambda image, masks, words, top: [])
     with pytest.raises(InputError, match="short named 0 masks of 2"):
-        run(Labels(), labelled, [short])
+        run(LabelsTask(), labelled, [short])
 
 
 def test_names_without_a_list_of_classes(labelled):
@@ -230,13 +232,13 @@ def test_names_without_a_list_of_classes(labelled):
         seen.append(words.names)
         return [("ball",)] * len(masks)
 
-    run(Labels(), bare, [Answering(labels=labels)])
+    run(LabelsTask(), bare, [Answering(labels=labels)])
     assert seen[0] == ("ball", "small")
 
 
 def test_latency(labelled):
     one = Answering(click=lambda image, x, y, positive: HALF)
-    found = run(Latency(), labelled, [one])
+    found = run(LatencyTask(), labelled, [one])
     assert one.calls[:3] == ["start", "begin", "click"], "the first picture warms up"
     assert one.calls.count("start") == 4
     assert one.calls.count("click") == 1 + 3 * 3
@@ -249,18 +251,18 @@ def test_latency(labelled):
 
 def test_classes_are_needed(tmp_path):
     bare = dataset_of(tmp_path, {"a": [BALL]})
-    for task, name in ((Text(), "matches"), (Instances(), "instances"), (Labels(), "labels")):
+    for task, name in ((TextTask(), "matches"), (InstancesTask(), "instances"), (LabelsTask(), "labels")):
         with pytest.raises(InputError, match=r"(names no classes|has anything to do|at least one name)"):
             summarise(run(task, bare, [Answering(**{name: segments(BALL)})]))
 
 
 def test_a_contestant_that_cannot(labelled):
-    from promptseg.evaluate.contestants.classical import Detector
+    from promptseg.evaluate.contestants.classical import ClassicalEdges
     from promptseg.evaluate.edges import Sobel
 
     with pytest.raises(
         InputError, match=r"Sobel cannot take part: the task needs 'boxes' .*it can do: edges"
     ):
-        run(Boxes(), labelled, [Detector(Sobel())])
+        run(BoxesTask(), labelled, [ClassicalEdges(Sobel())])
     with pytest.raises(InputError, match="Sobel does not know boxes"):
-        Detector(Sobel()).boxes([])
+        ClassicalEdges(Sobel()).boxes([])

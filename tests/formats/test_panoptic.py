@@ -9,9 +9,10 @@ from PIL import Image
 from promptseg.errors import FormatError, InputError
 from promptseg.formats.panoptic import colours, numbers, panoptic_record, read_panoptic, write_panoptic
 from promptseg.geometry import Size
-from promptseg.masks.panoptic import Category, PanopticSegments
+from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
+from promptseg.vocabulary import Category
 
 DOG, SKY = Category(18, "dog", True), Category(187, "sky-other-merged", False)
 

@@ -13,14 +13,14 @@ import pytest
 from sam_synthetic import official_keys
 
 import promptseg
+from promptseg.models.companions.retouch import NAME as RETOUCH
+from promptseg.models.companions.retouch import retouch_of
 from promptseg.models.graphs import assembly
 from promptseg.models.graphs.stored import graph_manifest
 from promptseg.models.network import GRAPHS
 from promptseg.models.registry import CARDS, DEFAULT_MODEL, embedded_record, embedded_weights_path
-from promptseg.models.retouch import NAME as RETOUCH
-from promptseg.models.retouch import retouch_of
-from promptseg.models.seem.tiny.weights import GRAPHS as TINY_GRAPHS
-from promptseg.models.seem.tiny.weights import TinyNetwork
+from promptseg.models.seem_tiny.weights import GRAPHS as TINY_GRAPHS
+from promptseg.models.seem_tiny.weights import TinyNetwork
 from promptseg.models.tensors import read_shapes
 
 SOURCE = Path(promptseg.__file__).parent

@@ -102,7 +102,7 @@ def test_several_objects_equal_each_alone(segmenter, embedded):
 
 
 def test_more_objects_than_fit_into_one_call(segmenter, embedded, monkeypatch):
-    from promptseg.segment import predictor
+    from promptseg.segment.places import predictor
 
     image = embedded("chelsea")
     objects = [[Point(x, 150)] for x in (60, 140, 220)]

@@ -11,7 +11,7 @@ import httpx
 import uvicorn
 
 from promptseg.server.app import create_app
-from promptseg.server.parts import Server
+from promptseg.server.dependencies import Server
 from promptseg.server.settings import Settings
 
 

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from promptseg import Box, Image, Mask, Point, Segments, Text
-from promptseg.client import Client, Progress
+from promptseg.client import Client, SearchProgress
 from promptseg.errors import ImageError, InputError, PromptError, ServerError
 
 
@@ -47,7 +47,10 @@ def test_masks_are_those_of_a_segmenter(client, image, twin, examples) -> None:
 
 def test_everything_with_progress(client, image, twin, examples) -> None:
     told = list(client.iter_everything(image, points_per_side=3))
-    assert told[-1 if isinstance(told[-1], Progress) else 0] == Progress(9, 9) or Progress(9, 9) in told
+    assert (
+        told[-1 if isinstance(told[-1], SearchProgress) else 0] == SearchProgress(9, 9)
+        or SearchProgress(9, 9) in told
+    )
     expected = twin.everything(examples / "astronaut.jpg", points_per_side=3)
     found = client.everything(image, points_per_side=3)
     assert found.masks == expected.masks
@@ -120,7 +123,7 @@ def test_a_stream_that_is_cut_is_noticed(image) -> None:
 
     with Client(transport=httpx.MockTransport(answer)) as client:
         told = client.iter_everything(image)
-        assert next(told) == Progress(1, 2)
+        assert next(told) == SearchProgress(1, 2)
         with pytest.raises(ServerError, match="cut off"):
             next(told)
 

@@ -11,8 +11,8 @@ import pytest
 from serving import failure
 
 from promptseg import Image
+from promptseg.server.http_errors import HttpError
 from promptseg.server.jobs import Cancelled, Job, JobQueue
-from promptseg.server.problems import Problem
 from promptseg.server.settings import Limits
 from promptseg.server.store import Picture, now
 
@@ -57,7 +57,7 @@ def test_a_full_queue_refuses_and_recovers(keeper: Gatekeeper) -> None:
         await in_thread(keeper.begun)
         second = asyncio.ensure_future(queue.run(keeper.work("b"), seconds=LONG))
         await asyncio.sleep(0)
-        with pytest.raises(Problem) as caught:
+        with pytest.raises(HttpError) as caught:
             await queue.run(keeper.work("c"), seconds=LONG)
         assert (caught.value.status, caught.value.headers["Retry-After"]) == (503, "1")
         keeper.may_end.set()
@@ -89,7 +89,7 @@ def test_what_waits_never_starts_when_its_caller_has_left(keeper: Gatekeeper) ->
 def test_a_deadline_stops_what_runs(keeper: Gatekeeper) -> None:
     async def scene() -> None:
         queue = JobQueue(1, 5, 1)
-        with pytest.raises(Problem) as caught:
+        with pytest.raises(HttpError) as caught:
             await queue.run(keeper.work("slow"), seconds=0.05)
         assert caught.value.kind == "DeadlineError"
         queue.close()
@@ -104,7 +104,7 @@ def test_long_jobs_leave_a_thread_for_short_ones(keeper: Gatekeeper) -> None:
         long = [asyncio.ensure_future(queue.run(keeper.work(name), seconds=LONG, long=True)) for name in "ab"]
         await in_thread(keeper.begun)
         assert await queue.run(lambda job: "short", seconds=LONG) == "short"
-        with pytest.raises(Problem):
+        with pytest.raises(HttpError):
             await queue.run(keeper.work("c"), seconds=LONG, long=True)
         keeper.may_end.set()
         await asyncio.gather(*long)

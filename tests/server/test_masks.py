@@ -217,11 +217,11 @@ def test_a_browser_decodes_the_same_mask(here, picture, twin, seen) -> None:
     from promptseg.geometry import ResizeFrame
     from promptseg.masks.overlap import iou
     from promptseg.masks.upsample import upsample_to_rle
-    from promptseg.models.choice import features as features_of
-    from promptseg.models.correction import likeliest
-    from promptseg.models.perceptron import Perceptron
-    from promptseg.models.retouch import retouch_inputs, window
-    from promptseg.segment.retouch import shades
+    from promptseg.models.companions.choice import features as features_of
+    from promptseg.models.companions.correction import likeliest
+    from promptseg.models.companions.perceptron import Perceptron
+    from promptseg.models.companions.retouch import retouch_inputs, window
+    from promptseg.segment.places.retouch import shades
 
     answer = here.http.get(f"/v1/images/{picture['id']}/embedding", params={"dtype": "float16"})
     shape = [int(side) for side in answer.headers["X-Promptseg-Shape"].split(",")]

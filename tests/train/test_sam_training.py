@@ -11,13 +11,13 @@ from PIL import Image as PIL
 from torch import nn
 
 from promptseg.cli.app import app
+from promptseg.datasets.open import open_dataset
 from promptseg.errors import InputError, WeightsError
-from promptseg.evaluate.datasets import open_dataset
 from promptseg.models.network import Network
 from promptseg.models.tensors import read_safetensors
 from promptseg.train import pictures
 from promptseg.train.adapters import add_adapters, merged_state
-from promptseg.train.dialogue import Batch, SamDialogue, Talk, _Dialogue
+from promptseg.train.dialogue import DialogueBatch, DialogueOptions, SamDialogue, _Dialogue
 from promptseg.train.recipes import RECIPES, find_recipe
 
 
@@ -97,17 +97,19 @@ class Oracle(nn.Module):
         return logits, self.weight * torch.tensor([[0.1, 0.2, 0.9, 0.3]]).expand(len(logits), 4)
 
 
-def dialogue(lessons: list[Path], answer: float, talk: Talk) -> tuple[Oracle, SamDialogue, Batch]:
+def dialogue(
+    lessons: list[Path], answer: float, talk: DialogueOptions
+) -> tuple[Oracle, SamDialogue, DialogueBatch]:
     lesson = pictures.read(lessons[0])
     lesson = pictures.Lesson(
         np.zeros((1, 256, 64, 64), np.float32), lesson.masks, lesson.counted, lesson.picture
     )
     oracle = Oracle(torch.tensor(lesson.masks - 0.5) * answer)
-    return oracle, SamDialogue(oracle, [(1, lessons)], [], talk), Batch(lesson, lesson.masks, "click")  # type: ignore[arg-type]
+    return oracle, SamDialogue(oracle, [(1, lessons)], [], talk), DialogueBatch(lesson, lesson.masks, "click")  # type: ignore[arg-type]
 
 
 def test_a_wrong_answer_is_corrected_with_its_memory(lessons: list[Path]) -> None:
-    oracle, task, batch = dialogue(lessons, -20.0, Talk(rounds=(3,), learned=2, careful=1))
+    oracle, task, batch = dialogue(lessons, -20.0, DialogueOptions(rounds=(3,), learned=2, careful=1))
     parts = list(task.losses(batch, np.random.default_rng(0)))
     assert len(parts) == 3
     assert set(parts[0]) == {"mask", "score", "choice", "first", "best"}
@@ -123,7 +125,7 @@ def test_a_wrong_answer_is_corrected_with_its_memory(lessons: list[Path]) -> Non
 
 
 def test_nobody_clicks_on_a_perfect_answer(lessons: list[Path]) -> None:
-    oracle, task, batch = dialogue(lessons, 20.0, Talk(rounds=(2,), careful=1))
+    oracle, task, batch = dialogue(lessons, 20.0, DialogueOptions(rounds=(2,), careful=1))
     parts = list(task.losses(batch, np.random.default_rng(0)))
     assert parts[0]["first"].item() == parts[0]["best"].item() == 1
     assert parts[0]["choice"].item() == pytest.approx(0, abs=1e-6)
@@ -133,7 +135,7 @@ def test_nobody_clicks_on_a_perfect_answer(lessons: list[Path]) -> None:
 @pytest.mark.parametrize(("start", "labels"), [("box", [2, 3]), ("outline", [1, 2, 3])])
 def test_other_beginnings(lessons: list[Path], start: str, labels: list[int]) -> None:
     lesson = pictures.read(lessons[0])
-    talk = _Dialogue(Batch(lesson, lesson.masks, start), np.random.default_rng(0), 1.0)  # type: ignore[arg-type]
+    talk = _Dialogue(DialogueBatch(lesson, lesson.masks, start), np.random.default_rng(0), 1.0)  # type: ignore[arg-type]
     assert talk.labels.tolist() == [labels] * 2
     assert not talk.ambiguous
     assert (talk.memory is not None) == (start == "outline")

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from PIL import Image as PIL
 
 from promptseg.cli import app
+from promptseg.datasets.open import DatasetSource
+from promptseg.datasets.samples import Dataset, PanopticTruth, Sample, Target
 from promptseg.errors import FormatError, InputError
-from promptseg.evaluate.datasets import Source
-from promptseg.evaluate.samples import Dataset, PanopticTruth, Sample, Target
-from promptseg.masks.panoptic import Category
+from promptseg.hands.strokes import KINDS, MOST_DOTS, click, first_touch
 from promptseg.masks.rle import RLE
 from promptseg.models.seem.config import (
     FocalConfig,
@@ -30,10 +30,10 @@ from promptseg.train.config import TrainConfig
 from promptseg.train.loop import train
 from promptseg.train.recipes import find_recipe
 from promptseg.train.recipes.seem_finetune.recipe import writer
-from promptseg.train.recipes.seem_finetune.scenes import Scene, Scenes
-from promptseg.train.recipes.seem_finetune.task import SeemDialogue, Talk
-from promptseg.train.strokes import KINDS, MOST_DOTS, click, first_touch
+from promptseg.train.recipes.seem_finetune.scenes import Scenes, SeemScene
+from promptseg.train.recipes.seem_finetune.task import SeemDialogue, SeemDialogueOptions
 from promptseg.train.task import Recipe
+from promptseg.vocabulary import Category
 
 SMALL = SeemConfig(
     backbone=FocalConfig(channels=16, depths=(1, 1, 1, 1), levels=2, depthwise=True),
@@ -71,14 +71,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def scenes(folder: Path) -> Scenes:
-    return Scenes(Source(path=str(folder))(), "seem-focal-t", 64)
+    return Scenes(DatasetSource(path=str(folder))(), "seem-focal-t", 64)
 
 
 def small_task(scenes: Scenes) -> tuple[SeemDialogue, Seem]:
     torch.manual_seed(0)
     seem = Seem(SMALL, "seem-focal-t")
     everything = range(len(scenes))
-    talk = Talk(objects=2, rounds=1, references=0.3, points=128)
+    talk = SeemDialogueOptions(objects=2, rounds=1, references=0.3, points=128)
     return SeemDialogue(seem, scenes, everything, everything, talk), seem
 
 
@@ -124,7 +124,7 @@ def test_a_scene_is_the_picture_and_its_objects(scenes: Scenes) -> None:
 def test_a_mirror_turns_picture_and_masks_but_not_the_padding(scenes: Scenes) -> None:
     scene = scenes.read(0)
     assert scene is not None
-    wide = Scene(
+    wide = SeemScene(
         np.pad(scene.image, [(0, 0)] * 3 + [(0, 32)]),
         np.pad(scene.masks, [(0, 0), (0, 0), (0, 32)]),
         scene.classes,
@@ -142,11 +142,11 @@ def test_a_phrase_names_one_object_and_a_class_all_of_them() -> None:
     masks[0, 0], masks[1, 1], masks[2, 2] = True, True, True
     image = np.zeros((1, 3, 4, 4), np.float32)
     random = np.random.default_rng(0)
-    scene = Scene(image, masks, np.array([5, 5, 1]), ((), (), ()))
+    scene = SeemScene(image, masks, np.array([5, 5, 1]), ((), (), ()))
     phrase, named = scene.saying(0, [""] * 5 + ["wall-other-merged"], random)
     assert phrase.split()[-1] == "wall"
     assert np.array_equal(named, masks[0] | masks[1])
-    scene = Scene(image, masks, np.array([0, 0, 0]), (("the left one",), ("right",), ("the left one",)))
+    scene = SeemScene(image, masks, np.array([0, 0, 0]), (("the left one",), ("right",), ("the left one",)))
     assert np.array_equal(scene.saying(1, ["x"], random)[1], masks[1])
     assert np.array_equal(scene.saying(2, ["x"], random)[1], masks[0] | masks[2])
 
@@ -198,7 +198,7 @@ def test_a_small_seem_learns_names_touches_and_phrases(scenes: Scenes, tmp_path:
 
 def test_the_same_chance_gives_the_same_losses(scenes: Scenes) -> None:
     task, _ = small_task(scenes)
-    task._talk = Talk(objects=2, rounds=2, references=1.0, points=64)
+    task._talk = SeemDialogueOptions(objects=2, rounds=2, references=1.0, points=64)
 
     def parts() -> list[dict[str, float]]:
         random = np.random.default_rng(3)

@@ -14,8 +14,8 @@ from torch import nn
 from promptseg.cli.app import app
 from promptseg.errors import InputError, WeightsError
 from promptseg.masks.rle import RLE
-from promptseg.models.seem.tiny.backbone import EfficientNetLite
-from promptseg.models.seem.tiny.weights import TinyNetwork
+from promptseg.models.seem_tiny.backbone import EfficientNetLite
+from promptseg.models.seem_tiny.weights import TinyNetwork
 from promptseg.models.tensors import read_safetensors
 from promptseg.runtimes.factory import create_tiny
 from promptseg.train.loop import CHECKPOINT, train

@@ -37,9 +37,9 @@ def edges(
     """Draws SAM's zero-shot edge map: bright lines where the outlines of masks run."""
     from promptseg.formats.png import write_picture
     from promptseg.images import Image
-    from promptseg.segment.edges import edge_picture
+    from promptseg.segment.everything.edges import edge_picture
+    from promptseg.segment.everything.sweep import check_points
     from promptseg.segment.segmenter import Segmenter
-    from promptseg.segment.sweep import check_points
 
     target = output or Path("out") / f"{Path(image).stem}_edges.png"
     if target.suffix.lower() != ".png":

@@ -43,7 +43,7 @@ def embed(
     An embedding takes 2 MiB. Pictures that are there already cost no computing. Pictures that cannot be read are
     reported and skipped; the exit code is then 1.
     """
-    from promptseg.dataset.sources import find_pictures
+    from promptseg.batch.sources import find_pictures
     from promptseg.images import Image
     from promptseg.models.store import cache_folder
     from promptseg.segment.cache import EmbeddingCache

@@ -131,7 +131,7 @@ def evaluate(
 
     Without arguments all tasks are listed. Needs: pip install "promptseg[evaluate]".
     """
-    from promptseg.evaluate import TASKS, Lineup, PeerCommand, Source, make_task
+    from promptseg.evaluate import TASKS, DatasetSource, Lineup, PeerCommand, make_task
     from promptseg.evaluate.lineup import named_peer
 
     if task is None:
@@ -150,7 +150,7 @@ def evaluate(
         raise InputError(f"evaluate {task} needs a folder of labelled pictures after it.")
     if workers < 1:
         raise InputError(f"--workers must be at least 1, got {workers}.")
-    source = Source(
+    source = DatasetSource(
         path=str(dataset),
         truth=chosen.truth,
         layout=layout,

@@ -10,7 +10,7 @@ from promptseg.cli.progress import progress_bar, say_skipped
 from promptseg.errors import InputError, OutputError
 
 if TYPE_CHECKING:
-    from promptseg.dataset import LabelerSettings, Outcome, Summary
+    from promptseg.batch import BatchSummary, LabelerSettings, PictureOutcome
 
 ENGINES = ("local", "ray")
 FORMAT = "sa1b"
@@ -22,7 +22,7 @@ def is_wanted(source: str, formats: Sequence[str], workers: int, engine: str) ->
     Raises:
         InputError: the parts of the request do not fit together.
     """
-    from promptseg.dataset.sources import is_batch
+    from promptseg.batch.sources import is_batch
 
     if engine not in ENGINES:
         raise InputError(f"Unknown engine {engine!r}: expected one of {', '.join(ENGINES)}.")
@@ -50,7 +50,7 @@ def many_pictures(
         InputError: there are no pictures, or the folder holds records of other settings.
         OutputError: a record cannot be written.
     """
-    from promptseg.dataset import LabelerSettings
+    from promptseg.batch import LabelerSettings
 
     for name in ("weights", "cache"):
         settings[name] = None if settings[name] is None else str(settings[name])
@@ -70,10 +70,10 @@ def many_pictures(
         raise click.exceptions.Exit(1)
 
 
-def _run(source: str, output: str, engine: str, workers: int, settings: "LabelerSettings") -> "Summary":
+def _run(source: str, output: str, engine: str, workers: int, settings: "LabelerSettings") -> "BatchSummary":
     with progress_bar("pictures") as follow:
 
-        def report(outcome: "Outcome") -> None:
+        def report(outcome: "PictureOutcome") -> None:
             follow(outcome.done, outcome.total)
             if outcome.error:
                 say_skipped(outcome.name, outcome.error)
@@ -81,10 +81,10 @@ def _run(source: str, output: str, engine: str, workers: int, settings: "Labeler
                 _say(outcome.output)
 
         if engine == "ray":
-            from promptseg.dataset.ray_engine import label_with_ray
+            from promptseg.batch.ray_engine import label_with_ray
 
             return label_with_ray(source, output, settings, actors=workers, on_outcome=report)
-        from promptseg.dataset import find_pictures, label_pictures
+        from promptseg.batch import find_pictures, label_pictures
 
         for place in (source, output):
             if "://" in place:

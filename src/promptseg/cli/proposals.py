@@ -50,8 +50,8 @@ def proposals(
     """
     from promptseg.formats.writers import WRITERS, write
     from promptseg.images import Image
+    from promptseg.segment.everything.sweep import check_points
     from promptseg.segment.segmenter import Segmenter
-    from promptseg.segment.sweep import check_points
 
     formats = list(format) or DEFAULT_FORMATS
     for name in formats:

@@ -95,8 +95,8 @@ def segment(
     """
     from promptseg.formats.writers import WRITERS
     from promptseg.prompts.encode import encode_object
-    from promptseg.segment.meaning.answer import is_semantic
-    from promptseg.segment.predictor import check_granularity
+    from promptseg.segment.places.predictor import check_granularity
+    from promptseg.segment.words.answer import is_semantic
 
     formats = list(format) or DEFAULT_FORMATS
     for name in formats:

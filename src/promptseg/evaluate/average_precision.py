@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from promptseg.datasets.layouts.coco import require_coco
+from promptseg.datasets.samples import Dataset, Sample, Target
 from promptseg.errors import InputError
-from promptseg.evaluate.layouts.coco import require_coco
-from promptseg.evaluate.samples import Dataset, Sample, Target
 from promptseg.masks.rle import RLE
 
 Protocol: TypeAlias = Literal["coco", "lvis"]

@@ -4,34 +4,34 @@ from dataclasses import fields
 from typing import Any
 
 from promptseg.errors import InputError
-from promptseg.evaluate.tasks.boxes import Boxes
-from promptseg.evaluate.tasks.clicks import Clicks
-from promptseg.evaluate.tasks.edges import Edges
-from promptseg.evaluate.tasks.everything import Everything
-from promptseg.evaluate.tasks.instances import Instances
-from promptseg.evaluate.tasks.labels import Labels
-from promptseg.evaluate.tasks.latency import Latency
-from promptseg.evaluate.tasks.panoptic import Panoptic
-from promptseg.evaluate.tasks.point import Point
+from promptseg.evaluate.tasks.boxes import BoxesTask
+from promptseg.evaluate.tasks.clicks import ClicksTask
+from promptseg.evaluate.tasks.edges import EdgesTask
+from promptseg.evaluate.tasks.everything import EverythingTask
+from promptseg.evaluate.tasks.instances import InstancesTask
+from promptseg.evaluate.tasks.labels import LabelsTask
+from promptseg.evaluate.tasks.latency import LatencyTask
+from promptseg.evaluate.tasks.panoptic import PanopticTask
+from promptseg.evaluate.tasks.point import PointTask
 from promptseg.evaluate.tasks.reference import ByReference
-from promptseg.evaluate.tasks.referring import Referring
-from promptseg.evaluate.tasks.semantic import Semantic
-from promptseg.evaluate.tasks.task import Task
-from promptseg.evaluate.tasks.text import Text
-from promptseg.evaluate.tasks.video import Video
+from promptseg.evaluate.tasks.referring import ReferringTask
+from promptseg.evaluate.tasks.semantic import SemanticTask
+from promptseg.evaluate.tasks.task import EvaluationTask
+from promptseg.evaluate.tasks.text import TextTask
+from promptseg.evaluate.tasks.video import VideoTask
 
-TASKS: dict[str, type[Task]] = {
+TASKS: dict[str, type[EvaluationTask]] = {
     task.name: task
     for task in (
-        *(Clicks, Point, Boxes, Everything, Edges),
-        *(Semantic, Panoptic, Instances, Referring, Text, ByReference, Labels),
-        *(Video, Latency),
+        *(ClicksTask, PointTask, BoxesTask, EverythingTask, EdgesTask),
+        *(SemanticTask, PanopticTask, InstancesTask, ReferringTask, TextTask, ByReference, LabelsTask),
+        *(VideoTask, LatencyTask),
     )
 }
 """The protocols, in the order in which help lists them."""
 
 
-def make_task(name: str, **options: Any) -> Task:
+def make_task(name: str, **options: Any) -> EvaluationTask:
     """Makes a task.
 
     Args:

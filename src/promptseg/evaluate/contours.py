@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from promptseg.arrays import BoolArray, require_ndimage
 from promptseg.evaluate.metrics import Floats
-from promptseg.evaluate.samples import BoolArray, require_ndimage
 
 REACH = 0.008
 """How far contours may lie apart, as a share of the picture's diagonal."""

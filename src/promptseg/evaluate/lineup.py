@@ -7,7 +7,7 @@ from pathlib import Path
 from promptseg.errors import InputError
 from promptseg.evaluate.contestants.contestant import Contestant
 from promptseg.evaluate.contestants.ours import FOLLOWS, WAYS, OfficialRecipe, Ours
-from promptseg.evaluate.contestants.process import Peer, PeerCommand, our_command
+from promptseg.evaluate.peers.process import Peer, PeerCommand, our_command
 from promptseg.models.registry import DEFAULT_MODEL, get_card
 
 _PLACES = frozenset({"clicks", "point", "boxes"})
@@ -81,7 +81,7 @@ class Lineup:
         return [*ours, *(Peer(peer, self._threads()) for peer in self.peers)]
 
     def _ours(self) -> Sequence[Contestant]:
-        from promptseg.evaluate.contestants.classical import Detector
+        from promptseg.evaluate.contestants.classical import ClassicalEdges
         from promptseg.evaluate.edges.detectors import Canny, Sobel
         from promptseg.segment.segmenter import Segmenter
 
@@ -105,7 +105,7 @@ class Lineup:
         if self.task == "edges":
             name = f"promptseg {segmenter.model}"
             ours = Ours(segmenter, name, eager=False, points_per_side=self.points_per_side)
-            return [ours, Detector(Canny()), Detector(Sobel())]
+            return [ours, ClassicalEdges(Canny()), ClassicalEdges(Sobel())]
         return [Ours(segmenter, eager=self.task in _MANY_QUESTIONS)]
 
     def _processes(self) -> Sequence[Contestant]:

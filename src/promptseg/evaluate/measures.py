@@ -14,10 +14,9 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.arrays import Float64
 from promptseg.errors import InputError
 from promptseg.evaluate.metrics import Interval
-
-Float64 = npt.NDArray[np.float64]
 
 Unit: TypeAlias = Literal["%", "clicks", "s", "MB", "number"]
 """How a value is written: shares as per cent, the others as they are."""

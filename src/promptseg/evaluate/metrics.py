@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.arrays import BoolArray, require_ndimage
 from promptseg.errors import InputError
-from promptseg.evaluate.clicks import bounds, check_masks
-from promptseg.evaluate.samples import BoolArray, require_ndimage
+from promptseg.hands.clicks import bounds, check_masks
 
 Floats = npt.NDArray[np.float64]
 

@@ -7,14 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from promptseg.arrays import Float64, Int64
 from promptseg.errors import InputError
 from promptseg.masks.overlap import iou_matrix
 from promptseg.masks.rle import RLE
-
-Int64 = npt.NDArray[np.int64]
-Float64 = npt.NDArray[np.float64]
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 """(T,) a mask of the truth is found when a proposal overlaps it by this IoU."""

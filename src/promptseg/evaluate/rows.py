@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from promptseg.datasets.samples import Metadata
 from promptseg.errors import FormatError
-from promptseg.evaluate.samples import Metadata
 
 
 def _nothing() -> Mapping[str, Any]:
@@ -64,7 +64,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Answer:
+class UnitAnswer:
     """What one contestant did on one unit (a picture or a video).
 
     Attributes:
@@ -89,7 +89,7 @@ class Answer:
         }
 
     @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> "Answer":
+    def from_json(cls, record: Mapping[str, Any]) -> "UnitAnswer":
         """Reads what `to_json` wrote.
 
         Raises:

@@ -12,26 +12,26 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from promptseg.datasets.samples import Dataset
 from promptseg.errors import InputError, PromptsegError
 from promptseg.evaluate.contestants.contestant import Contestant, check_ability
-from promptseg.evaluate.rows import Answer
-from promptseg.evaluate.samples import Dataset
+from promptseg.evaluate.rows import UnitAnswer
 from promptseg.evaluate.scene import Clock, Scene
-from promptseg.evaluate.store import Store
-from promptseg.evaluate.tasks.task import Task
+from promptseg.evaluate.store import AnswerStore
+from promptseg.evaluate.tasks.task import EvaluationTask
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the units done and the units in all."""
 
-Source: TypeAlias = Callable[[], Dataset]
+OpensDataset: TypeAlias = Callable[[], Dataset]
 """Opens the dataset; the same one in every process."""
 
-Lineup: TypeAlias = Callable[[], Sequence[Contestant]]
+MakesContestants: TypeAlias = Callable[[], Sequence[Contestant]]
 """Makes the contestants; called once in every process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Run:
+class EvaluationRun:
     """The outcome of a run.
 
     Attributes:
@@ -43,23 +43,23 @@ class Run:
         seed: of all that was drawn at random.
     """
 
-    task: Task
+    task: EvaluationTask
     dataset: Dataset
     names: tuple[str, ...]
     settings: tuple[str, ...]
-    answers: tuple[tuple[Answer, ...], ...]
+    answers: tuple[tuple[UnitAnswer, ...], ...]
     seed: int
 
 
 def run(
-    task: Task,
+    task: EvaluationTask,
     dataset: Dataset,
     contestants: Sequence[Contestant],
     *,
     store: Path | None = None,
     seed: int = 0,
     progress: Progress | None = None,
-) -> Run:
+) -> EvaluationRun:
     """Lets contestants do a task, in this process.
 
     Args:
@@ -77,14 +77,14 @@ def run(
     """
     _check(task, contestants)
     scenes = _scenes(task, dataset, seed)
-    kept = None if store is None else Store(store)
-    answers: list[list[Answer]] = []
+    kept = None if store is None else AnswerStore(store)
+    answers: list[list[UnitAnswer]] = []
     for done, scene in enumerate(scenes, start=1):
         answers.append(_answers(task, scene, contestants, kept))
         scene.forget()
         if progress is not None:
             progress(done, len(scenes))
-    return Run(
+    return EvaluationRun(
         task=task,
         dataset=dataset,
         names=tuple(contestant.name for contestant in contestants),
@@ -95,15 +95,15 @@ def run(
 
 
 def run_in_workers(
-    task: Task,
-    source: Source,
-    lineup: Lineup,
+    task: EvaluationTask,
+    source: OpensDataset,
+    lineup: MakesContestants,
     workers: int,
     *,
     store: Path | None = None,
     seed: int = 0,
     progress: Progress | None = None,
-) -> Run:
+) -> EvaluationRun:
     """Lets contestants do a task in several processes; the answers are those of `run`.
 
     Args:
@@ -122,7 +122,7 @@ def run_in_workers(
         raise InputError(f"At least one worker is needed, got {workers}.")
     dataset = source()
     count = len(_scenes(task, dataset, seed))
-    answers: dict[int, list[Answer]] = {}
+    answers: dict[int, list[UnitAnswer]] = {}
     pool = ProcessPoolExecutor(
         min(workers, count),
         mp_context=multiprocessing.get_context("spawn"),
@@ -141,7 +141,7 @@ def run_in_workers(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         names, settings = facts.result()
-    return Run(
+    return EvaluationRun(
         task=task,
         dataset=dataset,
         names=names,
@@ -151,7 +151,7 @@ def run_in_workers(
     )
 
 
-def _check(task: Task, contestants: Sequence[Contestant]) -> None:
+def _check(task: EvaluationTask, contestants: Sequence[Contestant]) -> None:
     names = [contestant.name for contestant in contestants]
     if not names or len(set(names)) < len(names):
         raise InputError(f"Give at least one contestant, each with a name of its own; got {names}.")
@@ -159,7 +159,7 @@ def _check(task: Task, contestants: Sequence[Contestant]) -> None:
         check_ability(contestant, task.ability)
 
 
-def _scenes(task: Task, dataset: Dataset, seed: int) -> list[Scene]:
+def _scenes(task: EvaluationTask, dataset: Dataset, seed: int) -> list[Scene]:
     scenes = task.scenes(dataset, seed)
     if not scenes:
         raise InputError(f"{dataset.name} has nothing to do {task.name} on: no labelled picture is left.")
@@ -167,12 +167,14 @@ def _scenes(task: Task, dataset: Dataset, seed: int) -> list[Scene]:
 
 
 def _answers(
-    task: Task, scene: Scene, contestants: Sequence[Contestant], store: Store | None
-) -> list[Answer]:
+    task: EvaluationTask, scene: Scene, contestants: Sequence[Contestant], store: AnswerStore | None
+) -> list[UnitAnswer]:
     return [_answer(task, scene, contestant, store) for contestant in contestants]
 
 
-def _answer(task: Task, scene: Scene, contestant: Contestant, store: Store | None) -> Answer:
+def _answer(
+    task: EvaluationTask, scene: Scene, contestant: Contestant, store: AnswerStore | None
+) -> UnitAnswer:
     facts = _facts(task, scene, contestant)
     if store is not None and (known := store.load(contestant.name, scene.name, facts)):
         return known
@@ -182,7 +184,7 @@ def _answer(task: Task, scene: Scene, contestant: Contestant, store: Store | Non
         with contestant.clock.step("picture"):
             contestant.start(image)
     rows = task.judge(contestant, scene)
-    answer = Answer(
+    answer = UnitAnswer(
         unit=scene.name,
         rows=tuple(rows),
         seconds=contestant.clock.seconds,
@@ -193,7 +195,7 @@ def _answer(task: Task, scene: Scene, contestant: Contestant, store: Store | Non
     return answer
 
 
-def _facts(task: Task, scene: Scene, contestant: Contestant) -> dict[str, Any]:
+def _facts(task: EvaluationTask, scene: Scene, contestant: Contestant) -> dict[str, Any]:
     """Returns everything that decides about an answer."""
     return {
         "task": task.name,
@@ -220,14 +222,16 @@ def _facts(task: Task, scene: Scene, contestant: Contestant) -> dict[str, Any]:
 class _Worker:
     """What a worker process keeps between the units."""
 
-    task: Task
+    task: EvaluationTask
     scenes: list[Scene]
     contestants: Sequence[Contestant]
-    store: Store | None
+    store: AnswerStore | None
     error: PromptsegError | None = None
 
 
-def _set_up(task: Task, source: Source, lineup: Lineup, store: Path | None, seed: int) -> None:
+def _set_up(
+    task: EvaluationTask, source: OpensDataset, lineup: MakesContestants, store: Path | None, seed: int
+) -> None:
     try:
         contestants = lineup()
         _check(task, contestants)
@@ -236,7 +240,7 @@ def _set_up(task: Task, source: Source, lineup: Lineup, store: Path | None, seed
         _Worker.error = error
         return
     _Worker.task, _Worker.contestants = task, contestants
-    _Worker.store = None if store is None else Store(store)
+    _Worker.store = None if store is None else AnswerStore(store)
     for contestant in contestants:
         Finalize(None, contestant.close, exitpriority=10)  # workers end without Python's own atexit
 
@@ -248,7 +252,7 @@ def _introduce() -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(each.name for each in contestants), tuple(each.settings for each in contestants)
 
 
-def _answer_number(number: int) -> list[Answer]:
+def _answer_number(number: int) -> list[UnitAnswer]:
     if _Worker.error is not None:
         raise _Worker.error
     scene = _Worker.scenes[number]
@@ -257,7 +261,7 @@ def _answer_number(number: int) -> list[Answer]:
     return answers
 
 
-def all_rows(answers: Sequence[Answer]) -> Iterator[Any]:
+def all_rows(answers: Sequence[UnitAnswer]) -> Iterator[Any]:
     """Yields the rows of all units."""
     for answer in answers:
         yield from answer.rows

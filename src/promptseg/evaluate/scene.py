@@ -7,8 +7,9 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from promptseg.arrays import BoolArray
+from promptseg.datasets.samples import Dataset, Sample, Target
 from promptseg.errors import FormatError
-from promptseg.evaluate.samples import BoolArray, Dataset, Sample, Target
 from promptseg.images import Image
 from promptseg.masks.rle import RLE
 

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from promptseg.errors import FormatError
-from promptseg.evaluate.rows import Answer
+from promptseg.evaluate.rows import UnitAnswer
 from promptseg.files import write_bytes
 
 FORMAT = 1
 """Version of the files; it rises when their meaning changes."""
 
 
-class Store:
+class AnswerStore:
     """A folder of answers, one file per contestant and unit.
 
     A stored answer is used again only when everything that decides about it (`facts`) is the same.
@@ -25,17 +25,17 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def load(self, contestant: str, unit: str, facts: Mapping[str, Any]) -> Answer | None:
+    def load(self, contestant: str, unit: str, facts: Mapping[str, Any]) -> UnitAnswer | None:
         """Returns the answer, or None when there is none, it is damaged, or was given under other circumstances."""
         try:
             record = json.loads(self._path(contestant, unit).read_bytes())
             if record["facts"] != _plain(facts):
                 return None
-            return Answer.from_json(record["answer"])
+            return UnitAnswer.from_json(record["answer"])
         except (OSError, ValueError, KeyError, TypeError, RecursionError, FormatError):
             return None
 
-    def save(self, contestant: str, facts: Mapping[str, Any], answer: Answer) -> None:
+    def save(self, contestant: str, facts: Mapping[str, Any], answer: UnitAnswer) -> None:
         """Writes an answer.
 
         Raises:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from promptseg.errors import InputError
 from promptseg.evaluate.measures import Measure, Reading, mean, plain, read
-from promptseg.evaluate.rows import Answer, Row
-from promptseg.evaluate.run import Run
-from promptseg.evaluate.tasks.task import Curve, Outcome
+from promptseg.evaluate.rows import Row, UnitAnswer
+from promptseg.evaluate.run import EvaluationRun
+from promptseg.evaluate.tasks.task import Curve, TaskOutcome
 
 FEWEST = 2
 """A group of fewer pictures gets no row: its interval would say nothing."""
@@ -72,7 +72,7 @@ class Summary:
         slices: parts of the rows, by the values of each column asked for.
     """
 
-    run: Run
+    run: EvaluationRun
     results: tuple[Result, ...]
     slices: tuple[Slice, ...]
 
@@ -82,7 +82,7 @@ class Summary:
         return len({row.picture for row in self.results[0].rows})
 
 
-def summarise(run: Run, *, by: Sequence[str] = ()) -> Summary:
+def summarise(run: EvaluationRun, *, by: Sequence[str] = ()) -> Summary:
     """Sums a run up.
 
     Args:
@@ -105,8 +105,8 @@ def summarise(run: Run, *, by: Sequence[str] = ()) -> Summary:
 
 
 def _results(
-    run: Run,
-    outcomes: Sequence[Outcome],
+    run: EvaluationRun,
+    outcomes: Sequence[TaskOutcome],
     extra: Sequence[tuple[Measure, ...]],
     rows: Sequence[tuple[Row, ...]],
 ) -> tuple[Result, ...]:
@@ -129,7 +129,7 @@ def _results(
     return tuple(results)
 
 
-def _slices(run: Run, rows: Sequence[tuple[Row, ...]], name: str) -> list[Slice]:
+def _slices(run: EvaluationRun, rows: Sequence[tuple[Row, ...]], name: str) -> list[Slice]:
     values = sorted({row.metadata[name] for row in rows[0] if name in row.metadata})
     if not values:
         known = sorted({key for row in rows[0] for key in row.metadata})
@@ -148,7 +148,7 @@ def _slices(run: Run, rows: Sequence[tuple[Row, ...]], name: str) -> list[Slice]
     return slices
 
 
-def _times(answers: Sequence[Answer]) -> tuple[Measure, ...]:
+def _times(answers: Sequence[UnitAnswer]) -> tuple[Measure, ...]:
     """Returns the mean time of each kind of step, and the most memory."""
     steps = dict.fromkeys(step for answer in answers for step in answer.seconds)
     measures = [_time(step, answers) for step in steps]
@@ -158,7 +158,7 @@ def _times(answers: Sequence[Answer]) -> tuple[Measure, ...]:
     return tuple(measures)
 
 
-def _time(step: str, answers: Sequence[Answer]) -> Measure:
+def _time(step: str, answers: Sequence[UnitAnswer]) -> Measure:
     pairs: list[tuple[float, str]] = [
         (value, answer.unit) for answer in answers for value in answer.seconds.get(step, ())
     ]

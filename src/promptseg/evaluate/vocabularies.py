@@ -1,8 +1,8 @@
 """From a dataset's classes to the vocabulary that a model is asked with, and back."""
 
+from promptseg.datasets.samples import Dataset
 from promptseg.errors import InputError
-from promptseg.evaluate.samples import Dataset
-from promptseg.models.seem.vocabulary import Vocabulary, plain_name
+from promptseg.vocabulary import Vocabulary, plain_name
 
 
 def vocabulary_of(dataset: Dataset) -> Vocabulary:

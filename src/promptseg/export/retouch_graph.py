@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from promptseg.export.graphs import OPSET, TracedGraph, quiet, strip
-from promptseg.models.retouch import CELL, MAPS, PIXELS, STEP
-from promptseg.models.sam.retouch import EMBEDDING, Retouch
+from promptseg.models.companions.retouch import CELL, MAPS, PIXELS, STEP
+from promptseg.models.companions.retouch_network import EMBEDDING, Retouch
 
 ROWS, COLUMNS = 48, 80
 

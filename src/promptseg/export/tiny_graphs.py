@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from promptseg.export.graphs import OPSET, TracedGraph, quiet, strip
-from promptseg.models.seem.tiny.config import COARSE, NAME_SIDE, SIDE
-from promptseg.models.seem.tiny.network import SeemTiny
+from promptseg.models.seem_tiny.config import COARSE, NAME_SIDE, SIDE
+from promptseg.models.seem_tiny.network import SeemTiny
 
 _OUTPUTS = {"see": ["vectors"], "name": ["vectors"], "read": ["vectors", "leans", "names"]}
 

@@ -19,9 +19,10 @@ from promptseg.files import write_bytes
 from promptseg.formats import reading
 from promptseg.formats.png import read_pixels, write_picture
 from promptseg.geometry import Size
-from promptseg.masks.panoptic import Category, PanopticSegments
+from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
+from promptseg.vocabulary import Category
 
 
 def colours(numbers: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:

@@ -18,7 +18,7 @@ from promptseg.images.decode import decode, guarded
 from promptseg.images.limits import ImageLimits
 from promptseg.images.pixels import array_to_rgb
 
-Source: TypeAlias = "str | os.PathLike[str] | bytes | Pillow.Image | npt.NDArray[Any] | Image"
+ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | Pillow.Image | npt.NDArray[Any] | Image"
 """What `Image.open` takes: a path, the bytes of a file, a Pillow picture, a NumPy array, or an Image."""
 
 
@@ -51,7 +51,9 @@ class Image:
             object.__setattr__(self, "pixels", pixels)
 
     @classmethod
-    def open(cls, source: Source, *, name: str | None = None, limits: ImageLimits | None = None) -> "Image":
+    def open(
+        cls, source: ImageSource, *, name: str | None = None, limits: ImageLimits | None = None
+    ) -> "Image":
         """Reads a picture, turns it upright by its EXIF orientation, and makes it RGB.
 
         Files may be JPEG, PNG, WebP, TIFF, BMP or GIF (first frame or page); the content decides, not the

@@ -3,11 +3,10 @@
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.arrays import BoolArray
 from promptseg.errors import InputError
 from promptseg.masks.regions import components
 from promptseg.masks.rle import RLE
-
-BoolArray = npt.NDArray[np.bool_]
 
 _MOST_PARTS = 64
 """Masks of more regions than this are worked on as a whole."""

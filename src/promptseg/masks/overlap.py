@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.arrays import Int64
 from promptseg.errors import InputError
 from promptseg.geometry import box_iou
 from promptseg.masks.rle import RLE
-from promptseg.masks.runlength import Int64, covered_by
+from promptseg.masks.runlength import covered_by
 
 _Runs = tuple[Int64, Int64]
 

@@ -1,7 +1,6 @@
 """`PanopticSegments`: a picture cut into things and stuff, where every pixel belongs to one segment or to none."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -9,14 +8,7 @@ import numpy.typing as npt
 from promptseg.errors import InputError
 from promptseg.masks.overlap import union
 from promptseg.masks.segments import Segments
-
-
-class Category(NamedTuple):
-    """A class: its number in label files, its name, and whether it is a thing that can be counted."""
-
-    id: int
-    name: str
-    thing: bool
+from promptseg.vocabulary import Category
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,10 @@ from typing import Literal, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.arrays import BoolArray, Int64
 from promptseg.errors import InputError
 from promptseg.masks.rle import RLE
-from promptseg.masks.runlength import Int64
 
-BoolArray = npt.NDArray[np.bool_]
 Connectivity = Literal[4, 8]
 AnyMask = TypeVar("AnyMask", RLE, BoolArray)
 

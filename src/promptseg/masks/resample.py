@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.arrays import Float32
 from promptseg.errors import InputError
 from promptseg.geometry import Size
 from promptseg.masks.rle import RLE
@@ -20,7 +21,6 @@ from promptseg.masks.rle import RLE
 Filter: TypeAlias = Literal["bilinear", "bicubic", "bicubic-antialias"]
 """PyTorch's interpolation modes, with half-pixel centres."""
 
-Float32 = npt.NDArray[np.float32]
 _Taps: TypeAlias = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]
 """(outputs, taps) indices of inputs, and their weights."""
 

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.arrays import BoolArray
 from promptseg.errors import FormatError, InputError
 from promptseg.geometry import Size
 from promptseg.masks import runlength
-
-BoolArray = npt.NDArray[np.bool_]
 
 MOST_PIXELS = 2**31
 """Masks of more pixels are refused when read from a file."""

@@ -8,9 +8,8 @@ alternating runs of zeros and ones, beginning with zeros.
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.arrays import Int64
 from promptseg.errors import FormatError
-
-Int64 = npt.NDArray[np.int64]
 
 _DIGIT_BITS = 5
 _MOST_DIGITS = 7

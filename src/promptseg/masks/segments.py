@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.arrays import Float32, Int64
 from promptseg.errors import InputError
 from promptseg.geometry import Size
 from promptseg.masks.overlap import mask_nms
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from promptseg.masks.polygons import PolygonWithHoles
     from promptseg.masks.records import RecordOutput
 
-Float32 = npt.NDArray[np.float32]
-Int64 = npt.NDArray[np.int64]
 Index: TypeAlias = (
     int | slice | Sequence[int] | Sequence[bool] | npt.NDArray[np.integer] | npt.NDArray[np.bool_]
 )

@@ -15,12 +15,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from promptseg.arrays import Float32
 from promptseg.errors import InputError
 from promptseg.geometry import ResizeFrame
 from promptseg.masks import runlength
 from promptseg.masks.rle import RLE
-
-Float32 = npt.NDArray[np.float32]
 
 _CHUNK = 32
 """Output rows at a time: few enough to stay in the processor's cache."""

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from promptseg.errors import WeightsError
-from promptseg.models.choice import Choice, choice_of
-from promptseg.models.clicks import trained_decoder
+from promptseg.models.companions.choice import Choice, choice_of
+from promptseg.models.companions.decoder import trained_decoder
+from promptseg.models.companions.retouch import RetouchNetwork, retouch_of
 from promptseg.models.graphs.stored import complete_model
 from promptseg.models.registry import DEFAULT_MODEL, ModelCard, get_card
-from promptseg.models.retouch import RetouchNetwork, retouch_of
 from promptseg.models.sam.keys import check_state_dict
 from promptseg.models.store import cache_folder, find_weights
 from promptseg.models.tensors import read_safetensors

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.arrays import Float32
 from promptseg.errors import PromptError
 from promptseg.geometry import ResizeFrame, Size
 from promptseg.masks.distance import interior_points
@@ -25,7 +26,7 @@ from promptseg.prompts.types import (
     Polygon,
     Prompt,
     Scribble,
-    Semantic,
+    WordPrompt,
 )
 
 GRID = 256
@@ -35,8 +36,6 @@ MASK_LOGIT = 10.0
 """Magnitude of the logits that stand for a certain pixel of a mask prompt (specification A3.5: 10 to 20)."""
 
 NEGATIVE, POSITIVE, CORNER_START, CORNER_END, PAD, ABSENT = 0, 1, 2, 3, -1, -2
-
-Float32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,7 +114,7 @@ def encode_object(
                     "[[Box(...)], [Box(...)]]."
                 )
             box = frame.to_model(_clip(prompt, frame.original)).reshape(4)
-        elif isinstance(prompt, Semantic):
+        elif isinstance(prompt, WordPrompt):
             raise PromptError(
                 f"{prompt.kind.capitalize()} prompts need a model with semantics (SEEM), and this one, of the SAM "
                 "family, has none. Use points, boxes, masks, polygons, circles or scribbles."

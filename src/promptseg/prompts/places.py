@@ -224,5 +224,5 @@ class Mask:
         }
 
 
-Placed: TypeAlias = Point | Box | Mask | Polygon | Circle | Scribble
+PlacePrompt: TypeAlias = Point | Box | Mask | Polygon | Circle | Scribble
 """A prompt that says where in the picture."""

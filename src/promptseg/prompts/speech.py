@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Protocol
 
 from promptseg.errors import PromptError, UnavailableError
-from promptseg.prompts.semantics import Audio, Text
+from promptseg.prompts.words import Audio, Text
 
 
 class Transcriber(Protocol):

@@ -10,17 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.arrays import BoolArray
 from promptseg.errors import PromptError
 from promptseg.geometry import Size
 from promptseg.masks.raster import polygon_to_mask, stroke_to_mask
 from promptseg.prompts.encode import check_inside
-from promptseg.prompts.places import Box, Circle, Mask, Placed, Point, Polygon
+from promptseg.prompts.places import Box, Circle, Mask, PlacePrompt, Point, Polygon
 from promptseg.prompts.types import Prompt
 
 DOT = 1
 """Pixels that a point reaches beyond its own, in each direction."""
-
-BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,14 +51,14 @@ def touched_pixels(prompts: Iterable[Prompt], picture: tuple[int, int], size: tu
     """
     result = Touched(np.zeros(size, np.bool_), np.zeros(size, np.bool_))
     for prompt in prompts:
-        if isinstance(prompt, Placed):
+        if isinstance(prompt, PlacePrompt):
             drawn = draw(prompt, Size(*picture), Size(*size))
             target = result.positive if prompt.positive else result.negative
             target |= drawn
     return result
 
 
-def draw(prompt: Placed, picture: Size, size: Size) -> BoolArray:
+def draw(prompt: PlacePrompt, picture: Size, size: Size) -> BoolArray:
     """Returns the pixels of a picture resized to `size` that one prompt touches; at least one.
 
     Raises:

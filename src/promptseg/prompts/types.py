@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 
 from promptseg.errors import FormatError, PromptError
 from promptseg.prompts.checks import FARTHEST, Vertices, short
-from promptseg.prompts.places import Box, Circle, Mask, Placed, Point, Polygon, Scribble
-from promptseg.prompts.semantics import Audio, Reference, Semantic, Text, picture_from_json
+from promptseg.prompts.places import Box, Circle, Mask, PlacePrompt, Point, Polygon, Scribble
+from promptseg.prompts.words import Audio, Reference, Text, WordPrompt, picture_from_json
 
 __all__ = [
     "FARTHEST",
@@ -19,20 +19,20 @@ __all__ = [
     "Circle",
     "Mask",
     "ObjectPrompts",
-    "Placed",
+    "PlacePrompt",
     "Point",
     "Polygon",
     "Prompt",
     "Reference",
     "Scribble",
-    "Semantic",
     "Text",
     "Vertices",
+    "WordPrompt",
     "group_objects",
     "prompt_from_json",
 ]
 
-Prompt: TypeAlias = Placed | Semantic
+Prompt: TypeAlias = PlacePrompt | WordPrompt
 """One prompt."""
 
 ObjectPrompts: TypeAlias = tuple[Prompt, ...]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from promptseg.errors import InputError
 from promptseg.models.network import Network
-from promptseg.models.seem.tiny.weights import TinyNetwork
+from promptseg.models.seem_tiny.weights import TinyNetwork
 from promptseg.runtimes.protocol import Runtime
-from promptseg.runtimes.tiny import TinyRuntime
+from promptseg.runtimes.seem_tiny import TinyRuntime
 
 RUNTIMES = ("auto", "onnx", "openvino", "torch")
 

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promptseg.arrays import Float32
 from promptseg.errors import UnavailableError
 from promptseg.geometry import Size
 from promptseg.models.network import Network
-from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs, Float32
+from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs
 from promptseg.runtimes.retouch import retoucher_of
 from promptseg.runtimes.scout import ScoutAnswer, ScoutView, scout_view
-from promptseg.runtimes.tiny import GraphSource
+from promptseg.runtimes.seem_tiny import GraphSource
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession

@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from promptseg.arrays import Float32
 from promptseg.errors import InputError, UnavailableError
 from promptseg.geometry import Size
 from promptseg.models.network import Network
 from promptseg.runtimes.openvino_halves import split_decoder
 from promptseg.runtimes.openvino_rounding import spare_encoder, whole_levels
-from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs, Float32
+from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs
 from promptseg.runtimes.retouch import retoucher_of
 from promptseg.runtimes.scout import ScoutAnswer, ScoutView, scout_view
-from promptseg.runtimes.tiny import GraphSource
+from promptseg.runtimes.seem_tiny import GraphSource
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 

@@ -13,11 +13,9 @@ bfloat16 keeps eight binary digits of a number. Three places of an encoder lose 
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from promptseg.arrays import Float32
 from promptseg.images.preprocess import PIXEL_MEAN, PIXEL_STD
-
-Float32 = npt.NDArray[np.float32]
 
 _STD = np.asarray(PIXEL_STD, np.float32).reshape(3, 1, 1)
 _OFFSET = (np.asarray(PIXEL_MEAN) - np.round(PIXEL_MEAN)).astype(np.float32).reshape(3, 1, 1)

@@ -10,12 +10,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.arrays import Float32
 from promptseg.geometry import Size
-from promptseg.models.choice import Choice
-from promptseg.models.retouch import RetouchInputs
+from promptseg.models.companions.choice import Choice
+from promptseg.models.companions.retouch import RetouchInputs
 from promptseg.runtimes.scout import ScoutAnswer, ScoutView
-
-Float32 = npt.NDArray[np.float32]
 
 LABEL_NEGATIVE, LABEL_POSITIVE, LABEL_BOX_START, LABEL_BOX_END = 0, 1, 2, 3
 LABEL_PAD = -1

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from promptseg.arrays import Float32
+from promptseg.models.companions.retouch import NAME, RetouchInputs
 from promptseg.models.network import Network
-from promptseg.models.retouch import NAME, RetouchInputs
-from promptseg.runtimes.protocol import Float32
-from promptseg.runtimes.tiny import Graphs
+from promptseg.runtimes.seem_tiny import Graphs
 
 
 @dataclass(frozen=True, eq=False)

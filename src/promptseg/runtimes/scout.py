@@ -4,13 +4,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from promptseg.arrays import Float32
 from promptseg.geometry import Size
 from promptseg.models.network import Network
 from promptseg.models.sam.config import BLOCK, NOWHERE
-
-Float32 = npt.NDArray[np.float32]
 
 PATCH = 16
 """Pixels of the model's frame along each side of an embedding cell."""

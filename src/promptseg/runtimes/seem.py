@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.arrays import Float32, Int64
 from promptseg.errors import InputError, UnavailableError
 from promptseg.models.registry import ModelCard
 
-Float32 = npt.NDArray[np.float32]
-Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 
 
@@ -151,14 +150,14 @@ class SeemRuntime:
         """Encodes phrases, given as token ids (S, T) with end tokens as filler."""
         import torch
 
-        from promptseg.models.seem.prompts import Tokens
+        from promptseg.models.seem.prompts import PromptTokens
         from promptseg.models.seem.text_encoder import phrase_tokens, used_part
 
         model = self._loaded()
         with torch.inference_mode():
             rows = torch.from_numpy(ids).to(self._device)
             tokens, sentences = model.text(used_part(rows))
-            strung = Tokens.of([phrase_tokens(tokens, rows)])
+            strung = PromptTokens.of([phrase_tokens(tokens, rows)])
             return Phrases(strung, sentences.float().cpu().numpy())
 
     def class_bank(self, names: Sequence[Int64]) -> Float32:

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from promptseg.arrays import Float32
 from promptseg.errors import InputError, UnavailableError
 from promptseg.geometry import Size
 from promptseg.models.network import Network
-from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs, Float32
+from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs
 from promptseg.runtimes.retouch import retoucher_of
 from promptseg.runtimes.scout import ScoutAnswer, ScoutView, scout_view
 

@@ -18,12 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from promptseg.arrays import Float16
 from promptseg.errors import InputError
 from promptseg.files import atomic_write
-
-Float16 = npt.NDArray[np.float16]
 
 _MAGIC = b"promptseg emb 1\n"  # the number changes whenever the same picture is embedded differently
 _DIGEST_BYTES = 32

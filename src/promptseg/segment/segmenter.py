@@ -17,17 +17,17 @@ from promptseg.prompts.speech import Transcriber
 from promptseg.prompts.types import Prompt
 from promptseg.runtimes.factory import create_runtime, create_tiny
 from promptseg.runtimes.protocol import Runtime
-from promptseg.segment import predictor
 from promptseg.segment.cache import EmbeddingCache
-from promptseg.segment.edges import edges
 from promptseg.segment.embedded import EmbeddedImage, embed
 from promptseg.segment.everything import EverythingOptions, Progress, everything, iter_everything
-from promptseg.segment.meaning.engine import Meaning
-from promptseg.segment.predictor import Granularity
-from promptseg.segment.proposals import proposals
-from promptseg.segment.semantics import Semantics, says_what
+from promptseg.segment.everything.edges import edges
+from promptseg.segment.everything.proposals import proposals
+from promptseg.segment.places import predictor
+from promptseg.segment.places.predictor import Granularity
 from promptseg.segment.session import Session
 from promptseg.segment.tiling import TiledImage
+from promptseg.segment.words.engine import Meaning
+from promptseg.segment.words.tasks import Semantics, says_what
 
 
 class Segmenter(Semantics):

@@ -13,10 +13,10 @@ from promptseg.masks.segments import Segments
 from promptseg.prompts.types import ObjectPrompts, Prompt, group_objects, prompt_from_json
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
-from promptseg.segment.meaning.answer import answer, is_semantic
-from promptseg.segment.meaning.engine import Meaning
-from promptseg.segment.predictor import Granularity, check_granularity
-from promptseg.segment.refine import Answer, refine
+from promptseg.segment.places.predictor import Granularity, check_granularity
+from promptseg.segment.places.refine import PlaceAnswer, refine
+from promptseg.segment.words.answer import answer, is_semantic
+from promptseg.segment.words.engine import Meaning
 
 FORMAT = 1
 """Version of the JSON record."""
@@ -93,7 +93,7 @@ class Session:
             raise PromptError(
                 "Nothing that fits these words is in the picture. Say it otherwise, or click on it."
             )
-        return Answer(
+        return PlaceAnswer(
             together,
             union(found.masks, found.size),
             found.low_res_logits.max(0),

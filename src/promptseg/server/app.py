@@ -14,13 +14,13 @@ from starlette.exceptions import HTTPException
 import promptseg
 from promptseg.errors import PromptsegError, WeightsError
 from promptseg.server import static
-from promptseg.server.gate import Gate
+from promptseg.server.dependencies import Server
+from promptseg.server.http_errors import HttpError, as_problem, busy, from_validation
 from promptseg.server.jobs import Cancelled, Gone, JobQueue
 from promptseg.server.metrics import Metrics
+from promptseg.server.middleware import Gate
 from promptseg.server.models import ServedModels
-from promptseg.server.parts import Server
 from promptseg.server.pictures import Pictures
-from promptseg.server.problems import Problem, as_problem, busy, from_validation
 from promptseg.server.routes import about, images, label_studio, objects, prompts, sessions
 from promptseg.server.sessions import Sessions
 from promptseg.server.settings import Settings
@@ -113,7 +113,7 @@ def _add_handlers(app: FastAPI) -> None:
         if isinstance(error, WeightsError):  # its message speaks of this machine's files
             _log.error("A model cannot be loaded: %s", error)
             return _respond(
-                Problem(503, "ModelError", "The model cannot be loaded now.", {"Retry-After": "60"})
+                HttpError(503, "ModelError", "The model cannot be loaded now.", {"Retry-After": "60"})
             )
         return _respond(as_problem(error))
 
@@ -132,7 +132,7 @@ def _add_handlers(app: FastAPI) -> None:
                 f"{request.method} is not for this route; {(error.headers or {}).get('Allow', 'others')} is."
             )
         return _respond(
-            Problem(error.status_code, kinds.get(error.status_code, "RequestError"), message, error.headers)
+            HttpError(error.status_code, kinds.get(error.status_code, "RequestError"), message, error.headers)
         )
 
     async def on_gone(request: Request, error: Any) -> Response:
@@ -143,9 +143,9 @@ def _add_handlers(app: FastAPI) -> None:
         return _respond(busy("The work was stopped. Try again."))
 
     async def on_fault(request: Request, error: Any) -> Response:
-        return _respond(Problem(500, "ServerError", "The server has a fault. Its log tells more."))
+        return _respond(HttpError(500, "ServerError", "The server has a fault. Its log tells more."))
 
-    app.add_exception_handler(Problem, on_problem)
+    app.add_exception_handler(HttpError, on_problem)
     app.add_exception_handler(PromptsegError, on_error)
     app.add_exception_handler(MemoryError, on_error)
     app.add_exception_handler(RequestValidationError, on_invalid)
@@ -155,5 +155,5 @@ def _add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, on_fault)
 
 
-def _respond(problem: Problem) -> Response:
+def _respond(problem: HttpError) -> Response:
     return Response(problem.content, problem.status, problem.headers, "application/json")

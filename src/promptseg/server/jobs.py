@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
-from promptseg.server.problems import Problem, busy, overdue
+from promptseg.server.http_errors import HttpError, busy, overdue
 
 T = TypeVar("T")
 
@@ -103,7 +103,7 @@ class JobQueue:
             await self._long_turn.acquire()
             try:
                 future = self._start(work, job, self._long_turn.release)
-            except Problem:
+            except HttpError:
                 self._long_turn.release()
                 raise
             return await self._wait(future, job)

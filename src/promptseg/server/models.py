@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from promptseg.errors import WeightsError
-from promptseg.models.choice import FILES
+from promptseg.models.companions.choice import FILES
+from promptseg.models.companions.retouch import NAME as RETOUCH
 from promptseg.models.registry import ModelCard, get_card
-from promptseg.models.retouch import NAME as RETOUCH
 from promptseg.models.sam.config import IMAGE_SIDE
 from promptseg.segment.cache import EmbeddingCache
 from promptseg.segment.segmenter import Segmenter
-from promptseg.server.problems import not_found
+from promptseg.server.http_errors import not_found
 from promptseg.server.settings import ModelChoice, Settings
 
 DECODERS = ("decoder", "mask_decoder", "view", "sketch")

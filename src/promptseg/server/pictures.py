@@ -10,11 +10,11 @@ from PIL import Image as Pillow
 
 from promptseg.images import Image
 from promptseg.images.quiet import quiet_pillow
+from promptseg.server.http_errors import not_found, too_large
 from promptseg.server.jobs import Job, JobQueue
 from promptseg.server.memory import Memory
 from promptseg.server.metrics import Metrics
 from promptseg.server.models import ServedModels
-from promptseg.server.problems import not_found, too_large
 from promptseg.server.settings import Limits
 from promptseg.server.store import Picture, Store, now
 

@@ -217,7 +217,7 @@ class RoundRequest(Strict):
     model_config = ConfigDict(json_schema_extra={"examples": [{"prompts": _CLICKS[:1]}]})
 
 
-class View(Strict):
+class MaskForm(Strict):
     """How masks are wanted."""
 
     format: MaskFormat = "rle"

@@ -16,11 +16,11 @@ from pydantic import TypeAdapter
 from promptseg.images import Image
 from promptseg.masks.segments import Segments
 from promptseg.segment.session import Session
-from promptseg.server import asked
+from promptseg.server import prompts_in as asked
+from promptseg.server.http_errors import not_found, too_large
 from promptseg.server.jobs import Job, JobQueue
 from promptseg.server.models import ServedModels
 from promptseg.server.pictures import Pictures
-from promptseg.server.problems import not_found, too_large
 from promptseg.server.schemas import OneObject, RoundRequest
 from promptseg.server.settings import Limits
 from promptseg.server.store import Picture, Store, StoredSession

@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from promptseg.server.problems import Problem, too_large
+from promptseg.server.http_errors import HttpError, too_large
 
 MOST_CONTAINERS, MOST_VALUES = 1_000_000, 4_000_000
 """A body with more brackets or commas would take gigabytes as Python values."""
@@ -44,8 +44,8 @@ def _deepest(text: str) -> int:
     return deepest
 
 
-def _wrong(reason: str) -> Problem:
-    return Problem(400, "JSONError", f"The body is not JSON that this server takes: {reason}.")
+def _wrong(reason: str) -> HttpError:
+    return HttpError(400, "JSONError", f"The body is not JSON that this server takes: {reason}.")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from promptseg.server import strict
-from promptseg.server.problems import Problem
+from promptseg.server.http_errors import HttpError
 
 THREAD_BYTES = 262_144
 """Smaller bodies are parsed at once, larger ones beside the event loop."""
@@ -46,7 +46,7 @@ async def _parse(request: Request) -> None:
         return
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise Problem(
+        raise HttpError(
             415,
             "MediaTypeError",
             f"This route takes Content-Type: application/json, got {kind[:80] or 'none'!r}.",

@@ -17,15 +17,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from promptseg.arrays import BoolArray
 from promptseg.geometry import Size
+from promptseg.hands import prompts
 from promptseg.masks.polygons import polygon_to_mask
 from promptseg.models.sam.sam import Sam
 from promptseg.prompts.encode import ABSENT, CORNER_END, CORNER_START, MASK_LOGIT, NEGATIVE, PAD, POSITIVE
-from promptseg.train import prompts
 from promptseg.train.losses import actual_iou, iou_loss, sam_mask_loss
 from promptseg.train.pictures import GRID, Lesson, read
 
-BoolArray = npt.NDArray[np.bool_]
 Start = Literal["click", "box", "outline"]
 
 SHARPNESS = 10.0
@@ -33,7 +33,7 @@ SHARPNESS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Talk:
+class DialogueOptions:
     """How the simulated user behaves.
 
     Attributes:
@@ -56,7 +56,7 @@ class Talk:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Batch:
+class DialogueBatch:
     """A picture and some of its objects."""
 
     lesson: Lesson
@@ -79,14 +79,14 @@ class SamDialogue:
         sam: Sam,
         groups: Sequence[tuple[float, Sequence[Path]]],
         held: Sequence[Path],
-        talk: Talk,
+        talk: DialogueOptions,
     ) -> None:
         self.model, self._talk = sam, talk
         self._groups, self._held = groups, held
         weights = np.array([weight for weight, _ in groups], np.float64)
         self._weights = weights / weights.sum()
 
-    def batch(self, random: np.random.Generator) -> Batch:
+    def batch(self, random: np.random.Generator) -> DialogueBatch:
         """Draws a picture, some of its objects, and how the dialogue begins."""
         paths = self._groups[int(random.choice(len(self._groups), p=self._weights))][1]
         lesson = read(paths[int(random.integers(len(paths)))])
@@ -95,9 +95,9 @@ class SamDialogue:
         dice = random.random()
         box, outline = self._talk.box, self._talk.outline
         start: Start = "box" if dice < box else "outline" if dice < box + outline else "click"
-        return Batch(lesson, lesson.masks[chosen], start)
+        return DialogueBatch(lesson, lesson.masks[chosen], start)
 
-    def losses(self, batch: Batch, random: np.random.Generator) -> Iterator[Mapping[str, Tensor]]:
+    def losses(self, batch: DialogueBatch, random: np.random.Generator) -> Iterator[Mapping[str, Tensor]]:
         """Holds a dialogue about every object of the batch and yields the losses of the rounds that learn."""
         count = self._talk.rounds[int(random.integers(len(self._talk.rounds)))]
         others = random.permutation(np.arange(1, count))[: self._talk.learned].tolist()
@@ -157,7 +157,7 @@ class SamDialogue:
         device = next(self.model.parameters()).device
         for path in self._held:
             lesson = read(path)
-            batch = Batch(lesson, lesson.masks[: self._talk.objects], "click")
+            batch = DialogueBatch(lesson, lesson.masks[: self._talk.objects], "click")
             talk = _Dialogue(batch, np.random.default_rng(0), 1.0)
             truth, counted = (
                 torch.tensor(batch.masks),
@@ -183,7 +183,7 @@ class SamDialogue:
 class _Dialogue:
     """The user's side: what was said so far, in the tokens of the decoder."""
 
-    def __init__(self, batch: Batch, random: np.random.Generator, careful: float) -> None:
+    def __init__(self, batch: DialogueBatch, random: np.random.Generator, careful: float) -> None:
         self._truth: BoolArray = batch.masks > 0.5
         self._counted: BoolArray = batch.lesson.counted > 0.5
         self._random, self._careful = random, careful

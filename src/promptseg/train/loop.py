@@ -16,7 +16,7 @@ from promptseg.train.averages import Averages
 from promptseg.train.checkpoint import load_checkpoint, restore_random, save_checkpoint, seed_everything
 from promptseg.train.config import TrainConfig
 from promptseg.train.log import Log
-from promptseg.train.task import Recipe, Task
+from promptseg.train.task import Recipe, TrainingTask
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -46,7 +46,7 @@ def train(
         WeightsError: the checkpoint is damaged.
         OutputError: a file cannot be written.
     """
-    run = Run(recipe, folder, quiet=quiet)
+    run = TrainingRun(recipe, folder, quiet=quiet)
     try:
         run.resume()
         last = recipe.config.steps if stop_after is None else min(stop_after, recipe.config.steps)
@@ -66,7 +66,7 @@ def train(
         run.close()
 
 
-class Run:
+class TrainingRun:
     """A run in progress."""
 
     def __init__(self, recipe: Recipe, folder: Path, *, quiet: bool = False) -> None:
@@ -75,7 +75,7 @@ class Run:
             torch.set_num_threads(config.threads)
         self.step, self.evaluated = 0, False
         self._recipe, self._config, self._folder = recipe, config, folder
-        self._task: Task = recipe.task
+        self._task: TrainingTask = recipe.task
         self._model = recipe.task.model.to(config.device)
         ranks.share_parameters([*self._model.parameters(), *self._model.buffers()])
         self._stream = np.random.default_rng([config.seed, ranks.rank()])

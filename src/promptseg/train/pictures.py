@@ -12,8 +12,9 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.arrays import Float32
+from promptseg.datasets.samples import Dataset, Sample
 from promptseg.errors import FormatError, InputError, WeightsError
-from promptseg.evaluate.samples import Dataset, Sample
 from promptseg.files import atomic_write
 from promptseg.geometry import ResizeFrame
 from promptseg.images import Image, preprocess
@@ -24,7 +25,6 @@ GRID = 256
 LEAST_CELLS = 6
 """Objects of fewer cells of the grid are too small to learn from."""
 
-Float32 = npt.NDArray[np.float32]
 Progress = Callable[[int, int], None]
 T = TypeVar("T")
 

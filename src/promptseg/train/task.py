@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from promptseg.train.config import TrainConfig
 
 
-class Task(Protocol):
+class TrainingTask(Protocol):
     """Something to learn."""
 
     @property
@@ -50,7 +50,7 @@ class Recipe:
     """
 
     name: str
-    task: Task
+    task: TrainingTask
     config: TrainConfig
     write: Callable[[Path], None]
     rates: Callable[[str], float] = field(default=lambda _: 1.0)

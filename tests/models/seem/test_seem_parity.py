@@ -23,7 +23,15 @@ from promptseg.models.seem.deformable import DeformableDecoder
 from promptseg.models.seem.focalnet import FocalNet
 from promptseg.models.seem.fpn import TransformerFPN
 from promptseg.models.seem.pixel_features import PixelFeatures
-from promptseg.models.seem.prompts import Draws, Prediction, Region, SeemOutput, SeemPrompts, Tokens, Touch
+from promptseg.models.seem.prompts import (
+    Draws,
+    Prediction,
+    PromptTokens,
+    SeemOutput,
+    SeemPrompts,
+    Touch,
+    TouchedRegion,
+)
 from promptseg.models.seem.sam_backbone import SamBackbone
 from promptseg.models.seem.seem import Seem
 from promptseg.models.seem.text_encoder import phrase_tokens, unit, used_part
@@ -184,32 +192,32 @@ def test_prompt_tokens_of_touched_pixels(focal_t: Seem, features: PixelFeatures,
         np.testing.assert_array_equal(tokens.filling_BN, theirs[f"masking_level{level}"])
 
 
-def _region_tokens(region: Region, theirs: dict[str, np.ndarray], channels: int) -> None:
+def _region_tokens(region: TouchedRegion, theirs: dict[str, np.ndarray], channels: int) -> None:
     for level, tokens in enumerate(region.levels):
         close(tokens.values_BNC.swapaxes(0, 1)[::4, :, :channels:2], theirs[f"tokens_level{level}"])
 
 
 @pytest.fixture(scope="module")
-def reference(focal_t: Seem, other_features: PixelFeatures) -> Region:
+def reference(focal_t: Seem, other_features: PixelFeatures) -> TouchedRegion:
     mask = torch.from_numpy(golden("focalt_demo_reference_tokens")["ref_mask"])
     return focal_t.predictor.look(other_features, Touch(positive=[mask]), "demo")
 
 
-def test_region_of_a_reference_picture(reference: Region):
+def test_region_of_a_reference_picture(reference: TouchedRegion):
     theirs = golden("focalt_demo_reference_tokens")
     close(reference.positive_BOC, theirs["visual_query_pos"], EMBEDDINGS)
     close(reference.negative_BOC, theirs["visual_query_neg"], EMBEDDINGS)
     _region_tokens(reference, theirs, 64)
 
 
-def _text(focal_t: Seem, ids: np.ndarray) -> tuple[Tokens, Tensor]:
+def _text(focal_t: Seem, ids: np.ndarray) -> tuple[PromptTokens, Tensor]:
     rows = torch.from_numpy(np.atleast_2d(ids)).long()
     tokens, sentences = focal_t.text(used_part(rows))
-    return Tokens.of([phrase_tokens(tokens, rows)]), sentences
+    return PromptTokens.of([phrase_tokens(tokens, rows)]), sentences
 
 
 @pytest.mark.parametrize("case", PREDICTOR_CASES)
-def test_predictor(focal_t: Seem, features: PixelFeatures, reference: Region, case: str):
+def test_predictor(focal_t: Seem, features: PixelFeatures, reference: TouchedRegion, case: str):
     theirs = golden(case)
     graph: Any = case.split("_")[1]
     given: dict[str, Any] = {}
@@ -261,7 +269,9 @@ def _thin(x: Tensor, masks: bool = False) -> Tensor:
     return x[..., ::2, ::2] if masks else x[..., :128]
 
 
-def _named(output: SeemOutput, visual: Region | None, region: Region | None) -> dict[str, Tensor]:
+def _named(
+    output: SeemOutput, visual: TouchedRegion | None, region: TouchedRegion | None
+) -> dict[str, Tensor]:
     """Our results under the official names."""
     last = output.last
     assert last.class_logits_BQK is not None
@@ -287,7 +297,7 @@ def _named(output: SeemOutput, visual: Region | None, region: Region | None) -> 
 def _choices(
     focal_t: Seem,
     last: Prediction,
-    region: Region | None,
+    region: TouchedRegion | None,
     sentences: dict[str, Tensor],
     graph: str,
     theirs: dict[str, np.ndarray],

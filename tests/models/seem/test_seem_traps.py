@@ -14,7 +14,7 @@ from promptseg.models.seem.choice import choose_by_region
 from promptseg.models.seem.deformable import DeformableAttention
 from promptseg.models.seem.memory import memory_owners
 from promptseg.models.seem.pixel_features import PixelFeatures
-from promptseg.models.seem.prompts import Draws, QueryOutput, SeemOutput, SeemPrompts, Tokens, Touch
+from promptseg.models.seem.prompts import Draws, PromptTokens, QueryOutput, SeemOutput, SeemPrompts, Touch
 from promptseg.models.seem.seem import Seem
 from promptseg.models.seem.text_encoder import phrase_tokens, used_part
 
@@ -30,8 +30,8 @@ NEGATIVE = stroke(slice(5, 13), slice(100, 116))
 WORDS = [torch.tensor([[49406, 320, 736, 1615, 49407]]), torch.tensor([[49406, 1929, 49407]])]
 
 
-def tokens(seem: Seem, *ids: Tensor) -> Tokens:
-    return Tokens.of([phrase_tokens(seem.text(row)[0], row) for row in ids])
+def tokens(seem: Seem, *ids: Tensor) -> PromptTokens:
+    return PromptTokens.of([phrase_tokens(seem.text(row)[0], row) for row in ids])
 
 
 def repeated(features: PixelFeatures, count: int) -> PixelFeatures:

@@ -1,4 +1,4 @@
-// Which of three masks answers a single click, exactly as models/choice.py: a small network on how the masks look.
+// Which of three masks answers a single click, exactly as models/companions/choice.py: a small network on how the masks look.
 
 import { squaredDepth } from '../masks/distance.ts';
 import { outputsOf, type Perceptron } from './perceptron.ts';

@@ -1,4 +1,4 @@
-// What the network sees that draws the border of a corrected mask anew, exactly as models/retouch.py.
+// What the network sees that draws the border of a corrected mask anew, exactly as models/companions/retouch.py.
 
 import { clamp } from '../geometry.ts';
 import type { GridClick } from './correction.ts';

@@ -1,12 +1,13 @@
 """Classical edge detectors as contestants."""
 
+from promptseg.arrays import Float32
 from promptseg.errors import PromptsegError
-from promptseg.evaluate.contestants.contestant import Contestant, Float32
+from promptseg.evaluate.contestants.contestant import Contestant
 from promptseg.evaluate.edges.detectors import EdgeDetector
 from promptseg.images import Image
 
 
-class Detector(Contestant):
+class ClassicalEdges(Contestant):
     """An edge detector.
 
     Args:

@@ -3,20 +3,15 @@
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
-import numpy as np
-import numpy.typing as npt
-
+from promptseg.arrays import BoolArray, Float32
 from promptseg.errors import InputError
-from promptseg.evaluate.samples import BoolArray
 from promptseg.evaluate.scene import Clock
 from promptseg.geometry import Size
 from promptseg.images import Image
 from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
-from promptseg.models.seem.vocabulary import Vocabulary
-
-Float32 = npt.NDArray[np.float32]
+from promptseg.vocabulary import Vocabulary
 
 ABILITIES = {
     "click": "answers clicks on an object, each correcting the mask so far",

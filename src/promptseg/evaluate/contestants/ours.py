@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from promptseg.arrays import BoolArray, Float32
 from promptseg.errors import InputError, PromptsegError
-from promptseg.evaluate.contestants.contestant import Contestant, Float32
-from promptseg.evaluate.samples import BoolArray
+from promptseg.evaluate.contestants.contestant import Contestant
 from promptseg.images import Image
 from promptseg.masks.overlap import union
 from promptseg.masks.panoptic import PanopticSegments
@@ -15,15 +15,15 @@ from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 from promptseg.masks.upsample import upsample_to_rle
 from promptseg.models.registry import get_card
-from promptseg.models.seem.vocabulary import Vocabulary
 from promptseg.prompts.encode import encode_object
-from promptseg.prompts.semantics import Reference, Text
 from promptseg.prompts.types import Box, Mask, Point
+from promptseg.prompts.words import Reference, Text
 from promptseg.segment.embedded import EmbeddedImage
-from promptseg.segment.predictor import decode
-from promptseg.segment.proposals import ranking
+from promptseg.segment.everything.proposals import ranking
+from promptseg.segment.places.predictor import decode
 from promptseg.segment.segmenter import Segmenter
 from promptseg.segment.session import Session
+from promptseg.vocabulary import Vocabulary
 
 PLACES = frozenset({"click", "point", "boxes"})
 SEARCHES = frozenset({"everything", "edges", "track"})

@@ -3,13 +3,10 @@
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from promptseg.evaluate.samples import require_ndimage
+from promptseg.arrays import Float32, require_ndimage
 from promptseg.images import Image
-from promptseg.segment.gradients import sobel, suppress
-
-Float32 = npt.NDArray[np.float32]
+from promptseg.segment.everything.gradients import sobel, suppress
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 

@@ -15,10 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.arrays import BoolArray, Int64
 from promptseg.errors import UnavailableError
-from promptseg.evaluate.samples import BoolArray
-
-Int64 = npt.NDArray[np.int64]
 
 ALONE = 100.0
 """Cost of a pixel without partner, in tolerances."""

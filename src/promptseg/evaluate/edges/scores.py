@@ -9,13 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.arrays import BoolArray, Float64, Int64
 from promptseg.errors import InputError
 from promptseg.evaluate.edges.matching import match
 from promptseg.evaluate.edges.thinning import thin
-from promptseg.evaluate.samples import BoolArray
-
-Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
 
 TOLERANCE = 0.0075
 """The largest distance of a pair as a share of the picture's diagonal."""

@@ -9,7 +9,7 @@ one look-up in a table of 256 answers.
 import numpy as np
 import numpy.typing as npt
 
-from promptseg.evaluate.samples import BoolArray
+from promptseg.arrays import BoolArray
 
 _AROUND = ((0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1), (1, 0), (1, 1))
 """Steps (down, right) to the neighbours x1 to x8, counterclockwise from the right one; bit k of a code is x(k+1)."""

@@ -26,7 +26,7 @@ from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 from promptseg.models.registry import DEFAULT_MODEL
-from promptseg.models.seem.vocabulary import Vocabulary
+from promptseg.vocabulary import Vocabulary
 
 
 class ContestantProgram:

@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image as PIL
 from PIL import ImageDraw
 
+from promptseg.datasets.samples import Dataset
 from promptseg.errors import PromptsegError
 from promptseg.evaluate.rows import Row
-from promptseg.evaluate.samples import Dataset
 from promptseg.images import Image
 from promptseg.masks.polygons import trace_polygons
 from promptseg.masks.rle import RLE

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from promptseg.datasets.samples import Dataset
 from promptseg.errors import FormatError, InputError
 from promptseg.evaluate.average_precision import PROTOCOLS, Protocol
 from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
 from promptseg.evaluate.measures import Measure, mean, plain
 from promptseg.evaluate.metrics import boundary_iou, iou
 from promptseg.evaluate.rows import Row
-from promptseg.evaluate.samples import Dataset
 from promptseg.evaluate.scene import Scene
 from promptseg.evaluate.tasks.detections import precision_of
-from promptseg.evaluate.tasks.task import Outcome, Rows, Task, known_facts
+from promptseg.evaluate.tasks.task import EvaluationTask, Rows, TaskOutcome, known_facts
 from promptseg.masks.segments import Segments
 
 SHOWN = 40
@@ -25,7 +25,7 @@ BoxTuple = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Boxes(Task):
+class BoxesTask(EvaluationTask):
     """Boxes as prompts.
 
     Without detections the boxes are those around the true objects, and masks are ranked by what the contestant thinks
@@ -95,7 +95,7 @@ class Boxes(Task):
                 f"{self.detections} has a category_id {error} that the dataset has not."
             ) from error
 
-    def sum_up(self, dataset: Dataset, rows: Rows) -> Outcome:
+    def sum_up(self, dataset: Dataset, rows: Rows) -> TaskOutcome:
         """Turns rows into mask AP and IoUs."""
         precision = precision_of(dataset, rows, self.protocol)
         measures: list[Measure] = [plain(name, value) for name, value in precision.values.items()]
@@ -106,7 +106,7 @@ class Boxes(Task):
                 mean("mIoU", [pair[0] for pair, _ in pairs], groups),
                 mean("boundary IoU", [pair[1] for pair, _ in pairs], groups),
             ]
-        return Outcome(measures=tuple(measures))
+        return TaskOutcome(measures=tuple(measures))
 
 
 def _row(

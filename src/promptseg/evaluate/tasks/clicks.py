@@ -6,8 +6,9 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from promptseg.arrays import BoolArray
+from promptseg.datasets.samples import Dataset, Target
 from promptseg.errors import InputError
-from promptseg.evaluate.clicks import next_click
 from promptseg.evaluate.contestants.contestant import Contestant
 from promptseg.evaluate.measures import Measure, mean, plain
 from promptseg.evaluate.metrics import (
@@ -21,9 +22,9 @@ from promptseg.evaluate.metrics import (
     worst_drop,
 )
 from promptseg.evaluate.rows import Row
-from promptseg.evaluate.samples import BoolArray, Dataset, Target
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import Curve, Outcome, Rows, Task, known_facts, pictures
+from promptseg.evaluate.tasks.task import Curve, EvaluationTask, Rows, TaskOutcome, known_facts, pictures
+from promptseg.hands.clicks import next_click
 from promptseg.masks.rle import RLE
 
 IOU_CLICKS = (1, 2, 3, 5, 10, 20)
@@ -36,7 +37,7 @@ SHOWN_CLICK = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Clicks(Task):
+class ClicksTask(EvaluationTask):
     """A careful person clicks until nothing is wrong any more.
 
     Attributes:
@@ -103,7 +104,7 @@ class Clicks(Task):
             },
         )
 
-    def sum_up(self, dataset: Dataset, rows: Rows) -> Outcome:
+    def sum_up(self, dataset: Dataset, rows: Rows) -> TaskOutcome:
         """Turns rows into IoU@k, NoC and drops."""
         groups = pictures(rows)
         measures = [
@@ -118,7 +119,7 @@ class Clicks(Task):
             *_failures(ious),
         ]
         steps = tuple(float(number) for number in range(1, ious.shape[1] + 1))
-        return Outcome(
+        return TaskOutcome(
             measures=tuple(measures),
             curves=(
                 Curve(

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from promptseg.datasets.samples import Dataset
 from promptseg.evaluate.average_precision import Detection, Precision, Protocol, average_precision
-from promptseg.evaluate.samples import Dataset
 from promptseg.evaluate.tasks.task import Rows
 
 

@@ -7,18 +7,19 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.arrays import Float64
+from promptseg.datasets.samples import Dataset
 from promptseg.errors import FormatError
 from promptseg.evaluate.contestants.contestant import Contestant
 from promptseg.evaluate.edges.scores import TOLERANCE, Tally, f_measure, part, score, tally, thresholds
-from promptseg.evaluate.measures import Float64, counted, plain
+from promptseg.evaluate.measures import counted, plain
 from promptseg.evaluate.rows import Row
-from promptseg.evaluate.samples import Dataset
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import Curve, Outcome, Rows, Task, Truth, known_facts
+from promptseg.evaluate.tasks.task import Curve, EvaluationTask, Rows, TaskOutcome, Truth, known_facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edges(Task):
+class EdgesTask(EvaluationTask):
     """Edge maps against the outlines that several people drew.
 
     Attributes:
@@ -74,7 +75,7 @@ class Edges(Task):
             )
         ]
 
-    def sum_up(self, dataset: Dataset, rows: Rows) -> Outcome:
+    def sum_up(self, dataset: Dataset, rows: Rows) -> TaskOutcome:
         """Turns counts into ODS, OIS, AP and R50."""
         levels = thresholds(self.thresholds)
         tallies = [_tally(row, self.thresholds) for row in rows]
@@ -91,7 +92,7 @@ class Edges(Task):
         total = tallies[0]
         for item in tallies[1:]:
             total = total + item
-        return Outcome(
+        return TaskOutcome(
             measures=(
                 *(counted(name, table, of(field)) for name, field in names.items()),
                 plain("precision at ODS", result.ods_precision),

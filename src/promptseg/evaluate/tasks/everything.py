@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from promptseg.datasets.samples import Dataset
 from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
 from promptseg.evaluate.measures import Measure, counted, mean, ratio
 from promptseg.evaluate.recall import IOU_THRESHOLDS, LIMITS, SIZES, count_recall
 from promptseg.evaluate.rows import Row
-from promptseg.evaluate.samples import Dataset
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import Curve, Outcome, Rows, Task, known_facts, pictures
+from promptseg.evaluate.tasks.task import Curve, EvaluationTask, Rows, TaskOutcome, known_facts, pictures
 from promptseg.masks.overlap import iou_matrix
 
 SHOWN = 60
@@ -20,7 +20,7 @@ SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Everything(Task):
+class EverythingTask(EvaluationTask):
     """All masks of a picture, best first, against the labelled objects; classes are left aside.
 
     Attributes:
@@ -70,7 +70,7 @@ class Everything(Task):
             )
         ]
 
-    def sum_up(self, dataset: Dataset, rows: Rows) -> Outcome:
+    def sum_up(self, dataset: Dataset, rows: Rows) -> TaskOutcome:
         """Turns rows into average recalls."""
         found = np.array([row.values["found"] for row in rows], np.float64)  # (P, A, L, T)
         wanted = np.array([row.values["wanted"] for row in rows], np.float64)  # (P, A)
@@ -84,7 +84,7 @@ class Everything(Task):
         measures.append(mean("best mask mIoU", [value for value, _ in best], [name for _, name in best]))
         number = [float(row.values["masks"]) for row in rows]
         measures.append(mean("masks per picture", number, pictures(rows), "number"))
-        return Outcome(measures=tuple(measures), curves=_curves(found, wanted, self.limits))
+        return TaskOutcome(measures=tuple(measures), curves=_curves(found, wanted, self.limits))
 
 
 def _curves(found: Any, wanted: Any, limits: Sequence[int]) -> tuple[Curve, ...]:

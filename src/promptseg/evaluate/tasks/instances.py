@@ -4,22 +4,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from promptseg.datasets.samples import Dataset
 from promptseg.errors import InputError
 from promptseg.evaluate.average_precision import PROTOCOLS, Protocol
 from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
 from promptseg.evaluate.measures import plain
 from promptseg.evaluate.rows import Row
-from promptseg.evaluate.samples import Dataset
 from promptseg.evaluate.scene import Scene
 from promptseg.evaluate.tasks.detections import precision_of
-from promptseg.evaluate.tasks.task import Outcome, Rows, Task, known_facts
+from promptseg.evaluate.tasks.task import EvaluationTask, Rows, TaskOutcome, known_facts
 from promptseg.evaluate.vocabularies import full_name, vocabulary_of
 
 SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Instances(Task):
+class InstancesTask(EvaluationTask):
     """All objects of the dataset's classes.
 
     Attributes:
@@ -68,7 +68,7 @@ class Instances(Task):
             )
         ]
 
-    def sum_up(self, dataset: Dataset, rows: Rows) -> Outcome:
+    def sum_up(self, dataset: Dataset, rows: Rows) -> TaskOutcome:
         """Turns rows into AP."""
         precision = precision_of(dataset, rows, self.protocol)
-        return Outcome(measures=tuple(plain(name, value) for name, value in precision.values.items()))
+        return TaskOutcome(measures=tuple(plain(name, value) for name, value in precision.values.items()))

@@ -6,22 +6,23 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from promptseg.arrays import Float64
+from promptseg.datasets.samples import Dataset
 from promptseg.errors import InputError
 from promptseg.evaluate.contestants.contestant import Contestant
-from promptseg.evaluate.measures import Float64, counted, mean, mean_where
+from promptseg.evaluate.measures import counted, mean, mean_where
 from promptseg.evaluate.rows import Row
-from promptseg.evaluate.samples import Dataset
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import Outcome, Rows, Task, known_facts, pictures
+from promptseg.evaluate.tasks.task import EvaluationTask, Rows, TaskOutcome, known_facts, pictures
 from promptseg.evaluate.vocabularies import full_name, vocabulary_of
-from promptseg.masks.panoptic import Category
 from promptseg.masks.segments import Segments
+from promptseg.vocabulary import Category
 
 TOP = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Labels(Task):
+class LabelsTask(EvaluationTask):
     """Every labelled object is shown as a mask; its name must be among the first that the contestant gives.
 
     Top-5 is left open when a contestant gives fewer names than that.
@@ -71,12 +72,12 @@ class Labels(Task):
             )
         return rows
 
-    def sum_up(self, dataset: Dataset, rows: Rows) -> Outcome:
+    def sum_up(self, dataset: Dataset, rows: Rows) -> TaskOutcome:
         """Turns rows into accuracies."""
         groups = pictures(rows)
         first = [row.values["top1"] for row in rows]
         five = [np.nan if row.values["top5"] is None else row.values["top5"] for row in rows]
-        return Outcome(
+        return TaskOutcome(
             measures=(
                 mean("top-1", first, groups),
                 mean("top-5", five, groups),

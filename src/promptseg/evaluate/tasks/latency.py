@@ -6,13 +6,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from promptseg.evaluate.clicks import next_click
+from promptseg.arrays import BoolArray
+from promptseg.datasets.samples import Dataset
 from promptseg.evaluate.contestants.contestant import Contestant
 from promptseg.evaluate.measures import Measure, plain
 from promptseg.evaluate.rows import Row
-from promptseg.evaluate.samples import BoolArray, Dataset
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import Outcome, Rows, Task, known_facts
+from promptseg.evaluate.tasks.task import EvaluationTask, Rows, TaskOutcome, known_facts
+from promptseg.hands.clicks import next_click
 
 CLICKS = 3
 _SHOWN = {"picture": "embed", "first click": "first click", "further click": "further click"}
@@ -20,7 +21,7 @@ _PERCENTILES = (50, 90, 99)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Latency(Task):
+class LatencyTask(EvaluationTask):
     """A picture is shown and one object clicked three times, as a person would.
 
     The first picture is shown twice; the first time, which warms everything up, does not count. Times are those that
@@ -75,7 +76,7 @@ class Latency(Task):
             )
         ]
 
-    def sum_up(self, dataset: Dataset, rows: Rows) -> Outcome:
+    def sum_up(self, dataset: Dataset, rows: Rows) -> TaskOutcome:
         """Turns seconds into percentiles."""
         measures: list[Measure] = []
         for step, name in _SHOWN.items():
@@ -83,4 +84,4 @@ class Latency(Task):
             for percentile in _PERCENTILES:
                 value = float(np.percentile(seconds, percentile)) if seconds else float("nan")
                 measures.append(plain(f"{name} p{percentile}", value, "s"))
-        return Outcome(measures=tuple(measures))
+        return TaskOutcome(measures=tuple(measures))

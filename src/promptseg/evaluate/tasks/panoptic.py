@@ -7,13 +7,21 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.arrays import Float64
+from promptseg.datasets.samples import Dataset, PanopticTruth
 from promptseg.errors import FormatError
 from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
-from promptseg.evaluate.measures import Finish, Float64, Measure, counted, mean_where
+from promptseg.evaluate.measures import Finish, Measure, counted, mean_where
 from promptseg.evaluate.rows import Row
-from promptseg.evaluate.samples import Dataset, PanopticTruth
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import Outcome, Rows, Task, Truth, counts_by_class, known_facts
+from promptseg.evaluate.tasks.task import (
+    EvaluationTask,
+    Rows,
+    TaskOutcome,
+    Truth,
+    counts_by_class,
+    known_facts,
+)
 from promptseg.evaluate.vocabularies import place_of, vocabulary_of
 
 MATCHED = 0.5
@@ -21,7 +29,7 @@ MATCHED = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Panoptic(Task):
+class PanopticTask(EvaluationTask):
     """Pictures cut into things and stuff."""
 
     name: ClassVar[str] = "panoptic"
@@ -66,7 +74,7 @@ class Panoptic(Task):
             )
         ]
 
-    def sum_up(self, dataset: Dataset, rows: Rows) -> Outcome:
+    def sum_up(self, dataset: Dataset, rows: Rows) -> TaskOutcome:
         """Turns matches into PQ, SQ and RQ."""
         number = len(dataset.categories)
         table = counts_by_class(rows, 4, number)
@@ -77,7 +85,7 @@ class Panoptic(Task):
         for suffix, chosen in groups.items():
             for part, name in enumerate(("PQ", "SQ", "RQ")):
                 measures.append(counted(f"{name}{suffix}", flat, _quality_of(chosen, part)))
-        return Outcome(measures=tuple(measures))
+        return TaskOutcome(measures=tuple(measures))
 
 
 def count_matches(

@@ -6,20 +6,29 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from promptseg.evaluate.clicks import next_click
+from promptseg.arrays import BoolArray
+from promptseg.datasets.samples import Dataset, Target
 from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
 from promptseg.evaluate.measures import mean
 from promptseg.evaluate.metrics import boundary_iou, iou
 from promptseg.evaluate.rows import Row
-from promptseg.evaluate.samples import BoolArray, Dataset, Target
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import Curve, Outcome, Rows, Task, column, known_facts, pictures
+from promptseg.evaluate.tasks.task import (
+    Curve,
+    EvaluationTask,
+    Rows,
+    TaskOutcome,
+    column,
+    known_facts,
+    pictures,
+)
+from promptseg.hands.clicks import next_click
 
 PLACES = ("centre", "random")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Point(Task):
+class PointTask(EvaluationTask):
     """One click, as in SAM's zero-shot protocol: "centre" is the pixel deepest inside, "random" any of the object's.
 
     The oracle is the best of the contestant's answers, which tells ambiguity from failure.
@@ -65,7 +74,7 @@ class Point(Task):
             shown=shown,
         )
 
-    def sum_up(self, dataset: Dataset, rows: Rows) -> Outcome:
+    def sum_up(self, dataset: Dataset, rows: Rows) -> TaskOutcome:
         """Turns rows into mean IoUs."""
         groups = pictures(rows)
         names = {
@@ -76,7 +85,7 @@ class Point(Task):
             "boundary IoU": "boundary",
         }
         found = np.sort(column(rows, "centre"))
-        return Outcome(
+        return TaskOutcome(
             measures=tuple(mean(name, column(rows, key), groups) for name, key in names.items()),
             curves=(
                 Curve(

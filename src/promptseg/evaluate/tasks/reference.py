@@ -6,15 +6,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from promptseg.datasets.samples import Dataset, Sample, Target
 from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
 from promptseg.evaluate.measures import counted, mean, ratio
 from promptseg.evaluate.rows import Row
-from promptseg.evaluate.samples import Dataset, Sample, Target
 from promptseg.evaluate.scene import Scene
 from promptseg.evaluate.tasks.task import (
-    Outcome,
+    EvaluationTask,
     Rows,
-    Task,
+    TaskOutcome,
     column,
     known_facts,
     overlap_of,
@@ -26,7 +26,7 @@ from promptseg.images import Image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ByReference(Task):
+class ByReference(EvaluationTask):
     """For each class that a picture has, an object of the class in another picture, drawn at random, is the prompt.
 
     The answer, one mask, is compared with all objects of the class together, and with the single one that it fits best:
@@ -80,11 +80,11 @@ class ByReference(Task):
             )
         return rows
 
-    def sum_up(self, dataset: Dataset, rows: Rows) -> Outcome:
+    def sum_up(self, dataset: Dataset, rows: Rows) -> TaskOutcome:
         """Turns rows into mean IoUs."""
         groups = pictures(rows)
         either = np.maximum(column(rows, "iou"), column(rows, "best"))
-        return Outcome(
+        return TaskOutcome(
             measures=(
                 mean("mIoU of the class", column(rows, "iou"), groups),
                 mean("mIoU of the best object", column(rows, "best"), groups),

@@ -6,16 +6,16 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from promptseg.datasets.samples import Dataset
 from promptseg.errors import InputError
 from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
 from promptseg.evaluate.measures import counted, mean, ratio
 from promptseg.evaluate.rows import Row
-from promptseg.evaluate.samples import Dataset
 from promptseg.evaluate.scene import Scene
 from promptseg.evaluate.tasks.task import (
-    Outcome,
+    EvaluationTask,
     Rows,
-    Task,
+    TaskOutcome,
     Truth,
     column,
     known_facts,
@@ -29,7 +29,7 @@ SENTENCES = ("first", "all")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Referring(Task):
+class ReferringTask(EvaluationTask):
     """RefCOCO's protocol.
 
     Attributes:
@@ -89,11 +89,11 @@ class Referring(Task):
             )
         return rows
 
-    def sum_up(self, dataset: Dataset, rows: Rows) -> Outcome:
+    def sum_up(self, dataset: Dataset, rows: Rows) -> TaskOutcome:
         """Turns rows into cIoU, mIoU and P@."""
         groups = pictures(rows)
         ious = np.array(column(rows, "iou"))
-        return Outcome(
+        return TaskOutcome(
             measures=(
                 counted("cIoU", per_picture(rows, ("shared", "union")), ratio),
                 mean("mIoU", ious, groups),

@@ -7,22 +7,28 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.arrays import Float64, Int64
+from promptseg.datasets.samples import UNKNOWN, Dataset
 from promptseg.errors import FormatError
 from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
-from promptseg.evaluate.measures import Float64, counted, mean_where, ratio
+from promptseg.evaluate.measures import counted, mean_where, ratio
 from promptseg.evaluate.rows import Row
-from promptseg.evaluate.samples import UNKNOWN, Dataset
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import Outcome, Rows, Task, Truth, counts_by_class, known_facts
+from promptseg.evaluate.tasks.task import (
+    EvaluationTask,
+    Rows,
+    TaskOutcome,
+    Truth,
+    counts_by_class,
+    known_facts,
+)
 from promptseg.evaluate.vocabularies import place_of, rest_of, vocabulary_of, without_rest
 from promptseg.geometry import Size
 from promptseg.masks.panoptic import PanopticSegments
 
-Int64 = npt.NDArray[np.int64]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Semantic(Task):
+class SemanticTask(EvaluationTask):
     """Every pixel gets one of the dataset's classes; pixels whose class is unknown do not count.
 
     A class named background or null is not asked for: it is what no other class claims.
@@ -72,13 +78,13 @@ class Semantic(Task):
             )
         ]
 
-    def sum_up(self, dataset: Dataset, rows: Rows) -> Outcome:
+    def sum_up(self, dataset: Dataset, rows: Rows) -> TaskOutcome:
         """Turns pixels into mean IoU and accuracies."""
         number = len(dataset.categories)
         table = counts_by_class(rows, 3, number)
         flat = table.reshape(len(rows), -1)
         totals = np.stack([table[:, 0].sum(axis=1), table[:, 1].sum(axis=1)], axis=1)
-        return Outcome(
+        return TaskOutcome(
             measures=(
                 counted("mIoU", flat, mean_iou),
                 counted("pixel accuracy", totals, ratio),

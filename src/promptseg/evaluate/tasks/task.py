@@ -8,10 +8,11 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.arrays import BoolArray
+from promptseg.datasets.samples import Dataset, Sample, Target
 from promptseg.evaluate.contestants.contestant import Contestant
 from promptseg.evaluate.measures import Measure
 from promptseg.evaluate.rows import Row
-from promptseg.evaluate.samples import BoolArray, Dataset, Sample, Target
 from promptseg.evaluate.scene import Scene
 
 Truth: TypeAlias = Literal["objects", "phrases", "semantic", "panoptic", "outlines", "frames"]
@@ -40,7 +41,7 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Outcome:
+class TaskOutcome:
     """What the rows of one contestant come to.
 
     Attributes:
@@ -52,7 +53,7 @@ class Outcome:
     curves: tuple[Curve, ...] = ()
 
 
-class Task(ABC):
+class EvaluationTask(ABC):
     """A protocol.
 
     Attributes:
@@ -86,7 +87,7 @@ class Task(ABC):
         """Lets a contestant, which has seen the scene's picture, do the task."""
 
     @abstractmethod
-    def sum_up(self, dataset: Dataset, rows: Rows) -> Outcome:
+    def sum_up(self, dataset: Dataset, rows: Rows) -> TaskOutcome:
         """Turns rows into measures."""
 
     def facts(self, scene: Scene) -> Mapping[str, Any]:

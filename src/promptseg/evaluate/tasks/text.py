@@ -7,16 +7,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from promptseg.arrays import Float64
+from promptseg.datasets.samples import Dataset, Target
 from promptseg.errors import InputError
 from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
-from promptseg.evaluate.measures import Float64, counted, mean, mean_where, ratio
+from promptseg.evaluate.measures import counted, mean, mean_where, ratio
 from promptseg.evaluate.rows import Row
-from promptseg.evaluate.samples import Dataset, Target
 from promptseg.evaluate.scene import Scene
 from promptseg.evaluate.tasks.task import (
-    Outcome,
+    EvaluationTask,
     Rows,
-    Task,
+    TaskOutcome,
     column,
     known_facts,
     overlap_of,
@@ -28,7 +29,7 @@ from promptseg.masks.rle import RLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Text(Task):
+class TextTask(EvaluationTask):
     """The name of each class that a picture has is asked for; all that is found, against all objects of the class.
 
     Crowds of the class do not count.
@@ -71,11 +72,11 @@ class Text(Task):
             )
         return rows
 
-    def sum_up(self, dataset: Dataset, rows: Rows) -> Outcome:
+    def sum_up(self, dataset: Dataset, rows: Rows) -> TaskOutcome:
         """Turns rows into mean IoU over rows and classes, and cumulative IoU."""
         groups = pictures(rows)
         ious = np.array(column(rows, "iou"))
-        return Outcome(
+        return TaskOutcome(
             measures=(
                 mean("mIoU", ious, groups),
                 counted("mIoU over classes", _sums_per_class(rows), _class_mean),

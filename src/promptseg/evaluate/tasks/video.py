@@ -6,20 +6,20 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from promptseg.datasets.samples import Dataset, Sample, Target
 from promptseg.errors import InputError
 from promptseg.evaluate.contestants.contestant import Contestant
 from promptseg.evaluate.contours import contour_accuracy, decay
 from promptseg.evaluate.measures import mean
 from promptseg.evaluate.metrics import Floats, iou
 from promptseg.evaluate.rows import Row
-from promptseg.evaluate.samples import Dataset, Sample, Target
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import Curve, Outcome, Rows, Task, Truth, pictures
+from promptseg.evaluate.tasks.task import Curve, EvaluationTask, Rows, TaskOutcome, Truth, pictures
 from promptseg.masks.rle import RLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Video(Task):
+class VideoTask(EvaluationTask):
     """Semi-supervised video segmentation: masks are given on the first frame only.
 
     As in DAVIS, the first frame does not count, nor does the last one of videos of more than two frames.
@@ -85,13 +85,13 @@ class Video(Task):
             )
         return rows
 
-    def sum_up(self, dataset: Dataset, rows: Rows) -> Outcome:
+    def sum_up(self, dataset: Dataset, rows: Rows) -> TaskOutcome:
         """Turns frames into J&F and its parts; every object counts the same."""
         groups = pictures(rows)
         regions = [np.asarray(row.values["j"], np.float64) for row in rows]
         contours = [np.asarray(row.values["f"], np.float64) for row in rows]
         j, f = _means(regions), _means(contours)
-        return Outcome(
+        return TaskOutcome(
             measures=(
                 mean("J&F", (j + f) / 2, groups),
                 mean("J", j, groups),

@@ -34,7 +34,7 @@ def place_one_hots(height: int, width: int, like: Tensor) -> Tensor:
     return torch.cat([rows, columns], 1)
 
 
-class Attention(nn.Module):
+class VitAttention(nn.Module):
     """Self-attention over a square, with a bias that depends on the query and on the distance.
 
     The bias of query q to key k, q.Rh[dy] + q.Rw[dx], is itself a dot product: [q.Rh | q.Rw] with two one-hot
@@ -72,7 +72,7 @@ class Attention(nn.Module):
         return torch.cat([rows, columns.transpose(2, 3)], -1).flatten(2, 3)
 
 
-class Block(nn.Module):
+class VitBlock(nn.Module):
     """Attention inside windows or over the whole grid, then an MLP; norms come first."""
 
     def __init__(self, config: ViTConfig, number: int) -> None:
@@ -80,7 +80,7 @@ class Block(nn.Module):
         channels = config.channels
         self.window = 0 if number in config.global_blocks else config.window
         self.norm1 = nn.LayerNorm(channels, eps=NORM_EPS)
-        self.attn = Attention(channels, config.heads, config.attention_side(number))
+        self.attn = VitAttention(channels, config.heads, config.attention_side(number))
         self.norm2 = nn.LayerNorm(channels, eps=NORM_EPS)
         self.mlp = TwoLayerMLP(channels, channels * config.mlp_ratio, F.gelu)
 
@@ -97,7 +97,7 @@ class Block(nn.Module):
         return x_BHWC + self.mlp(self.norm2(x_BHWC))
 
 
-class PatchEmbed(nn.Module):
+class VitPatchEmbed(nn.Module):
     """One token per patch."""
 
     def __init__(self, channels: int, patch: int) -> None:
@@ -115,8 +115,8 @@ class ImageEncoderViT(nn.Module):
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
         self.pos_embed = nn.Parameter(torch.zeros(1, config.grid, config.grid, config.channels))
-        self.patch_embed = PatchEmbed(config.channels, config.patch)
-        self.blocks = nn.Sequential(*(Block(config, number) for number in range(config.depth)))
+        self.patch_embed = VitPatchEmbed(config.channels, config.patch)
+        self.blocks = nn.Sequential(*(VitBlock(config, number) for number in range(config.depth)))
         self.neck = Neck(config.channels, config.outputs)
 
     def forward(self, image_B3HW: Tensor) -> Tensor:

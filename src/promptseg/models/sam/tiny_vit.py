@@ -22,7 +22,7 @@ def joined(norm: nn.LayerNorm, linear: nn.Linear) -> tuple[Tensor, Tensor]:
     return linear.weight * norm.weight, linear.bias + linear.weight @ norm.bias
 
 
-class PatchEmbed(nn.Module):
+class TinyVitPatchEmbed(nn.Module):
     """Two convolutions of stride 2: a quarter of the resolution."""
 
     def __init__(self, channels: int) -> None:
@@ -200,7 +200,7 @@ class TinyViT(nn.Module):
 
     def __init__(self, config: TinyViTConfig) -> None:
         super().__init__()
-        self.patch_embed = PatchEmbed(config.channels[0])
+        self.patch_embed = TinyVitPatchEmbed(config.channels[0])
         stages = (AttentionStage(config, stage) for stage in range(1, len(config.channels)))
         self.layers = nn.Sequential(ConvStage(config), *stages)
         self.norm_head = nn.LayerNorm(config.channels[-1])

@@ -11,7 +11,7 @@ from promptseg.models.blocks.mlp import TwoLayerMLP
 from promptseg.models.sam.config import DecoderConfig
 
 
-class Attention(nn.Module):
+class TokenAttention(nn.Module):
     """Multi-head attention whose inner width may be smaller than that of its inputs."""
 
     def __init__(self, channels: int, inner: int, heads: int) -> None:
@@ -40,7 +40,7 @@ class Attention(nn.Module):
         return weight_hdC, projection.bias.reshape(self.heads, 1, self.head_channels)
 
 
-class TokenToImage(Attention):
+class TokenToImage(TokenAttention):
     """Attention of few tokens to many image cells, without ever projecting the cells.
 
     The product q (W k)^T is (q W) k^T, and attention times (W v) is W times (attention times v): with 7 tokens and 8
@@ -66,7 +66,7 @@ class TokenToImage(Attention):
         return self.out_proj(out_BhNd.transpose(1, 2).flatten(2))
 
 
-class ImageToToken(Attention):
+class ImageToToken(TokenAttention):
     """Attention of many image cells to few tokens; the same rearrangement seen from the other side.
 
     The cells stay the last axis up to the final product: the softmax over a handful of tokens is then a few sums of
@@ -109,7 +109,7 @@ class TwoWayLayer(nn.Module):
         super().__init__()
         channels, inner, heads = config.channels, config.attention_channels, config.heads
         self.first = first
-        self.self_attn = Attention(channels, channels, heads)
+        self.self_attn = TokenAttention(channels, channels, heads)
         self.norm1 = nn.LayerNorm(channels)
         self.cross_attn_token_to_image = TokenToImage(channels, inner, heads)
         self.norm2 = nn.LayerNorm(channels)

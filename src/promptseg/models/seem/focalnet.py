@@ -104,7 +104,7 @@ class DepthwiseFocalBlock(FocalBlock):
         return self.norm2(torch.addcmul(x_BHWC, self.gamma_2, self.mlp(x_BHWC)))
 
 
-class PatchEmbed(nn.Module):
+class FocalPatchEmbed(nn.Module):
     """An overlapping, strided convolution and a norm; the input is first padded to a multiple of the stride."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, padding: int) -> None:
@@ -130,7 +130,7 @@ class FocalStage(nn.Module):
         block = DepthwiseFocalBlock if config.depthwise else FocalBlock
         self.blocks = nn.ModuleList(block(config, width) for _ in range(config.depths[stage]))
         last = stage + 1 == len(config.widths)
-        self.downsample = None if last else PatchEmbed(width, 2 * width, kernel=3, stride=2, padding=1)
+        self.downsample = None if last else FocalPatchEmbed(width, 2 * width, kernel=3, stride=2, padding=1)
 
     def forward(self, x_BHWC: Tensor) -> Tensor:
         """Returns a tensor of the same shape, not yet downsampled."""
@@ -144,7 +144,9 @@ class FocalNet(nn.Module):
 
     def __init__(self, config: FocalConfig) -> None:
         super().__init__()
-        self.patch_embed = PatchEmbed(3, config.channels, kernel=7, stride=4, padding=config.stem_padding)
+        self.patch_embed = FocalPatchEmbed(
+            3, config.channels, kernel=7, stride=4, padding=config.stem_padding
+        )
         self.layers = nn.ModuleList(FocalStage(config, stage) for stage in range(len(config.widths)))
         self.norm0, self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(width) for width in config.widths)
 

@@ -13,7 +13,7 @@ from promptseg.errors import PromptError
 from promptseg.models.seem.config import PredictorConfig
 from promptseg.models.seem.graph import FIXED, Edges, GraphName, Part, PartTokens
 from promptseg.models.seem.memory import memory_owners
-from promptseg.models.seem.prompts import Draws, Region, SeemPrompts, Tokens
+from promptseg.models.seem.prompts import Draws, PromptTokens, SeemPrompts, TouchedRegion
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,8 +35,8 @@ class Plan:
     batch: int
     edges: Edges
     sizes: dict[Part, int]
-    said: dict[Part, Tokens]
-    regions: dict[Part, Region]
+    said: dict[Part, PromptTokens]
+    regions: dict[Part, TouchedRegion]
     choice: Tensor
     spatial_owners: Tensor | None
     memory_owners_LM: Tensor
@@ -75,7 +75,7 @@ def make_plan(
     config: PredictorConfig,
     pictures: int,
     prompts: SeemPrompts,
-    touch: Region | None,
+    touch: TouchedRegion | None,
     graph: GraphName,
     edges: Edges,
     draws: Draws,
@@ -85,12 +85,12 @@ def make_plan(
     Raises:
         PromptError: the prompts do not fit one another, the pictures or the graph.
     """
-    said: dict[Part, Tokens] = {}
+    said: dict[Part, PromptTokens] = {}
     if prompts.text is not None:
         said["text"] = prompts.text
     if prompts.audio is not None:
         said["audio"] = prompts.audio
-    regions: dict[Part, Region] = {}
+    regions: dict[Part, TouchedRegion] = {}
     if touch is not None:
         regions["touch"] = touch
     if prompts.visual is not None:
@@ -159,7 +159,7 @@ def _check_objects(objects: int, previous_BOhw: Tensor | None, graph: GraphName)
 
 
 def _batch(
-    pictures: int, said: dict[Part, Tokens], regions: dict[Part, Region], previous: Tensor | None
+    pictures: int, said: dict[Part, PromptTokens], regions: dict[Part, TouchedRegion], previous: Tensor | None
 ) -> int:
     """The number of samples; what is given once serves all of them."""
     counts = {"pictures": pictures}

@@ -24,10 +24,10 @@ from promptseg.models.seem.prompts import (
     Draws,
     Prediction,
     QueryOutput,
-    Region,
     SeemOutput,
     SeemPrompts,
     Touch,
+    TouchedRegion,
 )
 from promptseg.models.seem.sampler import pooled_features, region_tokens, sample_touch
 from promptseg.models.seem.text_encoder import TextEncoder
@@ -107,7 +107,7 @@ class Predictor(nn.Module):
 
     def look(
         self, features: PixelFeatures, touch: Touch, graph: GraphName, draws: Draws | None = None
-    ) -> Region:
+    ) -> TouchedRegion:
         """Turns touched pixels of a picture into prompt tokens, for itself or for another picture.
 
         Raises:
@@ -131,7 +131,7 @@ class Predictor(nn.Module):
             seen, negative_BN = region_tokens(self._level(features, level)[0], features.grid(level), points)
             values_BNC = seen.values_BNC @ matrix_CC + self.pn_indicator(negative_BN.long())
             levels.append(replace(seen, values_BNC=values_BNC))
-        return Region(levels=tuple(levels), positive_BOC=positive_BOC, negative_BOC=negative_BOC)
+        return TouchedRegion(levels=tuple(levels), positive_BOC=positive_BOC, negative_BOC=negative_BOC)
 
     def _level(self, features: PixelFeatures, level: int) -> tuple[Tensor, Tensor]:
         """Returns a level's features with its embedding, and the positions to add to them as keys."""

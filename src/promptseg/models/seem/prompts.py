@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Tokens:
+class PromptTokens:
     """Prompt tokens of every sample, filled up to the same number.
 
     Attributes:
@@ -26,7 +26,7 @@ class Tokens:
     owners_BN: Tensor
 
     @classmethod
-    def of(cls, samples: Sequence[Tensor], owners: Sequence[Tensor] | None = None) -> "Tokens":
+    def of(cls, samples: Sequence[Tensor], owners: Sequence[Tensor] | None = None) -> "PromptTokens":
         """Puts tokens (N_i, C) of several samples side by side; without `owners` all belong to object 0."""
         if owners is None:
             owners = [torch.zeros(len(sample), dtype=torch.long, device=sample.device) for sample in samples]
@@ -53,7 +53,7 @@ class Touch:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Region:
+class TouchedRegion:
     """What a picture shows at touched pixels. It can be taken from one picture and used on another.
 
     Attributes:
@@ -62,7 +62,7 @@ class Region:
         negative_BOC: of the negative ones.
     """
 
-    levels: tuple[Tokens, ...]
+    levels: tuple[PromptTokens, ...]
     positive_BOC: Tensor
     negative_BOC: Tensor
 
@@ -85,9 +85,9 @@ class SeemPrompts:
     """
 
     touch: Touch | None = None
-    visual: Region | None = None
-    text: Tokens | None = None
-    audio: Tokens | None = None
+    visual: TouchedRegion | None = None
+    text: PromptTokens | None = None
+    audio: PromptTokens | None = None
     previous_BOhw: Tensor | None = None
 
 
@@ -151,4 +151,4 @@ class SeemOutput:
 
     last: Prediction
     earlier: tuple[Prediction, ...] = field(default=())
-    touch: Region | None = None
+    touch: TouchedRegion | None = None

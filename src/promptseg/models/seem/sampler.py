@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from promptseg.errors import PromptError
-from promptseg.models.seem.prompts import Tokens, Touch
+from promptseg.models.seem.prompts import PromptTokens, Touch
 
 Points = tuple[Tensor, Tensor]
 """Points (P, 2) as (row, column) divided by the picture's size, and their objects (P,)."""
@@ -63,7 +63,7 @@ def sample_touch(
 
 def region_tokens(
     features_BNC: Tensor, grid: tuple[int, int], points: TouchedPoints
-) -> tuple[Tokens, Tensor]:
+) -> tuple[PromptTokens, Tensor]:
     """Returns the features at all points, positive ones first, and which are negative (B, P)."""
     samples: list[Tensor] = []
     owners: list[Tensor] = []
@@ -74,7 +74,7 @@ def region_tokens(
         samples.append(features_at(features_NC, grid, torch.cat([yes[0], no[0]])))
         owners.append(torch.cat([yes[1], no[1]]))
         negative.append(torch.arange(len(samples[-1]), device=features_NC.device) >= len(yes[0]))
-    return Tokens.of(samples, owners), pad_sequence(negative, batch_first=True)
+    return PromptTokens.of(samples, owners), pad_sequence(negative, batch_first=True)
 
 
 def pooled_features(

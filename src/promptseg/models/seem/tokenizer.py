@@ -63,7 +63,7 @@ _ORDINARY = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tokens:
+class TextTokens:
     """Phrases as rows of numbers.
 
     Attributes:
@@ -100,7 +100,7 @@ class Tokenizer:
     def __len__(self) -> int:
         return len(self._symbols)
 
-    def __call__(self, phrases: str | Sequence[str], length: int = CONTEXT) -> Tokens:
+    def __call__(self, phrases: str | Sequence[str], length: int = CONTEXT) -> TextTokens:
         """Returns one row per phrase; a phrase that is too long is cut, and still ends with END."""
         rows = [phrases] if isinstance(phrases, str) else list(phrases)
         ids = np.full((len(rows), length), END, np.int64)
@@ -109,7 +109,7 @@ class Tokenizer:
             words = list(itertools.islice(self._stream(phrase), length - 2))
             ids[row, 0], ids[row, 1 : len(words) + 1] = START, words
             attention[row, : len(words) + 2] = True
-        return Tokens(ids, attention)
+        return TextTokens(ids, attention)
 
     def encode(self, phrase: str) -> list[int]:
         """Returns the numbers of a phrase alone, without START and END, uncut."""

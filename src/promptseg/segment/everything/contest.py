@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from promptseg.geometry import Size, box_iou
 from promptseg.masks.overlap import box_nms
@@ -25,14 +24,13 @@ from promptseg.segment.everything.options import EverythingOptions, Progress
 EDGE = 20
 """A box this near to the border of its crop, in pixels, belongs to an object that the crop cuts off."""
 
-Float64 = npt.NDArray[np.float64]
 
 Advance: TypeAlias = Callable[[int], None]
 """Called with the number of points that are done."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
+class Survivor:
     """A mask in the frame of the picture, with its box in inclusive pixel indices (all zero when it is empty)."""
 
     mask: RLE
@@ -43,7 +41,7 @@ class Found:
     crop: CropBox
 
 
-Search: TypeAlias = Callable[[EmbeddedImage, Size, Crop, Advance], list[Found]]
+Search: TypeAlias = Callable[[EmbeddedImage, Size, Crop, Advance], list[Survivor]]
 """Searches one crop, given its embedding and the size of the whole picture: the survivors, best first."""
 
 
@@ -101,7 +99,7 @@ class Contest:
         self._threshold = threshold
         self._boxes = np.empty((0, 4))
 
-    def admit(self, found: list[Found]) -> list[Found]:
+    def admit(self, found: list[Survivor]) -> list[Survivor]:
         """Returns those that are admitted."""
         boxes = np.array([item.box for item in found], np.float64).reshape(-1, 4)
         free = np.flatnonzero((box_iou(boxes, self._boxes) <= self._threshold).all(axis=1))
@@ -116,24 +114,24 @@ class Cleaner:
     def __init__(self, options: EverythingOptions) -> None:
         self._area = options.min_mask_region_area
         self._contest = Contest(max(options.box_nms_thresh, options.crop_nms_thresh))
-        self._touched: list[Found] = []
+        self._touched: list[Survivor] = []
 
-    def admit(self, found: list[Found]) -> list[Found]:
+    def admit(self, found: list[Survivor]) -> list[Survivor]:
         """Returns the untouched masks that are admitted; all of them when nothing is to be removed."""
         if not self._area:
             return found
-        untouched: list[Found] = []
+        untouched: list[Survivor] = []
         for item in found:
             mask, touched = without_small_regions(item.mask, self._area)
             if touched:
                 self._touched.append(
-                    Found(mask, inclusive_box(mask), item.score, item.stability, item.point, item.crop)
+                    Survivor(mask, inclusive_box(mask), item.score, item.stability, item.point, item.crop)
                 )
             else:
                 untouched.append(item)
         return self._contest.admit(untouched)
 
-    def rest(self) -> list[Found]:
+    def rest(self) -> list[Survivor]:
         """Returns the touched masks that are admitted after all others."""
         return self._contest.admit(self._touched)
 
@@ -150,7 +148,7 @@ def without_small_regions(mask: RLE, area: int) -> tuple[RLE, bool]:
     return filled, filled is not mask
 
 
-def as_segments(size: Size, found: list[Found]) -> Segments:
+def as_segments(size: Size, found: list[Survivor]) -> Segments:
     """Puts masks of a picture of `size` into a result, each with its point as prompt."""
     return Segments(
         size,

@@ -9,8 +9,8 @@ Full-size logits are never held: one mask at a time goes straight to run lengths
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
+from promptseg.arrays import Float64
 from promptseg.errors import InputError
 from promptseg.geometry import Size
 from promptseg.masks.overlap import box_nms
@@ -18,14 +18,12 @@ from promptseg.masks.segments import Segments
 from promptseg.masks.upsample import upsample_with_stability
 from promptseg.runtimes.protocol import LABEL_PAD, LABEL_POSITIVE, DecoderInputs, Runtime
 from promptseg.segment.embedded import EmbeddedImage
-from promptseg.segment.everything.contest import Advance, Found, cut_off, inclusive_box, iter_crops
+from promptseg.segment.everything.contest import Advance, Survivor, cut_off, inclusive_box, iter_crops
 from promptseg.segment.everything.grid import Crop
 from promptseg.segment.everything.options import EverythingOptions, Progress
 
 CHUNK = 16
 """Points decoded per call; it bounds memory, and larger batches are not faster on a CPU."""
-
-Float64 = npt.NDArray[np.float64]
 
 
 def iter_exact(
@@ -42,8 +40,8 @@ def iter_exact(
             'precision="float32" (on the command line --precision float32), or use mode="fast".'
         )
 
-    def search(part: EmbeddedImage, size: Size, crop: Crop, advance: Advance) -> list[Found]:
-        found: list[Found] = []
+    def search(part: EmbeddedImage, size: Size, crop: Crop, advance: Advance) -> list[Survivor]:
+        found: list[Survivor] = []
         for start in range(0, len(crop.points), CHUNK):
             points = crop.points[start : start + CHUNK]
             found += _decode(runtime, part, size, crop, points, options)
@@ -61,7 +59,7 @@ def _decode(
     crop: Crop,
     points: Float64,
     options: EverythingOptions,
-) -> Iterator[Found]:
+) -> Iterator[Survivor]:
     """Yields the masks of a few points that pass the filters of predicted IoU, stability and crop borders."""
     tokens = np.zeros((len(points), 2, 2), np.float32)
     tokens[:, 0] = part.frame.to_model(points)
@@ -84,4 +82,4 @@ def _decode(
             box = inclusive_box(mask, (x, y))
             if not cut_off(box, crop.box, size):
                 mask = mask.moved(x, y, size)
-                yield Found(mask, box, float(score), stability, (point[0] + x, point[1] + y), crop.box)
+                yield Survivor(mask, box, float(score), stability, (point[0] + x, point[1] + y), crop.box)

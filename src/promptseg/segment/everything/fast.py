@@ -17,15 +17,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.arrays import Float16, Float32, Float64
 from promptseg.geometry import ResizeFrame, Size
 from promptseg.masks.overlap import box_nms
 from promptseg.masks.segments import Segments
 from promptseg.masks.upsample import upsample_with_stability
-from promptseg.models.objectness import objectness_head, sample
+from promptseg.models.companions.objectness import objectness_head, sample
 from promptseg.runtimes.protocol import Runtime
 from promptseg.runtimes.scout import PATCH, ScoutView
 from promptseg.segment.embedded import EmbeddedImage
-from promptseg.segment.everything.contest import Advance, Found, cut_off, inclusive_box, iter_crops
+from promptseg.segment.everything.contest import Advance, Survivor, cut_off, inclusive_box, iter_crops
 from promptseg.segment.everything.grid import Crop
 from promptseg.segment.everything.options import EverythingOptions, Progress
 
@@ -42,10 +43,6 @@ LOW = 256
 
 FAR = np.float16(-32)
 """A logit that is certainly outside."""
-
-Float16 = npt.NDArray[np.float16]
-Float32 = npt.NDArray[np.float32]
-Float64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +68,7 @@ def iter_fast(
 ) -> Iterator[Segments]:
     """Yields the masks of a picture, one part per crop, the best first."""
 
-    def search(part: EmbeddedImage, size: Size, crop: Crop, advance: Advance) -> list[Found]:
+    def search(part: EmbeddedImage, size: Size, crop: Crop, advance: Advance) -> list[Survivor]:
         chosen = choose_points(part, crop.points, options)
         advance(len(crop.points) - len(chosen))
         view = runtime.view(part.features, part.frame.resized)
@@ -89,7 +86,7 @@ def iter_fast(
             kept = box_nms(boxes, [item.score for item in sketches], options.box_nms_thresh)
             survivors = [sketches[index] for index in kept.tolist()]
 
-            def finish(item: _Sketch) -> Found:
+            def finish(item: _Sketch) -> Survivor:
                 return _finish(item, part.frame, crop, size, options)
 
             return list(pool.map(finish, survivors))
@@ -184,10 +181,12 @@ def _moved(box: tuple[int, int, int, int], crop: Crop) -> tuple[int, int, int, i
     return box[0] + x, box[1] + y, box[2] + x, box[3] + y
 
 
-def _finish(item: _Sketch, frame: ResizeFrame, crop: Crop, size: Size, options: EverythingOptions) -> Found:
+def _finish(
+    item: _Sketch, frame: ResizeFrame, crop: Crop, size: Size, options: EverythingOptions
+) -> Survivor:
     """Enlarges a survivor inside its box; its stability is measured anew, on the pixels of the picture."""
     x, y = crop.box[:2]
     mask, stability = upsample_with_stability(item.full(), frame, 0.0, options.stability_score_offset)
     box = inclusive_box(mask, (x, y))
     point = (item.point[0] + x, item.point[1] + y)
-    return Found(mask.moved(x, y, size), box, item.score, stability, point, crop.box)
+    return Survivor(mask.moved(x, y, size), box, item.score, stability, point, crop.box)

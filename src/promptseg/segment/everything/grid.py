@@ -4,12 +4,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from promptseg.arrays import Float64
 from promptseg.geometry import Size
 from promptseg.segment.everything.options import EverythingOptions
 
-Float64 = npt.NDArray[np.float64]
 CropBox = tuple[int, int, int, int]
 
 

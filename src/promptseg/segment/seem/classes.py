@@ -5,18 +5,17 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from promptseg.arrays import Float32
 from promptseg.errors import OutputError, WeightsError
+from promptseg.models.seem.templates import sentences
 from promptseg.models.seem.tokenizer import tokenizer
-from promptseg.models.seem.vocabulary import Vocabulary, Words, sentences, vocabulary_of
 from promptseg.models.store import cache_folder
 from promptseg.models.tensors import read_safetensors, write_safetensors
 from promptseg.runtimes.seem import SeemRuntime
+from promptseg.vocabulary import Vocabulary, Words, vocabulary_of
 
 __all__ = ["ClassBanks", "Words", "vocabulary_of"]
-
-Float32 = npt.NDArray[np.float32]
 
 
 class ClassBanks:

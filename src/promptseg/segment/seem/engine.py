@@ -6,14 +6,15 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from promptseg.arrays import Float32
 from promptseg.errors import PromptError
 from promptseg.images import Image
 from promptseg.models.seem.tokenizer import tokenizer
-from promptseg.prompts.semantics import Audio, Reference, Text
 from promptseg.prompts.speech import Transcriber, to_text
 from promptseg.prompts.touched import touched_pixels
 from promptseg.prompts.types import ObjectPrompts
-from promptseg.runtimes.seem import Float32, Phrases, SeemRegion, SeemRequest, SeemRuntime
+from promptseg.prompts.words import Audio, Reference, Text
+from promptseg.runtimes.seem import Phrases, SeemRegion, SeemRequest, SeemRuntime
 from promptseg.segment.seem.classes import ClassBanks
 from promptseg.segment.seem.picture import Scale, SeemFrame, SeemImage, network_input
 

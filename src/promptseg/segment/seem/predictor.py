@@ -4,23 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from promptseg.arrays import Float32, sigmoid
 from promptseg.errors import InputError
 from promptseg.masks.resample import Enlargement
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
-from promptseg.models.logistic import sigmoid
-from promptseg.models.seem.vocabulary import Vocabulary
-from promptseg.prompts.semantics import Text
 from promptseg.prompts.speech import Transcriber
 from promptseg.prompts.touched import touched_pixels
 from promptseg.prompts.types import Mask, ObjectPrompts
+from promptseg.prompts.words import Text
 from promptseg.runtimes.seem import SeemReply, SeemRequest, cosines
 from promptseg.segment.seem.classes import Words, vocabulary_of
 from promptseg.segment.seem.engine import SeemEngine, mean_cosine
 from promptseg.segment.seem.picture import SeemFrame, SeemImage
-from promptseg.segment.semantic import matching
+from promptseg.segment.seem.results import matching
+from promptseg.vocabulary import Vocabulary
 
 CHUNK = 8
 """Masks labelled per call: it bounds memory."""
@@ -28,11 +27,9 @@ CHUNK = 8
 NEAR = 0.8
 """Without a threshold, everything matches a phrase whose score is this share of the best (chosen, not measured)."""
 
-Float32 = npt.NDArray[np.float32]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answer:
+class SeemAnswer:
     """The answer to the prompts of one object.
 
     Attributes:
@@ -75,7 +72,7 @@ def answer(
     vocabulary: Words = None,
     transcriber: Transcriber | None = None,
     previous: Float32 | None = None,
-) -> Answer:
+) -> SeemAnswer:
     """Answers all prompts of one object.
 
     All prompts influence the queries. One query is chosen: by the touched pixels if there are positive ones, else by
@@ -104,17 +101,17 @@ def answer(
     label = None if by_place or vocabulary is not None else _phrase(prompts)
     if label is None:
         label = classes(engine, reply.captions[query : query + 1], vocabulary_of(vocabulary))[0]
-    return Answer(prompts, mask, reply.masks[query], score, label, query, embedded)
+    return SeemAnswer(prompts, mask, reply.masks[query], score, label, query, embedded)
 
 
-def answer_together(engine: SeemEngine, embedded: SeemImage, texts: Sequence[Text]) -> list[Answer]:
+def answer_together(engine: SeemEngine, embedded: SeemImage, texts: Sequence[Text]) -> list[SeemAnswer]:
     """Answers phrases that are read in one go, as in the official evaluation; each chooses its own query."""
     phrases = engine.phrases(text.phrase for text in texts)
     (reply,) = engine.runtime.decode(embedded.features, [SeemRequest(text=phrases)])
     scores = cosines(reply.captions, phrases.sentences)
     way = phrase_way(embedded.frame)
     return [
-        Answer((text,), way.mask(low), low, float(score), text.phrase, query, embedded)
+        SeemAnswer((text,), way.mask(low), low, float(score), text.phrase, query, embedded)
         for text, query, low, score in (
             (text, int(column.argmax()), reply.masks[int(column.argmax())], column.max())
             for text, column in zip(texts, scores.T, strict=True)

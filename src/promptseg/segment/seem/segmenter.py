@@ -4,20 +4,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from promptseg.arrays import Float32
 from promptseg.errors import InputError
 from promptseg.images import Image
 from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.segments import Segments
 from promptseg.models.registry import get_card
 from promptseg.models.store import cache_folder, find_weights
-from promptseg.prompts.semantics import Audio, Reference, Text
 from promptseg.prompts.speech import Transcriber
 from promptseg.prompts.types import ObjectPrompts, Prompt, group_objects
+from promptseg.prompts.words import Audio, Reference, Text
 from promptseg.runtimes.factory import default_threads
-from promptseg.runtimes.seem import Float32, SeemRequest, SeemRuntime
-from promptseg.segment import semantic as results
-from promptseg.segment.predictor import Granularity
-from promptseg.segment.seem import predictor
+from promptseg.runtimes.seem import SeemRequest, SeemRuntime
+from promptseg.segment.places.predictor import Granularity
+from promptseg.segment.seem import predictor, results
 from promptseg.segment.seem.classes import Words, vocabulary_of
 from promptseg.segment.seem.engine import SeemEngine
 from promptseg.segment.seem.picture import Scale, SeemImage

@@ -3,11 +3,11 @@
 from promptseg.errors import InputError
 from promptseg.prompts.speech import Transcriber
 from promptseg.prompts.types import ObjectPrompts
-from promptseg.segment.predictor import Granularity
+from promptseg.segment.places.predictor import Granularity
 from promptseg.segment.seem.classes import Words
 from promptseg.segment.seem.engine import SeemEngine
 from promptseg.segment.seem.picture import SeemImage
-from promptseg.segment.seem.predictor import Answer, answer
+from promptseg.segment.seem.predictor import SeemAnswer, answer
 from promptseg.segment.session import Session
 
 
@@ -35,7 +35,9 @@ class SeemSession(Session):
         self._engine, self._picture = engine, embedded
         self._vocabulary, self._memory, self._transcriber = vocabulary, memory, transcriber
 
-    def _answer(self, before: Answer | None, prompts: ObjectPrompts, granularity: Granularity) -> Answer:
+    def _answer(
+        self, before: SeemAnswer | None, prompts: ObjectPrompts, granularity: Granularity
+    ) -> SeemAnswer:
         check_granularity_of_seem(granularity)
         return answer(
             self._engine,

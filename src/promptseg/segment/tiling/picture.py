@@ -14,10 +14,10 @@ from promptseg.masks.segments import Segments
 from promptseg.prompts.encode import check_inside
 from promptseg.prompts.types import ObjectPrompts, Prompt, group_objects
 from promptseg.runtimes.protocol import Runtime
-from promptseg.segment import predictor
 from promptseg.segment.embedded import EmbeddedImage, embed
 from promptseg.segment.everything.options import check_tile
-from promptseg.segment.predictor import Granularity
+from promptseg.segment.places import predictor
+from promptseg.segment.places.predictor import Granularity
 from promptseg.segment.tiling.places import bounds, within
 from promptseg.segment.tiling.plan import Level, Tile, TileBox, plan_levels
 from promptseg.segment.tiling.search import TILE

@@ -15,7 +15,7 @@ from promptseg.prompts.types import (
     Polygon,
     Prompt,
     Scribble,
-    Semantic,
+    WordPrompt,
 )
 from promptseg.segment.tiling.plan import TileBox
 
@@ -42,7 +42,7 @@ def bounds(prompts: Iterable[Prompt], size: Size) -> Bounds | None:
 
 
 def _bounds(prompt: Prompt, size: Size) -> Bounds | None:
-    if isinstance(prompt, Semantic):
+    if isinstance(prompt, WordPrompt):
         return None
     if isinstance(prompt, Point):
         return prompt.x, prompt.y, prompt.x, prompt.y

@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 import httpx
 
 from promptseg.errors import ImageError
-from promptseg.server.problems import Problem, too_large
+from promptseg.server.http_errors import HttpError, too_large
 from promptseg.server.settings import LabelStudio, Limits
 
 _log = logging.getLogger("promptseg.server")
@@ -62,7 +62,7 @@ async def picture_bytes(
                 parts.append(part)
     except httpx.HTTPError as error:
         _log.warning("Label Studio cannot be reached: %s", error)
-        raise Problem(
+        raise HttpError(
             503, "UpstreamError", "Label Studio cannot be reached now.", {"Retry-After": "5"}
         ) from error
     return b"".join(parts), name

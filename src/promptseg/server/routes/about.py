@@ -8,11 +8,11 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import JSONResponse, Response
 
 import promptseg
-from promptseg.models.choice import choice_json
+from promptseg.models.companions.choice import choice_json
 from promptseg.server import static
+from promptseg.server.dependencies import Here, binary, errors, json_answer
+from promptseg.server.http_errors import not_found
 from promptseg.server.models import describe
-from promptseg.server.parts import Here, binary, errors, json_answer
-from promptseg.server.problems import not_found
 from promptseg.server.schemas import HealthBody, ModelsBody
 from promptseg.server.store import etag
 
@@ -57,7 +57,7 @@ async def decoder(
 async def choice(
     server: Here, model: Annotated[str, Path(max_length=100, examples=["mobile-sam-clicks"])]
 ) -> Response:
-    """Returns the numbers of the networks that choose the mask of a click (`promptseg.models.choice`)."""
+    """Returns the numbers of the networks that choose the mask of a click (`promptseg.models.companions.choice`)."""
     name = server.models.card(model).name
     if not server.models.chooses(name):
         raise not_found(f"{name} chooses by its scores and has no choice.json.")

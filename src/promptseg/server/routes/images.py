@@ -9,8 +9,8 @@ from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
-from promptseg.server.parts import Here, ImagePath, ModelQuery, Server, binary, errors
-from promptseg.server.problems import Problem, unsupported
+from promptseg.server.dependencies import Here, ImagePath, ModelQuery, Server, binary, errors
+from promptseg.server.http_errors import HttpError, unsupported
 from promptseg.server.schemas import ImageBody, ImageList
 from promptseg.server.store import Picture, etag
 from promptseg.server.strict_route import StrictRoute
@@ -73,7 +73,7 @@ async def _content(request: Request) -> tuple[bytes, str]:
     if kind == "application/octet-stream" or kind.startswith("image/"):
         return await request.body(), ""
     if kind != "multipart/form-data":
-        raise Problem(
+        raise HttpError(
             415,
             "MediaTypeError",
             "Send a picture's bytes as application/octet-stream or image/..., or a form as multipart/form-data; "
@@ -83,10 +83,10 @@ async def _content(request: Request) -> tuple[bytes, str]:
         async with request.form(max_files=1, max_fields=8, max_part_size=4096) as form:
             file = form.get("file")
             if not isinstance(file, UploadFile):
-                raise Problem(422, "ImageError", "The form needs one part called 'file', with a file name.")
+                raise HttpError(422, "ImageError", "The form needs one part called 'file', with a file name.")
             return await file.read(), file.filename or ""
     except HTTPException as error:
-        raise Problem(400, "FormError", f"The form cannot be read: {error.detail}") from error
+        raise HttpError(400, "FormError", f"The form cannot be read: {error.detail}") from error
 
 
 def _clean(name: str) -> str:

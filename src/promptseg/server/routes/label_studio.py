@@ -9,12 +9,12 @@ from pydantic import BaseModel, ConfigDict
 import promptseg
 from promptseg.errors import FormatError
 from promptseg.masks.segments import Segments
+from promptseg.server.dependencies import Here, Server, errors
+from promptseg.server.http_errors import too_large
 from promptseg.server.jobs import Job
 from promptseg.server.labelling.config import LabelConfig, parse_config
 from promptseg.server.labelling.results import prediction, prompts_of, size_in
 from promptseg.server.labelling.tasks import picture_bytes
-from promptseg.server.parts import Here, Server, errors
-from promptseg.server.problems import too_large
 from promptseg.server.store import Picture
 from promptseg.server.strict_route import StrictRoute
 

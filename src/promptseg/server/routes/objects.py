@@ -10,10 +10,10 @@ from fastapi import APIRouter, Body, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import TypeAdapter
 
-from promptseg.server import objects
+from promptseg.server import label_files as objects
+from promptseg.server.dependencies import Here, ImagePath, Server, errors, json_answer
+from promptseg.server.http_errors import HttpError, not_found, too_large
 from promptseg.server.jobs import Job
-from promptseg.server.parts import Here, ImagePath, Server, errors, json_answer
-from promptseg.server.problems import Problem, not_found, too_large
 from promptseg.server.schemas import (
     ClassesBody,
     ImportedBody,
@@ -56,7 +56,7 @@ async def put_objects(request: Request, server: Here, image: ImagePath, body: Pu
     except KeyError as error:
         raise not_found(f"The picture {image} was deleted meanwhile.") from error
     if stored is None:
-        raise Problem(
+        raise HttpError(
             409,
             "ConflictError",
             f"The objects are no longer those of version {body.base_version}. Get them, merge, and put them again.",

@@ -11,12 +11,12 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.segments import Segments
 from promptseg.segment.everything import EverythingOptions
-from promptseg.server import asked
-from promptseg.server.answers import found_json, image_size, masks_json
+from promptseg.server import prompts_in as asked
+from promptseg.server.dependencies import Here, ImagePath, Server, errors
+from promptseg.server.http_errors import HttpError, as_problem, too_large, unsupported
 from promptseg.server.jobs import Job
-from promptseg.server.objects import mask_of
-from promptseg.server.parts import Here, ImagePath, Server, errors
-from promptseg.server.problems import Problem, as_problem, too_large, unsupported
+from promptseg.server.label_files import mask_of
+from promptseg.server.masks_out import found_json, image_size, masks_json
 from promptseg.server.schemas import (
     EverythingRequest,
     LabelRequest,
@@ -139,7 +139,9 @@ class _Search:
         if error is None:
             image = image_size(self._picture)
             return {"type": "done", "count": self._count, "image": image, "model": self._model}
-        problem = as_problem(error) if isinstance(error, Exception) else Problem(503, "BusyError", "Stopped.")
+        problem = (
+            as_problem(error) if isinstance(error, Exception) else HttpError(503, "BusyError", "Stopped.")
+        )
         return {"type": "error", **problem.body}
 
     def _search(self, job: Job) -> None:

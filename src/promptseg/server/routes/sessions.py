@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from promptseg.server.answers import image_size, masks_json
+from promptseg.server.dependencies import FormatQuery, Here, Server, SessionPath, errors
 from promptseg.server.jobs import Job
-from promptseg.server.parts import FormatQuery, Here, Server, SessionPath, errors
-from promptseg.server.schemas import RoundRequest, SessionBody, SessionRequest, View
+from promptseg.server.masks_out import image_size, masks_json
+from promptseg.server.schemas import MaskForm, RoundRequest, SessionBody, SessionRequest
 from promptseg.server.sessions import State
 from promptseg.server.strict_route import StrictRoute
 
@@ -21,7 +21,7 @@ async def begin(request: Request, server: Here, body: SessionRequest) -> Respons
     picture = await server.pictures.record(body.image)
     card = server.models.card(body.model)
     state = await server.watch(request, server.sessions.begin(picture, card.name))
-    return JSONResponse(await _json(server, state, View()), 201)
+    return JSONResponse(await _json(server, state, MaskForm()), 201)
 
 
 @router.get("/{session}", response_model=SessionBody, responses=errors(404))
@@ -34,7 +34,7 @@ async def get_session(
 ) -> Response:
     """Returns a dialogue as it is."""
     state = await server.watch(request, server.sessions.state(session))
-    return JSONResponse(await _json(server, state, View(format=form, tolerance=tolerance)))
+    return JSONResponse(await _json(server, state, MaskForm(format=form, tolerance=tolerance)))
 
 
 @router.delete("/{session}", status_code=204, responses=errors(404))
@@ -48,33 +48,39 @@ async def delete_session(server: Here, session: SessionPath) -> Response:
 async def add(request: Request, server: Here, session: SessionPath, body: RoundRequest) -> Response:
     """Adds a round: prompts that correct the mask so far."""
     state = await server.watch(request, server.sessions.add(session, body))
-    return JSONResponse(await _json(server, state, View(format=body.format, tolerance=body.tolerance)))
+    return JSONResponse(await _json(server, state, MaskForm(format=body.format, tolerance=body.tolerance)))
 
 
 @router.post("/{session}/undo", response_model=SessionBody, responses=errors(404, 415))
-async def undo(request: Request, server: Here, session: SessionPath, body: View | None = None) -> Response:
+async def undo(
+    request: Request, server: Here, session: SessionPath, body: MaskForm | None = None
+) -> Response:
     """Takes the last round back; without one, nothing changes."""
     return await _moved(request, server, session, "undo", body)
 
 
 @router.post("/{session}/redo", response_model=SessionBody, responses=errors(404, 415))
-async def redo(request: Request, server: Here, session: SessionPath, body: View | None = None) -> Response:
+async def redo(
+    request: Request, server: Here, session: SessionPath, body: MaskForm | None = None
+) -> Response:
     """Brings the round that was taken back again; without one, nothing changes."""
     return await _moved(request, server, session, "redo", body)
 
 
 @router.post("/{session}/reset", response_model=SessionBody, responses=errors(404, 415))
-async def reset(request: Request, server: Here, session: SessionPath, body: View | None = None) -> Response:
+async def reset(
+    request: Request, server: Here, session: SessionPath, body: MaskForm | None = None
+) -> Response:
     """Forgets all rounds."""
     return await _moved(request, server, session, "reset", body)
 
 
-async def _moved(request: Request, server: Server, session: str, way: str, body: View | None) -> Response:
+async def _moved(request: Request, server: Server, session: str, way: str, body: MaskForm | None) -> Response:
     state = await server.watch(request, server.sessions.move(session, way))
-    return JSONResponse(await _json(server, state, body or View()))
+    return JSONResponse(await _json(server, state, body or MaskForm()))
 
 
-async def _json(server: Server, state: State, view: View) -> dict[str, Any]:
+async def _json(server: Server, state: State, view: MaskForm) -> dict[str, Any]:
     def work(job: Job) -> list[dict[str, Any]]:
         return masks_json(state.segments, view.format, view.tolerance)
 

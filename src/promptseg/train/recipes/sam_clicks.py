@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
+from promptseg.datasets.open import open_dataset
 from promptseg.errors import InputError
-from promptseg.evaluate.datasets import open_dataset
 from promptseg.models.network import DECODER, Network
 from promptseg.runtimes.factory import create_runtime
 from promptseg.train import pictures
 from promptseg.train.config import TrainConfig
-from promptseg.train.dialogue import SamDialogue, Talk
+from promptseg.train.dialogue import DialogueOptions, SamDialogue
 from promptseg.train.recipes.sam_finetune import rate_of, say
 from promptseg.train.sam_weights import changed_writer, trainable
 from promptseg.train.task import Recipe
@@ -74,7 +74,7 @@ def sam_clicks(data: Path, *, cache: str | None = None, objects: int = 4, held: 
     note = "sam-clicks on " + ", ".join(MIXTURE)
     return Recipe(
         name="sam-clicks",
-        task=SamDialogue(sam, groups, measured, Talk(objects=objects)),
+        task=SamDialogue(sam, groups, measured, DialogueOptions(objects=objects)),
         config=config,
         write=changed_writer(sam, DECODER, note),
         rates=rate_of,

@@ -4,14 +4,14 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from promptseg.datasets.open import open_dataset
 from promptseg.errors import InputError
-from promptseg.evaluate.datasets import open_dataset
 from promptseg.models.network import DECODER, Network
 from promptseg.runtimes.factory import create_runtime
 from promptseg.train import pictures
 from promptseg.train.adapters import add_adapters
 from promptseg.train.config import TrainConfig
-from promptseg.train.dialogue import SamDialogue, Talk
+from promptseg.train.dialogue import DialogueOptions, SamDialogue
 from promptseg.train.sam_weights import trainable, whole_writer
 from promptseg.train.task import Recipe
 
@@ -74,7 +74,9 @@ def sam_finetune(
     sam = trainable(network, DECODER)
     if adapters:
         add_adapters(sam.image_encoder, adapters)
-    task = SamDialogue(sam, [(1.0, learned)], measured, Talk(objects=objects, rounds=tuple(rounds)))
+    task = SamDialogue(
+        sam, [(1.0, learned)], measured, DialogueOptions(objects=objects, rounds=tuple(rounds))
+    )
     config = TrainConfig(
         steps=1000,
         learning_rate=1.3e-4,

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from promptseg.datasets.open import DatasetSource
 from promptseg.errors import InputError
-from promptseg.evaluate.datasets import Source
 from promptseg.models.registry import get_card
 from promptseg.models.seem.config import SEEM_CONFIGS
 from promptseg.models.seem.seem import Seem
@@ -14,7 +14,7 @@ from promptseg.models.tensors import write_safetensors
 from promptseg.train.config import TrainConfig
 from promptseg.train.pictures import split
 from promptseg.train.recipes.seem_finetune.scenes import Scenes
-from promptseg.train.recipes.seem_finetune.task import SeemDialogue, Talk
+from promptseg.train.recipes.seem_finetune.task import SeemDialogue, SeemDialogueOptions
 from promptseg.train.task import Recipe
 
 TRUTHS = ("objects", "panoptic", "phrases")
@@ -70,11 +70,13 @@ def seem_finetune(
     if card.name not in SEEM_CONFIGS:
         raise InputError(f"{card.name} is not trained by this recipe; expected {', '.join(SEEM_CONFIGS)}.")
     scenes = Scenes(
-        Source(path=str(data), truth=truth, limit=pictures_used, count="pictures")(), card.name, short_side
+        DatasetSource(path=str(data), truth=truth, limit=pictures_used, count="pictures")(),
+        card.name,
+        short_side,
     )
     learned, measured = split(list(range(len(scenes))), held)
     seem = load_seem(card.name, Path(weights) if weights else find_weights(card, cache_folder()))
-    talk = Talk(objects=objects, rounds=rounds, references=references, points=points)
+    talk = SeemDialogueOptions(objects=objects, rounds=rounds, references=references, points=points)
     config = TrainConfig(
         steps=2000,
         learning_rate=1e-4,

@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
 
+from promptseg.arrays import BoolArray
+from promptseg.datasets.samples import Dataset, Sample
 from promptseg.errors import FormatError
-from promptseg.evaluate.samples import BoolArray, Dataset, Sample
 from promptseg.images import Image
-from promptseg.models.seem.vocabulary import plain_name
 from promptseg.segment.seem.picture import SeemFrame, network_input
+from promptseg.vocabulary import plain_name
 
 UNNAMED = "object"
 """The class of objects that have none."""
@@ -26,7 +27,7 @@ SAID = ("{}", "a {}", "the {}", "this {}", "one {}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scene:
+class SeemScene:
     """One picture.
 
     Attributes:
@@ -52,12 +53,12 @@ class Scene:
             named = (self.classes == self.classes[number]).tolist()
         return phrase, np.asarray(self.masks[named].any(0), np.bool_)
 
-    def mirrored(self, width: int) -> "Scene":
+    def mirrored(self, width: int) -> "SeemScene":
         """Returns the scene seen in a mirror; its picture takes the first `width` columns."""
         image, masks = self.image.copy(), self.masks.copy()
         image[..., :width] = self.image[..., :width][..., ::-1]
         masks[..., :width] = self.masks[..., :width][..., ::-1]
-        return Scene(image, masks, self.classes, self.phrases)
+        return SeemScene(image, masks, self.classes, self.phrases)
 
 
 class Scenes:
@@ -83,7 +84,7 @@ class Scenes:
     def __len__(self) -> int:
         return len(self._samples)
 
-    def read(self, index: int, random: np.random.Generator | None = None) -> Scene | None:
+    def read(self, index: int, random: np.random.Generator | None = None) -> SeemScene | None:
         """Reads a picture, in a mirror half of the time if `random` is given; None if no object is left of it.
 
         Raises:
@@ -111,7 +112,7 @@ class Scenes:
                 phrases.append(said)
         if not masks:
             return None
-        scene = Scene(network_input(image, frame), np.stack(masks), np.array(classes), tuple(phrases))
+        scene = SeemScene(network_input(image, frame), np.stack(masks), np.array(classes), tuple(phrases))
         mirrored = random is not None and random.random() < 0.5
         return scene.mirrored(frame.resized.width) if mirrored else scene
 

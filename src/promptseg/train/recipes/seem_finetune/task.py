@@ -15,26 +15,27 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from promptseg.errors import InputError
+from promptseg.hands.strokes import click, first_touch
 from promptseg.models.seem.choice import choose_by_region, masks_of, region_scores
-from promptseg.models.seem.clicks import next_click
 from promptseg.models.seem.pixel_features import PixelFeatures
 from promptseg.models.seem.prompts import (
     Draws,
     Prediction,
+    PromptTokens,
     QueryOutput,
     SeemOutput,
     SeemPrompts,
-    Tokens,
     Touch,
 )
 from promptseg.models.seem.seem import Seem
+from promptseg.models.seem.templates import sentences
 from promptseg.models.seem.text_encoder import MAX_SCALE, phrase_tokens, unit, used_part
 from promptseg.models.seem.tokenizer import tokenizer
-from promptseg.models.seem.vocabulary import BACKGROUND, plain_name, sentences
 from promptseg.train.losses import actual_iou, class_loss, point_mask_loss
 from promptseg.train.matching import mask_costs, match
-from promptseg.train.recipes.seem_finetune.scenes import Scene, Scenes
-from promptseg.train.strokes import click, first_touch
+from promptseg.train.recipes.seem_finetune.clicks import next_click
+from promptseg.train.recipes.seem_finetune.scenes import Scenes, SeemScene
+from promptseg.vocabulary import BACKGROUND, plain_name
 
 CLASS_COST, BCE_COST, DICE_COST = 2.0, 5.0, 5.0
 PANOPTIC = (2.0, 5.0, 5.0)
@@ -46,7 +47,7 @@ TRIES = 1000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Talk:
+class SeemDialogueOptions:
     """How the simulated user behaves.
 
     Attributes:
@@ -63,7 +64,7 @@ class Talk:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Batch:
+class SeemBatch:
     """A picture, those of its objects that are asked for, and perhaps another picture with an object of one's class.
 
     Attributes:
@@ -72,9 +73,9 @@ class Batch:
         shown: the other picture, its object, and the class of both.
     """
 
-    scene: Scene
+    scene: SeemScene
     chosen: tuple[int, ...]
-    shown: tuple[Scene, int, int] | None
+    shown: tuple[SeemScene, int, int] | None
 
 
 class SeemDialogue:
@@ -89,7 +90,12 @@ class SeemDialogue:
     """
 
     def __init__(
-        self, seem: Seem, scenes: Scenes, learned: Sequence[int], held: Sequence[int], talk: Talk
+        self,
+        seem: Seem,
+        scenes: Scenes,
+        learned: Sequence[int],
+        held: Sequence[int],
+        talk: SeemDialogueOptions,
     ) -> None:
         self._seem, self._scenes, self._talk = seem.eval().requires_grad_(False), scenes, talk
         self._learned, self._known, self._held = list(learned), frozenset(learned), list(held)
@@ -103,7 +109,7 @@ class SeemDialogue:
             )
         self._bank_KC = bank_KC.clone()
 
-    def batch(self, random: np.random.Generator) -> Batch:
+    def batch(self, random: np.random.Generator) -> SeemBatch:
         """Draws a picture, some of its objects, and perhaps another picture to show.
 
         Raises:
@@ -113,9 +119,9 @@ class SeemDialogue:
         count = min(self._talk.objects, len(scene.masks))
         chosen = tuple(random.choice(len(scene.masks), count, replace=False).tolist())
         shown = self._shown(scene, chosen, index, random) if random.random() < self._talk.references else None
-        return Batch(scene, chosen, shown)
+        return SeemBatch(scene, chosen, shown)
 
-    def _drawn(self, random: np.random.Generator) -> tuple[int, Scene]:
+    def _drawn(self, random: np.random.Generator) -> tuple[int, SeemScene]:
         for _ in range(TRIES):
             index = self._learned[int(random.integers(len(self._learned)))]
             scene = self._scenes.read(index, random)
@@ -126,8 +132,8 @@ class SeemDialogue:
         )
 
     def _shown(
-        self, scene: Scene, chosen: Sequence[int], index: int, random: np.random.Generator
-    ) -> tuple[Scene, int, int] | None:
+        self, scene: SeemScene, chosen: Sequence[int], index: int, random: np.random.Generator
+    ) -> tuple[SeemScene, int, int] | None:
         number = int(scene.classes[chosen[0]])
         others = [other for other in self._scenes.with_class(number, but=index) if other in self._known]
         if not others:
@@ -136,7 +142,7 @@ class SeemDialogue:
         alike = [] if other is None else np.flatnonzero(other.classes == number).tolist()
         return None if other is None or not alike else (other, int(random.choice(alike)), number)
 
-    def losses(self, batch: Batch, random: np.random.Generator) -> Iterator[Mapping[str, Tensor]]:
+    def losses(self, batch: SeemBatch, random: np.random.Generator) -> Iterator[Mapping[str, Tensor]]:
         """Talks about the chosen objects and yields the losses; then those of the reference, if there is one."""
         generator = torch.Generator().manual_seed(int(random.integers(2**62)))
         features = self._embed(batch.scene)
@@ -172,23 +178,23 @@ class SeemDialogue:
         return next(self.model.parameters()).device
 
     @torch.no_grad()
-    def _embed(self, scene: Scene) -> PixelFeatures:
+    def _embed(self, scene: SeemScene) -> PixelFeatures:
         return self._seem.to(self._device)(torch.from_numpy(scene.image).to(self._device)).detach()
 
     @torch.no_grad()
-    def _read(self, phrases: Sequence[str]) -> tuple[Tokens, Tensor]:
+    def _read(self, phrases: Sequence[str]) -> tuple[PromptTokens, Tensor]:
         """Returns the tokens of every phrase, and unit vectors (B, C) of what it says."""
         ids_BT = torch.from_numpy(tokenizer()(tuple(phrases)).ids).to(self._device)
         tokens_BTC, sentences_BC = self._seem.text(used_part(ids_BT))
         rows = [
             phrase_tokens(tokens_BTC[row : row + 1], ids_BT[row : row + 1]) for row in range(len(phrases))
         ]
-        return Tokens.of(rows), unit(sentences_BC)
+        return PromptTokens.of(rows), unit(sentences_BC)
 
     @torch.no_grad()
     def _touched(
         self,
-        batch: Batch,
+        batch: SeemBatch,
         features: PixelFeatures,
         truth_BHW: Tensor,
         random: np.random.Generator,
@@ -220,7 +226,7 @@ class SeemDialogue:
     def _supervise(
         self,
         output: SeemOutput,
-        batch: Batch,
+        batch: SeemBatch,
         truth_THW: Tensor,
         named_BHW: Tensor,
         spoken_BC: Tensor,
@@ -241,8 +247,8 @@ class SeemDialogue:
 
     def _supervise_shown(
         self,
-        batch: Batch,
-        shown: tuple[Scene, int, int],
+        batch: SeemBatch,
+        shown: tuple[SeemScene, int, int],
         features: PixelFeatures,
         truth_THW: Tensor,
         generator: torch.Generator,
@@ -304,7 +310,7 @@ class SeemDialogue:
         scale = self._seem.text.logit_scale.exp().clamp(max=MAX_SCALE)
         return scale * (unit(queries.captions_BQC) @ spoken_BC[:, :, None])[..., 0]
 
-    def _measured(self, scene: Scene, index: int) -> Iterator[tuple[str, float]]:
+    def _measured(self, scene: SeemScene, index: int) -> Iterator[tuple[str, float]]:
         features = self._embed(scene)
         chosen = list(range(min(self._talk.objects, len(scene.masks))))
         truth_BHW = torch.from_numpy(scene.masks[chosen]).to(self._device)
@@ -329,7 +335,7 @@ class SeemDialogue:
         yield from (("iou_text", value) for value in _overlaps(masks_BHW, named_BHW))
         yield from (("named", value) for value in self._names_right(output.last, scene))
 
-    def _names_right(self, prediction: Prediction, scene: Scene) -> Iterator[float]:
+    def _names_right(self, prediction: Prediction, scene: SeemScene) -> Iterator[float]:
         """Whether the query whose mask fits an object best also names it."""
         assert prediction.class_logits_BQK is not None  # noqa: S101 - a bank was given
         labels_T = torch.from_numpy(scene.classes).to(self._device)

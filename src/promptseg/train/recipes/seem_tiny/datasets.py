@@ -19,20 +19,20 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 from torch import Tensor
 
+from promptseg.datasets.layouts.coco import read_instances, read_panoptic_truth
+from promptseg.datasets.samples import Sample
 from promptseg.errors import FormatError
-from promptseg.evaluate.layouts.coco import read_instances, read_panoptic_truth
-from promptseg.evaluate.samples import Sample
 from promptseg.formats.png import read_pixels
 from promptseg.images import Image
 from promptseg.masks.regions import largest_component
 from promptseg.masks.rle import RLE
-from promptseg.models.seem.tiny.config import GRID
+from promptseg.models.seem_tiny.config import GRID
 from promptseg.train.recipes.seem_tiny.phrases import Aliases
 from promptseg.train.recipes.seem_tiny.views import (
     UNKNOWN,
     Box,
+    PictureView,
     Pixels,
-    View,
     draw_view,
     one_of,
     show,
@@ -67,7 +67,7 @@ class Example(NamedTuple):
     kind: Kind
     source: str
     frame_3HW: Tensor
-    view: View
+    view: PictureView
     names: Sequence[str]
     aliases: Aliases
     truth: Tensor | None = None
@@ -186,7 +186,7 @@ class ClassMaps:
 
 
 @dataclass(frozen=True)
-class Instances(ClassMaps):
+class LabelledInstances(ClassMaps):
     """Class maps that were made of single things, whose masks are known too."""
 
     samples: Sequence[Sample] = ()
@@ -347,7 +347,7 @@ def people_of(clothes: ClassMaps, aliases: Aliases) -> ClassMaps:
     return ClassMaps("people", ["person"], aliases, clothes.pictures, read)
 
 
-def read_coco(root: Path, aliases: Aliases) -> Instances:
+def read_coco(root: Path, aliases: Aliases) -> LabelledInstances:
     """Reads `instances.json`; smaller things lie above larger ones, crowds are unknown.
 
     Raises:
@@ -370,7 +370,9 @@ def read_coco(root: Path, aliases: Aliases) -> Instances:
     def boxes(path: Path) -> Sequence[Box]:
         return [target.rle().bbox for target in samples[path].targets]
 
-    return Instances("coco", names, aliases, tuple(samples), read, boxes, most=9, samples=content.samples)
+    return LabelledInstances(
+        "coco", names, aliases, tuple(samples), read, boxes, most=9, samples=content.samples
+    )
 
 
 def read_stuff(root: Path) -> ClassMaps:

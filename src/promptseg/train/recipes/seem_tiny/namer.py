@@ -18,11 +18,11 @@ from promptseg.files import atomic_write
 from promptseg.geometry import Size
 from promptseg.images import Image
 from promptseg.masks.rle import RLE
-from promptseg.models.seem.tiny.backbone import EfficientNetLite
-from promptseg.models.seem.tiny.config import CHANNELS, NAME_CONTEXT, WIDE, WORD_WIDTH
-from promptseg.models.seem.tiny.head import WordMap
-from promptseg.runtimes.tiny import CutOut
-from promptseg.segment.meaning.name import cut_out
+from promptseg.models.seem_tiny.backbone import EfficientNetLite
+from promptseg.models.seem_tiny.config import CHANNELS, NAME_CONTEXT, WIDE, WORD_WIDTH
+from promptseg.models.seem_tiny.head import WordMap
+from promptseg.runtimes.seem_tiny import CutOut
+from promptseg.segment.words.name import cut_out
 from promptseg.train.recipes.seem_tiny import phrases
 from promptseg.train.recipes.seem_tiny.datasets import DataSet, Thing
 from promptseg.train.recipes.seem_tiny.phrases import Sentences, noisy

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from promptseg.models.seem.tiny.sentence import SentenceEncoder
-from promptseg.models.seem.tiny.wordpiece import wordpiece
+from promptseg.models.seem_tiny.sentence import SentenceEncoder
+from promptseg.models.seem_tiny.wordpiece import wordpiece
 
 Aliases = Mapping[str, tuple[str, ...]]
 

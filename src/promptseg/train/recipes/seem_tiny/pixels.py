@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from promptseg.models.seem.tiny.backbone import EfficientNetLite, Levels
-from promptseg.models.seem.tiny.config import GRID, SIXTEENTH
-from promptseg.models.seem.tiny.head import PixelHead, WordMap
+from promptseg.models.seem_tiny.backbone import EfficientNetLite, Levels
+from promptseg.models.seem_tiny.config import GRID, SIXTEENTH
+from promptseg.models.seem_tiny.head import PixelHead, WordMap
 from promptseg.train.recipes.seem_tiny import losses
 from promptseg.train.recipes.seem_tiny.datasets import Example
 from promptseg.train.recipes.seem_tiny.mixture import Mixture

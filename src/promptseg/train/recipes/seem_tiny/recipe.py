@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from promptseg.errors import InputError
-from promptseg.models.seem.tiny.backbone import EfficientNetLite
+from promptseg.models.seem_tiny.backbone import EfficientNetLite
 from promptseg.models.store import file_sha256
 from promptseg.models.tensors import read_safetensors, write_safetensors
 from promptseg.train.checkpoint import seed_everything

@@ -17,11 +17,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from promptseg.arrays import Float32
 from promptseg.errors import WeightsError
 from promptseg.files import atomic_write
 from promptseg.images import Image
-from promptseg.models.seem.tiny.backbone import EfficientNetLite
-from promptseg.models.seem.tiny.config import CHANNELS
+from promptseg.models.seem_tiny.backbone import EfficientNetLite
+from promptseg.models.seem_tiny.config import CHANNELS
 from promptseg.train.recipes.seem_tiny.datasets import DataSet
 from promptseg.train.recipes.seem_tiny.phrases import START_TEMPLATES, Sentences, imagenet_names
 from promptseg.train.recipes.seem_tiny.views import show, whole_view
@@ -33,8 +34,6 @@ CELLS = 8
 RIDGE = 0.1
 SHRINKAGE = 1e-4
 """Added to the covariance, as a share of its mean variance."""
-
-Float32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

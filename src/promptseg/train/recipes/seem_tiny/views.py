@@ -11,7 +11,7 @@ from PIL import ImageEnhance
 from torch import Tensor
 
 from promptseg.geometry import ResizeFrame
-from promptseg.models.seem.tiny.config import COARSE, PIXEL_MEAN, PIXEL_STD, SIDE
+from promptseg.models.seem_tiny.config import COARSE, PIXEL_MEAN, PIXEL_STD, SIDE
 
 TRUTH = 128
 """Side of the map of classes that pixels are compared with."""
@@ -28,7 +28,7 @@ def one_of(items: Sequence[T], random: np.random.Generator) -> T:
     return items[int(random.integers(len(items)))]
 
 
-class View(NamedTuple):
+class PictureView(NamedTuple):
     """A part of a picture in the frame.
 
     Attributes:
@@ -43,7 +43,7 @@ class View(NamedTuple):
     height: int
 
     @classmethod
-    def of(cls, box: Box, flip: bool) -> "View":
+    def of(cls, box: Box, flip: bool) -> "PictureView":
         """Returns the view that shows `box` as large as the frame allows."""
         x0, y0, x1, y1 = (round(value) for value in box)
         x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
@@ -57,7 +57,7 @@ class View(NamedTuple):
         return inside_1HW
 
 
-def draw_view(size: tuple[int, int], focus: Box | None, random: np.random.Generator) -> View:
+def draw_view(size: tuple[int, int], focus: Box | None, random: np.random.Generator) -> PictureView:
     """Draws a view: often around a thing, else often a part of random place and size, else the whole.
 
     Args:
@@ -73,7 +73,7 @@ def draw_view(size: tuple[int, int], focus: Box | None, random: np.random.Genera
         x = (x0 + x1) / 2 + random.uniform(-0.2, 0.2) * side
         y = (y0 + y1) / 2 + random.uniform(-0.2, 0.2) * side
         half = side / 2
-        return View.of(
+        return PictureView.of(
             (
                 float(np.clip(x - half, 0, width - 1)),
                 float(np.clip(y - half, 0, height - 1)),
@@ -88,16 +88,16 @@ def draw_view(size: tuple[int, int], focus: Box | None, random: np.random.Genera
         if random.random() < 0.4:
             across = down = min(max(across, down), width, height)
         x, y = random.uniform(0, width - across), random.uniform(0, height - down)
-        return View.of((x, y, x + across, y + down), flip)
-    return View.of((0, 0, width, height), flip)
+        return PictureView.of((x, y, x + across, y + down), flip)
+    return PictureView.of((0, 0, width, height), flip)
 
 
-def whole_view(size: tuple[int, int]) -> View:
+def whole_view(size: tuple[int, int]) -> PictureView:
     """Returns the view of all of a picture of a height and width."""
-    return View.of((0, 0, size[1], size[0]), False)
+    return PictureView.of((0, 0, size[1], size[0]), False)
 
 
-def show(pixels: Pixels, view: View, random: np.random.Generator | None = None) -> Tensor:
+def show(pixels: Pixels, view: PictureView, random: np.random.Generator | None = None) -> Tensor:
     """Returns the normalised frame (3, 512, 512).
 
     Args:
@@ -122,7 +122,7 @@ def normalised(pixels: Pixels) -> npt.NDArray[np.float32]:
     return ((pixels.astype(np.float32) - PIXEL_MEAN) / PIXEL_STD).transpose(2, 0, 1)
 
 
-def show_truth(classes: Pixels, view: View) -> Tensor:
+def show_truth(classes: Pixels, view: PictureView) -> Tensor:
     """Returns the class of each cell of a view (128, 128), its nearest pixel's; unknown outside the picture."""
     x0, y0, x1, y1 = view.box
     part = classes[y0:y1, x0:x1]
@@ -136,7 +136,7 @@ def show_truth(classes: Pixels, view: View) -> Tensor:
     return torch.from_numpy(frame)
 
 
-def show_box(box: Box, view: View, cells: int) -> tuple[int, int, int, int] | None:
+def show_box(box: Box, view: PictureView, cells: int) -> tuple[int, int, int, int] | None:
     """Returns a box of the picture in cells of the frame (x0, y0, x1, y1); None if less than 2 x 2 cells are seen."""
     across = view.width / (view.box[2] - view.box[0]) * cells / SIDE
     down = view.height / (view.box[3] - view.box[1]) * cells / SIDE

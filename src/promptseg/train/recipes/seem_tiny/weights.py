@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from promptseg.errors import InputError, WeightsError
 from promptseg.models.convert import convert_checkpoint
-from promptseg.models.seem.tiny.backbone import EfficientNetLite
-from promptseg.models.seem.tiny.config import WIDE
-from promptseg.models.seem.tiny.sentence import SentenceEncoder, from_bert
-from promptseg.models.seem.tiny.weights import TinyNetwork
+from promptseg.models.seem_tiny.backbone import EfficientNetLite
+from promptseg.models.seem_tiny.config import WIDE
+from promptseg.models.seem_tiny.sentence import SentenceEncoder, from_bert
+from promptseg.models.seem_tiny.weights import TinyNetwork
 from promptseg.models.store import file_sha256
 from promptseg.models.tensors import read_safetensors
 

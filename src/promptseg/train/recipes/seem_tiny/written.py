@@ -11,9 +11,9 @@ from torch import Tensor
 
 from promptseg.errors import WeightsError
 from promptseg.models.int8 import SCALE, in_int8
-from promptseg.models.seem.tiny.backbone import EfficientNetLite
-from promptseg.models.seem.tiny.config import SIXTEENTH
-from promptseg.models.seem.tiny.weights import TinyNetwork
+from promptseg.models.seem_tiny.backbone import EfficientNetLite
+from promptseg.models.seem_tiny.config import SIXTEENTH
+from promptseg.models.seem_tiny.weights import TinyNetwork
 from promptseg.models.tensors import write_safetensors
 from promptseg.train.recipes.seem_tiny.namer import NamerNetwork
 from promptseg.train.recipes.seem_tiny.pixels import PixelNetwork

@@ -1,0 +1,133 @@
+"""Folders of pictures with a file of annotations each: SA-1B, labelme, YOLO segmentation."""
+
+from pathlib import Path
+
+from promptseg.datasets.layouts.layout import Content, Reader, evenly, one_of
+from promptseg.datasets.layouts.pictures import PICTURE_SUFFIXES, pictures_in, read_class_names
+from promptseg.datasets.samples import Sample, Target
+from promptseg.errors import FormatError
+from promptseg.formats.labelme import read_labelme
+from promptseg.formats.reading import read_json, read_text
+from promptseg.formats.sa1b import read_sa1b
+from promptseg.formats.yolo import read_yolo
+from promptseg.images import Image
+from promptseg.masks.segments import Segments
+
+
+def find_sa1b(root: Path, split: str | None = None) -> Reader | None:
+    """Recognises `sa_<number>.json` beside `sa_<number>.jpg`."""
+    del split
+    files = sorted(root.glob("sa_*.json"))
+    return (lambda: Content(tuple(_sa1b_sample(file) for file in files))) if files else None
+
+
+def find_labelme(root: Path, split: str | None = None) -> Reader | None:
+    """Recognises JSON files with `shapes` and `imagePath`."""
+    del split
+    files = sorted(root.glob("*.json"))
+    looks = any(_is_labelme(file) for file in files[:3])
+    return (lambda: Content(tuple(_labelme_sample(file) for file in files))) if looks else None
+
+
+def find_yolo(root: Path, split: str | None = None) -> Reader | None:
+    """Recognises `images/` with `labels/*.txt`, also split as `images/val/`; names in `data.yaml` or `classes.txt`."""
+    name = split or "val"
+    for pictures, labels in (
+        (root / "images" / name, root / "labels" / name),
+        (root / name / "images", root / name / "labels"),
+        (root / "images", root / "labels"),
+    ):
+        if pictures.is_dir() and any(labels.glob("*.txt")):
+            return lambda pair=(pictures, labels): _read_yolo(root, *pair)
+    return None
+
+
+def _sa1b_sample(path: Path) -> Sample:
+    record = read_sa1b(path)
+    return Sample(path.with_name(Path(record.file_name).name), path.stem, _targets(record.segments, "mask"))
+
+
+def _is_labelme(path: Path) -> bool:
+    record = read_json(path)
+    return isinstance(record, dict) and "shapes" in record and "imagePath" in record
+
+
+def _labelme_sample(path: Path) -> Sample:
+    segments, record = read_labelme(path), read_json(path)
+    picture = path.parent / str(record["imagePath"])
+    if not picture.is_file():
+        picture = _picture_of(path)
+    return Sample(picture, path.stem, _targets(segments, "object"))
+
+
+def _picture_of(label: Path) -> Path:
+    for suffix in sorted(PICTURE_SUFFIXES):
+        if label.with_suffix(suffix).is_file():
+            return label.with_suffix(suffix)
+    raise FormatError(f"{label} has no picture of the same name beside it.")
+
+
+def _read_yolo(root: Path, pictures: Path, labels: Path) -> Content:
+    names = _yolo_names(root)
+    known = pictures_in(pictures)
+    samples: list[Sample] = []
+    for label in sorted(labels.glob("*.txt")):
+        if label.stem == "classes":
+            continue
+        if label.stem not in known:
+            raise FormatError(
+                f"{label} has no picture: expected {pictures / label.stem} with a picture suffix."
+            )
+        picture = known[label.stem]
+        segments = read_yolo(label, Image.open(picture).size, names or None)
+        samples.append(Sample(picture, label.stem, _targets(segments, "object")))
+    return Content(tuple(samples), evenly(tuple(names)))
+
+
+def _yolo_names(root: Path) -> list[str]:
+    """Returns the classes from `data.yaml` (a list, or numbered lines), `classes.txt` or `classes.json`."""
+    for file in (*sorted(root.glob("*.yaml")), *sorted(root.glob("*.yml"))):
+        names = _names_in_yaml(read_text(file))
+        if names:
+            return names
+    folder = one_of(root, "labels") or root
+    for file in (root / "classes.txt", folder / "classes.txt"):
+        if file.is_file():
+            return [line.strip() for line in read_text(file).splitlines() if line.strip()]
+    return read_class_names(root / "classes.json")
+
+
+def _names_in_yaml(text: str) -> list[str]:
+    """Reads `names` out of the small part of YAML that such files use."""
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        if not line.startswith("names:"):
+            continue
+        inline = line.removeprefix("names:").split("#")[0].strip()
+        if inline.startswith("["):
+            return [_unquoted(name) for name in inline.strip("[]").split(",") if name.strip()]
+        names: dict[int, str] = {}
+        for follower in lines[number + 1 :]:
+            entry = follower.split("#")[0].strip()
+            if follower and not follower[0].isspace() and not entry.startswith("-"):
+                break
+            if entry.startswith("- "):
+                names[len(names)] = _unquoted(entry[2:])
+            elif ":" in entry:
+                key, _, value = entry.partition(":")
+                if key.strip().isdigit():
+                    names[int(key)] = _unquoted(value)
+        return [names.get(number, f"class {number}") for number in range(max(names, default=-1) + 1)]
+    return []
+
+
+def _unquoted(text: str) -> str:
+    return text.strip().strip("\"'")
+
+
+def _targets(segments: Segments, what: str) -> tuple[Target, ...]:
+    return tuple(
+        Target(f"{label or what} {number}", mask.area, mask, label=label)
+        for number, (mask, label) in enumerate(zip(segments.masks, segments.labels, strict=True), start=1)
+        if mask.area
+    )

@@ -1,0 +1,176 @@
+"""Readers of datasets whose labels are pictures: binary masks, class index masks, instance maps."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as PIL
+
+from promptseg.arrays import BoolArray, require_ndimage
+from promptseg.datasets.samples import Sample, Target
+from promptseg.errors import FormatError
+from promptseg.masks.rle import RLE
+
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+IGNORED_CLASS = 255
+IGNORED_GREY = 128
+_PALETTE_AND_GREY = ("1", "L", "P", "I;16", "I;16B", "I")
+
+LabelReader = Callable[[Path], tuple[Target, ...]]
+"""Turns one label picture into targets."""
+
+
+def pictures_in(folder: Path) -> dict[str, Path]:
+    """Returns the pictures below `folder` by their relative path without suffix, sorted."""
+    found = sorted(
+        path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()
+    )
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in found}
+
+
+def distinct(values: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+    """Returns the different numbers of a label picture, none negative, ascending.
+
+    Counting is many times as fast as sorting, for which the numbers of labels are small enough.
+    """
+    if values.size and values.max() > 0xFFFF:
+        return np.unique(values).astype(np.int64)
+    return np.flatnonzero(np.bincount(values.ravel()))
+
+
+def read_pairs(pictures: Path, labels: Path, read: LabelReader) -> tuple[Sample, ...]:
+    """Pairs each label picture with the picture of the same relative name.
+
+    Raises:
+        FormatError: a label has no picture, or cannot be read.
+    """
+    known = pictures_in(pictures)
+    samples: list[Sample] = []
+    for name, label in pictures_in(labels).items():
+        if name not in known:
+            raise FormatError(f"{label} has no picture: expected {pictures / name} with a picture suffix.")
+        samples.append(Sample(known[name], name, read(label)))
+    return tuple(samples)
+
+
+def binary_targets(path: Path) -> tuple[Target, ...]:
+    """Reads a foreground mask: black is background, white (or any one other value) the object.
+
+    A mask of exactly 0, 128 and 255 marks unknown pixels by 128, as GrabCut does; other grey masks are cut at
+    one half.
+    """
+    values = read_values(path)
+    present = distinct(values)
+    ignore = None
+    if present.size == 1 or (present.size == 2 and 0 in present):
+        foreground = values > 0
+    elif present.size == 2:
+        foreground = values > 127
+    elif present.max() != 255 or _mode(path) == "P":
+        raise FormatError(
+            f"{path} is not a foreground mask: it holds the values {_some(present)}. Index masks belong "
+            "in labels/, instance maps in instances/."
+        )
+    else:
+        foreground = values > IGNORED_GREY if IGNORED_GREY in present else values > 127
+        if present.tolist() == [0, IGNORED_GREY, 255]:
+            ignore = RLE.encode(values == IGNORED_GREY)
+    area = int(np.count_nonzero(foreground))
+    return (Target("object", area, RLE.encode(foreground), ignore),) if area else ()
+
+
+def instance_targets(path: Path) -> tuple[Target, ...]:
+    """Reads an instance map: 0 is background, every other number one object."""
+    values = read_values(path)
+    return tuple(
+        Target(f"instance {number}", int(np.count_nonzero(mask)), RLE.encode(mask))
+        for number, mask in _numbers(values)
+    )
+
+
+def semantic_targets(names: list[str]) -> LabelReader:
+    """Returns a reader of class index masks: one target per connected region (8 neighbours) of each class.
+
+    Class 0 is background, 255 is ignored. Classes beyond `names` are called by their number.
+    """
+    ndimage = require_ndimage()
+
+    def read(path: Path) -> tuple[Target, ...]:
+        values = read_values(path)
+        void = values == IGNORED_CLASS
+        ignore = RLE.encode(void) if void.any() else None
+        targets: list[Target] = []
+        for number, mask in _numbers(np.where(void, 0, values)):
+            name = names[number] if number < len(names) else f"class {number}"
+            regions, _ = ndimage.label(mask, np.ones((3, 3), int))
+            for region, part in _numbers(np.asarray(regions)):
+                area = int(np.count_nonzero(part))
+                targets.append(Target(f"{name} {region}", area, RLE.encode(part), ignore, name))
+        return tuple(targets)
+
+    return read
+
+
+def read_class_names(path: Path) -> list[str]:
+    """Reads classes.json, a list of names by class number; a missing file gives none.
+
+    Raises:
+        FormatError: the file is not a list of names.
+    """
+    if not path.exists():
+        return []
+    names = read_json(path)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise FormatError(f'{path} must be a list of class names by number, like ["background", "dog"].')
+    return names
+
+
+def read_json(path: Path) -> Any:
+    """Reads a JSON file.
+
+    Raises:
+        FormatError: it cannot be read or is not JSON.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise FormatError(f"{path} is not readable JSON: {error}.") from error
+
+
+def read_values(path: Path) -> npt.NDArray[np.int32]:
+    """Reads a label picture as numbers (H, W); grey masks saved as RGB are taken as grey.
+
+    Raises:
+        FormatError: it cannot be read, or has colours.
+    """
+    try:
+        with PIL.open(path) as picture:
+            mode = picture.mode
+            values = np.asarray(picture if mode in _PALETTE_AND_GREY else picture.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, PIL.DecompressionBombError) as error:
+        raise FormatError(f"{path} cannot be read as a label picture: {error}.") from error
+    if values.ndim == 3:
+        if (values != values[..., :1]).any():
+            raise FormatError(f"{path} is a colour picture; labels must be grey, index or 16-bit PNG files.")
+        values = values[..., 0]
+    return values.astype(np.int32)
+
+
+def _mode(path: Path) -> str:
+    with PIL.open(path) as picture:
+        return picture.mode
+
+
+def _numbers(values: npt.NDArray[np.integer]) -> Iterator[tuple[int, BoolArray]]:
+    """Yields each number above zero with its mask, ascending."""
+    for number in distinct(values).tolist():
+        if number > 0:
+            yield number, values == number
+
+
+def _some(values: npt.NDArray[np.integer]) -> str:
+    shown = ", ".join(str(value) for value in values[:6])
+    return shown + (", ..." if values.size > 6 else "")

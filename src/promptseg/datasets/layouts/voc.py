@@ -1,0 +1,171 @@
+"""PASCAL VOC and SBD: numbered objects and classes, as palette PNG files or as Matlab files."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from promptseg.datasets.layouts.layout import Content, Reader, evenly
+from promptseg.datasets.layouts.pictures import IGNORED_CLASS, distinct, read_values
+from promptseg.datasets.samples import UNKNOWN, Sample, Target
+from promptseg.errors import FormatError, UnavailableError
+from promptseg.masks.rle import RLE
+
+Numbers = npt.NDArray[np.int32]
+
+CLASSES = (
+    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
+    *(
+        "diningtable",
+        "dog",
+        "horse",
+        "motorbike",
+        "person",
+        "pottedplant",
+        "sheep",
+        "sofa",
+        "train",
+        "tvmonitor",
+    ),
+)
+"""The 20 classes; 0 is background."""
+
+_YEARS = ("VOC2012", "VOC2011", "VOC2010", "VOC2009", "VOC2008", "VOC2007")
+_SPLITS = ("val", "trainval", "train")
+
+
+def find_voc(root: Path, split: str | None = None) -> Reader | None:
+    """Recognises `JPEGImages/` with `SegmentationObject/`, also inside `VOCdevkit/VOC2012/`: objects."""
+    base = _voc_root(root, "SegmentationObject")
+    return None if base is None else lambda: _read_objects(base, split)
+
+
+def find_voc_classes(root: Path, split: str | None = None) -> Reader | None:
+    """Recognises `JPEGImages/` with `SegmentationClass/`: the class of each pixel, background among them."""
+    base = _voc_root(root, "SegmentationClass")
+    return None if base is None else lambda: _read_classes(base, split)
+
+
+def find_sbd(root: Path, split: str | None = None) -> Reader | None:
+    """Recognises `img/` with `inst/*.mat`, also inside `dataset/` or `benchmark_RELEASE/dataset/`: objects."""
+    for base in (root, root / "dataset", root / "benchmark_RELEASE" / "dataset"):
+        if (base / "img").is_dir() and any((base / "inst").glob("*.mat")):
+            return lambda base=base: _read_sbd(base, split)
+    return None
+
+
+def _voc_root(root: Path, labels: str) -> Path | None:
+    places = ("", *_YEARS, *(f"VOCdevkit/{year}" for year in _YEARS))
+    found = [
+        root / place
+        for place in places
+        if (root / place / "JPEGImages").is_dir() and any((root / place / labels).glob("*.png"))
+    ]
+    return found[0] if found else None
+
+
+def _names(base: Path, lists: Path, labels: Path, ending: str, split: str | None) -> list[str]:
+    """Returns the names of a split; all labelled pictures when there are no lists."""
+    wanted = [split] if split else [name for name in _SPLITS if (lists / f"{name}.txt").is_file()][:1]
+    for name in wanted:
+        file = lists / f"{name}.txt"
+        if not file.is_file():
+            known = ", ".join(sorted(path.stem for path in lists.glob("*.txt"))) or "none"
+            raise FormatError(f"{base} has no split {name!r}: known are {known}.")
+        return file.read_text(encoding="utf-8").split()
+    return sorted(path.stem for path in labels.glob(f"*.{ending}"))
+
+
+def _read_objects(base: Path, split: str | None) -> Content:
+    labels = base / "SegmentationObject"
+    names = _names(base, base / "ImageSets" / "Segmentation", labels, "png", split)
+    samples = [
+        Sample(
+            base / "JPEGImages" / f"{name}.jpg",
+            name,
+            _targets(
+                read_values(labels / f"{name}.png"),
+                _classes_of(base / "SegmentationClass" / f"{name}.png"),
+            ),
+        )
+        for name in names
+    ]
+    return Content(tuple(samples), evenly(CLASSES))
+
+
+def _classes_of(path: Path) -> Numbers | None:
+    return read_values(path) if path.is_file() else None
+
+
+def _targets(objects: Numbers, classes: Numbers | None) -> tuple[Target, ...]:
+    void = objects == IGNORED_CLASS
+    ignore = RLE.encode(void) if void.any() else None
+    targets: list[Target] = []
+    for number in distinct(objects[(objects > 0) & ~void]).tolist():
+        mask = objects == number
+        label = None
+        if classes is not None and classes.shape == objects.shape:
+            counts = np.bincount(np.clip(classes[mask], 0, None))
+            label = _class_name(int(counts.argmax()))
+        targets.append(
+            Target(f"{label or 'object'} {number}", int(mask.sum()), RLE.encode(mask), ignore, label)
+        )
+    return tuple(targets)
+
+
+def _class_name(number: int) -> str | None:
+    return CLASSES[number - 1] if 1 <= number <= len(CLASSES) else None
+
+
+def _read_classes(base: Path, split: str | None) -> Content:
+    labels = base / "SegmentationClass"
+    names = _names(base, base / "ImageSets" / "Segmentation", labels, "png", split)
+    samples = [
+        Sample(base / "JPEGImages" / f"{name}.jpg", name, (), semantic=_semantic(labels / f"{name}.png"))
+        for name in names
+    ]
+    return Content(tuple(samples), evenly(("background", *CLASSES), first=0))
+
+
+def _semantic(path: Path) -> Callable[[], Numbers]:
+    def read() -> Numbers:
+        values = read_values(path)
+        return np.where(values == IGNORED_CLASS, UNKNOWN, values)
+
+    return read
+
+
+def _read_sbd(base: Path, split: str | None) -> Content:
+    names = _names(base, base, base / "inst", "mat", split)
+    samples: list[Sample] = []
+    for name in names:
+        objects, classes = _matlab(base / "inst" / f"{name}.mat")
+        targets = tuple(
+            Target(
+                f"{_class_name(label) or 'object'} {number}",
+                int((objects == number).sum()),
+                RLE.encode(objects == number),
+                label=_class_name(label),
+            )
+            for number, label in enumerate(classes, start=1)
+            if (objects == number).any()
+        )
+        samples.append(Sample(base / "img" / f"{name}.jpg", name, targets))
+    return Content(tuple(samples), evenly(CLASSES))
+
+
+def _matlab(path: Path) -> tuple[Numbers, list[int]]:
+    """Returns the numbered objects (H, W) of an SBD file and the class of each."""
+    try:
+        from scipy.io import loadmat
+    except ImportError as error:
+        raise UnavailableError.extra("SciPy", "evaluate") from error
+    try:
+        truth: Any = loadmat(path)["GTinst"][0, 0]
+        objects = np.asarray(truth["Segmentation"]).astype(np.int32)
+        classes = [int(value) for value in np.asarray(truth["Categories"]).ravel()]
+    except Exception as error:  # loadmat lets many kinds of errors out of damaged files
+        raise FormatError(f"{path} is not an SBD instance file ({error}).") from error
+    return objects, classes

@@ -1,1 +1,0 @@
-"""Readers of the layouts that public datasets come in, one file each; `promptseg.evaluate.datasets` chooses."""

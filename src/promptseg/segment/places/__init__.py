@@ -1,0 +1,1 @@
+"""Places say where: prompts on a picture to masks, and corrections of them."""

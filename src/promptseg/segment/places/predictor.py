@@ -1,0 +1,212 @@
+"""Prompts to masks: a pure function of an embedding and prompts (SAM paper 3; specification A1.2, A2.4, A3.4-6)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from promptseg.arrays import Float32
+from promptseg.errors import InputError
+from promptseg.geometry import ResizeFrame
+from promptseg.masks.segments import Segments
+from promptseg.masks.upsample import upsample_to_rle
+from promptseg.models.companions.choice import Choice
+from promptseg.prompts.encode import EncodedObject, Feed, encode_object, pad_objects
+from promptseg.prompts.types import Prompt, group_objects
+from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs, Runtime
+from promptseg.segment.embedded import EmbeddedImage
+
+Granularity: TypeAlias = Literal["auto", "part", "object", "whole", "all"]
+"""Which of SAM's three nested answers to give. "auto" lets the scores choose after a single click and takes the
+single-mask output after more; "part", "object" and "whole" take the smallest, middle and largest; "all" gives three."""
+
+NESTED = ("part", "object", "whole")
+
+SIZE_PRICE, HALF_PRICE = 0.03, 0.2
+"""What a mask's share of the picture, and covering more than half of it, take off its score; see `likeliest`."""
+
+CELL = 4
+"""Pixels of the model's frame along each side of a cell of the mask grid."""
+
+CHUNK = 16
+"""Objects decoded per call: it bounds memory; larger batches are not faster on a CPU."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """All four masks that the decoder proposes for one object.
+
+    Attributes:
+        logits: (4, 256, 256); 0 is the single-mask output.
+        scores: (4,) predicted IoU.
+        click: x, y in the model's frame of the single click that they answer, if there is nothing else.
+        choice: chooses among the three for such a click, where the model has learned it.
+    """
+
+    logits: Float32
+    scores: Float32
+    click: tuple[float, float] | None = None
+    choice: Choice | None = None
+
+    def best_of_three(self) -> int:
+        """Index of the ambiguity-aware mask with the highest score, as the official recipe chooses."""
+        return 1 + int(np.argmax(self.scores[1:]))
+
+    def likeliest(self, frame: ResizeFrame) -> int:
+        """Index of the ambiguity-aware mask that answers a single click best: as learned, or by score and by size.
+
+        SAM's scores often prefer a background that fills the picture. A person who clicks once rarely means more than
+        half of the picture, so large masks pay for their size (chosen on dev sets, benchmarks/clicks.md).
+        """
+        if self.choice is not None and self.click is not None:
+            height, width = cells(frame)
+            x, y = self.click
+            return 1 + self.choice.best(
+                self.logits[1:, :height, :width], self.scores[1:], (x / CELL, y / CELL)
+            )
+        return 1 + int(np.argmax(self.expected(frame)))
+
+    def expected(self, frame: ResizeFrame) -> Float32:
+        """IoU (3,) that each of the three probably has with what is meant: as learned, or by score and by size."""
+        if self.choice is not None and self.click is not None:
+            height, width = cells(frame)
+            x, y = self.click
+            return self.choice.expected(
+                self.logits[1:, :height, :width], self.scores[1:], (x / CELL, y / CELL)
+            )
+        share = self._shares(frame)
+        return np.asarray(self.scores[1:] - SIZE_PRICE * share - HALF_PRICE * (share > 0.5), np.float32)
+
+    def nested(self, frame: ResizeFrame) -> tuple[int, int, int]:
+        """Indices of the three ambiguity-aware masks from the smallest to the largest inside the picture."""
+        order = np.argsort(self._shares(frame), kind="stable")
+        first, second, third = (1 + int(index) for index in order)
+        return first, second, third
+
+    def _shares(self, frame: ResizeFrame) -> npt.NDArray[np.float64]:
+        """Which part of the picture each of the three covers, on the low-resolution grid."""
+        height, width = cells(frame)
+        return (self.logits[1:, :height, :width] > 0).mean((1, 2))
+
+
+def cells(frame: ResizeFrame) -> tuple[int, int]:
+    """Returns height and width of the picture's part of the mask grid."""
+    height, width = frame.resized
+    return -(-height // CELL), -(-width // CELL)
+
+
+def segment(
+    runtime: Runtime,
+    embedded: EmbeddedImage,
+    prompts: Prompt | Sequence[Prompt] | Sequence[Sequence[Prompt]],
+    *,
+    granularity: Granularity = "auto",
+    feeds: dict[str, Feed] | None = None,
+) -> Segments:
+    """Segments the objects that the prompts speak of.
+
+    Args:
+        runtime: the engine.
+        embedded: the picture.
+        prompts: one prompt, a list for one object, or a list of lists for several (see `group_objects`).
+        granularity: see `Granularity`.
+        feeds: overrides how drawn prompts are fed to SAM.
+
+    Returns:
+        One mask per object, in order; three per object with granularity "all", from part to whole.
+
+    Raises:
+        PromptError: a prompt is malformed or does not fit the picture or the model.
+        InputError: an unknown granularity.
+    """
+    check_granularity(granularity)
+    objects = group_objects(prompts)
+    encoded = [encode_object(parts, embedded.frame, feeds=feeds) for parts in objects]
+    masks, scores, logits, owners, kinds = [], [], [], [], []
+    answers = decode(runtime, embedded, encoded)
+    if granularity == "auto":
+        answers = decode_again(runtime, embedded, encoded, answers)
+    for owner, (item, candidates) in enumerate(zip(encoded, answers, strict=True)):
+        for index, kind in choose(candidates, item.ambiguous, granularity, embedded.frame):
+            masks.append(upsample_to_rle(candidates.logits[index], embedded.frame))
+            scores.append(candidates.scores[index])
+            logits.append(candidates.logits[index])
+            owners.append(owner)
+            kinds.append(kind)
+    return Segments(
+        size=embedded.size,
+        masks=tuple(masks),
+        scores=np.asarray(scores, np.float32),
+        labels=(None,) * len(masks),
+        prompts=tuple(objects[owner] for owner in owners),
+        object_ids=np.asarray(owners, np.int64),
+        granularities=tuple(kinds),
+        low_res_logits=np.stack(logits),
+        image=embedded.image.pixels,
+    )
+
+
+def decode(
+    runtime: Runtime, embedded: EmbeddedImage, objects: Sequence[EncodedObject], *, official: bool = False
+) -> list[Candidates]:
+    """Decodes encoded objects, those with and those without a mask prompt apart, in bounded batches.
+
+    `official` asks the checkpoint's own decoder; see `Runtime.decode`.
+    """
+    out: dict[int, Candidates] = {}
+    for masked in (False, True):
+        rows = [row for row, item in enumerate(objects) if (item.mask_logits is not None) == masked]
+        for start in range(0, len(rows), CHUNK):
+            chunk = rows[start : start + CHUNK]
+            points, labels = pad_objects([objects[row] for row in chunk])
+            logits = np.stack([objects[row].mask_logits for row in chunk])[:, None] if masked else None  # type: ignore[arg-type]
+            result = runtime.decode(
+                embedded.features, DecoderInputs(points, labels, logits), official=official
+            )
+            for position, row in enumerate(chunk):
+                out[row] = _candidates(result, position, None if official else runtime, objects[row])
+    return [out[row] for row in range(len(objects))]
+
+
+def _candidates(
+    result: DecoderOutputs, position: int, runtime: Runtime | None, item: EncodedObject
+) -> Candidates:
+    found = Candidates(result.logits[position], result.scores[position])
+    if runtime is None or not item.ambiguous:
+        return found
+    x, y = item.points[0].tolist()
+    return replace(found, click=(x, y), choice=runtime.choice)
+
+
+def decode_again(
+    runtime: Runtime, embedded: EmbeddedImage, objects: Sequence[EncodedObject], answers: Sequence[Candidates]
+) -> list[Candidates]:
+    """Gives the objects that gain by it (strokes) a second pass, with their first single mask as mask prompt."""
+    rows = [row for row, item in enumerate(objects) if item.again]
+    again = [replace(objects[row], mask_logits=answers[row].logits[0]) for row in rows]
+    better = dict(zip(rows, decode(runtime, embedded, again), strict=True))
+    return [better.get(row, answer) for row, answer in enumerate(answers)]
+
+
+def choose(
+    candidates: Candidates, ambiguous: bool, granularity: Granularity, frame: ResizeFrame
+) -> list[tuple[int, str | None]]:
+    """Chooses which candidates answer, with the names of the granularities where they were asked for."""
+    if granularity == "auto":
+        return [(candidates.likeliest(frame) if ambiguous else 0, None)]
+    order = candidates.nested(frame)
+    if granularity == "all":
+        return list(zip(order, NESTED, strict=True))
+    return [(order[NESTED.index(granularity)], granularity)]
+
+
+def check_granularity(granularity: str) -> None:
+    """Refuses unknown granularities.
+
+    Raises:
+        InputError: the name is unknown.
+    """
+    if granularity not in get_args(Granularity):
+        raise InputError(f"Unknown granularity {granularity!r}: expected {', '.join(get_args(Granularity))}.")

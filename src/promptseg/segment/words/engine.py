@@ -1,0 +1,106 @@
+"""What the tasks of meaning share: seem-tiny in an engine, and the pictures looked at lately."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from promptseg.arrays import Float32
+from promptseg.errors import PromptError
+from promptseg.geometry import ResizeFrame
+from promptseg.images import Image
+from promptseg.masks.rle import RLE
+from promptseg.masks.upsample import downsample_mask
+from promptseg.prompts.touched import touched_pixels
+from promptseg.prompts.words import Reference
+from promptseg.runtimes.seem_tiny import Classes, TinyRuntime
+from promptseg.segment.words.name import cut_out
+from promptseg.segment.words.picture import CELLS, SeenImage, see
+from promptseg.vocabulary import Vocabulary
+
+_KEPT = 8
+"""Pictures remembered, 4 MB each."""
+
+ALIKE = 0.55
+"""A cell is like a reference if its cosine with it is above this (chosen, not measured)."""
+
+
+class Meaning:
+    """Looks at pictures and reads phrases. Safe to call from several threads."""
+
+    def __init__(self, runtime: TinyRuntime) -> None:
+        self.runtime = runtime
+        self._seen: OrderedDict[str, SeenImage] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def see(self, image: Image) -> SeenImage:
+        """Returns a picture's vectors, from memory if it was looked at lately."""
+        key = image.digest
+        with self._lock:
+            if key in self._seen:
+                self._seen.move_to_end(key)
+                return self._seen[key]
+        seen = see(self.runtime, image)
+        with self._lock:
+            self._seen[key] = seen
+            while len(self._seen) > _KEPT:
+                self._seen.popitem(last=False)
+        return seen
+
+    def read(self, phrases: Sequence[str]) -> Classes:
+        """Returns what phrases mean."""
+        return self.runtime.read([phrase.strip() for phrase in phrases])
+
+    def vocabulary(self, words: Vocabulary) -> Classes:
+        """Returns what the classes of a vocabulary mean."""
+        return self.read(words.labels)
+
+    def heat(self, image: Image, classes: Classes) -> Float32:
+        """Returns logits (P, 96, 96) of classes in a picture."""
+        return self.see(image).heat(classes, self.runtime.head)
+
+    def names(self, image: Image, masks: Sequence[RLE], words: Vocabulary) -> Float32:
+        """Returns how probable each name is for each mask, (masks, names); the same for all where a mask is empty."""
+        names = self.vocabulary(words).names
+        chances = np.full((len(masks), len(words)), 1 / len(words), np.float32)
+        for row, mask in enumerate(masks):
+            if mask.area:
+                logits = (
+                    names @ self.runtime.name(cut_out(image, mask)) * np.float32(self.runtime.head.name_scale)
+                )
+                powers = np.exp(logits - logits.max())
+                chances[row] = powers / powers.sum()
+        return chances
+
+    def region(self, seen: SeenImage, weights: Float32) -> Float32:
+        """Returns the mean vector (D,), of length 1, of a region given by weights (96, 96)."""
+        mean = np.einsum("dhw,hw->d", seen.vectors, weights)
+        return mean / max(float(np.linalg.norm(mean)), 1e-6)
+
+    def look(self, reference: Reference) -> Float32:
+        """Returns what a region of another picture looks like: a vector (D,) of length 1.
+
+        Raises:
+            PromptError: the region lies outside its picture.
+        """
+        picture = reference.open()
+        seen = self.see(picture)
+        weights = cell_weights(
+            touched_pixels([reference.mask], picture.size, picture.size).positive, seen.frame
+        )
+        if not weights.any():
+            raise PromptError("The region of the reference is empty.")
+        return self.region(seen, weights)
+
+    def likeness(self, image: Image, vector: Float32) -> Float32:
+        """Returns logits (96, 96): above 0 where a picture looks like a reference."""
+        seen = self.see(image)
+        cosines = np.einsum("dhw,d->hw", seen.vectors, vector)
+        return ((cosines - ALIKE) * np.float32(self.runtime.head.scale)).astype(np.float32)
+
+
+def cell_weights(mask: npt.NDArray[np.bool_], frame: ResizeFrame) -> Float32:
+    """Returns the share of each cell (96, 96) that a mask of the picture covers."""
+    return downsample_mask(mask.astype(np.float32), frame, side=CELLS)

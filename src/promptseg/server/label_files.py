@@ -1,0 +1,238 @@
+"""The work on a picture: objects as the studio has them, to label files and back."""
+
+import io
+import json
+import secrets
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from promptseg.errors import FormatError, InputError
+from promptseg.formats import sa1b, writers
+from promptseg.formats.labelme import segments_from_labelme
+from promptseg.formats.sa1b import picture_from_sa1b
+from promptseg.images import Image
+from promptseg.masks.records import all_from_coco
+from promptseg.masks.rle import RLE
+from promptseg.masks.segments import Segments
+from promptseg.prompts.types import Point
+from promptseg.server.http_errors import too_large
+from promptseg.server.schemas import ObjectBody, PointPrompt, Segmentation
+from promptseg.server.settings import Limits
+from promptseg.server.store import Picture
+
+MOST_EXTRA = 4096
+"""Letters of JSON in `extra`."""
+
+JSON_FORMATS = ("coco", "labelme", "sa1b", "records")
+EXPORTS = {
+    **dict.fromkeys(JSON_FORMATS, "application/json"),
+    "svg": "image/svg+xml",
+    "overlay": "image/png",
+    "index": "image/png",
+    "png": "application/zip",
+    "cutout": "application/zip",
+    "yolo": "application/zip",
+}
+"""Formats of an export, and the type of what comes out."""
+
+IMPORTS = ("coco", "labelme", "sa1b")
+
+
+def mask_of(segmentation: Segmentation, picture: Picture, what: str) -> RLE:
+    """Reads a mask of a picture.
+
+    Raises:
+        FormatError: it is malformed or of another size.
+    """
+    height, width = segmentation.size
+    if (height, width) != (picture.height, picture.width):
+        raise FormatError(
+            f"{what} has a mask of {width} x {height} pixels; the picture has {picture.width} x {picture.height}."
+        )
+    return RLE.from_coco(segmentation.model_dump())
+
+
+def checked(objects: Sequence[ObjectBody], picture: Picture, limits: Limits) -> list[dict[str, Any]]:
+    """Returns objects as they are stored: masks checked, and as compressed run lengths.
+
+    Raises:
+        Problem: 413, they are too many.
+        InputError: two have one id, `extra` is too long, or a mask is wrong.
+    """
+    if len(objects) > limits.max_masks:
+        raise too_large(f"{len(objects):,} objects were given; a picture has at most {limits.max_masks:,}.")
+    seen: set[str] = set()
+    records: list[dict[str, Any]] = []
+    for item in objects:
+        what = f"The object {item.id!r}"
+        if item.id in seen:
+            raise InputError(f"{what} is there twice. Give every object an id of its own.")
+        seen.add(item.id)
+        if len(json.dumps(item.extra)) > MOST_EXTRA:
+            raise InputError(f"{what} has more than {MOST_EXTRA} letters in extra.")
+        record = item.model_dump()
+        record["segmentation"] = mask_of(item.segmentation, picture, what).to_coco()
+        records.append(record)
+    return records
+
+
+def to_segments(objects: Sequence[ObjectBody], picture: Picture, image: Image | None) -> Segments:
+    """Returns objects as `Segments`.
+
+    Raises:
+        FormatError: a mask is wrong.
+    """
+    scores = [1.0 if item.score is None else item.score for item in objects]
+    stabilities = [item.stability_score for item in objects]
+    known = all(score is not None for score in stabilities)
+    return Segments(
+        (picture.height, picture.width),  # type: ignore[arg-type]  # becomes a Size
+        tuple(mask_of(item.segmentation, picture, f"The object {item.id!r}") for item in objects),
+        scores=np.array(scores, np.float32),
+        labels=tuple(item.label or item.name or None for item in objects),
+        prompts=tuple(_points(item) for item in objects),
+        stability_scores=np.array(stabilities, np.float32) if known else None,
+        image=None if image is None else image.pixels,
+    )
+
+
+def _points(item: ObjectBody) -> tuple[Point, ...]:
+    given = [prompt for prompt in item.prompts if isinstance(prompt, PointPrompt) and prompt.positive]
+    return tuple(Point(prompt.x, prompt.y) for prompt in given)
+
+
+def export(form: str, segments: Segments, picture: Picture, image: Image | None) -> tuple[bytes, str]:
+    """Returns a label file, or a ZIP archive of several, and its name.
+
+    Raises:
+        InputError: the format cannot hold these masks.
+    """
+    stem = stem_of(picture)
+    name = picture.name or f"{stem}.png"
+    if form == "sa1b":
+        return sa1b.sa1b_text(segments, name).encode(), f"{stem}.json"
+    shown = image if image is not None else _Named(name)
+    with tempfile.TemporaryDirectory(prefix="promptseg-") as folder:
+        # Formats that draw need the picture; the others only its name.
+        paths = writers.write(segments, stem, Path(folder), [form], shown)
+        if not EXPORTS[form].endswith("zip"):
+            return paths[0].read_bytes(), paths[0].name
+        return _zipped(paths), f"{stem}_{form}.zip"
+
+
+class _Named:
+    """Stands for a picture where only its name is needed."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+def _zipped(paths: Sequence[Path]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in paths:
+            # A fixed date: the same objects give the same bytes.
+            archive.writestr(zipfile.ZipInfo(path.name, (2020, 1, 1, 0, 0, 0)), path.read_bytes())
+    return file.getvalue()
+
+
+def stem_of(picture: Picture) -> str:
+    """Returns a name for files about a picture, of harmless letters only."""
+    stem = Path(picture.name).stem
+    kept = "".join(
+        letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "_" for letter in stem
+    )
+    return kept[:100].strip("_") or picture.id[:16]
+
+
+def imported(
+    form: str, record: Any, picture: Picture, file_name: str | None, limits: Limits
+) -> list[dict[str, Any]]:
+    """Reads a label file as objects, with fresh ids.
+
+    Raises:
+        FormatError: it is malformed, or speaks of another picture.
+        Problem: 413, it holds too many masks.
+    """
+    if form == "coco":
+        record = _one_picture(record, file_name, picture.name)
+    _check_amount(form, record, picture, limits)
+    segments = _read(form, record)
+    stabilities = segments.stability_scores
+    return [
+        ObjectBody(
+            id=secrets.token_hex(8),
+            segmentation=Segmentation.model_validate(mask.to_coco()),
+            label=(segments.labels[index] or "")[:200] or None,
+            score=float(segments.scores[index]),
+            stability_score=None if stabilities is None else float(stabilities[index]),
+            prompts=[
+                PointPrompt(type="point", x=point.x, y=point.y) for point in segments.prompts[index] or ()
+            ],
+        ).model_dump()
+        for index, mask in enumerate(segments.masks)
+    ]
+
+
+def _read(form: str, record: Any) -> Segments:
+    if form == "sa1b":
+        return picture_from_sa1b(record).segments
+    if form == "labelme":
+        return segments_from_labelme(record)
+    return next(iter(all_from_coco(record).values()))[1]
+
+
+def _one_picture(record: Any, file_name: str | None, name: str) -> Any:
+    """Returns a COCO record with nothing but the one picture that is meant, so that only its masks are painted."""
+    images, annotations = _entries(record, "images"), _entries(record, "annotations")
+    wanted = file_name or name
+    found = [entry for entry in images if wanted and Path(str(entry.get("file_name"))).name == wanted]
+    if len(found) != 1 and len(images) == 1 and file_name is None:
+        found = images
+    if len(found) != 1:
+        raise FormatError(
+            f"The COCO file has {len(images)} pictures, and {len(found)} of them are called {wanted!r}. "
+            "Say which with ?file_name=."
+        )
+    mine = [entry for entry in annotations if entry.get("image_id") == found[0].get("id")]
+    return {**record, "images": found, "annotations": mine}
+
+
+def _check_amount(form: str, record: Any, picture: Picture, limits: Limits) -> None:
+    """Refuses what would take long to paint, before anything is painted."""
+    if form == "labelme":
+        shapes = _entries(record, "shapes")
+        size = record.get("imageHeight"), record.get("imageWidth")
+        parts = len(shapes)
+    elif form == "sa1b":
+        shapes = _entries(record, "annotations")
+        image = record.get("image")
+        size = (image.get("height"), image.get("width")) if isinstance(image, dict) else (None, None)
+        parts = len(shapes)
+    else:
+        shapes = _entries(record, "annotations")
+        (image,) = record["images"]
+        size = image.get("height"), image.get("width")
+        outlines = [entry.get("segmentation") for entry in shapes]
+        parts = sum(len(outline) for outline in outlines if isinstance(outline, list))
+    if size != (picture.height, picture.width):
+        raise FormatError(
+            f"The label file speaks of a picture of {size[1]} x {size[0]} pixels; this one has "
+            f"{picture.width} x {picture.height}."
+        )
+    if len(shapes) > limits.max_masks or parts > 4 * limits.max_masks:
+        raise too_large(
+            f"The label file has {len(shapes):,} masks of {parts:,} parts; the limit is {limits.max_masks:,}."
+        )
+
+
+def _entries(record: Any, key: str) -> list[dict[str, Any]]:
+    entries = record.get(key) if isinstance(record, dict) else None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise FormatError(f"The label file needs {key!r}, a list of objects. Check ?format=.")
+    return entries

@@ -1,0 +1,247 @@
+"""The gate in front of the application: hosts, origins, token, size and time of bodies, headers of every answer.
+
+Plain ASGI. Nothing reaches a route before its body has arrived whole and within the limits.
+"""
+
+import asyncio
+import base64
+import binascii
+import hmac
+import secrets
+import time
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from promptseg.server.http_errors import HttpError, busy, too_large
+from promptseg.server.metrics import Metrics
+from promptseg.server.settings import LOOPBACK, Settings
+
+UPLOAD = "/v1/images"
+GUARDED = ("/v1", "/metrics", "/openapi.json", "/label-studio")
+"""Paths, with what is below them, that demand the token. The studio and /healthz do not."""
+
+_MULTIPART_ROOM = 65_536
+_ISOLATION = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+class Gate:
+    """Middleware around the whole application.
+
+    Args:
+        app: the application.
+        settings: token, origins and limits.
+        metrics: what is counted.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
+        self._app, self._settings, self._metrics = app, settings, metrics
+        self._limits = settings.limits
+        self._requests = 0
+        self._bytes = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+        else:  # there are no web sockets
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begin = time.perf_counter()
+        status = 0
+        request_id = secrets.token_hex(8)
+
+        async def dressed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in _ISOLATION.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Cache-Control", "no-store")
+                headers["X-Request-Id"] = request_id
+            await send(message)
+
+        self._requests += 1
+        held = _Held(self)
+        try:
+            try:
+                self._admit(scope)
+                body = await self._body(scope, receive, held)
+            except HttpError as problem:
+                await _refuse(problem, dressed)
+            except _Left:
+                self._metrics.left.inc()
+            else:
+                await self._app(scope, _replay(body, receive), dressed)
+        finally:
+            held.release()
+            self._requests -= 1
+            route = getattr(scope.get("route"), "path", "other")
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            self._metrics.requests.labels(method, route, str(status)).inc()
+            self._metrics.request_seconds.labels(method, route).observe(time.perf_counter() - begin)
+
+    def _admit(self, scope: Scope) -> None:
+        """Refuses a request by its head."""
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        if self._settings.token is None and not _is_local(host):
+            # A page of a foreign site could otherwise reach this machine under a name that it controls.
+            raise HttpError(
+                403, "OriginError", f"This server answers to localhost and 127.0.0.1, not to {host[:80]!r}."
+            )
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != host and origin not in self._settings.origins:
+            raise HttpError(
+                403,
+                "OriginError",
+                f"Pages of {origin[:80]!r} may not use this server. Start it with --allow-origin to let them.",
+            )
+        path: str = scope["path"]
+        guarded = any(path == root or path.startswith(f"{root}/") for root in GUARDED)
+        preflight = scope["method"] == "OPTIONS" and "access-control-request-method" in headers
+        if self._settings.token is not None and guarded and not preflight:
+            self._check_token(headers.get("authorization", ""))
+        if self._requests > self._limits.max_requests:
+            raise busy("The server has too many requests at a time. Try again soon.")
+
+    def _check_token(self, given: str) -> None:
+        scheme, _, value = given.partition(" ")
+        if scheme.lower() == "basic":  # Label Studio sends nothing else; the user name is of no account
+            try:
+                value = base64.b64decode(value, validate=True).decode("utf-8", "replace").partition(":")[2]
+            except (binascii.Error, ValueError):
+                value = ""
+        elif scheme.lower() != "bearer":
+            value = ""
+        expected = self._settings.token or ""
+        if not hmac.compare_digest(value.strip().encode("utf-8", "replace"), expected.encode()):
+            raise HttpError(
+                401,
+                "TokenError",
+                "This server wants its token: send the header 'Authorization: Bearer TOKEN'.",
+                {"WWW-Authenticate": "Bearer"},
+            )
+
+    async def _body(self, scope: Scope, receive: Receive, held: "_Held") -> bytes:
+        upload = scope["method"] == "POST" and scope["path"] == UPLOAD
+        most = self._limits.max_upload_bytes + _MULTIPART_ROOM if upload else self._limits.max_json_bytes
+        length = Headers(scope=scope).get("content-length")
+        if length is not None:
+            if not (length.isascii() and length.isdigit()):
+                raise HttpError(400, "LengthError", f"Content-Length must be a number, got {length[:40]!r}.")
+            held.take(_within(int(length), most))
+        try:
+            async with asyncio.timeout(self._limits.body_seconds):
+                return await _collect(receive, most, held)
+        except TimeoutError as error:
+            raise HttpError(
+                408, "TimeoutError", f"The body did not arrive within {self._limits.body_seconds:g} s."
+            ) from error
+
+    def reserve(self, count: int) -> None:
+        """Counts bytes of bodies, all requests together.
+
+        Raises:
+            Problem: 503, they are too many.
+        """
+        if self._bytes + count > self._limits.max_pending_bytes:
+            raise busy("The server is receiving too much at a time. Try again soon.", seconds=2)
+        self._bytes += count
+
+    def free(self, count: int) -> None:
+        """Counts bytes off."""
+        self._bytes -= count
+
+
+class _Left(Exception):
+    """The client has left before its body was there."""
+
+
+class _Held:
+    """The bytes of one body that are counted."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate, self._count = gate, 0
+
+    def take(self, total: int) -> None:
+        """Counts up to `total`."""
+        if total > self._count:
+            self._gate.reserve(total - self._count)
+            self._count = total
+
+    def release(self) -> None:
+        """Counts everything off."""
+        self._gate.free(self._count)
+        self._count = 0
+
+
+def _within(count: int, most: int) -> int:
+    if count > most:
+        raise too_large(f"The body has {count:,} bytes; this route takes at most {most:,}.")
+    return count
+
+
+async def _collect(receive: Receive, most: int, held: _Held) -> bytes:
+    parts: list[bytes] = []
+    total = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Left
+        part = message.get("body", b"")
+        total = _within(total + len(part), most)
+        held.take(total)
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Gives the body in one piece, then whatever comes after it: that the client leaves."""
+    given = False
+
+    async def next_message() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return next_message
+
+
+async def _refuse(problem: HttpError, send: Send) -> None:
+    content = problem.content
+    headers = {
+        "content-type": "application/json",
+        "content-length": str(len(content)),
+        "connection": "close",  # the rest of the body is not read
+        **problem.headers,
+    }
+    raw = [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": problem.status, "headers": raw})
+    await send({"type": "http.response.body", "body": content})
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return (urlsplit(f"//{host}").hostname or "") in LOOPBACK
+    except ValueError:
+        return False
+
+
+_METHODS: Iterable[Any] = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")

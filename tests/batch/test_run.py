@@ -1,0 +1,214 @@
+"""Runs over many pictures: workers, bad pictures, resuming, full disks."""
+
+import errno
+import json
+import os
+
+import pytest
+from fakes_for_batch import DyingLabeler, QuickLabeler, RefusingLabeler, make_pictures, records_in
+
+from promptseg.batch import Item, LabelerSettings, label_pictures
+from promptseg.batch.manifest import Entry, Manifest
+from promptseg.errors import FormatError, InputError, OutputError, PromptsegError, WeightsError
+from promptseg.formats import read_sa1b
+
+SETTINGS = LabelerSettings()
+
+
+@pytest.fixture
+def items(tmp_path):
+    return make_pictures(tmp_path / "pictures", 6)
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def label(items, out="out", **options):
+    return label_pictures(items, out, SETTINGS, **{"make": QuickLabeler, **options})
+
+
+def stopping(after):
+    """An observer that stops a run, as an interrupt from the keyboard would."""
+
+    def observe(outcome):
+        if outcome.done == after:
+            raise KeyboardInterrupt
+
+    return observe
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_records_progress_and_summary(items, tmp_path, workers):
+    seen = []
+    summary = label(items, workers=workers, on_outcome=seen.append)
+    assert (summary.labelled, summary.masks, summary.skipped, summary.failed) == (6, 12, 0, {})
+    assert [outcome.done for outcome in seen] == [1, 2, 3, 4, 5, 6]
+    assert {outcome.name for outcome in seen} == {item.name for item in items}
+    assert sorted(records_in(tmp_path / "out")) == [f"{number:02d}.json" for number in range(6)]
+    for outcome in seen:
+        assert (outcome.total, outcome.masks, outcome.error) == (6, 2, "")
+        picture = read_sa1b(outcome.output)
+        assert picture.file_name == outcome.name
+        assert len(picture.segments) == 2
+    again = label(items, workers=workers, on_outcome=seen.append)
+    assert (again.labelled, again.skipped, len(seen)) == (0, 6, 6)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interrupted_run_goes_on(items, tmp_path, workers):
+    with pytest.raises(KeyboardInterrupt):
+        label(items, workers=workers, on_outcome=stopping(3))
+    first = records_in(tmp_path / "out")
+    assert len(first) == 3
+    dates = {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in first}
+    summary = label(items, workers=workers)
+    assert (summary.labelled, summary.skipped) == (3, 3)
+    assert {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in first} == dates
+    label(items, tmp_path / "whole")
+    assert records_in(tmp_path / "out") == records_in(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_bad_pictures_are_reported_and_skipped(items, tmp_path, workers):
+    (tmp_path / "pictures" / "bad.png").write_bytes(b"no picture")
+    names = ["bad.png", "missing.png", "odd.png", "huge.png"]
+    bad = [Item(name, str(tmp_path / "pictures" / name)) for name in names]
+    summary = label([*bad, *items], workers=workers)
+    assert summary.labelled == 6
+    assert set(summary.failed) == set(names)
+    assert "not a picture" in summary.failed["bad.png"]
+    assert "There is no file" in summary.failed["missing.png"]
+    assert "unexpected ZeroDivisionError" in summary.failed["odd.png"]
+    assert "memory" in summary.failed["huge.png"]
+    assert len(records_in(tmp_path / "out")) == 6
+    again = label([*bad, *items], workers=workers)
+    assert (again.labelled, again.skipped, len(again.failed)) == (0, 6, 4), "failed ones are tried again"
+    (tmp_path / "pictures" / "bad.png").write_bytes((tmp_path / "pictures" / "00.png").read_bytes())
+    assert label([*bad, *items], workers=workers).labelled == 1
+
+
+def test_a_picture_that_kills_its_worker(items, tmp_path):
+    deadly = Item("deadly.png", items[0].path)
+    unlucky = Item("unlucky.png", items[0].path)
+    summary = label([deadly, unlucky, *items], workers=2)
+    assert summary.labelled == 7, "the unlucky one was tried once more"
+    assert list(summary.failed) == ["deadly.png"]
+    assert "2 worker processes died of it, the last with code -9" in summary.failed["deadly.png"]
+
+
+def test_workers_that_cannot_start(items, tmp_path):
+    for workers in (1, 2):
+        with pytest.raises(WeightsError, match="no weights here"):
+            label(items, workers=workers, make=RefusingLabeler)
+    with pytest.raises(PromptsegError, match="ended with code 7 before it was ready"):
+        label(items, workers=2, make=DyingLabeler)
+    with pytest.raises(InputError, match="workers must be at least 1"):
+        label(items, workers=0)
+    assert records_in(tmp_path / "out") == {}
+
+
+@pytest.mark.parametrize("call", ["fsync", "write"])
+def test_a_full_disk_is_said_and_leaves_nothing_half(items, tmp_path, monkeypatch, call):
+    real, calls = getattr(os, call), 0
+
+    def full(*arguments):
+        nonlocal calls
+        calls += 1
+        if calls < 6:
+            return real(*arguments)
+        if call == "write":
+            real(arguments[0], arguments[1][:10])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, call, full)
+        with pytest.raises(OutputError, match=r"Cannot write .* No space left on device"):
+            label(items)
+    for name in records_in(tmp_path / "out"):
+        read_sa1b(tmp_path / "out" / name)
+    assert label(items).labelled > 0
+    assert len(records_in(tmp_path / "out")) == 6
+
+
+def test_leftovers_are_swept_and_nothing_else(items, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    ours, others = f".00.json.{'0' * 16}.part", [".00.png." + "0" * 16 + ".part", ".mine.part", "x.part"]
+    for name in (ours, *others):
+        (out / name).write_bytes(b"half")
+    label(items)
+    assert sorted(set(os.listdir(out)) & {ours, *others}) == sorted(others)
+
+
+def test_a_record_that_is_gone_or_changed_is_made_again(items, tmp_path):
+    label(items)
+    whole = records_in(tmp_path / "out")
+    (tmp_path / "out" / "01.json").unlink()
+    (tmp_path / "out" / "02.json").write_bytes(b"{}")
+    assert label(items).labelled == 2
+    assert records_in(tmp_path / "out") == whole
+
+
+def test_settings_must_stay(items, tmp_path):
+    label(items[:2])
+    other = LabelerSettings(options=SETTINGS.options.changed(points_per_side=7), threads=1)
+    with pytest.raises(InputError, match=r"made with other settings \(options\)"):
+        label_pictures(items, "out", other, make=QuickLabeler)
+    assert label_pictures(items, "out", LabelerSettings(threads=3), make=QuickLabeler).skipped == 2
+
+
+def test_two_runs_do_not_share_a_folder(items, tmp_path):
+    with Manifest(tmp_path / "out", SETTINGS.essence()), pytest.raises(InputError, match="Another run"):
+        label(items)
+    assert label(items).labelled == 6
+
+
+def manifest_lines(tmp_path):
+    return (tmp_path / "out" / "manifest.jsonl").read_bytes().splitlines(keepends=True)
+
+
+@pytest.mark.parametrize("cut", range(1, 60, 7))
+def test_a_torn_last_line(items, tmp_path, cut):
+    label(items)
+    path = tmp_path / "out" / "manifest.jsonl"
+    lines = manifest_lines(tmp_path)
+    path.write_bytes(b"".join(lines[:-1]) + lines[-1][:-cut])
+    assert label(items).labelled == 1
+    assert sorted(manifest_lines(tmp_path)) == sorted(lines)
+
+
+def test_damaged_lines_cost_their_picture_only(items, tmp_path):
+    label(items)
+    path = tmp_path / "out" / "manifest.jsonl"
+    lines = manifest_lines(tmp_path)
+    lines[2:4] = [bytes(50) + b"\n", b'{"name": 5}\n', b"[" * 100_000 + b"\n"]
+    path.write_bytes(b"".join(lines))
+    assert label(items).labelled == 2
+    path.write_bytes(b"something else\n")
+    with pytest.raises(FormatError, match="not a manifest"):
+        label(items)
+    path.write_bytes(b'{"format": 99}\n')
+    with pytest.raises(FormatError, match="not a manifest of this version"):
+        label(items)
+    path.write_bytes(b'{"promptseg": "0.1.0", "for')
+    assert label(items).labelled == 6, "killed at its first line"
+
+
+def test_manifest_lines_are_plain(items, tmp_path):
+    label([*items[:1], Item("none\udcff.png", "none.png")])
+    head, first, second = map(json.loads, manifest_lines(tmp_path))
+    assert head["settings"]["model"] == "mobile-sam-clicks"
+    size = (tmp_path / "out" / "00.json").stat().st_size
+    assert first == {"name": "00.png", "output": "00.json", "bytes": size, "masks": 2}
+    assert second["name"] == "none\udcff.png"
+    assert "There is no file" in second["error"]
+    assert Entry.from_json(second).to_json() == second
+
+
+def test_places_that_cannot_be_written(items, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    for place in ("file", "file/deeper", "/proc/nowhere"):
+        with pytest.raises(OutputError, match="Cannot write"):
+            label(items, place)
