@@ -8,9 +8,9 @@ from typing import Any
 from promptseg.errors import FormatError
 from promptseg.files import write_bytes
 from promptseg.formats.reading import read_json
-from promptseg.masks import records
 from promptseg.masks.bridge import bridge_holes
 from promptseg.masks.polygons import trace_polygons
+from promptseg.masks.records import coco_instances
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 
@@ -23,21 +23,13 @@ def coco_record(results: Mapping[str, Segments], polygons: float | None = None) 
         polygons: None writes run lengths, which are exact. A number writes polygons simplified by at most so
             many pixels (0 is exact, too); holes are bridged into the outline.
     """
-    categories = records.category_ids(*results.values())
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    for image_id, (file_name, segments) in enumerate(results.items(), start=1):
-        images.append(records.coco_image(segments, image_id, file_name))
-        entries = records.coco_annotations(segments, image_id, categories, len(annotations) + 1)
-        if polygons is not None:
-            for entry, mask in zip(entries, segments.masks, strict=True):
-                entry["segmentation"] = polygon_segmentation(mask, polygons)
-        annotations.extend(entries)
-    return {
-        "images": images,
-        "annotations": annotations,
-        "categories": records.coco_categories(categories),
+    pictures = {
+        image_id: segments.coco_picture(file_name)
+        for image_id, (file_name, segments) in enumerate(results.items(), start=1)
     }
+    if polygons is None:
+        return coco_instances(pictures)
+    return coco_instances(pictures, lambda mask: polygon_segmentation(mask, polygons))
 
 
 def polygon_segmentation(mask: RLE, tolerance: float = 0.0) -> list[list[float]]:
@@ -68,7 +60,7 @@ def read_coco(path: str | os.PathLike[str]) -> dict[str, Segments]:
         FormatError: the file is malformed, or two pictures have one name.
     """
     results: dict[str, Segments] = {}
-    for image_id, (file_name, segments) in records.all_from_coco(read_json(path)).items():
+    for image_id, (file_name, segments) in Segments.all_from_coco(read_json(path)).items():
         name = file_name or str(image_id)
         if name in results:
             raise FormatError(f"{path} has two images named {name!r}.")

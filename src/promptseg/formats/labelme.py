@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from promptseg.errors import FormatError
+from promptseg.errors import FormatError, shorten
 from promptseg.files import write_bytes
 from promptseg.formats.png import decode_mask
-from promptseg.formats.reading import mapping, points, read_json, shorten
+from promptseg.formats.reading import mapping, points, read_json
 from promptseg.formats.reading import size as read_size
 from promptseg.geometry import Size
 from promptseg.masks.bridge import bridge_holes

@@ -1,11 +1,12 @@
 """SA-1B: one JSON file per picture, as the Segment Anything dataset has them (specification A4).
 
-The shape is `schemas/sa1b.schema.json`. Boxes are x, y, width, height; as in the records of the official automatic
-generator, `bbox` counts from the first pixel to the last.
+The shape is told to other programs by `schemas/sa1b.schema.json`, and checked by `check_sa1b`. Boxes are x, y, width,
+height; as in the records of the official automatic generator, `bbox` counts from the first pixel to the last.
 """
 
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -14,10 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from promptseg.errors import FormatError, InputError
+from promptseg.errors import FormatError, InputError, shorten
 from promptseg.files import write_bytes
 from promptseg.formats import reading
-from promptseg.formats.schema import check_schema
 from promptseg.geometry import Size
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
@@ -25,6 +25,19 @@ from promptseg.prompts.types import Point
 
 _IMAGE_BITS, _MASK_BITS = 39, 14
 """A mask's id is its picture's id and its number: 53 bits together, which every reader of JSON holds exactly."""
+
+_HIGHEST_ID = 2**53 - 1
+_COUNTS = re.compile("^[0-o]+$")
+_ENTRY = (
+    "id",
+    "segmentation",
+    "bbox",
+    "area",
+    "predicted_iou",
+    "stability_score",
+    "crop_box",
+    "point_coords",
+)
 
 _OFFICIAL_NAME = re.compile(r"sa_(\d{1,11})")
 
@@ -117,12 +130,12 @@ def read_sa1b(path: str | os.PathLike[str]) -> SA1BPicture:
 
 
 def picture_from_sa1b(record: Any) -> SA1BPicture:
-    """Reads a parsed SA-1B record, and checks it: against the schema, and that masks, areas and ids are consistent.
+    """Reads a parsed SA-1B record, and checks its shape, and that masks, areas and ids are consistent.
 
     Raises:
         FormatError: it is malformed.
     """
-    check_schema(record, "sa1b")
+    check_sa1b(record)
     image, entries = record["image"], record["annotations"]
     size = reading.size(int(image["height"]), int(image["width"]), "An SA-1B image")
     ids = [int(entry["id"]) for entry in entries]
@@ -137,6 +150,42 @@ def picture_from_sa1b(record: Any) -> SA1BPicture:
         crop_boxes=np.array([_corners(entry) for entry in entries], np.float32).reshape(-1, 4),
     )
     return SA1BPicture(int(image["image_id"]), image["file_name"], segments)
+
+
+def check_sa1b(record: Any) -> None:
+    """Checks that a parsed record has the fields and types of SA-1B.
+
+    Raises:
+        FormatError: it has not; the message says where, what was given and what was expected.
+    """
+    fields = reading.fields(record, "the record", "image", "annotations")
+    image = reading.fields(fields["image"], "image", "image_id", "width", "height", "file_name")
+    reading.integer(image["image_id"], "image.image_id", 0, _HIGHEST_ID)
+    for side in ("width", "height"):
+        reading.integer(image[side], f"image.{side}", 1)
+    reading.text(image["file_name"], "image.file_name")
+    for index, entry in enumerate(reading.items(fields["annotations"], "annotations")):
+        _check_annotation(entry, f"annotations[{index}]")
+
+
+def _check_annotation(entry: Any, where: str) -> None:
+    fields = reading.fields(entry, where, *_ENTRY)
+    reading.integer(fields["id"], f"{where}.id", 0, _HIGHEST_ID)
+    mask = reading.fields(fields["segmentation"], f"{where}.segmentation", "size", "counts")
+    for side in reading.items(mask["size"], f"{where}.segmentation.size", 2, 2):
+        reading.integer(side, f"{where}.segmentation.size", 1)
+    counts = reading.text(mask["counts"], f"{where}.segmentation.counts")
+    if not _COUNTS.search(counts):
+        raise FormatError(f"{where}.segmentation.counts must match {_COUNTS.pattern}, got {shorten(counts)}.")
+    for box in ("bbox", "crop_box"):
+        for place, value in enumerate(reading.items(fields[box], f"{where}.{box}", 4, 4)):
+            reading.number(value, f"{where}.{box}[{place}]", 0, math.inf)
+    reading.integer(fields["area"], f"{where}.area")
+    reading.number(fields["predicted_iou"], f"{where}.predicted_iou", -math.inf, math.inf)
+    reading.number(fields["stability_score"], f"{where}.stability_score", 0, 1)
+    for place, point in enumerate(reading.items(fields["point_coords"], f"{where}.point_coords", 1)):
+        for value in reading.items(point, f"{where}.point_coords[{place}]", 2, 2):
+            reading.number(value, f"{where}.point_coords[{place}]", -math.inf, math.inf)
 
 
 def _annotation(entry: Mapping[str, Any], number: int) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from promptseg.formats import sa1b, writers
 from promptseg.formats.labelme import segments_from_labelme
 from promptseg.formats.sa1b import picture_from_sa1b
 from promptseg.images import Image
-from promptseg.masks.records import all_from_coco
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 from promptseg.prompts.types import Point
@@ -184,7 +183,7 @@ def _read(form: str, record: Any) -> Segments:
         return picture_from_sa1b(record).segments
     if form == "labelme":
         return segments_from_labelme(record)
-    return next(iter(all_from_coco(record).values()))[1]
+    return next(iter(Segments.all_from_coco(record).values()))[1]
 
 
 def _one_picture(record: Any, file_name: str | None, name: str) -> Any:
