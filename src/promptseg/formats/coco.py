@@ -3,11 +3,12 @@
 import json
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from promptseg.errors import FormatError
 from promptseg.files import write_bytes
-from promptseg.formats.reading import read_json
+from promptseg.formats.reading import Extent, entries, read_json
 from promptseg.masks.bridge import bridge_holes
 from promptseg.masks.polygons import trace_polygons
 from promptseg.masks.records import coco_instances
@@ -66,3 +67,41 @@ def read_coco(path: str | os.PathLike[str]) -> dict[str, Segments]:
             raise FormatError(f"{path} has two images named {name!r}.")
         results[name] = segments
     return results
+
+
+def one_picture(record: Any, file_name: str | None, name: str) -> Any:
+    """Returns a record with nothing but the one picture that is meant, so that only its masks are painted.
+
+    Args:
+        record: the parsed JSON.
+        file_name: which picture, if that was said.
+        name: what the picture is called otherwise; not needed where there is only one.
+
+    Raises:
+        FormatError: there is no such picture, or more than one.
+    """
+    images, annotations = entries(record, "images"), entries(record, "annotations")
+    wanted = file_name or name
+    found = [entry for entry in images if wanted and Path(str(entry.get("file_name"))).name == wanted]
+    if len(found) != 1 and len(images) == 1 and file_name is None:
+        found = images
+    if len(found) != 1:
+        raise FormatError(
+            f"The COCO file has {len(images)} pictures, and {len(found)} of them are called {wanted!r}. "
+            "Say which with file_name."
+        )
+    mine = [entry for entry in annotations if entry.get("image_id") == found[0].get("id")]
+    return {**record, "images": found, "annotations": mine}
+
+
+def coco_extent(record: Any) -> Extent:
+    """Returns how much there is to paint in a record of one picture.
+
+    Raises:
+        FormatError: it has no annotations.
+    """
+    annotations = entries(record, "annotations")
+    (image,) = record["images"]
+    outlines = [entry.get("segmentation") for entry in annotations]
+    parts = sum(len(outline) for outline in outlines if isinstance(outline, list))
+    return Extent((image.get("height"), image.get("width")), len(annotations), parts)

@@ -5,7 +5,7 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,20 @@ from promptseg.errors import FormatError, shorten
 from promptseg.geometry import Size
 from promptseg.masks.records import FARTHEST
 from promptseg.masks.rle import too_large
+
+
+class Extent(NamedTuple):
+    """What a label file says of its picture, unchecked, and how much of it there is to paint.
+
+    Attributes:
+        size: height and width of the picture.
+        masks: how many masks there are.
+        parts: how many outlines or run lengths they have together.
+    """
+
+    size: tuple[Any, Any]
+    masks: int
+    parts: int
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
@@ -155,3 +169,15 @@ def mapping(value: Any, what: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise FormatError(f"{what} must be an object, got {shorten(value)}.")
     return value
+
+
+def entries(record: Any, key: str) -> list[dict[str, Any]]:
+    """Returns a list of JSON objects that a label file holds.
+
+    Raises:
+        FormatError: there is no such list.
+    """
+    found = record.get(key) if isinstance(record, dict) else None
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise FormatError(f"The label file needs {key!r}, a list of objects. Check the format.")
+    return found

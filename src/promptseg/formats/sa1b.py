@@ -152,6 +152,17 @@ def picture_from_sa1b(record: Any) -> SA1BPicture:
     return SA1BPicture(int(image["image_id"]), image["file_name"], segments)
 
 
+def sa1b_extent(record: Any) -> reading.Extent:
+    """Returns how much there is to paint in a parsed record.
+
+    Raises:
+        FormatError: it has no annotations.
+    """
+    count, image = len(reading.entries(record, "annotations")), record.get("image")
+    size = (image.get("height"), image.get("width")) if isinstance(image, dict) else (None, None)
+    return reading.Extent(size, count, count)
+
+
 def check_sa1b(record: Any) -> None:
     """Checks that a parsed record has the fields and types of SA-1B.
 

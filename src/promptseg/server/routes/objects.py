@@ -3,14 +3,15 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from urllib.parse import quote
 
 from fastapi import APIRouter, Body, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import TypeAdapter
 
-from promptseg.server import label_files as objects
+from promptseg.formats.table import FORMATS
+from promptseg.server import label_files
 from promptseg.server.dependencies import Here, ImagePath, Server, errors, json_answer
 from promptseg.server.http_errors import HttpError, not_found, too_large
 from promptseg.server.jobs import Job
@@ -46,7 +47,7 @@ async def put_objects(request: Request, server: Here, image: ImagePath, body: Pu
     picture = await server.pictures.record(image)
 
     def text(job: Job) -> str:
-        return json.dumps(objects.checked(body.objects, picture, server.limits))
+        return json.dumps(label_files.checked(body.objects, picture, server.limits))
 
     content = await server.watch(request, server.compute(text))
     try:
@@ -82,9 +83,12 @@ async def put_classes(server: Here, body: ClassesBody) -> Response:
     return json_answer(text)
 
 
-ExportFormat = Literal[
-    "coco", "labelme", "sa1b", "records", "svg", "overlay", "index", "png", "cutout", "yolo"
-]
+if TYPE_CHECKING:
+    ExportFormat: TypeAlias = str
+    ImportFormat: TypeAlias = str
+else:  # of the table, so that the OpenAPI document lists them
+    ExportFormat = Literal[tuple(FORMATS)]
+    ImportFormat = Literal[tuple(name for name, form in FORMATS.items() if form.reader)]
 
 
 @router.post(
@@ -95,7 +99,7 @@ ExportFormat = Literal[
             "description": "The label file, picture or archive.",
             "content": {
                 media: {"schema": {} if media.endswith("json") else {"type": "string", "format": "binary"}}
-                for media in sorted(set(objects.EXPORTS.values()))
+                for media in sorted({form.media for form in FORMATS.values()})
             },
         },
         **errors(404, 415),
@@ -116,12 +120,12 @@ async def export(
 
     def work(job: Job) -> tuple[bytes, str]:
         items = _stored(server, image) if chosen is None else chosen
-        pixels = server.pictures.open(picture) if form in ("overlay", "cutout") else None
-        return objects.export(form, objects.to_segments(items, picture, pixels), picture, pixels)
+        pixels = server.pictures.open(picture) if FORMATS[form].needs_picture else None
+        return label_files.export(form, label_files.to_segments(items, picture, pixels), picture, pixels)
 
     content, name = await server.watch(request, server.compute(work))
     disposition = f"attachment; filename=\"{name}\"; filename*=UTF-8''{quote(name)}"
-    return Response(content, media_type=objects.EXPORTS[form], headers={"Content-Disposition": disposition})
+    return Response(content, media_type=FORMATS[form].media, headers={"Content-Disposition": disposition})
 
 
 def _stored(server: Server, image: str) -> list[ObjectBody]:
@@ -133,7 +137,7 @@ async def import_labels(
     request: Request,
     server: Here,
     image: ImagePath,
-    form: Annotated[Literal["coco", "labelme", "sa1b"], Query(alias="format")],
+    form: Annotated[ImportFormat, Query(alias="format")],
     body: Annotated[dict[str, Any], Body(description="The label file.")],
     file_name: Annotated[str | None, Query(max_length=1000)] = None,
 ) -> Response:
@@ -141,6 +145,6 @@ async def import_labels(
     picture = await server.pictures.record(image)
 
     def work(job: Job) -> dict[str, Any]:
-        return {"objects": objects.imported(form, body, picture, file_name, server.limits)}
+        return {"objects": label_files.imported(form, body, picture, file_name, server.limits)}
 
     return JSONResponse(await server.watch(request, server.compute(work)))
