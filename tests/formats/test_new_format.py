@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-PROGRAM = '''
+PROGRAM = """
 import io, json, sys
 from pathlib import Path
 
@@ -60,7 +60,7 @@ with TestClient(create_app(settings), base_url="http://127.0.0.1:8000") as clien
         if parameter["name"] == "format"
     ]
     assert parameter["schema"]["enum"] == list(FORMATS)
-'''
+"""
 
 
 def test_a_row_is_all_that_a_format_needs(tmp_path):

@@ -64,7 +64,7 @@ def overdue(seconds: float) -> HttpError:
     )
 
 
-def as_problem(error: Exception) -> HttpError:
+def as_http_error(error: Exception) -> HttpError:
     """Turns an error of promptseg into an answer. What is no fault of the client is not told in detail."""
     if isinstance(error, HttpError):
         return error

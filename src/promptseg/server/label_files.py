@@ -44,7 +44,7 @@ def checked(objects: Sequence[ObjectBody], picture: Picture, limits: Limits) -> 
     """Returns objects as they are stored: masks checked, and as compressed run lengths.
 
     Raises:
-        Problem: 413, they are too many.
+        HttpError: 413, they are too many.
         InputError: two have one id, `extra` is too long, or a mask is wrong.
     """
     if len(objects) > limits.max_masks:
@@ -137,7 +137,7 @@ def imported(
 
     Raises:
         FormatError: it is malformed, or speaks of another picture.
-        Problem: 413, it holds too many masks.
+        HttpError: 413, it holds too many masks.
     """
     reader = FORMATS[form].reader
     if reader is None:

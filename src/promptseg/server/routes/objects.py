@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from promptseg.formats.table import FORMATS
 from promptseg.server import label_files
-from promptseg.server.dependencies import Here, ImagePath, Server, errors, json_answer
+from promptseg.server.dependencies import ImagePath, Server, ServerDep, errors, json_answer
 from promptseg.server.http_errors import HttpError, not_found, too_large
 from promptseg.server.jobs import Job
 from promptseg.server.schemas import (
@@ -24,7 +24,7 @@ from promptseg.server.schemas import (
     StoredObjectsBody,
     VersionBody,
 )
-from promptseg.server.strict_route import StrictRoute
+from promptseg.server.strict import StrictRoute
 
 router = APIRouter(prefix="/v1", tags=["objects"], route_class=StrictRoute)
 
@@ -32,7 +32,7 @@ _OBJECTS: TypeAdapter[list[ObjectBody]] = TypeAdapter(list[ObjectBody])
 
 
 @router.get("/images/{image}/objects", response_model=StoredObjectsBody, responses=errors(404))
-async def get_objects(server: Here, image: ImagePath) -> Response:
+async def get_objects(server: ServerDep, image: ImagePath) -> Response:
     """Returns the stored objects of a picture."""
     await server.pictures.record(image)
     stored = await asyncio.to_thread(server.store.objects, image)
@@ -42,7 +42,7 @@ async def get_objects(server: Here, image: ImagePath) -> Response:
 
 
 @router.put("/images/{image}/objects", response_model=VersionBody, responses=errors(404, 409, 415))
-async def put_objects(request: Request, server: Here, image: ImagePath, body: PutObjects) -> Response:
+async def put_objects(request: Request, server: ServerDep, image: ImagePath, body: PutObjects) -> Response:
     """Replaces the objects of a picture, all at once."""
     picture = await server.pictures.record(image)
 
@@ -66,13 +66,13 @@ async def put_objects(request: Request, server: Here, image: ImagePath, body: Pu
 
 
 @router.get("/classes", response_model=ClassesBody, responses=errors())
-async def get_classes(server: Here) -> Response:
+async def get_classes(server: ServerDep) -> Response:
     """Returns the classes of the workspace."""
     return json_answer(await asyncio.to_thread(server.store.workspace, "classes") or '{"classes": []}')
 
 
 @router.put("/classes", response_model=ClassesBody, responses=errors(415))
-async def put_classes(server: Here, body: ClassesBody) -> Response:
+async def put_classes(server: ServerDep, body: ClassesBody) -> Response:
     """Replaces the classes of the workspace."""
     if len(body.classes) > server.limits.max_names:
         raise too_large(
@@ -107,7 +107,7 @@ else:  # of the table, so that the OpenAPI document lists them
 )
 async def export(
     request: Request,
-    server: Here,
+    server: ServerDep,
     image: ImagePath,
     form: Annotated[ExportFormat, Query(alias="format")],
     body: ObjectsBody | None = None,
@@ -135,7 +135,7 @@ def _stored(server: Server, image: str) -> list[ObjectBody]:
 @router.post("/images/{image}/import", response_model=ImportedBody, responses=errors(404, 415))
 async def import_labels(
     request: Request,
-    server: Here,
+    server: ServerDep,
     image: ImagePath,
     form: Annotated[ImportFormat, Query(alias="format")],
     body: Annotated[dict[str, Any], Body(description="The label file.")],
