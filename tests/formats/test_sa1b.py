@@ -133,7 +133,10 @@ MALFORMED = {
     "a negative id": (changed((*FIRST, "id"), -1), "at least 0, got -1"),
     "true": (changed((*FIRST, "area"), True), "area must be an integer"),
     "nan": (changed((*FIRST, "predicted_iou"), float("nan")), "predicted_iou must be a number"),
-    "endless": (changed((*FIRST, "predicted_iou"), 10**400), "predicted_iou must be at most 1000000000,"),
+    "endless": (
+        changed((*FIRST, "predicted_iou"), 10**400),
+        "predicted_iou must be at most 1000000000, got 1000",
+    ),
     "unstable": (changed((*FIRST, "stability_score"), 1.5), "at most 1, got 1.5"),
     "box of three": (changed((*FIRST, "bbox"), [1, 2, 3]), "at least 4 elements"),
     "box of five": (changed((*FIRST, "bbox"), [1, 2, 3, 4, 5]), "at most 4 elements"),

@@ -30,6 +30,18 @@ class Extent(NamedTuple):
     parts: int
 
 
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """Returns what is in a file.
+
+    Raises:
+        FormatError: it cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise FormatError(f"Cannot read {path}: {error.strerror or error}. Check the path.") from error
+
+
 def read_text(path: str | os.PathLike[str]) -> str:
     """Returns the text of a UTF-8 file.
 
@@ -37,9 +49,7 @@ def read_text(path: str | os.PathLike[str]) -> str:
         FormatError: it cannot be read, or is not UTF-8.
     """
     try:
-        return Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise FormatError(f"Cannot read {path}: {error.strerror or error}. Check the path.") from error
+        return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FormatError(f"{path} is not UTF-8 text (byte {error.start}).") from error
 

@@ -19,6 +19,7 @@ from promptseg.errors import FormatError, InputError, shorten
 from promptseg.files import write_bytes
 from promptseg.formats import reading
 from promptseg.geometry import Size
+from promptseg.masks.records import FARTHEST
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 from promptseg.prompts.types import Point
@@ -144,10 +145,10 @@ def picture_from_sa1b(record: Any) -> SA1BPicture:
     segments = Segments(
         size,
         tuple(_mask(entry, size) for entry in entries),
-        scores=np.array([_number(entry, "predicted_iou") for entry in entries], np.float32),
-        prompts=tuple(_points(entry) for entry in entries),
-        stability_scores=np.array([_number(entry, "stability_score") for entry in entries], np.float32),
-        crop_boxes=np.array([_corners(entry) for entry in entries], np.float32).reshape(-1, 4),
+        scores=np.array([entry["predicted_iou"] for entry in entries], np.float32),
+        prompts=tuple(tuple(Point(x, y) for x, y in entry["point_coords"]) for entry in entries),
+        stability_scores=np.array([entry["stability_score"] for entry in entries], np.float32),
+        crop_boxes=np.array([_corners(*entry["crop_box"]) for entry in entries], np.float32).reshape(-1, 4),
     )
     return SA1BPicture(int(image["image_id"]), image["file_name"], segments)
 
@@ -188,15 +189,15 @@ def _check_annotation(entry: Any, where: str) -> None:
     counts = reading.text(mask["counts"], f"{where}.segmentation.counts")
     if not _COUNTS.search(counts):
         raise FormatError(f"{where}.segmentation.counts must match {_COUNTS.pattern}, got {shorten(counts)}.")
-    for box in ("bbox", "crop_box"):
+    for box, most in (("bbox", math.inf), ("crop_box", FARTHEST)):
         for place, value in enumerate(reading.items(fields[box], f"{where}.{box}", 4, 4)):
-            reading.number(value, f"{where}.{box}[{place}]", 0, math.inf)
+            reading.number(value, f"{where}.{box}[{place}]", 0, most)
     reading.integer(fields["area"], f"{where}.area")
-    reading.number(fields["predicted_iou"], f"{where}.predicted_iou", -math.inf, math.inf)
+    reading.number(fields["predicted_iou"], f"{where}.predicted_iou")
     reading.number(fields["stability_score"], f"{where}.stability_score", 0, 1)
     for place, point in enumerate(reading.items(fields["point_coords"], f"{where}.point_coords", 1)):
         for value in reading.items(point, f"{where}.point_coords[{place}]", 2, 2):
-            reading.number(value, f"{where}.point_coords[{place}]", -math.inf, math.inf)
+            reading.number(value, f"{where}.point_coords[{place}]")
 
 
 def _annotation(entry: Mapping[str, Any], number: int) -> dict[str, Any]:
@@ -231,15 +232,5 @@ def _mask(entry: Mapping[str, Any], size: Size) -> RLE:
     return mask
 
 
-def _number(entry: Mapping[str, Any], key: str) -> float:
-    return reading.number(entry[key], f"An SA-1B {key}")
-
-
-def _points(entry: Mapping[str, Any]) -> tuple[Point, ...]:
-    pairs = reading.points(entry["point_coords"], "SA-1B point_coords", 1)
-    return tuple(Point(x, y) for x, y in pairs.tolist())
-
-
-def _corners(entry: Mapping[str, Any]) -> tuple[float, float, float, float]:
-    x, y, width, height = (reading.number(value, "An SA-1B crop_box") for value in entry["crop_box"])
+def _corners(x: float, y: float, width: float, height: float) -> tuple[float, float, float, float]:
     return x, y, x + width, y + height

@@ -1,7 +1,7 @@
 """Plain JSON values to masks and back, without touching files: COCO instances, and the automatic generator's."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,8 @@ from promptseg.geometry import Size
 from promptseg.masks.overlap import union
 from promptseg.masks.raster import polygon_to_rle
 from promptseg.masks.rle import RLE, too_large
+
+T = TypeVar("T", int, str)
 
 FARTHEST = 1e9
 """No coordinate of a label file lies farther out: what does is a mistake, and sums of it would overflow."""
@@ -143,20 +145,20 @@ def read_coco_instances(record: Any) -> dict[int, CocoPicture]:
             f"A COCO record must be an object with images and annotations, got {type(record).__name__}."
         )
     names = {
-        _integer(entry, "id"): _text(entry, "name")
+        _field(entry, "id", int): _field(entry, "name", str)
         for entry in _entries(record, "categories", missing_is_empty=True)
     }
     found: dict[int, CocoPicture] = {}
     for entry in _entries(record, "images"):
-        size = Size(_integer(entry, "height"), _integer(entry, "width"))
+        size = Size(_field(entry, "height", int), _field(entry, "width", int))
         if min(size) < 1 or too_large(*size):
             raise FormatError(
                 f"A COCO image has an impossible size: height {size.height}, width {size.width}."
             )
         name = entry.get("file_name", "")
-        found[_integer(entry, "id")] = CocoPicture(name if isinstance(name, str) else "", size, [], [], [])
+        found[_field(entry, "id", int)] = CocoPicture(name if isinstance(name, str) else "", size, [], [], [])
     for entry in _entries(record, "annotations"):
-        image_id = _integer(entry, "image_id")
+        image_id = _field(entry, "image_id", int)
         if image_id not in found:
             raise FormatError(f"A COCO annotation speaks of image {image_id}, which is not in images.")
         picture = found[image_id]
@@ -212,17 +214,11 @@ def _entries(record: Mapping[str, Any], key: str, missing_is_empty: bool = False
     return entries
 
 
-def _integer(entry: Mapping[str, Any], key: str) -> int:
+def _field(entry: Mapping[str, Any], key: str, kind: type[T]) -> T:
     value = entry.get(key)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise FormatError(f"A COCO entry needs an integer {key!r}, got {shorten(value)} in {shorten(entry)}.")
-    return value
-
-
-def _text(entry: Mapping[str, Any], key: str) -> str:
-    value = entry.get(key)
-    if not isinstance(value, str):
-        raise FormatError(f"A COCO entry needs a text {key!r}, got {shorten(value)} in {shorten(entry)}.")
+    if not isinstance(value, kind) or isinstance(value, bool):
+        what = "an integer" if kind is int else "a text"
+        raise FormatError(f"A COCO entry needs {what} {key!r}, got {shorten(value)} in {shorten(entry)}.")
     return value
 
 

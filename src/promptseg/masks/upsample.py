@@ -40,22 +40,6 @@ def _bands(wide: Float32, rows: Interpolation, first: int, last: int) -> Iterato
         yield begin, rows.mix(wide, begin, end, buffer[: end - begin])
 
 
-def upsample_logits(logits: Float32, frame: ResizeFrame) -> Float32:
-    """Returns the logits of every pixel of the original picture, as float32 (H, W).
-
-    Args:
-        logits: (256, 256) output of the decoder over the padded frame.
-        frame: how the picture was fitted into the frame.
-    """
-    logits = np.asarray(logits, np.float32)
-    rows, columns = _axes(logits, frame)
-    result = np.empty(frame.original, np.float32)
-    wide = columns.widen(logits, 0, frame.original.width)
-    for begin, band in _bands(wide, rows, 0, frame.original.height):
-        result[begin : begin + len(band)] = band
-    return result
-
-
 def _reachable(
     logits: Float32, rows: Interpolation, columns: Interpolation, threshold: float
 ) -> tuple[int, int, int, int]:
@@ -85,8 +69,8 @@ def upsample_around(
         margin: pixels around that part which are wanted too, as far as the picture goes.
 
     Returns:
-        The top-left pixel (x, y) and float32 logits (h, w), the values of `upsample_logits` there; of no pixels when
-        nothing exceeds the threshold.
+        The top-left pixel (x, y) and float32 logits (h, w), one for each pixel there; of no pixels when nothing
+        exceeds the threshold. With `-inf` as threshold they are those of the whole picture.
     """
     logits = np.asarray(logits, np.float32)
     rows, columns = _axes(logits, frame)

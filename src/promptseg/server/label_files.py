@@ -7,6 +7,7 @@ import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -97,19 +98,12 @@ def export(form: str, segments: Segments, picture: Picture, image: Image | None)
     """
     stem = stem_of(picture)
     # Formats that draw need the picture; the others only its name.
-    shown = image if image is not None else _Named(picture.name or f"{stem}.png")
+    shown = image if image is not None else SimpleNamespace(name=picture.name or f"{stem}.png")
     with tempfile.TemporaryDirectory(prefix="promptseg-") as folder:
         paths = FORMATS[form].write(segments, stem, Path(folder), shown)
         if FORMATS[form].media != ZIP:
             return paths[0].read_bytes(), paths[0].name
         return _zipped(paths), f"{stem}_{form}.zip"
-
-
-class _Named:
-    """Stands for a picture where only its name is needed."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
 
 
 def _zipped(paths: Sequence[Path]) -> bytes:
