@@ -27,7 +27,6 @@ from promptseg import Point, Reference, Segmenter, Text
 from promptseg.geometry import Size
 from promptseg.masks.distance import distance_transform
 from promptseg.masks.overlap import union
-from promptseg.masks.records import all_from_coco
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 
@@ -109,7 +108,7 @@ def index_masks(segmenter: Segmenter, folder: Path, limit: int) -> dict[str, Any
 def coco_pictures(dev: Path, limit: int) -> list[tuple[Path, Segments]]:
     """Returns COCO pictures with their instances."""
     content = json.loads((dev / "coco/instances.json").read_text())
-    found = sorted(all_from_coco(content).values(), key=lambda pair: pair[0])
+    found = sorted(Segments.all_from_coco(content).values(), key=lambda pair: pair[0])
     return [
         (dev / "coco/images" / name, segments) for name, segments in spread(found, limit) if len(segments)
     ]

@@ -65,3 +65,9 @@ class ServerError(PromptsegError):
     ) -> None:
         super().__init__(message)
         self.status, self.kind, self.retry_after = status, kind, retry_after
+
+
+def shorten(value: object) -> str:
+    """Returns a value in one short line, for messages."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -13,8 +13,6 @@ import numpy.typing as npt
 
 from promptseg.errors import InputError
 
-"""Any array of floats."""
-
 
 class Size(NamedTuple):
     """Height and width in pixels."""
@@ -60,10 +58,6 @@ class ResizeFrame:
     def to_model(self, points: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Maps (..., 2) points of the original picture to the resized frame."""
         return np.asarray(points, np.float64) * np.asarray(self.factors)
-
-    def to_original(self, points: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Maps (..., 2) points of the resized frame back to the original picture."""
-        return np.asarray(points, np.float64) / np.asarray(self.factors)
 
 
 def box_area(boxes: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -95,7 +95,7 @@ CASES = {
     },
     "both": ("cat.jpg", (*CAT, "--prompts", "nan.json"), "not both"),
     # options
-    "format": ("cat.jpg", (*CAT, "-f", "bmp"), "Unknown format 'bmp': expected one of png"),
+    "format": ("cat.jpg", (*CAT, "-f", "bmp"), "Unknown format 'bmp': expected one of coco"),
     "granularity": ("cat.jpg", (*CAT, "--granularity", "big"), "Unknown granularity 'big'"),
     "model": ("cat.jpg", (*CAT, "--model", "sam9"), "no model called 'sam9'. Known models: mobile-sam"),
     "model not here": ("cat.jpg", (*CAT, "--model", "sam-vit-h"), "promptseg models download sam-vit-h"),

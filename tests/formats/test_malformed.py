@@ -15,7 +15,6 @@ from promptseg.formats import png, read_coco, read_labelme, read_yolo
 from promptseg.formats.coco import coco_record
 from promptseg.formats.labelme import labelme_record, segments_from_labelme
 from promptseg.formats.reading import read_json
-from promptseg.masks.records import all_from_coco
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 
@@ -23,9 +22,9 @@ from .test_round_trips import scene, segments_of
 
 SCENE = segments_of(scene()[:, :20, :20], ("cat", "dog", "cat"))
 RECORDS = {
-    "coco": (coco_record({"a.jpg": SCENE}), all_from_coco),
-    "coco polygons": (coco_record({"a.jpg": SCENE}, polygons=0), all_from_coco),
-    "coco lists": (coco_record({"a.jpg": SCENE}), all_from_coco),
+    "coco": (coco_record({"a.jpg": SCENE}), Segments.all_from_coco),
+    "coco polygons": (coco_record({"a.jpg": SCENE}, polygons=0), Segments.all_from_coco),
+    "coco lists": (coco_record({"a.jpg": SCENE}), Segments.all_from_coco),
     "labelme": (labelme_record(SCENE), segments_from_labelme),
 }
 for _entry in RECORDS["coco lists"][0]["annotations"]:

@@ -5,11 +5,12 @@ import pytest
 from PIL import Image
 
 from promptseg.errors import InputError, OutputError
-from promptseg.formats import WRITERS, write
+from promptseg.formats import FORMATS, write
 from promptseg.formats.coco import read_coco
 from promptseg.formats.labelme import read_labelme
 from promptseg.formats.png import read_index, read_mask
 from promptseg.formats.svg import svg_text, write_svg
+from promptseg.formats.table import format_names
 from promptseg.formats.yolo import read_yolo
 from promptseg.masks.segments import Segments
 
@@ -29,19 +30,19 @@ def names(paths):
 
 
 def test_every_writer_writes_what_it_says(tmp_path):
-    paths = write(SCENE, "shot", tmp_path / "out", list(WRITERS), PICTURE)
+    paths = write(SCENE, "shot", tmp_path / "out", format_names(), PICTURE)
     assert sorted(names(paths)) == sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names(paths) == [
-        *(f"shot_mask_{i:03d}.png" for i in range(3)),
-        "shot_index.png",
-        *(f"shot_cutout_{i:03d}.png" for i in range(3)),
-        "shot_overlay.png",
         "shot_coco.json",
+        "shot.json",
         "shot_records.json",
+        "shot.svg",
+        "shot_overlay.png",
+        "shot_index.png",
+        *(f"shot_mask_{i:03d}.png" for i in range(3)),
+        *(f"shot_cutout_{i:03d}.png" for i in range(3)),
         "shot.txt",
         "classes.txt",
-        "shot.json",
-        "shot.svg",
     ]
     out = tmp_path / "out"
     assert read_mask(out / "shot_mask_001.png") == SCENE.masks[1]
@@ -54,7 +55,7 @@ def test_every_writer_writes_what_it_says(tmp_path):
     assert np.array_equal(cut[..., 3] == 255, scene()[0])
 
 
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("name", FORMATS)
 def test_every_writer_takes_no_masks_and_its_own_picture(tmp_path, name):
     empty = Segments.empty((30, 41)).replace(image=PICTURE)
     for path in write(empty, "none", tmp_path, [name]):
@@ -81,7 +82,7 @@ def test_the_name_of_the_picture_is_written(tmp_path):
 
 
 def test_refusals(tmp_path):
-    with pytest.raises(InputError, match="Unknown format 'gif': expected one of png, index, cutout"):
+    with pytest.raises(InputError, match="Unknown format 'gif': expected one of coco, labelme, sa1b"):
         write(SCENE, "a", tmp_path, ["png", "gif"])
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(InputError, match="image="):

@@ -1,4 +1,4 @@
-"""What the gate lets through: tokens, hosts, origins, sizes; and the headers of every answer."""
+"""What the middleware lets through: tokens, hosts, origins, sizes; and the headers of every answer."""
 
 import base64
 import json

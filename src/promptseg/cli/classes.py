@@ -177,9 +177,9 @@ def _from_records(records: list[dict[str, Any]], picture: Any) -> Any:
 
 
 def _from_coco(content: Any, name: str) -> Any:
-    from promptseg.masks.records import all_from_coco
+    from promptseg.masks.segments import Segments
 
-    found = all_from_coco(content)
+    found = Segments.all_from_coco(content)
     chosen = [segments for file, segments in found.values() if file == name]
     if not chosen and len(found) == 1:
         chosen = [segments for _, segments in found.values()]

@@ -9,6 +9,7 @@ import click
 
 from promptseg.cli import everything_batch, options
 from promptseg.cli.command import Command, argument
+from promptseg.cli.formats import formats
 from promptseg.cli.progress import progress_bar
 from promptseg.errors import InputError
 
@@ -27,14 +28,7 @@ DEFAULT_FORMATS = ["png", "overlay", "records"]
     'a glob in quotes ("photos/*.jpg") or a list of paths (@list.txt).',
 )
 @click.option("-o", "--output", default="out", help="Folder for the results.", metavar="DIR")
-@click.option(
-    "-f",
-    "--format",
-    multiple=True,
-    help="png, index, overlay, cutout, records (SAM's own JSON), coco, yolo, labelme or svg; may be "
-    "repeated. Or sa1b alone: one SA-1B file per picture.",
-    metavar="FORMAT",
-)
+@formats(batch=True)
 @click.option("--mode", default="fast", help="fast, or exact: the official procedure in float32.")
 @click.option("--points-per-side", type=int, help="Points along each side of the grid.  [default: 32]")
 @click.option("--pred-iou-thresh", default=0.88, help="Keep masks with a higher predicted IoU.")
@@ -85,7 +79,7 @@ DEFAULT_FORMATS = ["png", "overlay", "records"]
 def everything(
     image: str,
     output: str,
-    format: tuple[str, ...],
+    formats: list[str],
     mode: str,
     points_per_side: int | None,
     pred_iou_thresh: float,
@@ -118,16 +112,11 @@ def everything(
     Many pictures become SA-1B files. Run the command again to go on after a stop. Pictures that cannot be read are
     reported and skipped; the exit code is then 1.
     """
-    from promptseg.formats.writers import WRITERS
     from promptseg.images import Image
     from promptseg.segment.everything.options import EverythingOptions
     from promptseg.segment.segmenter import Segmenter
 
-    batch = everything_batch.is_wanted(image, format, workers, engine)
-    formats = format or DEFAULT_FORMATS
-    for name in formats:
-        if name not in WRITERS and not batch:
-            raise InputError(f"Unknown format {name!r}: expected one of {', '.join(WRITERS)}, sa1b.")
+    batch = everything_batch.is_wanted(image, formats, workers, engine)
     if point_grids is None and points_per_side is None:
         points_per_side = 32
     settings = EverythingOptions(
@@ -175,7 +164,7 @@ def everything(
         threads=threads,
         cache=cache,
     )
-    segments, paths = one_picture(segmenter, image, settings, Path(output), formats)
+    segments, paths = one_picture(segmenter, image, settings, Path(output), formats or DEFAULT_FORMATS)
     print(f"{len(segments)} masks", file=sys.stderr)
     for path in paths:
         print(path)
@@ -195,12 +184,12 @@ def one_picture(
         path: the picture.
         settings: thresholds, grids and the mode.
         folder: where the files go.
-        formats: names from `promptseg.formats.writers.WRITERS`.
+        formats: names from `promptseg.formats.table.FORMATS`.
 
     Returns:
         The masks, and the files written.
     """
-    from promptseg.formats.writers import write
+    from promptseg.formats.table import write
     from promptseg.images import Image
 
     picture = Image.open(path)

@@ -8,10 +8,9 @@ import click
 
 from promptseg.cli import options
 from promptseg.cli.command import Command
+from promptseg.cli.formats import formats
 from promptseg.cli.progress import progress_bar
 from promptseg.errors import InputError
-
-DEFAULT_FORMATS = ["overlay", "records"]
 
 
 @click.command(cls=Command)
@@ -23,20 +22,14 @@ DEFAULT_FORMATS = ["overlay", "records"]
     help="Points along each side of the grid; 64 take a minute or more.",
 )
 @options.output
-@click.option(
-    "-f",
-    "--format",
-    multiple=True,
-    help="png, index, overlay, cutout, records (SAM's own JSON), coco, yolo, labelme or svg. May be repeated.",
-    metavar="FORMAT",
-)
+@formats("overlay", "records")
 @options.engine
 def proposals(
     image: str,
     top: int,
     points_per_side: int,
     output: Path | None,
-    format: tuple[str, ...],
+    formats: list[str],
     model: str,
     weights: Path | None,
     runtime: str,
@@ -48,15 +41,11 @@ def proposals(
 
     Without -o the files go to the folder "out"; `--format coco` without -o prints JSON.
     """
-    from promptseg.formats.writers import WRITERS, write
+    from promptseg.formats.table import write
     from promptseg.images import Image
     from promptseg.segment.everything.sweep import check_points
     from promptseg.segment.segmenter import Segmenter
 
-    formats = list(format) or DEFAULT_FORMATS
-    for name in formats:
-        if name not in WRITERS:
-            raise InputError(f"Unknown format {name!r}: expected one of {', '.join(WRITERS)}.")
     if top < 1:
         raise InputError(f"At least one proposal must be asked for, got --top {top}.")
     check_points(points_per_side)

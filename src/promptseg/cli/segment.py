@@ -10,11 +10,10 @@ import click
 
 from promptseg.cli import options
 from promptseg.cli.command import Command, Function
+from promptseg.cli.formats import formats
 from promptseg.errors import InputError, PromptError
 from promptseg.geometry import ResizeFrame
 from promptseg.prompts.types import Audio, Box, Prompt, Text, group_objects, prompt_from_json
-
-DEFAULT_FORMATS = ["png", "overlay"]
 
 Texts = tuple[str, ...]
 
@@ -54,7 +53,7 @@ def _repeat(names: str, text: str, metavar: str) -> Callable[[Function], Functio
 )
 @click.option("--granularity", default="auto", help="auto, part, object, whole, or all three.")
 @options.output
-@_repeat("-f --format", "png, overlay, cutout, coco, yolo, labelme or svg.", "FORMAT")
+@formats("png", "overlay")
 @options.engine
 @options.cache
 def segment(
@@ -79,7 +78,7 @@ def segment(
     prompts: Path | None,
     granularity: str,
     output: Path | None,
-    format: Texts,
+    formats: list[str],
     model: str,
     weights: Path | None,
     runtime: str,
@@ -93,15 +92,11 @@ def segment(
     Coordinates are pixels of the picture, x to the right and y down from the top-left corner. Without -o the masks go
     to the folder "out"; `--format coco` without -o prints JSON.
     """
-    from promptseg.formats.writers import WRITERS
+    from promptseg.formats.table import write
     from promptseg.prompts.encode import encode_object
     from promptseg.segment.places.predictor import check_granularity
     from promptseg.segment.words.answer import is_semantic
 
-    formats = list(format) or DEFAULT_FORMATS
-    for name in formats:
-        if name not in WRITERS:
-            raise InputError(f"Unknown format {name!r}: expected one of {', '.join(WRITERS)}.")
     check_granularity(granularity)
     shown = options.read_prompts(
         points=point,
@@ -163,8 +158,7 @@ def segment(
         return
     if not len(segments):
         print("Nothing that fits is in the picture.", file=sys.stderr)
-    folder = output or Path("out")
-    paths = [path for name in formats for path in WRITERS[name](segments, Path(image).stem, folder, picture)]
+    paths = write(segments, Path(image).stem, output or Path("out"), formats, picture)
     for index, (score, area) in enumerate(zip(segments.scores, segments.areas, strict=True)):
         kind = segments.granularities[index] or segments.labels[index]
         print(

@@ -4,13 +4,14 @@ from promptseg.formats.coco import read_coco, write_coco
 from promptseg.formats.labelme import read_labelme, write_labelme
 from promptseg.formats.sa1b import SA1BPicture, read_sa1b, write_sa1b
 from promptseg.formats.svg import write_svg
-from promptseg.formats.writers import WRITERS, Writer, write
+from promptseg.formats.table import FORMATS, LabelFormat, LabelReader, write
 from promptseg.formats.yolo import read_yolo, write_yolo
 
 __all__ = [
-    "WRITERS",
+    "FORMATS",
+    "LabelFormat",
+    "LabelReader",
     "SA1BPicture",
-    "Writer",
     "read_coco",
     "read_labelme",
     "read_sa1b",

@@ -3,14 +3,15 @@
 import json
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from promptseg.errors import FormatError
 from promptseg.files import write_bytes
-from promptseg.formats.reading import read_json
-from promptseg.masks import records
+from promptseg.formats.reading import Extent, entries, read_json
 from promptseg.masks.bridge import bridge_holes
 from promptseg.masks.polygons import trace_polygons
+from promptseg.masks.records import coco_instances
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 
@@ -23,21 +24,13 @@ def coco_record(results: Mapping[str, Segments], polygons: float | None = None) 
         polygons: None writes run lengths, which are exact. A number writes polygons simplified by at most so
             many pixels (0 is exact, too); holes are bridged into the outline.
     """
-    categories = records.category_ids(*results.values())
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    for image_id, (file_name, segments) in enumerate(results.items(), start=1):
-        images.append(records.coco_image(segments, image_id, file_name))
-        entries = records.coco_annotations(segments, image_id, categories, len(annotations) + 1)
-        if polygons is not None:
-            for entry, mask in zip(entries, segments.masks, strict=True):
-                entry["segmentation"] = polygon_segmentation(mask, polygons)
-        annotations.extend(entries)
-    return {
-        "images": images,
-        "annotations": annotations,
-        "categories": records.coco_categories(categories),
+    pictures = {
+        image_id: segments.coco_picture(file_name)
+        for image_id, (file_name, segments) in enumerate(results.items(), start=1)
     }
+    if polygons is None:
+        return coco_instances(pictures)
+    return coco_instances(pictures, lambda mask: polygon_segmentation(mask, polygons))
 
 
 def polygon_segmentation(mask: RLE, tolerance: float = 0.0) -> list[list[float]]:
@@ -68,9 +61,47 @@ def read_coco(path: str | os.PathLike[str]) -> dict[str, Segments]:
         FormatError: the file is malformed, or two pictures have one name.
     """
     results: dict[str, Segments] = {}
-    for image_id, (file_name, segments) in records.all_from_coco(read_json(path)).items():
+    for image_id, (file_name, segments) in Segments.all_from_coco(read_json(path)).items():
         name = file_name or str(image_id)
         if name in results:
             raise FormatError(f"{path} has two images named {name!r}.")
         results[name] = segments
     return results
+
+
+def one_picture(record: Any, file_name: str | None, name: str) -> Any:
+    """Returns a record with nothing but the one picture that is meant, so that only its masks are painted.
+
+    Args:
+        record: the parsed JSON.
+        file_name: which picture, if that was said.
+        name: what the picture is called otherwise; not needed where there is only one.
+
+    Raises:
+        FormatError: there is no such picture, or more than one.
+    """
+    images, annotations = entries(record, "images"), entries(record, "annotations")
+    wanted = file_name or name
+    found = [entry for entry in images if wanted and Path(str(entry.get("file_name"))).name == wanted]
+    if len(found) != 1 and len(images) == 1 and file_name is None:
+        found = images
+    if len(found) != 1:
+        raise FormatError(
+            f"The COCO file has {len(images)} pictures, and {len(found)} of them are called {wanted!r}. "
+            "Say which with file_name."
+        )
+    mine = [entry for entry in annotations if entry.get("image_id") == found[0].get("id")]
+    return {**record, "images": found, "annotations": mine}
+
+
+def coco_extent(record: Any) -> Extent:
+    """Returns how much there is to paint in a record of one picture.
+
+    Raises:
+        FormatError: it has no annotations.
+    """
+    annotations = entries(record, "annotations")
+    (image,) = record["images"]
+    outlines = [entry.get("segmentation") for entry in annotations]
+    parts = sum(len(outline) for outline in outlines if isinstance(outline, list))
+    return Extent((image.get("height"), image.get("width")), len(annotations), parts)

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from promptseg.errors import FormatError
+from promptseg.errors import FormatError, shorten
 from promptseg.files import write_bytes
 from promptseg.formats.png import decode_mask
-from promptseg.formats.reading import mapping, points, read_json, shorten
+from promptseg.formats.reading import Extent, entries, mapping, points, read_json
 from promptseg.formats.reading import size as read_size
 from promptseg.geometry import Size
 from promptseg.masks.bridge import bridge_holes
@@ -116,6 +116,16 @@ def segments_from_labelme(record: Any) -> Segments:
             labels[key] = label
     masks = tuple(union(parts, size) if len(parts) > 1 else parts[0] for parts in groups.values())
     return Segments(size, masks, labels=tuple(labels.values()))
+
+
+def labelme_extent(record: Any) -> Extent:
+    """Returns how much there is to paint in a labelme value.
+
+    Raises:
+        FormatError: it has no shapes.
+    """
+    count = len(entries(record, "shapes"))
+    return Extent((record.get("imageHeight"), record.get("imageWidth")), count, count)
 
 
 def _read_shape(shape: Mapping[str, Any], size: Size) -> RLE | None:

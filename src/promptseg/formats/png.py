@@ -2,7 +2,6 @@
 
 import io
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from PIL import Image, PngImagePlugin
 
 from promptseg.errors import FormatError, InputError
 from promptseg.files import atomic_write
+from promptseg.formats.reading import read_bytes
 from promptseg.geometry import Size
 from promptseg.images.quiet import quiet_pillow
 from promptseg.masks.rle import RLE
@@ -81,7 +81,7 @@ def read_mask(path: str | os.PathLike[str]) -> RLE:
     Raises:
         FormatError: the file is not a readable PNG.
     """
-    return RLE.encode(decode_mask(_read(path), str(path)))
+    return RLE.encode(decode_mask(read_bytes(path), str(path)))
 
 
 def read_index(path: str | os.PathLike[str]) -> Segments:
@@ -90,7 +90,7 @@ def read_index(path: str | os.PathLike[str]) -> Segments:
     Raises:
         FormatError: the file is not a readable PNG of one channel.
     """
-    numbers = _decode(_read(path), str(path))
+    numbers = _decode(read_bytes(path), str(path))
     if numbers.ndim != 2:
         raise FormatError(f"{path} has colours; a map of instance numbers has one channel.")
     masks = tuple(RLE.encode(numbers == number) for number in np.unique(numbers[numbers > 0]).tolist())
@@ -104,7 +104,7 @@ def read_pixels(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
     Raises:
         FormatError: the file is not a readable PNG.
     """
-    return _decode(_read(path), str(path))
+    return _decode(read_bytes(path), str(path))
 
 
 def decode_mask(data: bytes, what: str) -> npt.NDArray[np.bool_]:
@@ -115,13 +115,6 @@ def decode_mask(data: bytes, what: str) -> npt.NDArray[np.bool_]:
     """
     pixels = _decode(data, what)
     return pixels != 0 if pixels.ndim == 2 else (pixels[..., :3] != 0).any(axis=-1)
-
-
-def _read(path: str | os.PathLike[str]) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise FormatError(f"Cannot read {path}: {error.strerror or error}. Check the path.") from error
 
 
 def _decode(data: bytes, what: str) -> npt.NDArray[Any]:

@@ -1,19 +1,45 @@
 """Reading label files with care: every failure is a FormatError that names the file and what is wrong."""
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from promptseg.errors import FormatError
+from promptseg.errors import FormatError, shorten
 from promptseg.geometry import Size
+from promptseg.masks.records import FARTHEST
 from promptseg.masks.rle import too_large
 
-_FARTHEST = 1e9
+
+class Extent(NamedTuple):
+    """What a label file says of its picture, unchecked, and how much of it there is to paint.
+
+    Attributes:
+        size: height and width of the picture.
+        masks: how many masks there are.
+        parts: how many outlines or run lengths they have together.
+    """
+
+    size: tuple[Any, Any]
+    masks: int
+    parts: int
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """Returns what is in a file.
+
+    Raises:
+        FormatError: it cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise FormatError(f"Cannot read {path}: {error.strerror or error}. Check the path.") from error
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
@@ -23,9 +49,7 @@ def read_text(path: str | os.PathLike[str]) -> str:
         FormatError: it cannot be read, or is not UTF-8.
     """
     try:
-        return Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise FormatError(f"Cannot read {path}: {error.strerror or error}. Check the path.") from error
+        return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FormatError(f"{path} is not UTF-8 text (byte {error.start}).") from error
 
@@ -36,33 +60,85 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     Raises:
         FormatError: it cannot be read, or is not JSON.
     """
+    text = read_text(path)
     try:
-        return json.loads(read_text(path))
+        return json.loads(text)
     except json.JSONDecodeError as error:
         raise FormatError(f"{path} is not JSON: {error}.") from error
     except RecursionError as error:
         raise FormatError(f"{path} is JSON nested too deeply.") from error
     except ValueError as error:
-        if isinstance(error, FormatError):
-            raise
         raise FormatError(f"{path} is not usable JSON: {error}.") from error
 
 
-def shorten(value: Any) -> str:
-    """Returns a short form of a value for messages."""
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+def number(value: Any, what: str, least: float = -FARTHEST, most: float = FARTHEST) -> float:
+    """Returns a finite number, as it is.
+
+    Raises:
+        FormatError: it is not one, or out of bounds.
+    """
+    real = isinstance(value, int | float) and not isinstance(value, bool)
+    if not real or (isinstance(value, float) and not math.isfinite(value)):
+        raise FormatError(f"{what} must be a number, got {shorten(value)}.")
+    if not least <= value <= most:
+        bound = f"least {least:.17g}" if value < least else f"most {most:.17g}"
+        raise FormatError(f"{what} must be at {bound}, got {shorten(value)}.")
+    return value
 
 
-def number(value: Any, what: str) -> float:
-    """Returns a finite number of sensible size.
+def integer(value: Any, what: str, least: int = 0, most: float = math.inf) -> int:
+    """Returns a whole number; as in JSON Schema, 3.0 is one.
+
+    Raises:
+        FormatError: it is not one, or out of bounds.
+    """
+    whole = value.is_integer() if isinstance(value, float) else isinstance(value, int)
+    if not whole or isinstance(value, bool):
+        raise FormatError(f"{what} must be an integer, got {shorten(value)}.")
+    return int(number(value, what, least, most))
+
+
+def text(value: Any, what: str) -> str:
+    """Returns a text that is not empty.
 
     Raises:
         FormatError: it is not one.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _FARTHEST:
-        raise FormatError(f"{what} must be a number, got {shorten(value)}.")
-    return float(value)
+    if not isinstance(value, str) or not value:
+        raise FormatError(f"{what} must be a text of at least one letter, got {shorten(value)}.")
+    return value
+
+
+def items(value: Any, what: str, least: int = 0, most: float = math.inf) -> list[Any]:
+    """Returns a list.
+
+    Raises:
+        FormatError: it is not one, or has too few or too many elements.
+    """
+    if not isinstance(value, list):
+        raise FormatError(f"{what} must be a list, got {shorten(value)}.")
+    if not least <= len(value) <= most:
+        bound = f"least {least}" if len(value) < least else f"most {most}"
+        raise FormatError(f"{what} must have at {bound} elements, got {shorten(value)}.")
+    return value
+
+
+def fields(value: Any, what: str, *names: str) -> Mapping[str, Any]:
+    """Returns a JSON object that has these fields and no others.
+
+    Raises:
+        FormatError: it is not one.
+    """
+    record = mapping(value, what)
+    for name in names:
+        if name not in record:
+            raise FormatError(f"{what} needs {name!r}, got {shorten(value)}.")
+    for name in record:
+        if name not in names:
+            raise FormatError(
+                f"{what} has {shorten(name)}, which does not belong there: expected {', '.join(names)}."
+            )
+    return record
 
 
 def points(value: Any, what: str, least: int) -> npt.NDArray[np.float64]:
@@ -76,7 +152,7 @@ def points(value: Any, what: str, least: int) -> npt.NDArray[np.float64]:
     pairs: list[Any] = value
     if not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
         raise FormatError(f"{what} must be a list of [x, y] pairs, got {shorten(value)}.")
-    return np.array([[number(x, what), number(y, what)] for x, y in pairs]).reshape(-1, 2)
+    return np.array([[number(x, what), number(y, what)] for x, y in pairs], np.float64).reshape(-1, 2)
 
 
 def size(height: Any, width: Any, what: str) -> Size:
@@ -103,3 +179,15 @@ def mapping(value: Any, what: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise FormatError(f"{what} must be an object, got {shorten(value)}.")
     return value
+
+
+def entries(record: Any, key: str) -> list[dict[str, Any]]:
+    """Returns a list of JSON objects that a label file holds.
+
+    Raises:
+        FormatError: there is no such list.
+    """
+    found = record.get(key) if isinstance(record, dict) else None
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise FormatError(f"The label file needs {key!r}, a list of objects. Check the format.")
+    return found

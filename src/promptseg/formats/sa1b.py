@@ -1,11 +1,12 @@
 """SA-1B: one JSON file per picture, as the Segment Anything dataset has them (specification A4).
 
-The shape is `schemas/sa1b.schema.json`. Boxes are x, y, width, height; as in the records of the official automatic
-generator, `bbox` counts from the first pixel to the last.
+The shape is told to other programs by `schemas/sa1b.schema.json`, and checked by `check_sa1b`. Boxes are x, y, width,
+height; as in the records of the official automatic generator, `bbox` counts from the first pixel to the last.
 """
 
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -14,17 +15,30 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from promptseg.errors import FormatError, InputError
+from promptseg.errors import FormatError, InputError, shorten
 from promptseg.files import write_bytes
 from promptseg.formats import reading
-from promptseg.formats.schema import check_schema
 from promptseg.geometry import Size
+from promptseg.masks.records import FARTHEST
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 from promptseg.prompts.types import Point
 
 _IMAGE_BITS, _MASK_BITS = 39, 14
 """A mask's id is its picture's id and its number: 53 bits together, which every reader of JSON holds exactly."""
+
+_HIGHEST_ID = 2**53 - 1
+_COUNTS = re.compile("^[0-o]+$")
+_ENTRY = (
+    "id",
+    "segmentation",
+    "bbox",
+    "area",
+    "predicted_iou",
+    "stability_score",
+    "crop_box",
+    "point_coords",
+)
 
 _OFFICIAL_NAME = re.compile(r"sa_(\d{1,11})")
 
@@ -117,12 +131,12 @@ def read_sa1b(path: str | os.PathLike[str]) -> SA1BPicture:
 
 
 def picture_from_sa1b(record: Any) -> SA1BPicture:
-    """Reads a parsed SA-1B record, and checks it: against the schema, and that masks, areas and ids are consistent.
+    """Reads a parsed SA-1B record, and checks its shape, and that masks, areas and ids are consistent.
 
     Raises:
         FormatError: it is malformed.
     """
-    check_schema(record, "sa1b")
+    check_sa1b(record)
     image, entries = record["image"], record["annotations"]
     size = reading.size(int(image["height"]), int(image["width"]), "An SA-1B image")
     ids = [int(entry["id"]) for entry in entries]
@@ -131,12 +145,59 @@ def picture_from_sa1b(record: Any) -> SA1BPicture:
     segments = Segments(
         size,
         tuple(_mask(entry, size) for entry in entries),
-        scores=np.array([_number(entry, "predicted_iou") for entry in entries], np.float32),
-        prompts=tuple(_points(entry) for entry in entries),
-        stability_scores=np.array([_number(entry, "stability_score") for entry in entries], np.float32),
-        crop_boxes=np.array([_corners(entry) for entry in entries], np.float32).reshape(-1, 4),
+        scores=np.array([entry["predicted_iou"] for entry in entries], np.float32),
+        prompts=tuple(tuple(Point(x, y) for x, y in entry["point_coords"]) for entry in entries),
+        stability_scores=np.array([entry["stability_score"] for entry in entries], np.float32),
+        crop_boxes=np.array([_corners(*entry["crop_box"]) for entry in entries], np.float32).reshape(-1, 4),
     )
     return SA1BPicture(int(image["image_id"]), image["file_name"], segments)
+
+
+def sa1b_extent(record: Any) -> reading.Extent:
+    """Returns how much there is to paint in a parsed record.
+
+    Raises:
+        FormatError: it has no annotations.
+    """
+    count, image = len(reading.entries(record, "annotations")), record.get("image")
+    size = (image.get("height"), image.get("width")) if isinstance(image, dict) else (None, None)
+    return reading.Extent(size, count, count)
+
+
+def check_sa1b(record: Any) -> None:
+    """Checks that a parsed record has the fields and types of SA-1B.
+
+    Raises:
+        FormatError: it has not; the message says where, what was given and what was expected.
+    """
+    fields = reading.fields(record, "the record", "image", "annotations")
+    image = reading.fields(fields["image"], "image", "image_id", "width", "height", "file_name")
+    reading.integer(image["image_id"], "image.image_id", 0, _HIGHEST_ID)
+    for side in ("width", "height"):
+        reading.integer(image[side], f"image.{side}", 1)
+    reading.text(image["file_name"], "image.file_name")
+    for index, entry in enumerate(reading.items(fields["annotations"], "annotations")):
+        _check_annotation(entry, f"annotations[{index}]")
+
+
+def _check_annotation(entry: Any, where: str) -> None:
+    fields = reading.fields(entry, where, *_ENTRY)
+    reading.integer(fields["id"], f"{where}.id", 0, _HIGHEST_ID)
+    mask = reading.fields(fields["segmentation"], f"{where}.segmentation", "size", "counts")
+    for side in reading.items(mask["size"], f"{where}.segmentation.size", 2, 2):
+        reading.integer(side, f"{where}.segmentation.size", 1)
+    counts = reading.text(mask["counts"], f"{where}.segmentation.counts")
+    if not _COUNTS.search(counts):
+        raise FormatError(f"{where}.segmentation.counts must match {_COUNTS.pattern}, got {shorten(counts)}.")
+    for box, most in (("bbox", math.inf), ("crop_box", FARTHEST)):
+        for place, value in enumerate(reading.items(fields[box], f"{where}.{box}", 4, 4)):
+            reading.number(value, f"{where}.{box}[{place}]", 0, most)
+    reading.integer(fields["area"], f"{where}.area")
+    reading.number(fields["predicted_iou"], f"{where}.predicted_iou")
+    reading.number(fields["stability_score"], f"{where}.stability_score", 0, 1)
+    for place, point in enumerate(reading.items(fields["point_coords"], f"{where}.point_coords", 1)):
+        for value in reading.items(point, f"{where}.point_coords[{place}]", 2, 2):
+            reading.number(value, f"{where}.point_coords[{place}]")
 
 
 def _annotation(entry: Mapping[str, Any], number: int) -> dict[str, Any]:
@@ -171,15 +232,5 @@ def _mask(entry: Mapping[str, Any], size: Size) -> RLE:
     return mask
 
 
-def _number(entry: Mapping[str, Any], key: str) -> float:
-    return reading.number(entry[key], f"An SA-1B {key}")
-
-
-def _points(entry: Mapping[str, Any]) -> tuple[Point, ...]:
-    pairs = reading.points(entry["point_coords"], "SA-1B point_coords", 1)
-    return tuple(Point(x, y) for x, y in pairs.tolist())
-
-
-def _corners(entry: Mapping[str, Any]) -> tuple[float, float, float, float]:
-    x, y, width, height = (reading.number(value, "An SA-1B crop_box") for value in entry["crop_box"])
+def _corners(x: float, y: float, width: float, height: float) -> tuple[float, float, float, float]:
     return x, y, x + width, y + height

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from promptseg.errors import FormatError
+from promptseg.errors import FormatError, shorten
 from promptseg.files import write_bytes
-from promptseg.formats.reading import read_text, shorten
+from promptseg.formats.reading import read_text
 from promptseg.geometry import Size
 from promptseg.masks.bridge import bridge_holes
 from promptseg.masks.polygons import trace_polygons
@@ -21,7 +21,7 @@ from promptseg.masks.records import UNLABELLED, ring_to_rle
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 
-_FARTHEST = 1e4
+_FARTHEST_SHARE = 1e4
 _HIGHEST_CLASS = 10**6
 
 
@@ -110,6 +110,6 @@ def _read_line(words: list[str], where: str) -> tuple[int, npt.NDArray[np.float6
         shares = np.array([float(word) for word in words[1:]])
     except ValueError as error:
         raise FormatError(f"{where}: {error}.") from error
-    if not (np.abs(shares) <= _FARTHEST).all():
+    if not (np.abs(shares) <= _FARTHEST_SHARE).all():
         raise FormatError(f"{where}: coordinates are shares of the picture, from 0 to 1.")
     return int(words[0]), shares.reshape(-1, 2)

@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -13,9 +12,6 @@ from promptseg.masks.marks import draw_prompts
 from promptseg.masks.paint import Colour, Pen, UInt8, as_pixels, distinct_colours, line_width, stamp, tint
 from promptseg.masks.rle import RLE
 
-if TYPE_CHECKING:
-    from promptseg.masks.segments import Segments
-
 __all__ = ["Colour", "as_pixels", "cut_out", "distinct_colours", "draw_masks", "draw_prompts"]
 
 _ANCHOR_GRID = 96
@@ -24,31 +20,39 @@ _ANCHOR_GRID = 96
 
 def draw_masks(
     pixels: UInt8,
-    segments: "Segments",
+    masks: Sequence[RLE],
+    captions: Sequence[str | None] = (),
     *,
     alpha: float = 0.5,
     outline: bool = True,
-    labels: bool = True,
     palette: Sequence[Colour] | None = None,
 ) -> Image.Image:
     """Paints masks over a picture, larger ones first so that small ones stay visible (see `Segments.draw`).
+
+    Args:
+        pixels: the picture.
+        masks: what is painted, of the picture's size.
+        captions: what is written on each mask, if anything; none at all writes nothing.
+        alpha: strength of the tint, from 0 to 1.
+        outline: whether to draw outlines.
+        palette: colours to cycle through; by default distinct ones are made.
 
     Raises:
         InputError: alpha is not between 0 and 1.
     """
     if not 0 <= alpha <= 1:
         raise InputError(f"alpha runs from 0 (no tint) to 1 (solid), got {alpha!r}.")
-    colours = list(palette) if palette else distinct_colours(len(segments))
-    chosen = [colours[index % len(colours)] for index in range(len(segments))]
-    order: list[int] = np.argsort(-segments.areas, kind="stable").tolist()
+    colours = list(palette) if palette else distinct_colours(len(masks))
+    chosen = [colours[index % len(colours)] for index in range(len(masks))]
+    order = sorted(range(len(masks)), key=lambda index: -masks[index].area)
     canvas = pixels.copy()
     for index in order:
-        tint(canvas, segments.masks[index], chosen[index], alpha, outline)
+        tint(canvas, masks[index], chosen[index], alpha, outline)
     picture = Image.fromarray(canvas)
-    for index in order if labels else ():
-        label, mask = segments.labels[index], segments.masks[index]
-        if label and mask.area:
-            _write_label(picture, mask, f"{label}  {segments.scores[index]:.2f}", chosen[index])
+    for index in order if captions else ():
+        caption, mask = captions[index], masks[index]
+        if caption and mask.area:
+            _write_caption(picture, mask, caption, chosen[index])
     return picture
 
 
@@ -73,7 +77,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 
-def _write_label(picture: Image.Image, mask: RLE, text: str, colour: Colour) -> None:
+def _write_caption(picture: Image.Image, mask: RLE, text: str, colour: Colour) -> None:
     """Writes white text on a rounded chip: inside the object when there is room, else above or below it."""
     width = line_width(mask.size)
     height = max(11.0, 7.0 * width)

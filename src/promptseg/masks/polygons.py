@@ -1,12 +1,10 @@
 """Outlines of masks: tracing them along pixel edges, simplifying them, and painting them back."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from promptseg.masks.overlap import union
 from promptseg.masks.raster import polygon_to_mask, polygon_to_rle, rings_to_rle, stroke_to_mask
 from promptseg.masks.regions import label_runs
 from promptseg.masks.rle import RLE
@@ -15,7 +13,6 @@ __all__ = [
     "PolygonWithHoles",
     "polygon_to_mask",
     "polygon_to_rle",
-    "polygons_to_mask",
     "rings_to_rle",
     "signed_area",
     "simplify",
@@ -60,11 +57,6 @@ def signed_area(ring: Ring) -> float:
     """Area of a ring: positive when it runs clockwise on the screen (y down)."""
     x, y = (ring - ring[:1]).T
     return float((x * np.roll(y, -1) - np.roll(x, -1) * y).sum() / 2)
-
-
-def polygons_to_mask(polygons: Sequence[npt.ArrayLike], size: tuple[int, int]) -> RLE:
-    """Returns the pixels inside any of the polygons."""
-    return union([polygon_to_rle(polygon, size) for polygon in polygons], size)
 
 
 def trace_polygons(mask: RLE | npt.NDArray[np.bool_], tolerance: float = 0.0) -> list[PolygonWithHoles]:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Literal, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from promptseg.arrays import BoolArray, Int64
 from promptseg.errors import InputError
@@ -52,18 +51,6 @@ def _connect(count: int, left: Int64, right: Int64) -> Int64:
     return parents
 
 
-def label_components(
-    mask: RLE | BoolArray, connectivity: Connectivity = 8
-) -> tuple[npt.NDArray[np.int32], int]:
-    """Returns the component of each pixel (from 1; background 0) as (H, W) int32, and how many there are."""
-    rle = mask if isinstance(mask, RLE) else RLE.encode(mask)
-    labels = label_runs(rle, connectivity)
-    image = np.zeros((rle.size.width, rle.size.height), np.int32)
-    _, tops, bottoms = rle.columns()
-    image[rle.dense().T] = np.repeat(labels + 1, bottoms - tops)
-    return np.ascontiguousarray(image.T), int(labels.max(initial=-1)) + 1
-
-
 def components(mask: RLE, connectivity: Connectivity = 8) -> list[RLE]:
     """Returns each connected region as its own mask."""
     columns, tops, bottoms = mask.columns()
@@ -91,7 +78,7 @@ def remove_small_regions(mask: AnyMask, area: float, mode: Literal["holes", "isl
     if mode not in ("holes", "islands"):
         raise InputError(f'The mode is "holes" or "islands", got {mode!r}.')
     if mode == "holes":
-        return _on_runs(mask, lambda rle: _fill(rle, 8, lambda areas, _: areas < area))
+        return _on_runs(mask, lambda rle: _fill_small(rle, area))
 
     def keep(areas: Int64) -> BoolArray:
         large = areas >= area
@@ -105,11 +92,6 @@ def largest_component(mask: AnyMask, connectivity: Connectivity = 8) -> AnyMask:
     return _on_runs(
         mask, lambda rle: _select(rle, connectivity, lambda areas: np.arange(len(areas)) == np.argmax(areas))
     )
-
-
-def fill_holes(mask: AnyMask) -> AnyMask:
-    """Fills every 4-connected region of the background that does not reach the border of the picture."""
-    return _on_runs(mask, lambda rle: _fill(rle, 4, lambda _, touches_border: ~touches_border))
 
 
 def _on_runs(mask: AnyMask, function: Callable[[RLE], RLE]) -> AnyMask:
@@ -128,16 +110,13 @@ def _select(mask: RLE, connectivity: Connectivity, choose: Callable[[Int64], Boo
     return RLE.from_columns(columns[kept], tops[kept], bottoms[kept], mask.size)
 
 
-def _fill(mask: RLE, connectivity: Connectivity, choose: Callable[[Int64, BoolArray], BoolArray]) -> RLE:
+def _fill_small(mask: RLE, area: float) -> RLE:
     background = mask.inverted()
-    columns, tops, bottoms = background.columns()
-    if len(columns) == 0:
+    _, tops, bottoms = background.columns()
+    if len(tops) == 0:
         return mask
-    labels = label_runs(background, connectivity)
-    areas = np.bincount(labels, bottoms - tops).astype(np.int64)
-    height, width = mask.size
-    outer = (columns == 0) | (columns == width - 1) | (tops == 0) | (bottoms == height)
-    filled = choose(areas, np.bincount(labels, outer) > 0)[labels]
+    labels = label_runs(background)
+    filled = (np.bincount(labels, bottoms - tops) < area)[labels]
     if not filled.any():
         return mask
     holes = background.runs()[0][filled], background.runs()[1][filled]

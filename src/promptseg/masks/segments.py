@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from promptseg.arrays import Float32, Int64
-from promptseg.errors import InputError
+from promptseg.errors import FormatError, InputError, shorten
 from promptseg.geometry import Size
 from promptseg.masks.overlap import mask_nms
 from promptseg.masks.rle import RLE
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from promptseg.masks.draw import Colour
     from promptseg.masks.polygons import PolygonWithHoles
-    from promptseg.masks.records import RecordOutput
+    from promptseg.masks.records import CocoPicture, RecordOutput
 
 Index: TypeAlias = (
     int | slice | Sequence[int] | Sequence[bool] | npt.NDArray[np.integer] | npt.NDArray[np.bool_]
@@ -230,7 +230,9 @@ class Segments:
         from promptseg.masks.draw import draw_masks
 
         pixels = self._pixels(image)
-        return draw_masks(pixels, self, alpha=alpha, outline=outline, labels=labels, palette=palette)
+        named = zip(self.labels, self.scores, strict=True) if labels else ()
+        captions = [f"{label}  {score:.2f}" if label else None for label, score in named]
+        return draw_masks(pixels, self.masks, captions, alpha=alpha, outline=outline, palette=palette)
 
     def cutout(self, index: int = 0, image: Any = None, *, crop: bool = False) -> "Image.Image":
         """Returns one object alone, as an RGBA picture that is transparent elsewhere.
@@ -251,15 +253,21 @@ class Segments:
 
     def to_coco(self, image_id: int = 1, file_name: str = "") -> dict[str, Any]:
         """Returns a complete COCO instances record: images, annotations and categories."""
-        from promptseg.masks.records import segments_to_coco
+        from promptseg.masks.records import coco_instances
 
-        return segments_to_coco(self, image_id, file_name)
+        return coco_instances({image_id: self.coco_picture(file_name)})
+
+    def coco_picture(self, file_name: str = "") -> "CocoPicture":
+        """Returns what a COCO record says of this picture."""
+        from promptseg.masks.records import CocoPicture
+
+        return CocoPicture(file_name, self.size, [*self.masks], self.scores.tolist(), [*self.labels])
 
     def to_records(self, output: "RecordOutput" = "coco_rle") -> list[dict[str, Any]]:
         """Returns one record per mask, with the keys of the official automatic mask generator.
 
         They are segmentation, area, bbox (x, y, width, height), predicted_iou, point_coords, stability_score and
-        crop_box (x, y, width, height); see `promptseg.masks.records.segments_to_records`.
+        crop_box (x, y, width, height); see `promptseg.masks.records.generator_records`.
 
         Args:
             output: how a mask is written: "binary_mask" (H, W) bool, "uncompressed_rle" or "coco_rle".
@@ -267,9 +275,11 @@ class Segments:
         Raises:
             InputError: an unknown output.
         """
-        from promptseg.masks.records import segments_to_records
+        from promptseg.masks.records import generator_records
 
-        return segments_to_records(self, output)
+        return generator_records(
+            self.masks, self.scores, self.prompts, self.stability_scores, self.crop_boxes, output
+        )
 
     @classmethod
     def from_coco(cls, record: Any, image_id: int | None = None) -> "Segments":
@@ -282,9 +292,33 @@ class Segments:
         Raises:
             FormatError: the record is malformed.
         """
-        from promptseg.masks.records import segments_from_coco
+        by_image = cls.all_from_coco(record)
+        if image_id is None:
+            if len(by_image) != 1:
+                raise FormatError(f"This COCO record holds {len(by_image)} images: say which with image_id=.")
+            (image_id,) = by_image
+        if image_id not in by_image:
+            raise FormatError(
+                f"This COCO record has no image with id {image_id}; it has {shorten(list(by_image))}."
+            )
+        return by_image[image_id][1]
 
-        return segments_from_coco(record, image_id)
+    @classmethod
+    def all_from_coco(cls, record: Any) -> "dict[int, tuple[str, Segments]]":
+        """Reads every image of a COCO instances record.
+
+        Returns:
+            Image id to (file name, masks), in the order of the record.
+
+        Raises:
+            FormatError: the record is malformed.
+        """
+        from promptseg.masks.records import read_coco_instances
+
+        return {
+            image_id: (name, cls(size, tuple(masks), np.array(scores, np.float32), tuple(labels)))
+            for image_id, (name, size, masks, scores, labels) in read_coco_instances(record).items()
+        }
 
     def _pixels(self, image: Any) -> npt.NDArray[np.uint8]:
         from promptseg.masks.draw import as_pixels

@@ -15,10 +15,10 @@ import promptseg
 from promptseg.errors import PromptsegError, WeightsError
 from promptseg.server import static
 from promptseg.server.dependencies import Server
-from promptseg.server.http_errors import HttpError, as_problem, busy, from_validation
+from promptseg.server.http_errors import HttpError, as_http_error, busy, from_validation
 from promptseg.server.jobs import Cancelled, Gone, JobQueue
 from promptseg.server.metrics import Metrics
-from promptseg.server.middleware import Gate
+from promptseg.server.middleware import GuardMiddleware
 from promptseg.server.models import ServedModels
 from promptseg.server.pictures import Pictures
 from promptseg.server.routes import about, images, label_studio, objects, prompts, sessions
@@ -92,7 +92,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             allow_headers=["Authorization", "Content-Type", "If-None-Match"],
             expose_headers=list(_EXPOSED),
         )
-    app.add_middleware(Gate, settings=settings, metrics=metrics)  # the last one added stands in front
+    app.add_middleware(
+        GuardMiddleware, settings=settings, metrics=metrics
+    )  # the last one added stands in front
     return app
 
 
@@ -106,7 +108,7 @@ def _watch(server: Server) -> None:
 
 
 def _add_handlers(app: FastAPI) -> None:
-    async def on_problem(request: Request, error: Any) -> Response:
+    async def on_http_error(request: Request, error: Any) -> Response:
         return _respond(error)
 
     async def on_error(request: Request, error: Any) -> Response:
@@ -115,7 +117,7 @@ def _add_handlers(app: FastAPI) -> None:
             return _respond(
                 HttpError(503, "ModelError", "The model cannot be loaded now.", {"Retry-After": "60"})
             )
-        return _respond(as_problem(error))
+        return _respond(as_http_error(error))
 
     async def on_invalid(request: Request, error: Any) -> Response:
         return _respond(from_validation(error.errors()))
@@ -145,7 +147,7 @@ def _add_handlers(app: FastAPI) -> None:
     async def on_fault(request: Request, error: Any) -> Response:
         return _respond(HttpError(500, "ServerError", "The server has a fault. Its log tells more."))
 
-    app.add_exception_handler(HttpError, on_problem)
+    app.add_exception_handler(HttpError, on_http_error)
     app.add_exception_handler(PromptsegError, on_error)
     app.add_exception_handler(MemoryError, on_error)
     app.add_exception_handler(RequestValidationError, on_invalid)
@@ -155,5 +157,5 @@ def _add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, on_fault)
 
 
-def _respond(problem: HttpError) -> Response:
-    return Response(problem.content, problem.status, problem.headers, "application/json")
+def _respond(error: HttpError) -> Response:
+    return Response(error.content, error.status, error.headers, "application/json")

@@ -56,7 +56,7 @@ def server_of(request: Request) -> Server:
     return request.app.state.server
 
 
-Here: TypeAlias = Annotated[Server, Depends(server_of)]
+ServerDep: TypeAlias = Annotated[Server, Depends(server_of)]
 ImagePath: TypeAlias = Annotated[
     str, Path(pattern="^[0-9a-f]{64}$", description="The picture: SHA-256 of its size and pixels.")
 ]

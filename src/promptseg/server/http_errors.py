@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from promptseg.errors import InputError, OutputError, PromptsegError, UnavailableError
+from promptseg.errors import InputError, OutputError, PromptsegError, UnavailableError, shorten
 
 
 class HttpError(Exception):
@@ -64,7 +64,7 @@ def overdue(seconds: float) -> HttpError:
     )
 
 
-def as_problem(error: Exception) -> HttpError:
+def as_http_error(error: Exception) -> HttpError:
     """Turns an error of promptseg into an answer. What is no fault of the client is not told in detail."""
     if isinstance(error, HttpError):
         return error
@@ -89,10 +89,5 @@ def from_validation(errors: Iterable[Mapping[str, Any]]) -> HttpError:
     first = max(errors, key=lambda error: len(error["loc"]))
     place = ".".join(part for part in map(str, first["loc"]) if "[" not in part) or "body"
     given = first.get("input")
-    shown = "" if isinstance(given, dict | list) or first["type"] == "missing" else f", got {_short(given)}"
+    shown = "" if isinstance(given, dict | list) or first["type"] == "missing" else f", got {shorten(given)}"
     return HttpError(422, "SchemaError", f"{place}: {first['msg']}{shown}. See /openapi.json.")
-
-
-def _short(value: Any) -> str:
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -86,7 +86,7 @@ class JobQueue:
         When the caller is cancelled, a job that waits never starts, and one that runs is told (`Job.cancelled`).
 
         Raises:
-            Problem: 503, the queue is full, or the time is over.
+            HttpError: 503, the queue is full, or the time is over.
         """
         job = Job(asyncio.get_running_loop())
         try:

@@ -7,16 +7,14 @@ import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from promptseg.errors import FormatError, InputError
-from promptseg.formats import sa1b, writers
-from promptseg.formats.labelme import segments_from_labelme
-from promptseg.formats.sa1b import picture_from_sa1b
+from promptseg.formats.table import FORMATS, ZIP
 from promptseg.images import Image
-from promptseg.masks.records import all_from_coco
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 from promptseg.prompts.types import Point
@@ -27,20 +25,6 @@ from promptseg.server.store import Picture
 
 MOST_EXTRA = 4096
 """Letters of JSON in `extra`."""
-
-JSON_FORMATS = ("coco", "labelme", "sa1b", "records")
-EXPORTS = {
-    **dict.fromkeys(JSON_FORMATS, "application/json"),
-    "svg": "image/svg+xml",
-    "overlay": "image/png",
-    "index": "image/png",
-    "png": "application/zip",
-    "cutout": "application/zip",
-    "yolo": "application/zip",
-}
-"""Formats of an export, and the type of what comes out."""
-
-IMPORTS = ("coco", "labelme", "sa1b")
 
 
 def mask_of(segmentation: Segmentation, picture: Picture, what: str) -> RLE:
@@ -61,7 +45,7 @@ def checked(objects: Sequence[ObjectBody], picture: Picture, limits: Limits) -> 
     """Returns objects as they are stored: masks checked, and as compressed run lengths.
 
     Raises:
-        Problem: 413, they are too many.
+        HttpError: 413, they are too many.
         InputError: two have one id, `extra` is too long, or a mask is wrong.
     """
     if len(objects) > limits.max_masks:
@@ -113,23 +97,13 @@ def export(form: str, segments: Segments, picture: Picture, image: Image | None)
         InputError: the format cannot hold these masks.
     """
     stem = stem_of(picture)
-    name = picture.name or f"{stem}.png"
-    if form == "sa1b":
-        return sa1b.sa1b_text(segments, name).encode(), f"{stem}.json"
-    shown = image if image is not None else _Named(name)
+    # Formats that draw need the picture; the others only its name.
+    shown = image if image is not None else SimpleNamespace(name=picture.name or f"{stem}.png")
     with tempfile.TemporaryDirectory(prefix="promptseg-") as folder:
-        # Formats that draw need the picture; the others only its name.
-        paths = writers.write(segments, stem, Path(folder), [form], shown)
-        if not EXPORTS[form].endswith("zip"):
+        paths = FORMATS[form].write(segments, stem, Path(folder), shown)
+        if FORMATS[form].media != ZIP:
             return paths[0].read_bytes(), paths[0].name
         return _zipped(paths), f"{stem}_{form}.zip"
-
-
-class _Named:
-    """Stands for a picture where only its name is needed."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
 
 
 def _zipped(paths: Sequence[Path]) -> bytes:
@@ -157,12 +131,23 @@ def imported(
 
     Raises:
         FormatError: it is malformed, or speaks of another picture.
-        Problem: 413, it holds too many masks.
+        HttpError: 413, it holds too many masks.
     """
-    if form == "coco":
-        record = _one_picture(record, file_name, picture.name)
-    _check_amount(form, record, picture, limits)
-    segments = _read(form, record)
+    reader = FORMATS[form].reader
+    if reader is None:
+        raise InputError(f"Files of the format {form!r} cannot be read.")
+    record = reader.select(record, file_name, picture.name)
+    size, masks, parts = reader.extent(record)
+    if size != (picture.height, picture.width):
+        raise FormatError(
+            f"The label file speaks of a picture of {size[1]} x {size[0]} pixels; this one has "
+            f"{picture.width} x {picture.height}."
+        )
+    if masks > limits.max_masks or parts > 4 * limits.max_masks:
+        raise too_large(
+            f"The label file has {masks:,} masks of {parts:,} parts; the limit is {limits.max_masks:,}."
+        )
+    segments = reader.read(record)
     stabilities = segments.stability_scores
     return [
         ObjectBody(
@@ -177,62 +162,3 @@ def imported(
         ).model_dump()
         for index, mask in enumerate(segments.masks)
     ]
-
-
-def _read(form: str, record: Any) -> Segments:
-    if form == "sa1b":
-        return picture_from_sa1b(record).segments
-    if form == "labelme":
-        return segments_from_labelme(record)
-    return next(iter(all_from_coco(record).values()))[1]
-
-
-def _one_picture(record: Any, file_name: str | None, name: str) -> Any:
-    """Returns a COCO record with nothing but the one picture that is meant, so that only its masks are painted."""
-    images, annotations = _entries(record, "images"), _entries(record, "annotations")
-    wanted = file_name or name
-    found = [entry for entry in images if wanted and Path(str(entry.get("file_name"))).name == wanted]
-    if len(found) != 1 and len(images) == 1 and file_name is None:
-        found = images
-    if len(found) != 1:
-        raise FormatError(
-            f"The COCO file has {len(images)} pictures, and {len(found)} of them are called {wanted!r}. "
-            "Say which with ?file_name=."
-        )
-    mine = [entry for entry in annotations if entry.get("image_id") == found[0].get("id")]
-    return {**record, "images": found, "annotations": mine}
-
-
-def _check_amount(form: str, record: Any, picture: Picture, limits: Limits) -> None:
-    """Refuses what would take long to paint, before anything is painted."""
-    if form == "labelme":
-        shapes = _entries(record, "shapes")
-        size = record.get("imageHeight"), record.get("imageWidth")
-        parts = len(shapes)
-    elif form == "sa1b":
-        shapes = _entries(record, "annotations")
-        image = record.get("image")
-        size = (image.get("height"), image.get("width")) if isinstance(image, dict) else (None, None)
-        parts = len(shapes)
-    else:
-        shapes = _entries(record, "annotations")
-        (image,) = record["images"]
-        size = image.get("height"), image.get("width")
-        outlines = [entry.get("segmentation") for entry in shapes]
-        parts = sum(len(outline) for outline in outlines if isinstance(outline, list))
-    if size != (picture.height, picture.width):
-        raise FormatError(
-            f"The label file speaks of a picture of {size[1]} x {size[0]} pixels; this one has "
-            f"{picture.width} x {picture.height}."
-        )
-    if len(shapes) > limits.max_masks or parts > 4 * limits.max_masks:
-        raise too_large(
-            f"The label file has {len(shapes):,} masks of {parts:,} parts; the limit is {limits.max_masks:,}."
-        )
-
-
-def _entries(record: Any, key: str) -> list[dict[str, Any]]:
-    entries = record.get(key) if isinstance(record, dict) else None
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise FormatError(f"The label file needs {key!r}, a list of objects. Check ?format=.")
-    return entries

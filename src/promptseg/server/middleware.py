@@ -1,4 +1,4 @@
-"""The gate in front of the application: hosts, origins, token, size and time of bodies, headers of every answer.
+"""The middleware in front of the application: hosts, origins, token, size and time of bodies, headers of every answer.
 
 Plain ASGI. Nothing reaches a route before its body has arrived whole and within the limits.
 """
@@ -34,8 +34,8 @@ _ISOLATION = {
 }
 
 
-class Gate:
-    """Middleware around the whole application.
+class GuardMiddleware:
+    """ASGI middleware around the whole application; it refuses what may not come in.
 
     Args:
         app: the application.
@@ -75,14 +75,14 @@ class Gate:
             await send(message)
 
         self._requests += 1
-        held = _Held(self)
+        held = _BodyBytes(self)
         try:
             try:
                 self._admit(scope)
                 body = await self._body(scope, receive, held)
-            except HttpError as problem:
-                await _refuse(problem, dressed)
-            except _Left:
+            except HttpError as error:
+                await _refuse(error, dressed)
+            except _ClientLeft:
                 self._metrics.left.inc()
             else:
                 await self._app(scope, _replay(body, receive), dressed)
@@ -136,7 +136,7 @@ class Gate:
                 {"WWW-Authenticate": "Bearer"},
             )
 
-    async def _body(self, scope: Scope, receive: Receive, held: "_Held") -> bytes:
+    async def _body(self, scope: Scope, receive: Receive, held: "_BodyBytes") -> bytes:
         upload = scope["method"] == "POST" and scope["path"] == UPLOAD
         most = self._limits.max_upload_bytes + _MULTIPART_ROOM if upload else self._limits.max_json_bytes
         length = Headers(scope=scope).get("content-length")
@@ -156,7 +156,7 @@ class Gate:
         """Counts bytes of bodies, all requests together.
 
         Raises:
-            Problem: 503, they are too many.
+            HttpError: 503, they are too many.
         """
         if self._bytes + count > self._limits.max_pending_bytes:
             raise busy("The server is receiving too much at a time. Try again soon.", seconds=2)
@@ -167,25 +167,25 @@ class Gate:
         self._bytes -= count
 
 
-class _Left(Exception):
+class _ClientLeft(Exception):
     """The client has left before its body was there."""
 
 
-class _Held:
+class _BodyBytes:
     """The bytes of one body that are counted."""
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate, self._count = gate, 0
+    def __init__(self, guard: GuardMiddleware) -> None:
+        self._guard, self._count = guard, 0
 
     def take(self, total: int) -> None:
         """Counts up to `total`."""
         if total > self._count:
-            self._gate.reserve(total - self._count)
+            self._guard.reserve(total - self._count)
             self._count = total
 
     def release(self) -> None:
         """Counts everything off."""
-        self._gate.free(self._count)
+        self._guard.free(self._count)
         self._count = 0
 
 
@@ -195,13 +195,13 @@ def _within(count: int, most: int) -> int:
     return count
 
 
-async def _collect(receive: Receive, most: int, held: _Held) -> bytes:
+async def _collect(receive: Receive, most: int, held: _BodyBytes) -> bytes:
     parts: list[bytes] = []
     total = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise _Left
+            raise _ClientLeft
         part = message.get("body", b"")
         total = _within(total + len(part), most)
         held.take(total)
@@ -224,16 +224,16 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return next_message
 
 
-async def _refuse(problem: HttpError, send: Send) -> None:
-    content = problem.content
+async def _refuse(error: HttpError, send: Send) -> None:
+    content = error.content
     headers = {
         "content-type": "application/json",
         "content-length": str(len(content)),
         "connection": "close",  # the rest of the body is not read
-        **problem.headers,
+        **error.headers,
     }
     raw = [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": problem.status, "headers": raw})
+    await send({"type": "http.response.start", "status": error.status, "headers": raw})
     await send({"type": "http.response.body", "body": content})
 
 

@@ -54,7 +54,7 @@ class ServedModels:
         """Returns the card of a served model, by default of the first.
 
         Raises:
-            Problem: 404, it is not served.
+            HttpError: 404, it is not served.
         """
         if name is None:
             return get_card(self.names[0])
@@ -108,7 +108,7 @@ class ServedModels:
         """Returns a complete ONNX decoder of a served SAM model.
 
         Raises:
-            Problem: 404, there is none.
+            HttpError: 404, there is none.
         """
         if graph not in (*DECODERS, RETOUCH) or get_card(name).semantic:
             raise not_found(

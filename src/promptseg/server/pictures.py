@@ -58,7 +58,7 @@ class Pictures:
 
         Raises:
             ImageError: it cannot be read or is too large.
-            Problem: 413, there is no room for more pictures.
+            HttpError: 413, there is no room for more pictures.
         """
         image, media = await self._jobs.run(
             lambda job: _decode(content, self._limits), seconds=self._limits.request_seconds
@@ -84,7 +84,7 @@ class Pictures:
         """Returns a picture's record.
 
         Raises:
-            Problem: 404, there is no such picture.
+            HttpError: 404, there is no such picture.
         """
         found = await asyncio.to_thread(self._store.picture, image)
         if found is None:
@@ -95,7 +95,7 @@ class Pictures:
         """Deletes a picture with everything that belongs to it.
 
         Raises:
-            Problem: 404, there is no such picture.
+            HttpError: 404, there is no such picture.
         """
         if not await asyncio.to_thread(self._store.drop_picture, image):
             raise not_found(f"There is no picture {image}.")
@@ -135,7 +135,7 @@ class Pictures:
         """Returns the embedding of a picture; those who ask at the same time share one computation.
 
         Raises:
-            Problem: 503, the server is busy.
+            HttpError: 503, the server is busy.
         """
         key = (picture.id, model)
         found = self.memory.get(key)
@@ -184,7 +184,7 @@ class Pictures:
         """Returns a picture for display: the file, or a PNG when browsers do not show its kind, and its type.
 
         Raises:
-            Problem: 404, it is gone.
+            HttpError: 404, it is gone.
         """
         if picture.media != _OTHER:
             return await asyncio.to_thread(self._read, picture), picture.media

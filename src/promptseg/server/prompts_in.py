@@ -33,7 +33,7 @@ def check(prompts: Sequence[Any], limits: Limits, pixels: int) -> None:
     """Refuses prompts that are too many or too large.
 
     Raises:
-        Problem: 413 or 422.
+        HttpError: 413 or 422.
     """
     parts = flat(prompts)
     if len(parts) > limits.max_prompts:

@@ -82,7 +82,7 @@ class Sessions:
         """Returns a dialogue as it is.
 
         Raises:
-            Problem: 404, there is none.
+            HttpError: 404, there is none.
         """
         async with self._lock(session):
             picture, live = await self._live(session)
@@ -92,7 +92,7 @@ class Sessions:
         """Adds a round.
 
         Raises:
-            Problem: 404, 413, 422 or 503; the dialogue is as before.
+            HttpError: 404, 413, 422 or 503; the dialogue is as before.
             PromptError: a prompt does not fit.
         """
         async with self._lock(session):
@@ -147,7 +147,7 @@ class Sessions:
         """Forgets a dialogue.
 
         Raises:
-            Problem: 404, there is none.
+            HttpError: 404, there is none.
         """
         async with self._lock(session):
             self._pictures.memory.drop(("session", session))

@@ -5,6 +5,7 @@ exists. The methods block: call them in a thread.
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import io
 import os
@@ -161,23 +162,10 @@ class Store:
             if self.picture(picture.id) is not None:
                 return False
             write_bytes(self.path_of(picture.id), content)
-            return self._insert(picture, content)
-
-    def _insert(self, picture: Picture, content: bytes) -> bool:
-        with self._change() as db:
-            done = db.execute(
-                "insert or ignore into images values (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    picture.id,
-                    picture.width,
-                    picture.height,
-                    picture.name,
-                    picture.media,
-                    len(content),
-                    picture.created,
-                ),
-            )
-            return done.rowcount > 0
+            *row, _ = dataclasses.astuple(dataclasses.replace(picture, bytes=len(content)))
+            with self._change() as db:
+                done = db.execute("insert or ignore into images values (?, ?, ?, ?, ?, ?, ?)", row)
+                return done.rowcount > 0
 
     def name_picture(self, image: str, name: str) -> None:
         """Gives a name to a picture that came without one.

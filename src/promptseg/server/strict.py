@@ -1,13 +1,21 @@
-"""Strict JSON: no duplicate keys, no NaN, no deep nesting, nothing but UTF-8."""
+"""Strict JSON, and routes that take nothing else: no duplicate keys, no NaN, no deep nesting, nothing but UTF-8."""
 
+import asyncio
 import json
 import re
+from collections.abc import Callable, Coroutine
 from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
 
 from promptseg.server.http_errors import HttpError, too_large
 
 MOST_CONTAINERS, MOST_VALUES = 1_000_000, 4_000_000
 """A body with more brackets or commas would take gigabytes as Python values."""
+
+THREAD_BYTES = 262_144
+"""Smaller bodies are parsed at once, larger ones beside the event loop."""
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
@@ -17,7 +25,7 @@ def parse(content: bytes, depth: int) -> Any:
     """Returns the value of a JSON text.
 
     Raises:
-        Problem: 400, it is not strict JSON, or nested deeper than `depth`; 413, it holds too many values.
+        HttpError: 400, it is not strict JSON, or nested deeper than `depth`; 413, it holds too many values.
     """
     try:
         text = content.decode("utf-8")
@@ -66,3 +74,47 @@ def _finite(text: str) -> float:
     if number in (float("inf"), float("-inf")):
         raise _wrong(f"the number {text[:40]} is too large")
     return number
+
+
+class StrictRequest(Request):
+    """A request whose JSON was parsed strictly."""
+
+    async def json(self) -> Any:
+        """Returns the parsed body."""
+        return self.state.parsed
+
+
+class StrictRoute(APIRoute):
+    """Parses bodies by `parse`, and refuses those that say they are something else."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wraps the route's handler."""
+        handler = super().get_route_handler()
+        takes_json = self.body_field is not None
+
+        async def handle(request: Request) -> Response:
+            if not takes_json:
+                return await handler(request)
+            strictly = StrictRequest(request.scope, request.receive)
+            await _parse_body(strictly)
+            return await handler(strictly)
+
+        return handle
+
+
+async def _parse_body(request: Request) -> None:
+    content = await request.body()
+    if not content:
+        return
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise HttpError(
+            415,
+            "MediaTypeError",
+            f"This route takes Content-Type: application/json, got {kind[:80] or 'none'!r}.",
+        )
+    depth = request.app.state.server.settings.limits.max_json_depth
+    if len(content) < THREAD_BYTES:
+        request.state.parsed = parse(content, depth)
+    else:
+        request.state.parsed = await asyncio.to_thread(parse, content, depth)

@@ -7,7 +7,7 @@ from scipy import ndimage
 from promptseg.errors import InputError
 from promptseg.geometry import ResizeFrame, Size
 from promptseg.images import Image
-from promptseg.masks.upsample import upsample_logits
+from promptseg.masks.upsample import upsample_around
 from promptseg.runtimes.protocol import DecoderOutputs
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.everything.edges import edge_picture, edges, outline_slope
@@ -43,7 +43,7 @@ def blank(height, width):
 
 def plain_outline_slope(logits, frame):
     """Sobel of the whole probability map; zero except on the outer boundary of the mask."""
-    full = upsample_logits(logits, frame)
+    full = upsample_around(logits, frame, -np.inf)[1]
     probability = 1 / (1 + np.exp(-full.astype(np.float64)))
     dx, dy = (ndimage.sobel(probability, axis=axis, mode="nearest") for axis in (1, 0))
     outer = ndimage.binary_dilation(full > 0) & ~(full > 0)

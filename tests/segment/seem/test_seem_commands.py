@@ -7,7 +7,6 @@ import pytest
 from PIL import Image as Pillow
 
 from promptseg.formats.panoptic import read_panoptic
-from promptseg.masks.records import segments_to_records
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 
@@ -24,7 +23,7 @@ def files(tmp_path, monkeypatch, pixels, other):
     Pillow.fromarray(mask).save("mask.png")
     segments = Segments(size=(96, 128), masks=(RLE.encode(mask), RLE.encode(~mask)))
     (tmp_path / "coco.json").write_text(json.dumps(segments.to_coco(file_name="a.png")))
-    (tmp_path / "records.json").write_text(json.dumps(segments_to_records(segments)))
+    (tmp_path / "records.json").write_text(json.dumps(segments.to_records()))
     return tmp_path
 
 

@@ -10,7 +10,8 @@ from PIL import Image as Pillow
 from promptseg.errors import InputError
 from promptseg.geometry import Size
 from promptseg.images import Image
-from promptseg.masks.resample import Enlargement, Filter
+from promptseg.masks.interpolation import Filter
+from promptseg.masks.resample import Enlargement
 from promptseg.models.seem.config import PIXEL_MEAN, PIXEL_STD, seem_config
 from promptseg.runtimes.seem import SeemFeatures
 

@@ -34,7 +34,7 @@ async def picture_bytes(
 
     Raises:
         ImageError: the address is refused, or there is no picture.
-        Problem: 413, the picture is too large.
+        HttpError: 413, the picture is too large.
     """
     if not isinstance(address, str):
         raise ImageError("The task names no picture under the key of the labelling interface.")

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, Response
 import promptseg
 from promptseg.models.companions.choice import choice_json
 from promptseg.server import static
-from promptseg.server.dependencies import Here, binary, errors, json_answer
+from promptseg.server.dependencies import ServerDep, binary, errors, json_answer
 from promptseg.server.http_errors import not_found
 from promptseg.server.models import describe
 from promptseg.server.schemas import HealthBody, ModelsBody
@@ -20,7 +20,7 @@ router = APIRouter(tags=["about"])
 
 
 @router.get("/v1/models", response_model=ModelsBody, responses=errors())
-async def models(server: Here) -> Response:
+async def models(server: ServerDep) -> Response:
     """Lists the models that are served."""
     names = server.models.names
     return JSONResponse({"default": names[0], "models": [describe(server.models, name) for name in names]})
@@ -33,7 +33,7 @@ async def models(server: Here) -> Response:
 )
 async def decoder(
     request: Request,
-    server: Here,
+    server: ServerDep,
     model: Annotated[str, Path(max_length=100, examples=["mobile-sam"])],
     graph: Annotated[str, Path(max_length=40, examples=["decoder"])],
 ) -> Response:
@@ -55,7 +55,7 @@ async def decoder(
 
 @router.get("/v1/models/{model}/choice.json", responses=errors(404))
 async def choice(
-    server: Here, model: Annotated[str, Path(max_length=100, examples=["mobile-sam-clicks"])]
+    server: ServerDep, model: Annotated[str, Path(max_length=100, examples=["mobile-sam-clicks"])]
 ) -> Response:
     """Returns the numbers of the networks that choose the mask of a click (`promptseg.models.companions.choice`)."""
     name = server.models.card(model).name
@@ -65,13 +65,13 @@ async def choice(
 
 
 @router.get("/v1/limits", responses=errors())
-async def limits(server: Here) -> dict[str, float]:
+async def limits(server: ServerDep) -> dict[str, float]:
     """Returns what the server allows; see SECURITY.md."""
     return server.limits.as_json()
 
 
 @router.get("/healthz", response_model=HealthBody)
-async def health(server: Here) -> Response:
+async def health(server: ServerDep) -> Response:
     """Says that the server is there."""
     return JSONResponse(
         {
@@ -88,6 +88,6 @@ async def health(server: Here) -> Response:
     response_class=Response,
     responses={**binary("text/plain", "Prometheus' text form."), **errors()},
 )
-async def metrics(server: Here) -> Response:
+async def metrics(server: ServerDep) -> Response:
     """Returns the counters for Prometheus."""
     return Response(server.metrics.text(), headers={"Content-Type": server.metrics.content_type})

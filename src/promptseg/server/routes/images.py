@@ -9,11 +9,11 @@ from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
-from promptseg.server.dependencies import Here, ImagePath, ModelQuery, Server, binary, errors
+from promptseg.server.dependencies import ImagePath, ModelQuery, Server, ServerDep, binary, errors
 from promptseg.server.http_errors import HttpError, unsupported
 from promptseg.server.schemas import ImageBody, ImageList
 from promptseg.server.store import Picture, etag
-from promptseg.server.strict_route import StrictRoute
+from promptseg.server.strict import StrictRoute
 
 router = APIRouter(prefix="/v1/images", tags=["pictures"], route_class=StrictRoute)
 
@@ -56,7 +56,7 @@ def image_json(server: Server, picture: Picture) -> dict[str, Any]:
 )
 async def upload(
     request: Request,
-    server: Here,
+    server: ServerDep,
     name: Annotated[str, Query(max_length=_NAME_LETTERS, description="File name of a raw body.")] = "",
     embed: Annotated[bool, Query(description="Begin to embed it at once.")] = False,
 ) -> Response:
@@ -96,20 +96,20 @@ def _clean(name: str) -> str:
 
 
 @router.get("", response_model=ImageList, responses=errors())
-async def list_images(server: Here) -> Response:
+async def list_images(server: ServerDep) -> Response:
     """Lists all pictures, oldest first."""
     pictures = await asyncio.to_thread(server.store.pictures)
     return JSONResponse({"images": [image_json(server, picture) for picture in pictures]})
 
 
 @router.get("/{image}", response_model=ImageBody, responses=errors(404))
-async def get_image(server: Here, image: ImagePath) -> Response:
+async def get_image(server: ServerDep, image: ImagePath) -> Response:
     """Returns the record of a picture."""
     return JSONResponse(image_json(server, await server.pictures.record(image)))
 
 
 @router.delete("/{image}", status_code=204, responses=errors(404))
-async def delete_image(server: Here, image: ImagePath) -> Response:
+async def delete_image(server: ServerDep, image: ImagePath) -> Response:
     """Deletes a picture with its objects and sessions."""
     await server.pictures.drop(image)
     return Response(status_code=204)
@@ -120,7 +120,7 @@ async def delete_image(server: Here, image: ImagePath) -> Response:
     response_class=Response,
     responses={**binary("image/*", "The picture, for display."), **errors(404)},
 )
-async def get_file(request: Request, server: Here, image: ImagePath) -> Response:
+async def get_file(request: Request, server: ServerDep, image: ImagePath) -> Response:
     """Returns the uploaded file, or a PNG of it where browsers do not show its kind."""
     picture = await server.pictures.record(image)
     content, media = await server.watch(request, server.pictures.file(picture))
@@ -133,7 +133,7 @@ async def get_file(request: Request, server: Here, image: ImagePath) -> Response
     responses={**binary("image/jpeg", "A small picture."), **errors(404)},
 )
 async def get_thumbnail(
-    request: Request, server: Here, image: ImagePath, side: Annotated[int, Query(ge=32, le=512)] = 256
+    request: Request, server: ServerDep, image: ImagePath, side: Annotated[int, Query(ge=32, le=512)] = 256
 ) -> Response:
     """Returns a small JPEG."""
     picture = await server.pictures.record(image)
@@ -148,7 +148,7 @@ async def get_thumbnail(
 )
 async def get_embedding(
     request: Request,
-    server: Here,
+    server: ServerDep,
     image: ImagePath,
     dtype: Literal["float16", "float32"] = "float16",
     model: ModelQuery = None,

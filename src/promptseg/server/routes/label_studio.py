@@ -9,14 +9,14 @@ from pydantic import BaseModel, ConfigDict
 import promptseg
 from promptseg.errors import FormatError
 from promptseg.masks.segments import Segments
-from promptseg.server.dependencies import Here, Server, errors
+from promptseg.server.dependencies import Server, ServerDep, errors
 from promptseg.server.http_errors import too_large
 from promptseg.server.jobs import Job
 from promptseg.server.labelling.config import LabelConfig, parse_config
 from promptseg.server.labelling.results import prediction, prompts_of, size_in
 from promptseg.server.labelling.tasks import picture_bytes
 from promptseg.server.store import Picture
-from promptseg.server.strict_route import StrictRoute
+from promptseg.server.strict import StrictRoute
 
 router = APIRouter(prefix="/label-studio", tags=["Label Studio"], route_class=StrictRoute)
 
@@ -62,13 +62,13 @@ def _version(server: Server) -> str:
 
 @router.get("/", include_in_schema=False)
 @router.get("/health", responses=errors())
-async def health(server: Here) -> dict[str, str]:
+async def health(server: ServerDep) -> dict[str, str]:
     """Says that the backend is up."""
     return {"status": "UP", "model_class": _version(server)}
 
 
 @router.post("/setup", responses=errors(415))
-async def setup(server: Here, body: Setup) -> dict[str, str]:
+async def setup(server: ServerDep, body: Setup) -> dict[str, str]:
     """Connects a project; there is nothing to prepare."""
     return {"model_version": _version(server)}
 
@@ -80,7 +80,7 @@ async def webhook(body: Tolerant) -> dict[str, str]:
 
 
 @router.post("/predict", responses=errors(404, 415))
-async def predict(request: Request, server: Here, body: Predict) -> Response:
+async def predict(request: Request, server: ServerDep, body: Predict) -> Response:
     """Predicts masks from what a person has clicked or, by a model with semantics, of all labels."""
     if len(body.tasks) > MOST_TASKS:
         raise too_large(f"{len(body.tasks)} tasks were given; one request takes at most {MOST_TASKS}.")

@@ -3,15 +3,16 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from urllib.parse import quote
 
 from fastapi import APIRouter, Body, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import TypeAdapter
 
-from promptseg.server import label_files as objects
-from promptseg.server.dependencies import Here, ImagePath, Server, errors, json_answer
+from promptseg.formats.table import FORMATS
+from promptseg.server import label_files
+from promptseg.server.dependencies import ImagePath, Server, ServerDep, errors, json_answer
 from promptseg.server.http_errors import HttpError, not_found, too_large
 from promptseg.server.jobs import Job
 from promptseg.server.schemas import (
@@ -23,7 +24,7 @@ from promptseg.server.schemas import (
     StoredObjectsBody,
     VersionBody,
 )
-from promptseg.server.strict_route import StrictRoute
+from promptseg.server.strict import StrictRoute
 
 router = APIRouter(prefix="/v1", tags=["objects"], route_class=StrictRoute)
 
@@ -31,7 +32,7 @@ _OBJECTS: TypeAdapter[list[ObjectBody]] = TypeAdapter(list[ObjectBody])
 
 
 @router.get("/images/{image}/objects", response_model=StoredObjectsBody, responses=errors(404))
-async def get_objects(server: Here, image: ImagePath) -> Response:
+async def get_objects(server: ServerDep, image: ImagePath) -> Response:
     """Returns the stored objects of a picture."""
     await server.pictures.record(image)
     stored = await asyncio.to_thread(server.store.objects, image)
@@ -41,12 +42,12 @@ async def get_objects(server: Here, image: ImagePath) -> Response:
 
 
 @router.put("/images/{image}/objects", response_model=VersionBody, responses=errors(404, 409, 415))
-async def put_objects(request: Request, server: Here, image: ImagePath, body: PutObjects) -> Response:
+async def put_objects(request: Request, server: ServerDep, image: ImagePath, body: PutObjects) -> Response:
     """Replaces the objects of a picture, all at once."""
     picture = await server.pictures.record(image)
 
     def text(job: Job) -> str:
-        return json.dumps(objects.checked(body.objects, picture, server.limits))
+        return json.dumps(label_files.checked(body.objects, picture, server.limits))
 
     content = await server.watch(request, server.compute(text))
     try:
@@ -65,13 +66,13 @@ async def put_objects(request: Request, server: Here, image: ImagePath, body: Pu
 
 
 @router.get("/classes", response_model=ClassesBody, responses=errors())
-async def get_classes(server: Here) -> Response:
+async def get_classes(server: ServerDep) -> Response:
     """Returns the classes of the workspace."""
     return json_answer(await asyncio.to_thread(server.store.workspace, "classes") or '{"classes": []}')
 
 
 @router.put("/classes", response_model=ClassesBody, responses=errors(415))
-async def put_classes(server: Here, body: ClassesBody) -> Response:
+async def put_classes(server: ServerDep, body: ClassesBody) -> Response:
     """Replaces the classes of the workspace."""
     if len(body.classes) > server.limits.max_names:
         raise too_large(
@@ -82,9 +83,12 @@ async def put_classes(server: Here, body: ClassesBody) -> Response:
     return json_answer(text)
 
 
-ExportFormat = Literal[
-    "coco", "labelme", "sa1b", "records", "svg", "overlay", "index", "png", "cutout", "yolo"
-]
+if TYPE_CHECKING:
+    ExportFormat: TypeAlias = str
+    ImportFormat: TypeAlias = str
+else:  # of the table, so that the OpenAPI document lists them
+    ExportFormat = Literal[tuple(FORMATS)]
+    ImportFormat = Literal[tuple(name for name, form in FORMATS.items() if form.reader)]
 
 
 @router.post(
@@ -95,7 +99,7 @@ ExportFormat = Literal[
             "description": "The label file, picture or archive.",
             "content": {
                 media: {"schema": {} if media.endswith("json") else {"type": "string", "format": "binary"}}
-                for media in sorted(set(objects.EXPORTS.values()))
+                for media in sorted({form.media for form in FORMATS.values()})
             },
         },
         **errors(404, 415),
@@ -103,7 +107,7 @@ ExportFormat = Literal[
 )
 async def export(
     request: Request,
-    server: Here,
+    server: ServerDep,
     image: ImagePath,
     form: Annotated[ExportFormat, Query(alias="format")],
     body: ObjectsBody | None = None,
@@ -116,12 +120,12 @@ async def export(
 
     def work(job: Job) -> tuple[bytes, str]:
         items = _stored(server, image) if chosen is None else chosen
-        pixels = server.pictures.open(picture) if form in ("overlay", "cutout") else None
-        return objects.export(form, objects.to_segments(items, picture, pixels), picture, pixels)
+        pixels = server.pictures.open(picture) if FORMATS[form].needs_picture else None
+        return label_files.export(form, label_files.to_segments(items, picture, pixels), picture, pixels)
 
     content, name = await server.watch(request, server.compute(work))
     disposition = f"attachment; filename=\"{name}\"; filename*=UTF-8''{quote(name)}"
-    return Response(content, media_type=objects.EXPORTS[form], headers={"Content-Disposition": disposition})
+    return Response(content, media_type=FORMATS[form].media, headers={"Content-Disposition": disposition})
 
 
 def _stored(server: Server, image: str) -> list[ObjectBody]:
@@ -131,9 +135,9 @@ def _stored(server: Server, image: str) -> list[ObjectBody]:
 @router.post("/images/{image}/import", response_model=ImportedBody, responses=errors(404, 415))
 async def import_labels(
     request: Request,
-    server: Here,
+    server: ServerDep,
     image: ImagePath,
-    form: Annotated[Literal["coco", "labelme", "sa1b"], Query(alias="format")],
+    form: Annotated[ImportFormat, Query(alias="format")],
     body: Annotated[dict[str, Any], Body(description="The label file.")],
     file_name: Annotated[str | None, Query(max_length=1000)] = None,
 ) -> Response:
@@ -141,6 +145,6 @@ async def import_labels(
     picture = await server.pictures.record(image)
 
     def work(job: Job) -> dict[str, Any]:
-        return {"objects": objects.imported(form, body, picture, file_name, server.limits)}
+        return {"objects": label_files.imported(form, body, picture, file_name, server.limits)}
 
     return JSONResponse(await server.watch(request, server.compute(work)))

@@ -11,9 +11,9 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.segments import Segments
 from promptseg.segment.everything import EverythingOptions
-from promptseg.server import prompts_in as asked
-from promptseg.server.dependencies import Here, ImagePath, Server, errors
-from promptseg.server.http_errors import HttpError, as_problem, too_large, unsupported
+from promptseg.server import prompts_in
+from promptseg.server.dependencies import ImagePath, Server, ServerDep, errors
+from promptseg.server.http_errors import HttpError, as_http_error, too_large, unsupported
 from promptseg.server.jobs import Job
 from promptseg.server.label_files import mask_of
 from promptseg.server.masks_out import found_json, image_size, masks_json
@@ -25,25 +25,25 @@ from promptseg.server.schemas import (
     SegmentRequest,
 )
 from promptseg.server.store import Picture
-from promptseg.server.strict_route import StrictRoute
+from promptseg.server.strict import StrictRoute
 
 router = APIRouter(prefix="/v1/images/{image}", tags=["masks"], route_class=StrictRoute)
 
 
 @router.post("/segment", response_model=MasksBody, responses=errors(404, 415))
-async def segment(request: Request, server: Here, image: ImagePath, body: SegmentRequest) -> Response:
+async def segment(request: Request, server: ServerDep, image: ImagePath, body: SegmentRequest) -> Response:
     """Segments the objects that the prompts speak of."""
     picture = await server.pictures.record(image)
     card = server.models.card(body.model)
-    asked.check(body.prompts, server.limits, picture.width * picture.height)
-    references = [await server.pictures.record(other) for other in asked.stored_references(body.prompts)]
+    prompts_in.check(body.prompts, server.limits, picture.width * picture.height)
+    references = [await server.pictures.record(other) for other in prompts_in.stored_references(body.prompts)]
 
     async def work() -> dict[str, Any]:
         embedded = await server.pictures.embedded(picture, card.name)
 
         def answer(job: Job) -> dict[str, Any]:
             others = {record.id: server.pictures.open(record) for record in references}
-            prompts = asked.to_prompts(body.prompts, others, server.limits)
+            prompts = prompts_in.to_prompts(body.prompts, others, server.limits)
             found = server.models.get(card.name).segment(embedded, prompts, granularity=body.granularity)
             return _answer(picture, card.name, masks_json(found, body.format, body.tolerance))
 
@@ -67,7 +67,9 @@ def _answer(picture: Picture, model: str, masks: list[dict[str, Any]]) -> dict[s
         **errors(404, 415),
     },
 )
-async def everything(request: Request, server: Here, image: ImagePath, body: EverythingRequest) -> Response:
+async def everything(
+    request: Request, server: ServerDep, image: ImagePath, body: EverythingRequest
+) -> Response:
     """Finds all masks, and tells of them as they become certain."""
     picture = await server.pictures.record(image)
     card = server.models.card(body.model)
@@ -108,7 +110,7 @@ class _Search:
         """Starts, and returns the first line.
 
         Raises:
-            Problem: the search could not begin.
+            HttpError: the search could not begin.
         """
         self._task = asyncio.ensure_future(self._server.compute_long(self._search))
         self._task.add_done_callback(lambda done: self._queue.put_nowait(None))
@@ -139,10 +141,10 @@ class _Search:
         if error is None:
             image = image_size(self._picture)
             return {"type": "done", "count": self._count, "image": image, "model": self._model}
-        problem = (
-            as_problem(error) if isinstance(error, Exception) else HttpError(503, "BusyError", "Stopped.")
+        answer = (
+            as_http_error(error) if isinstance(error, Exception) else HttpError(503, "BusyError", "Stopped.")
         )
-        return {"type": "error", **problem.body}
+        return {"type": "error", **answer.body}
 
     def _search(self, job: Job) -> None:
         def tell(line: dict[str, Any]) -> None:
@@ -170,7 +172,7 @@ def _line(record: dict[str, Any]) -> bytes:
 
 
 @router.post("/panoptic", response_model=MasksBody, responses=errors(404, 415))
-async def panoptic(request: Request, server: Here, image: ImagePath, body: PanopticRequest) -> Response:
+async def panoptic(request: Request, server: ServerDep, image: ImagePath, body: PanopticRequest) -> Response:
     """Cuts the picture into things and stuff."""
     picture = await server.pictures.record(image)
     name = _named(server, body)
@@ -187,7 +189,7 @@ async def panoptic(request: Request, server: Here, image: ImagePath, body: Panop
 
 
 @router.post("/label", response_model=MasksBody, responses=errors(404, 415))
-async def label(request: Request, server: Here, image: ImagePath, body: LabelRequest) -> Response:
+async def label(request: Request, server: ServerDep, image: ImagePath, body: LabelRequest) -> Response:
     """Names masks."""
     picture = await server.pictures.record(image)
     name = _named(server, body)

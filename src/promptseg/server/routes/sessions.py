@@ -5,18 +5,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from promptseg.server.dependencies import FormatQuery, Here, Server, SessionPath, errors
+from promptseg.server.dependencies import FormatQuery, Server, ServerDep, SessionPath, errors
 from promptseg.server.jobs import Job
 from promptseg.server.masks_out import image_size, masks_json
 from promptseg.server.schemas import MaskForm, RoundRequest, SessionBody, SessionRequest
 from promptseg.server.sessions import State
-from promptseg.server.strict_route import StrictRoute
+from promptseg.server.strict import StrictRoute
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"], route_class=StrictRoute)
 
 
 @router.post("", status_code=201, response_model=SessionBody, responses=errors(404, 415))
-async def begin(request: Request, server: Here, body: SessionRequest) -> Response:
+async def begin(request: Request, server: ServerDep, body: SessionRequest) -> Response:
     """Begins a dialogue about a picture."""
     picture = await server.pictures.record(body.image)
     card = server.models.card(body.model)
@@ -27,7 +27,7 @@ async def begin(request: Request, server: Here, body: SessionRequest) -> Respons
 @router.get("/{session}", response_model=SessionBody, responses=errors(404))
 async def get_session(
     request: Request,
-    server: Here,
+    server: ServerDep,
     session: SessionPath,
     form: FormatQuery = "rle",
     tolerance: Annotated[float, Query(ge=0, le=1000)] = 0.0,
@@ -38,14 +38,14 @@ async def get_session(
 
 
 @router.delete("/{session}", status_code=204, responses=errors(404))
-async def delete_session(server: Here, session: SessionPath) -> Response:
+async def delete_session(server: ServerDep, session: SessionPath) -> Response:
     """Forgets a dialogue."""
     await server.sessions.drop(session)
     return Response(status_code=204)
 
 
 @router.post("/{session}/prompts", response_model=SessionBody, responses=errors(404, 415))
-async def add(request: Request, server: Here, session: SessionPath, body: RoundRequest) -> Response:
+async def add(request: Request, server: ServerDep, session: SessionPath, body: RoundRequest) -> Response:
     """Adds a round: prompts that correct the mask so far."""
     state = await server.watch(request, server.sessions.add(session, body))
     return JSONResponse(await _json(server, state, MaskForm(format=body.format, tolerance=body.tolerance)))
@@ -53,7 +53,7 @@ async def add(request: Request, server: Here, session: SessionPath, body: RoundR
 
 @router.post("/{session}/undo", response_model=SessionBody, responses=errors(404, 415))
 async def undo(
-    request: Request, server: Here, session: SessionPath, body: MaskForm | None = None
+    request: Request, server: ServerDep, session: SessionPath, body: MaskForm | None = None
 ) -> Response:
     """Takes the last round back; without one, nothing changes."""
     return await _moved(request, server, session, "undo", body)
@@ -61,7 +61,7 @@ async def undo(
 
 @router.post("/{session}/redo", response_model=SessionBody, responses=errors(404, 415))
 async def redo(
-    request: Request, server: Here, session: SessionPath, body: MaskForm | None = None
+    request: Request, server: ServerDep, session: SessionPath, body: MaskForm | None = None
 ) -> Response:
     """Brings the round that was taken back again; without one, nothing changes."""
     return await _moved(request, server, session, "redo", body)
@@ -69,7 +69,7 @@ async def redo(
 
 @router.post("/{session}/reset", response_model=SessionBody, responses=errors(404, 415))
 async def reset(
-    request: Request, server: Here, session: SessionPath, body: MaskForm | None = None
+    request: Request, server: ServerDep, session: SessionPath, body: MaskForm | None = None
 ) -> Response:
     """Forgets all rounds."""
     return await _moved(request, server, session, "reset", body)
