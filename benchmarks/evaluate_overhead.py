@@ -7,7 +7,7 @@ import argparse
 import time
 
 from promptseg import Segmenter
-from promptseg.datasets.samples import BoolArray
+from promptseg.arrays import BoolArray
 from promptseg.evaluate import DatasetSource, make_task, provenance, run, summarise
 from promptseg.evaluate.contestants.ours import Ours
 from promptseg.images import Image

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PIL
 
-from promptseg.datasets.samples import BoolArray, Dataset, Sample, Target
+from promptseg.arrays import BoolArray
+from promptseg.datasets.samples import Dataset, Sample, Target
 from promptseg.evaluate.contestants.contestant import ABILITIES, Contestant
 from promptseg.evaluate.origin import Provenance
 from promptseg.images import Image

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from fakes_for_evaluate import BALL, SMALL, names, picture, save, write_coco
 
-from promptseg.datasets.open import LAYOUTS, open_dataset
+from fakes_for_evaluate import BALL, SMALL, names, picture, save, write_coco
+from promptseg.datasets.open import KNOWN, open_dataset
 from promptseg.errors import FormatError, InputError, UnavailableError
 
 
@@ -160,7 +160,9 @@ def test_unknown_folder_says_what_was_found_and_what_is_read(tmp_path):
     with pytest.raises(FormatError) as caught:
         open_dataset(tmp_path)
     assert "found images/, notes.json" in str(caught.value)
-    assert all(text in str(caught.value) for text in LAYOUTS.values())
+    forms = [layout.form for layout in KNOWN if layout.truth == "objects"]
+    assert len(forms) > 10
+    assert all(form in str(caught.value) for form in forms)
 
 
 def test_empty_and_missing_folders(tmp_path):

@@ -4,13 +4,13 @@ import json
 
 import numpy as np
 import pytest
-from fakes_for_evaluate import ORIGIN, Answering, disc, picture, readings, save
 from scipy.io import savemat
 
+from fakes_for_evaluate import ORIGIN, Answering, disc, picture, readings, save
 from promptseg.datasets.open import DatasetSource
 from promptseg.errors import FormatError, InputError
 from promptseg.evaluate.contestants.classical import ClassicalEdges
-from promptseg.evaluate.edges import Canny, Sobel, open_edge_dataset
+from promptseg.evaluate.edges import Canny, Sobel
 from promptseg.evaluate.edges.scores import score
 from promptseg.evaluate.report.written import to_json, to_table
 from promptseg.evaluate.run import run
@@ -44,14 +44,14 @@ def opened(folder, limit=None):
 
 
 def test_packed_outlines(folder):
-    samples = open_edge_dataset(folder)
+    samples = opened(folder).samples
     assert [sample.name for sample in samples] == ["a", "b", "c"]
     assert samples[1].picture == folder / "images" / "b.png"
-    outlines = samples[0].read()
+    outlines = samples[0].outlines()
     assert len(outlines) == 2
     assert np.array_equal(outlines[0], RIM)
     assert not outlines[1].any()
-    assert [sample.name for sample in open_edge_dataset(folder, limit=2)] == ["a", "b"]
+    assert [sample.name for sample in opened(folder, limit=2).samples] == ["a", "b"]
 
 
 @pytest.mark.parametrize("base", ["", "data", "BSDS500/data"])
@@ -63,25 +63,25 @@ def test_the_official_layout(tmp_path, base):
     for index, outline in enumerate((RIM, BALL)):
         cells[0, index] = {"Segmentation": outline.astype(np.uint16), "Boundaries": outline.astype(np.uint8)}
     savemat(root / "groundTruth" / "test" / "17.mat", {"groundTruth": cells})
-    (sample,) = open_edge_dataset(tmp_path)
+    (sample,) = opened(tmp_path).samples
     assert sample.name == "17"
-    first, second = sample.read()
+    first, second = sample.outlines()
     assert np.array_equal(first, RIM)
     assert np.array_equal(second, BALL)
 
 
 def test_folders_that_are_refused(folder, tmp_path):
     with pytest.raises(InputError, match="does not exist"):
-        open_edge_dataset(folder / "nowhere")
+        opened(folder / "nowhere")
     with pytest.raises(InputError, match="is a file"):
-        open_edge_dataset(folder / "images" / "a.png")
+        opened(folder / "images" / "a.png")
     with pytest.raises(InputError, match="at least 1, got 0"):
-        open_edge_dataset(folder, limit=0)
-    with pytest.raises(FormatError, match=r"holds no outlines.*BSDS500"):
-        open_edge_dataset(folder / "images")
+        opened(folder, limit=0)
+    with pytest.raises(FormatError, match=r"(?s)is not a dataset with outlines.*groundTruth"):
+        opened(folder / "images")
     (folder / "images" / "b.png").unlink()
     with pytest.raises(FormatError, match=r"b\.npz has no picture"):
-        open_edge_dataset(folder)
+        opened(folder)
 
 
 def test_files_that_are_refused(folder):
@@ -90,14 +90,14 @@ def test_files_that_are_refused(folder):
     for content in (b"", b"text", file.read_bytes()[:200]):
         file.write_bytes(content)
         with pytest.raises(FormatError, match="not a file of outlines"):
-            open_edge_dataset(folder)[0].read()
+            opened(folder).samples[0].outlines()
     for wrong in ({"width": 90}, {"boundaries": good["boundaries"][0]}, {"boundaries": np.array([{}])}):
         np.savez(file, **{**good, **wrong})
         with pytest.raises(FormatError, match="not a file of outlines"):
-            open_edge_dataset(folder)[0].read()
+            opened(folder).samples[0].outlines()
     np.savez(file, width=3)
     with pytest.raises(FormatError, match="not a file of outlines"):
-        open_edge_dataset(folder)[0].read()
+        opened(folder).samples[0].outlines()
     file.unlink()
     matlab = folder / "groundTruth" / "test" / "a.mat"
     matlab.parent.mkdir(parents=True)
@@ -107,7 +107,7 @@ def test_files_that_are_refused(folder):
     (folder / "images" / "test").mkdir()
     (folder / "images" / "a.png").rename(folder / "images" / "test" / "a.png")
     with pytest.raises(FormatError, match="not a BSDS500 groundTruth file"):
-        open_edge_dataset(folder)[0].read()
+        opened(folder).samples[0].outlines()
 
 
 def test_a_picture_of_another_size(folder):

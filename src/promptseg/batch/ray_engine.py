@@ -24,8 +24,9 @@ from promptseg.batch.labeler import Columns, Labeler, LabelerSettings
 from promptseg.batch.manifest import Entry, Manifest
 from promptseg.batch.pool import LabelerAnswer, MakeLabeler
 from promptseg.batch.run import BatchSummary, OnPicture, keep, sweep, tell
-from promptseg.batch.sources import PICTURE_SUFFIXES, Item, find_pictures, name_outputs
+from promptseg.batch.sources import Item, find_pictures, name_outputs
 from promptseg.errors import InputError, OutputError, PromptsegError, UnavailableError
+from promptseg.images import PICTURE_SUFFIXES
 
 _PICTURES_PER_BLOCK = 16
 """What an actor takes at a time, and does again after it died."""

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from promptseg.errors import InputError
-
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
-"""The endings of pictures in folders and globs. A list may name any file."""
+from promptseg.images import PICTURE_SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)

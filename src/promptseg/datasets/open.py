@@ -5,8 +5,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from promptseg.datasets.layouts import ade20k as scenes
-from promptseg.datasets.layouts import annotated, coco, davis, outlines, plain, refcoco, voc
+from promptseg.datasets.layouts import ade20k, annotated, bsds, coco, davis, loose, plain, refcoco, voc
 from promptseg.datasets.layouts.layout import Layout
 from promptseg.datasets.samples import Dataset, Metadata
 from promptseg.errors import FormatError, InputError
@@ -14,103 +13,18 @@ from promptseg.errors import FormatError, InputError
 SEMANTIC_MIN_AREA = 400
 """Connected regions of a class below this many pixels are crumbs of labelling, not objects."""
 
-KNOWN = (
-    Layout(
-        "refcoco", "phrases", "refs(unc).p or .json + instances.json + COCO train2014", refcoco.find_refcoco
-    ),
-    Layout("lvis", "objects", "lvis_v1_<split>.json + COCO pictures", coco.find_lvis),
-    Layout(
-        "coco",
-        "objects",
-        "instances.json + images/, or annotations/instances_<split>.json + <split>/ (COCO instances)",
-        coco.find_instances,
-    ),
-    Layout(
-        "davis",
-        "objects",
-        "JPEGImages/480p + Annotations/480p (every object of every frame)",
-        davis.find_objects,
-    ),
-    Layout("voc", "objects", "JPEGImages/ + SegmentationObject/ (PASCAL VOC)", voc.find_voc),
-    Layout("sbd", "objects", "img/ + inst/*.mat (SBD)", voc.find_sbd),
-    Layout(
-        "ade20k",
-        "objects",
-        "images/<split>/ + annotations_instance/<split>/ (ADE20K)",
-        scenes.find_ade20k_objects,
-    ),
-    Layout(
-        "masks",
-        "objects",
-        "images/ + masks/ of the same names, also data_GT/ + boundary_GT/ or img/ + gt/ (foreground)",
-        plain.find_masks,
-    ),
-    Layout(
-        "labels",
-        "objects",
-        "images/ + labels/*.png with classes.json (class numbers; 0 background, 255 ignored)",
-        plain.find_regions,
-    ),
-    Layout(
-        "yolo", "objects", "images/ + labels/*.txt with data.yaml (YOLO segmentation)", annotated.find_yolo
-    ),
-    Layout(
-        "instances",
-        "objects",
-        "images/ + instances/*.png (object numbers, 0 background)",
-        plain.find_instances,
-    ),
-    Layout("sa1b", "objects", "sa_<number>.jpg + sa_<number>.json (SA-1B)", annotated.find_sa1b),
-    Layout("labelme", "objects", "pictures + labelme JSON files", annotated.find_labelme),
-    Layout(
-        "named",
-        "objects",
-        "images/ + labels.json (file to class; the whole picture is the object)",
-        plain.find_named,
-    ),
-    Layout(
-        "folder",
-        "objects",
-        "pictures beside their masks: cat.jpg + cat.png, or cat.jpg + cat_mask.png",
-        plain.find_folder,
-    ),
-    Layout(
-        "coco",
-        "semantic",
-        "panoptic.json + panoptic/, or annotations/panoptic_<split>.json",
-        coco.find_panoptic,
-    ),
-    Layout("voc", "semantic", "JPEGImages/ + SegmentationClass/ (PASCAL VOC)", voc.find_voc_classes),
-    Layout(
-        "ade20k",
-        "semantic",
-        "images/<split>/ + annotations/<split>/ + objectInfo150.txt (ADE20K)",
-        scenes.find_ade20k,
-    ),
-    Layout("labels", "semantic", "images/ + labels/*.png with classes.json", plain.find_labels),
-    Layout(
-        "coco",
-        "panoptic",
-        "panoptic.json + panoptic/, or annotations/panoptic_<split>.json",
-        coco.find_panoptic,
-    ),
-    Layout(
-        "bsds500",
-        "outlines",
-        "images/ + truth/*.npz, or images/test + groundTruth/test/*.mat",
-        outlines.find_bsds,
-    ),
-    Layout(
-        "davis",
-        "frames",
-        "JPEGImages/480p/<video>/ + Annotations/480p/<video>/, or images/<video>_<number> + masks/",
-        davis.find_frames,
-    ),
+KNOWN: tuple[Layout, ...] = (
+    *refcoco.LAYOUTS,
+    *coco.LAYOUTS,
+    *davis.LAYOUTS,
+    *voc.LAYOUTS,
+    *ade20k.LAYOUTS,
+    *plain.LAYOUTS,
+    *annotated.LAYOUTS,
+    *loose.LAYOUTS,
+    *bsds.LAYOUTS,
 )
 """The layouts that are read, in the order in which they are looked for."""
-
-LAYOUTS = {layout.name: layout.form for layout in reversed(KNOWN) if layout.truth == "objects"}
-"""What the layouts of objects look like, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +33,7 @@ class DatasetSource:
 
     Attributes:
         path: the folder.
-        truth: what must be known: "objects", "phrases", "semantic", "panoptic", "outlines" or "frames".
+        truth: what must be known: "objects", "phrases", "semantic", "panoptic", "outlines", "frames" or "boxes".
         layout: the layout's name; by default it is recognised.
         split: the part of the dataset; by default the validation part.
         limit: keep at most so many, evenly strided.
@@ -233,6 +147,7 @@ _NEEDED = {
     "panoptic": "panoptic segments",
     "outlines": "outlines",
     "frames": "videos",
+    "boxes": "boxes",
 }
 
 

@@ -1,19 +1,17 @@
-"""What an evaluation runs over: a dataset of pictures (samples), each with objects to find (targets)."""
+"""Labelled data: a dataset of pictures (samples), each with what is known about it, such as its objects (targets)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
+from promptseg.arrays import BoolArray, Int32
 from promptseg.errors import InputError
 from promptseg.masks.rle import RLE
 from promptseg.vocabulary import Category
 
-BoolArray: TypeAlias = npt.NDArray[np.bool_]
-"""A dense mask, (height, width)."""
+Corners: TypeAlias = tuple[float, float, float, float]
+"""x0, y0, x1, y1 in pixels."""
 
 Metadata: TypeAlias = Mapping[str, str]
 """Facts by column name, such as {"daytime": "night"}: what results can be split by."""
@@ -41,6 +39,7 @@ class Target:
         label: the name of its class, where known.
         phrases: what people call it, where known.
         metadata: facts that results can be split by.
+        box: the box that was drawn around it, where that is all that is known; the mask is then the box.
     """
 
     name: str
@@ -50,6 +49,7 @@ class Target:
     label: str | None = None
     phrases: tuple[str, ...] = ()
     metadata: Metadata = field(default_factory=_nothing)
+    box: Corners | None = None
 
     def rle(self) -> RLE:
         """Returns the true mask."""
@@ -74,7 +74,7 @@ class PanopticTruth:
         crowds: whether each segment is a crowd, which does not count as a whole.
     """
 
-    numbers: npt.NDArray[np.int32]
+    numbers: Int32
     classes: tuple[int, ...]
     crowds: tuple[bool, ...]
 
@@ -102,7 +102,7 @@ class Sample:
     targets: tuple[Target, ...]
     crowds: tuple[Target, ...] = ()
     metadata: Metadata = field(default_factory=_nothing)
-    semantic: Callable[[], npt.NDArray[np.int32]] | None = None
+    semantic: Callable[[], Int32] | None = None
     panoptic: Callable[[], PanopticTruth] | None = None
     outlines: Outlines | None = None
     sequence: str | None = None

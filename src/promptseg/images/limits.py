@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from promptseg.errors import ImageError
 
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
+"""The endings by which pictures are found in folders; what a file is, its content decides."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageLimits:

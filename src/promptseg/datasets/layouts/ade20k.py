@@ -4,17 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image as PIL
 
-from promptseg.datasets.layouts.layout import Content, Reader
+from promptseg.arrays import Int32
+from promptseg.datasets.layouts.layout import Content, Layout, Reader
 from promptseg.datasets.layouts.pictures import distinct, read_values
 from promptseg.datasets.samples import UNKNOWN, Sample, Target
 from promptseg.errors import FormatError
 from promptseg.masks.rle import RLE
 from promptseg.vocabulary import Category
-
-Numbers = npt.NDArray[np.int32]
 
 _FOLDERS = ("", "ADEChallengeData2016")
 _SPLITS = {"val": "validation", "train": "training"}
@@ -88,9 +86,10 @@ def _distinct(categories: list[Category]) -> tuple[Category, ...]:
     return tuple(result)
 
 
-def _semantic(path: Path) -> Callable[[], Numbers]:
-    def read() -> Numbers:
-        return np.where(read_values(path) == 0, UNKNOWN, read_values(path) - 1)  # 0 is everything else
+def _semantic(path: Path) -> Callable[[], Int32]:
+    def read() -> Int32:
+        values = read_values(path)
+        return np.where(values == 0, UNKNOWN, values - 1)  # 0 is everything else
 
     return read
 
@@ -107,3 +106,12 @@ def _targets(path: Path) -> tuple[Target, ...]:
         mask = numbers == number
         targets.append(Target(f"object {number // 256}-{number % 256}", int(mask.sum()), RLE.encode(mask)))
     return tuple(targets)
+
+
+_OBJECTS = "images/<split>/ + annotations_instance/<split>/ (ADE20K)"
+_CLASSES = "images/<split>/ + annotations/<split>/ + objectInfo150.txt (ADE20K)"
+
+LAYOUTS = (
+    Layout("ade20k", "objects", _OBJECTS, find_ade20k_objects),
+    Layout("ade20k", "semantic", _CLASSES, find_ade20k),
+)

@@ -1,17 +1,25 @@
-"""Folders of pictures with a file of annotations each: SA-1B, labelme, YOLO segmentation."""
+"""Folders of pictures with a file of objects each: YOLO segmentation, numbered objects, SA-1B, labelme."""
 
 from pathlib import Path
 
-from promptseg.datasets.layouts.layout import Content, Reader, evenly, one_of
-from promptseg.datasets.layouts.pictures import PICTURE_SUFFIXES, pictures_in, read_class_names
+from promptseg.datasets.layouts.layout import Content, Layout, Reader, evenly, one_of
+from promptseg.datasets.layouts.pictures import instance_targets, pictures_in, read_class_names, read_pairs
 from promptseg.datasets.samples import Sample, Target
 from promptseg.errors import FormatError
 from promptseg.formats.labelme import read_labelme
 from promptseg.formats.reading import read_json, read_text
 from promptseg.formats.sa1b import read_sa1b
 from promptseg.formats.yolo import read_yolo
-from promptseg.images import Image
+from promptseg.images import PICTURE_SUFFIXES, Image
 from promptseg.masks.segments import Segments
+
+
+def find_instances(root: Path, split: str | None = None) -> Reader | None:
+    """Recognises `images/` with `instances/*.png`: object numbers, 0 background."""
+    del split
+    if (root / "images").is_dir() and any((root / "instances").rglob("*.png")):
+        return lambda: Content(read_pairs(root / "images", root / "instances", instance_targets))
+    return None
 
 
 def find_sa1b(root: Path, split: str | None = None) -> Reader | None:
@@ -131,3 +139,13 @@ def _targets(segments: Segments, what: str) -> tuple[Target, ...]:
         for number, (mask, label) in enumerate(zip(segments.masks, segments.labels, strict=True), start=1)
         if mask.area
     )
+
+
+_INSTANCES = "images/ + instances/*.png (object numbers, 0 background)"
+
+LAYOUTS = (
+    Layout("yolo", "objects", "images/ + labels/*.txt with data.yaml (YOLO segmentation)", find_yolo),
+    Layout("instances", "objects", _INSTANCES, find_instances),
+    Layout("sa1b", "objects", "sa_<number>.jpg + sa_<number>.json (SA-1B)", find_sa1b),
+    Layout("labelme", "objects", "pictures + labelme JSON files", find_labelme),
+)

@@ -1,93 +1,49 @@
-"""Reads the truth of the boundary benchmark: for every picture, the outlines that several annotators drew."""
+"""BSDS500, the boundary benchmark: for every picture, the outlines that several people drew."""
 
 import io
-import os
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from promptseg.arrays import BoolArray
-from promptseg.datasets.layouts.pictures import pictures_in
-from promptseg.errors import FormatError, InputError, UnavailableError
-
-_LAYOUTS = (
-    "images/ + truth/*.npz (bits packed along the width), or images/test + groundTruth/test/*.mat (BSDS500)"
-)
+from promptseg.datasets.layouts.layout import Content, Layout, Reader
+from promptseg.datasets.layouts.pictures import pictures_in, read_matlab
+from promptseg.datasets.samples import Sample
+from promptseg.errors import FormatError
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class EdgeSample:
-    """One picture.
+def find_bsds(root: Path, split: str | None = None) -> Reader | None:
+    """Recognises `images/` with `truth/*.npz`, and BSDS500's own `images/test/` with `groundTruth/test/*.mat`.
 
-    Attributes:
-        picture: where it is.
-        name: its name within the dataset.
-        read: returns the outlines (H, W), one per annotator.
+    In the former, `boundaries` (annotators, H, bytes) are packed along the width and `width` says how many bits count.
+    The latter may also be inside `data/` or without the split's folder.
     """
-
-    picture: Path
-    name: str
-    read: Callable[[], list[BoolArray]]
-
-
-def open_edge_dataset(path: str | os.PathLike[str], *, limit: int | None = None) -> tuple[EdgeSample, ...]:
-    """Opens a folder of pictures with outlines.
-
-    Two layouts are read: `images/` with `truth/*.npz`, whose `boundaries` (annotators, H, bytes) are packed along
-    the width and `width` says how many bits count; and that of BSDS500 itself, `images/test/` with
-    `groundTruth/test/*.mat`, also inside `data/` or without the split's folder.
-
-    Args:
-        path: the folder.
-        limit: keep at most so many pictures, evenly strided over the set.
-
-    Raises:
-        InputError: the folder does not exist, or the limit is not positive.
-        FormatError: the layout is not known, or a label has no picture.
-    """
-    root = Path(path)
-    if not root.is_dir():
-        raise InputError(
-            f"A dataset is a folder, but {root} {'is a file' if root.exists() else 'does not exist'}."
-        )
-    if limit is not None and limit < 1:
-        raise InputError(f"The limit of pictures must be at least 1, got {limit}.")
-    samples = find_outlines(root)
-    if samples is None:
-        raise FormatError(
-            f"{root} holds no outlines to compare edges with. Layouts that are read: {_LAYOUTS}."
-        )
-    if limit is None or limit >= len(samples):
-        return samples
-    return tuple(samples[position * len(samples) // limit] for position in range(limit))
-
-
-def find_outlines(root: Path, split: str = "test") -> tuple[EdgeSample, ...] | None:
-    """Returns the pictures with outlines in a folder, or None when it has none (see `open_edge_dataset`)."""
+    name = split or "test"
     for base in (root, root / "data", root / "BSDS500" / "data"):
         for pictures, labels, ending, read in (
             ("images", "truth", "npz", _read_packed),
-            (f"images/{split}", f"groundTruth/{split}", "mat", _read_matlab),
+            (f"images/{name}", f"groundTruth/{name}", "mat", _read_matlab),
             ("images", "groundTruth", "mat", _read_matlab),
         ):
             found = sorted((base / labels).glob(f"*.{ending}"))
             if found:
-                return _pairs(found, pictures_in(base / pictures), read)
+                return lambda found=found, base=base, pictures=pictures, read=read: Content(
+                    _pairs(found, pictures_in(base / pictures), read)
+                )
     return None
 
 
 def _pairs(
     labels: list[Path], pictures: dict[str, Path], read: Callable[[Path], list[BoolArray]]
-) -> tuple[EdgeSample, ...]:
-    samples: list[EdgeSample] = []
+) -> tuple[Sample, ...]:
+    samples: list[Sample] = []
     for label in labels:
         if label.stem not in pictures:
             raise FormatError(f"{label} has no picture of the name {label.stem!r}.")
-        samples.append(EdgeSample(pictures[label.stem], label.stem, lambda label=label: read(label)))
+        samples.append(Sample(pictures[label.stem], label.stem, (), outlines=lambda label=label: read(label)))
     return tuple(samples)
 
 
@@ -105,12 +61,13 @@ def _read_packed(path: Path) -> list[BoolArray]:
 
 
 def _read_matlab(path: Path) -> list[BoolArray]:
-    try:
-        from scipy.io import loadmat
-    except ImportError as error:
-        raise UnavailableError.extra("SciPy", "evaluate") from error
-    try:
-        cells: Any = loadmat(path)["groundTruth"].ravel()
-        return [np.asarray(cell["Boundaries"][0, 0]) > 0 for cell in cells]
-    except Exception as error:  # loadmat lets many kinds of errors out of damaged files
-        raise FormatError(f"{path} is not a BSDS500 groundTruth file ({error}).") from error
+    return read_matlab(path, _boundaries, "a BSDS500 groundTruth file")
+
+
+def _boundaries(variables: Any) -> list[BoolArray]:
+    return [np.asarray(cell["Boundaries"][0, 0]) > 0 for cell in variables["groundTruth"].ravel()]
+
+
+_FORM = "images/ + truth/*.npz, or images/test + groundTruth/test/*.mat"
+
+LAYOUTS = (Layout("bsds500", "outlines", _FORM, find_bsds),)

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image as PIL
 from PIL import ImageDraw
 
-from promptseg.datasets.layouts.layout import Content, Reader
-from promptseg.datasets.layouts.pictures import read_json
+from promptseg.arrays import Int32
+from promptseg.datasets.layouts.layout import Content, Layout, Reader
 from promptseg.datasets.samples import UNKNOWN, PanopticTruth, Sample, Target
 from promptseg.errors import FormatError, UnavailableError
 from promptseg.formats.panoptic import numbers
 from promptseg.formats.png import read_pixels
+from promptseg.formats.reading import read_json
 from promptseg.geometry import Size
 from promptseg.masks.rle import RLE
 from promptseg.vocabulary import Category
@@ -23,7 +23,7 @@ from promptseg.vocabulary import Category
 _FINER = 5
 """Slivers are drawn so many times finer to see which pixels they touch."""
 
-INSTANCES_FIELDS = (
+_INSTANCES_FIELDS = (
     "expected images with id, file_name, height and width; annotations with id, image_id, category_id and "
     "segmentation; categories with id and name."
 )
@@ -35,7 +35,7 @@ def find_instances(root: Path, split: str | None = None) -> Reader | None:
     if found is None:
         return None
     annotations, pictures = found
-    return lambda: read_instances(annotations, pictures)
+    return lambda: _read_instances(annotations, pictures)
 
 
 def find_lvis(root: Path, split: str | None = None) -> Reader | None:
@@ -45,7 +45,7 @@ def find_lvis(root: Path, split: str | None = None) -> Reader | None:
         key=lambda path: ("val" not in path.stem, path),
     )
     chosen = [path for path in files if split is None or path.stem.endswith(split)]
-    return (lambda: read_instances(chosen[0], root)) if chosen else None
+    return (lambda: _read_instances(chosen[0], root)) if chosen else None
 
 
 def find_panoptic(root: Path, split: str | None = None) -> Reader | None:
@@ -54,7 +54,7 @@ def find_panoptic(root: Path, split: str | None = None) -> Reader | None:
     if found is None:
         return None
     annotations, pictures = found
-    return lambda: read_panoptic_truth(annotations, pictures)
+    return lambda: _read_panoptic(annotations, pictures)
 
 
 def _annotations(root: Path, kind: str, split: str | None) -> tuple[Path, Path] | None:
@@ -75,7 +75,7 @@ def _annotations(root: Path, kind: str, split: str | None) -> tuple[Path, Path] 
     return None
 
 
-def read_instances(annotations: Path, pictures: Path) -> Content:
+def _read_instances(annotations: Path, pictures: Path) -> Content:
     """Reads every instance, pictures by file name, objects by annotation id; crowds are kept apart.
 
     Args:
@@ -106,7 +106,7 @@ def read_instances(annotations: Path, pictures: Path) -> Content:
             raise FormatError(f"{annotations}: {error}") from error
         what = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise FormatError(
-            f"{annotations} is not a COCO instances file ({what}): {INSTANCES_FIELDS}"
+            f"{annotations} is not a COCO instances file ({what}): {_INSTANCES_FIELDS}"
         ) from error
     return Content(tuple(samples), categories, frequencies)
 
@@ -205,7 +205,7 @@ def require_coco() -> Any:
     return faster_coco_eval
 
 
-def read_panoptic_truth(annotations: Path, pictures: Path) -> Content:
+def _read_panoptic(annotations: Path, pictures: Path) -> Content:
     """Reads COCO panoptic: segments as panoptic truth, and the class of each pixel as semantic truth.
 
     Raises:
@@ -250,7 +250,7 @@ def _panoptic_sample(
     def panoptic() -> PanopticTruth:
         return _read_truth(folder / png, infos)
 
-    def semantic() -> npt.NDArray[np.int32]:
+    def semantic() -> Int32:
         truth = panoptic()
         return np.array([UNKNOWN, *truth.classes], np.int32)[truth.numbers]
 
@@ -272,3 +272,14 @@ def _read_truth(path: Path, infos: list[tuple[int, int, bool]]) -> PanopticTruth
         classes=tuple(place for _, place, _ in infos),
         crowds=tuple(crowd for _, _, crowd in infos),
     )
+
+
+_INSTANCES = "instances.json + images/, or annotations/instances_<split>.json + <split>/ (COCO instances)"
+_PANOPTIC = "panoptic.json + panoptic/, or annotations/panoptic_<split>.json"
+
+LAYOUTS = (
+    Layout("lvis", "objects", "lvis_v1_<split>.json + COCO pictures", find_lvis),
+    Layout("coco", "objects", _INSTANCES, find_instances),
+    Layout("coco", "semantic", _PANOPTIC, find_panoptic),
+    Layout("coco", "panoptic", _PANOPTIC, find_panoptic),
+)

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from promptseg.datasets.layouts.layout import Content, Reader
+from promptseg.datasets.layouts.layout import Content, Layout, Reader
 from promptseg.datasets.layouts.pictures import binary_targets, distinct, pictures_in, read_pairs, read_values
 from promptseg.datasets.samples import Sample, Target
 from promptseg.errors import FormatError
@@ -95,3 +95,12 @@ def _flat_videos(pictures: Path, labels: Path) -> tuple[Sample, ...]:
         if frame is not None:
             samples.append(Sample(sample.picture, sample.name, sample.targets, sequence=frame[1]))
     return tuple(samples)
+
+
+_OBJECTS = "JPEGImages/480p + Annotations/480p (every object of every frame)"
+_FRAMES = "JPEGImages/480p/<video>/ + Annotations/480p/<video>/, or images/<video>_<number> + masks/"
+
+LAYOUTS = (
+    Layout("davis", "objects", _OBJECTS, find_objects),
+    Layout("davis", "frames", _FRAMES, find_frames),
+)

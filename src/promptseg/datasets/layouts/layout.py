@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from promptseg.datasets.samples import Sample
 from promptseg.vocabulary import Category
@@ -28,6 +28,9 @@ class Content:
     frequencies: Mapping[str, str] = field(default_factory=_nothing)
 
 
+Truth: TypeAlias = Literal["objects", "phrases", "semantic", "panoptic", "outlines", "frames", "boxes"]
+"""What may be known about pictures."""
+
 Reader: TypeAlias = Callable[[], Content]
 """Reads a folder that was recognised."""
 
@@ -41,13 +44,13 @@ class Layout:
 
     Attributes:
         name: the word for `--layout`.
-        truth: what it knows: "objects", "phrases", "semantic", "panoptic", "outlines" or "frames".
+        truth: what it knows.
         form: what the folder looks like.
         find: recognises it.
     """
 
     name: str
-    truth: str
+    truth: Truth
     form: str
     find: Finder
 

@@ -1,23 +1,25 @@
 """Readers of datasets whose labels are pictures: binary masks, class index masks, instance maps."""
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as PIL
 
-from promptseg.arrays import BoolArray, require_ndimage
-from promptseg.datasets.samples import Sample, Target
-from promptseg.errors import FormatError
+from promptseg.arrays import BoolArray, Int32, require_ndimage
+from promptseg.datasets.samples import UNKNOWN, Sample, Target
+from promptseg.errors import FormatError, UnavailableError
+from promptseg.formats.reading import read_json
+from promptseg.images import PICTURE_SUFFIXES
 from promptseg.masks.rle import RLE
 
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 IGNORED_CLASS = 255
 IGNORED_GREY = 128
 _PALETTE_AND_GREY = ("1", "L", "P", "I;16", "I;16B", "I")
+
+T = TypeVar("T")
 
 LabelReader = Callable[[Path], tuple[Target, ...]]
 """Turns one label picture into targets."""
@@ -128,19 +130,17 @@ def read_class_names(path: Path) -> list[str]:
     return names
 
 
-def read_json(path: Path) -> Any:
-    """Reads a JSON file.
+def class_numbers(path: Path) -> Callable[[], Int32]:
+    """Returns a function that reads a class index mask as (H, W) class numbers, `UNKNOWN` where it says 255."""
 
-    Raises:
-        FormatError: it cannot be read or is not JSON.
-    """
-    try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise FormatError(f"{path} is not readable JSON: {error}.") from error
+    def read() -> Int32:
+        values = read_values(path)
+        return np.where(values == IGNORED_CLASS, UNKNOWN, values)
+
+    return read
 
 
-def read_values(path: Path) -> npt.NDArray[np.int32]:
+def read_values(path: Path) -> Int32:
     """Reads a label picture as numbers (H, W); grey masks saved as RGB are taken as grey.
 
     Raises:
@@ -157,6 +157,23 @@ def read_values(path: Path) -> npt.NDArray[np.int32]:
             raise FormatError(f"{path} is a colour picture; labels must be grey, index or 16-bit PNG files.")
         values = values[..., 0]
     return values.astype(np.int32)
+
+
+def read_matlab(path: Path, take: Callable[[Any], T], what: str) -> T:
+    """Returns what `take` finds in the variables of a Matlab file; `what` names such files in messages.
+
+    Raises:
+        FormatError: it cannot be read, or `take` does not find it.
+        UnavailableError: SciPy is not installed.
+    """
+    try:
+        from scipy.io import loadmat
+    except ImportError as error:
+        raise UnavailableError.extra("SciPy", "evaluate") from error
+    try:
+        return take(loadmat(path))
+    except Exception as error:  # loadmat lets many kinds of errors out of damaged files
+        raise FormatError(f"{path} is not {what} ({error}).") from error
 
 
 def _mode(path: Path) -> str:

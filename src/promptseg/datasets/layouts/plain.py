@@ -1,31 +1,18 @@
-"""Folders whose labels are pictures: foreground masks, class numbers, object numbers; GrabCut and Berkeley too."""
+"""Folders whose labels are pictures: foreground masks, and class numbers; GrabCut's and Berkeley's too."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from promptseg.datasets.layouts.layout import Content, Reader, evenly
+from promptseg.datasets.layouts.layout import Content, Layout, Reader, evenly
 from promptseg.datasets.layouts.pictures import (
-    IGNORED_CLASS,
-    PICTURE_SUFFIXES,
     binary_targets,
-    instance_targets,
+    class_numbers,
     pictures_in,
     read_class_names,
-    read_json,
     read_pairs,
-    read_values,
     semantic_targets,
 )
-from promptseg.datasets.samples import UNKNOWN, Sample, Target
-from promptseg.errors import FormatError
-from promptseg.images import Image
-from promptseg.masks.rle import RLE
-
-_MASK_ENDINGS = ("_mask", "-mask", ".mask")
+from promptseg.datasets.samples import Sample, Target
 
 _FOREGROUND = (("images", "masks"), ("data_GT", "boundary_GT"), ("img", "gt"), ("images", "gt"))
 """Folders of pictures and of masks: plain, GrabCut's own, and those that click benchmarks hand round."""
@@ -43,14 +30,6 @@ def find_masks(root: Path, split: str | None = None) -> Reader | None:
     return None
 
 
-def find_instances(root: Path, split: str | None = None) -> Reader | None:
-    """Recognises `images/` with `instances/*.png`: object numbers, 0 background."""
-    del split
-    if (root / "images").is_dir() and any((root / "instances").rglob("*.png")):
-        return lambda: Content(read_pairs(root / "images", root / "instances", instance_targets))
-    return None
-
-
 def find_regions(root: Path, split: str | None = None) -> Reader | None:
     """Recognises `images/` with `labels/*.png`: the connected regions of each class are objects."""
     del split
@@ -61,12 +40,6 @@ def find_labels(root: Path, split: str | None = None) -> Reader | None:
     """Recognises `images/` with `labels/*.png` and `classes.json`: class numbers, 255 ignored."""
     del split
     return (lambda: _read_classes(root)) if _has_labels(root) else None
-
-
-def find_folder(root: Path, split: str | None = None) -> Reader | None:
-    """Recognises pictures beside their masks: `cat.jpg` with `cat.png`, or `cat.jpg` with `cat_mask.png`."""
-    del split
-    return (lambda: Content(_read_folder(root))) if _beside(root) else None
 
 
 def _has_labels(root: Path) -> bool:
@@ -107,73 +80,18 @@ def _read_classes(root: Path) -> Content:
     names = read_class_names(root / "classes.json")
     known = pictures_in(root / "images")
     samples = [
-        Sample(known[name], name, (), semantic=_semantic(path))
+        Sample(known[name], name, (), semantic=class_numbers(path))
         for name, path in pictures_in(root / "labels").items()
         if name in known
     ]
     return Content(tuple(samples), evenly(tuple(names), first=0))
 
 
-def _semantic(path: Path) -> Callable[[], npt.NDArray[np.int32]]:
-    def read() -> npt.NDArray[np.int32]:
-        values = read_values(path)
-        return np.where(values == IGNORED_CLASS, UNKNOWN, values)
+_MASKS = "images/ + masks/ of the same names, also data_GT/ + boundary_GT/ or img/ + gt/ (foreground)"
+_REGIONS = "images/ + labels/*.png with classes.json (class numbers; 0 background, 255 ignored)"
 
-    return read
-
-
-def _beside(root: Path) -> dict[str, tuple[Path, Path]]:
-    """Pairs pictures with masks of the same stem: PNG beside another format, or with a mask ending."""
-    files = sorted(
-        path for path in root.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()
-    )
-    masks: dict[str, Path] = {}
-    for file in files:
-        for ending in _MASK_ENDINGS:
-            if file.stem.endswith(ending):
-                masks[file.stem.removesuffix(ending)] = file
-    named = frozenset(masks.values())
-    pictures = {file.stem: file for file in files if file not in named and file.suffix.lower() != ".png"}
-    for file in files:
-        if file in named or file.suffix.lower() != ".png":
-            continue
-        if file.stem in pictures:
-            masks.setdefault(file.stem, file)
-        else:
-            pictures[file.stem] = file
-    return {stem: (pictures[stem], masks[stem]) for stem in sorted(pictures) if stem in masks}
-
-
-def _read_folder(root: Path) -> tuple[Sample, ...]:
-    return tuple(
-        Sample(picture, stem, binary_targets(mask)) for stem, (picture, mask) in _beside(root).items()
-    )
-
-
-def find_named(root: Path, split: str | None = None) -> Reader | None:
-    """Recognises `images/` with `labels.json` (file to class): the whole picture stands for its one object."""
-    del split
-    if not (root / "images").is_dir() or not (root / "labels.json").is_file():
-        return None
-    return lambda: _read_named(root)
-
-
-def _read_named(root: Path) -> Content:
-    record = read_json(root / "labels.json")
-    if not isinstance(record, dict):
-        raise FormatError(
-            f'{root / "labels.json"} must name the class of each file, like {{"a.jpg": "cat"}}.'
-        )
-    names: dict[str, str] = {str(file): str(label) for file, label in record.items()}
-    samples = [
-        Sample(root / "images" / file, Path(file).stem, (_whole(root / "images" / file, label),))
-        for file, label in sorted(names.items())
-    ]
-    return Content(tuple(samples), evenly(tuple(sorted(set(names.values())))))
-
-
-def _whole(path: Path, label: str) -> Target:
-    def fill() -> RLE:
-        return RLE.encode(np.ones(Image.open(path).size, np.bool_))
-
-    return Target(label, 1, fill, label=label)
+LAYOUTS = (
+    Layout("masks", "objects", _MASKS, find_masks),
+    Layout("labels", "objects", _REGIONS, find_regions),
+    Layout("labels", "semantic", "images/ + labels/*.png with classes.json", find_labels),
+)

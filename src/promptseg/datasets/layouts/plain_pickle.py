@@ -1,20 +1,34 @@
-"""Reads pickle streams that hold nothing but plain containers, without the pickle machinery.
+"""Reads pickle streams that hold nothing but plain containers; the only place where anything is unpickled.
 
-RefCOCO's annotations come as Python pickles, which may run any code when they are loaded. Here a stream is walked
-instruction by instruction; only those that make lists, tuples, dicts, sets, numbers and texts are understood, and any
-other, above all those that look up or call something, is refused. Nothing is ever imported or called.
+RefCOCO's annotations come as Python pickles, which may run any code when they are loaded. So a stream is looked through
+first: it may hold only instructions that make lists, tuples, dicts, sets, numbers and texts, each argument must be as
+long as it says, and no memory may be asked for that the stream does not fill. Then it is loaded by an unpickler that
+finds no class and no function at all (Python's manual, "Restricting Globals").
 """
 
+import io
+import pickle
 import pickletools
-from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from promptseg.errors import FormatError
 
 LONGEST = 256 * 1024 * 1024
 """Streams of more bytes are refused."""
 
-_MARK = object()
+_NAMES = (
+    "PROTO FRAME STOP MARK POP POP_MARK DUP NONE NEWTRUE NEWFALSE "
+    "INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT "
+    "STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 "
+    "BINBYTES SHORT_BINBYTES BINBYTES8 "
+    "EMPTY_LIST EMPTY_TUPLE EMPTY_DICT EMPTY_SET LIST TUPLE TUPLE1 TUPLE2 TUPLE3 DICT FROZENSET "
+    "APPEND APPENDS SETITEM SETITEMS ADDITEMS "
+    "PUT BINPUT LONG_BINPUT MEMOIZE GET BINGET LONG_BINGET"
+)
+_PLAIN = frozenset(_NAMES.split())
+"""The instructions that are followed; none of them looks anything up or calls anything."""
+
+_PUTS = ("PUT", "BINPUT", "LONG_BINPUT")
 
 
 def read_plain_pickle(data: bytes, what: str) -> Any:
@@ -25,158 +39,37 @@ def read_plain_pickle(data: bytes, what: str) -> Any:
     """
     if len(data) > LONGEST:
         raise FormatError(f"{what} has {len(data)} bytes; plain pickles of at most {LONGEST} are read.")
-    machine = _Machine(what)
     try:
-        for opcode, argument, _ in pickletools.genops(data):
-            if machine.step(opcode.name, argument):
-                return machine.stack[-1]
+        _look_through(data, what)
+        return _PlainUnpickler(io.BytesIO(data), encoding="latin-1").load()
     except FormatError:
         raise
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (pickle.UnpicklingError, EOFError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise FormatError(f"{what} is a damaged pickle ({type(error).__name__}: {error}).") from error
-    raise FormatError(f"{what} is a pickle without an end.")
 
 
-class _Machine:
-    """The stack and the memory of a stream; each instruction is a method or refused."""
-
-    def __init__(self, what: str) -> None:
-        self.what = what
-        self.stack: list[Any] = []
-        self.memo: dict[int, Any] = {}
-
-    def step(self, name: str, argument: Any) -> bool:
-        """Follows one instruction; returns whether it was the last."""
-        if name == "STOP":
-            return True
-        if name in _VALUES:
-            self.stack.append(argument)
-        elif name in _CONSTANTS:
-            self.stack.append(_CONSTANTS[name]())
-        elif name in _PUTS:
-            self.memo[int(argument)] = self.stack[-1]
-        elif name in _GETS:
-            self.stack.append(self.memo[int(argument)])
-        elif name in _ACTIONS:
-            _ACTIONS[name](self)
-        elif name not in _NOTHING:
+def _look_through(data: bytes, what: str) -> None:
+    """Refuses all instructions but plain ones, and places in the memory beyond those that are filled by turns."""
+    kept = 0
+    for opcode, argument, _ in pickletools.genops(data):
+        if opcode.name not in _PLAIN:
             raise FormatError(
-                f"{self.what} is a pickle that holds more than plain lists and dicts ({name}), which is not read "
+                f"{what} is a pickle that holds more than plain lists and dicts ({opcode.name}), which is not read "
                 "because it could run any code. Convert it to JSON where you trust it."
             )
-        return False
-
-    def popped(self) -> list[Any]:
-        """Takes everything down to the last mark off the stack."""
-        place = len(self.stack) - 1
-        while self.stack[place] is not _MARK:
-            place -= 1
-            if place < 0:
-                raise IndexError("a mark is missing")
-        values = self.stack[place + 1 :]
-        del self.stack[place:]
-        return values
-
-    def memoize(self) -> None:
-        self.memo[len(self.memo)] = self.stack[-1]
-
-    def append(self) -> None:
-        value = self.stack.pop()
-        _a(list, self.stack[-1]).append(value)
-
-    def appends(self) -> None:
-        values = self.popped()
-        _a(list, self.stack[-1]).extend(values)
-
-    def set_item(self) -> None:
-        value, key = self.stack.pop(), self.stack.pop()
-        _a(dict, self.stack[-1])[key] = value
-
-    def set_items(self) -> None:
-        values = self.popped()
-        _a(dict, self.stack[-1]).update(zip(values[::2], values[1::2], strict=True))
-
-    def add_items(self) -> None:
-        values = self.popped()
-        _a(set, self.stack[-1]).update(values)
-
-    def make_list(self) -> None:
-        self.stack.append(self.popped())
-
-    def make_tuple(self) -> None:
-        self.stack.append(tuple(self.popped()))
-
-    def make_dict(self) -> None:
-        values = self.popped()
-        self.stack.append(dict(zip(values[::2], values[1::2], strict=True)))
-
-    def make_frozen(self) -> None:
-        self.stack.append(frozenset(self.popped()))
-
-    def tuple_of(self, count: int) -> None:
-        values = tuple(self.stack[-count:])
-        del self.stack[-count:]
-        self.stack.append(values)
-
-    def pop(self) -> None:
-        self.stack.pop()
-
-    def pop_mark(self) -> None:
-        self.popped()
-
-    def duplicate(self) -> None:
-        self.stack.append(self.stack[-1])
+        if opcode.name in _PUTS:
+            kept += 1
+            if argument is None or not 0 <= int(argument) <= kept:
+                raise FormatError(f"{what} is a damaged pickle: it keeps value {kept} at {argument}.")
 
 
-def _a(kind: type, value: Any) -> Any:
-    if type(value) is not kind:
-        raise TypeError(f"{kind.__name__} expected, got {type(value).__name__}")
-    return value
+class _PlainUnpickler(pickle.Unpickler):
+    """Makes containers, numbers and texts; whatever else a stream names does not exist."""
 
+    def find_class(self, module_name: str, global_name: str, /) -> NoReturn:
+        """Finds nothing."""
+        raise pickle.UnpicklingError(f"it names {module_name}.{global_name}")
 
-_VALUES = frozenset(
-    {
-        *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
-        *(
-            "STRING",
-            "BINSTRING",
-            "SHORT_BINSTRING",
-            "UNICODE",
-            "BINUNICODE",
-            "SHORT_BINUNICODE",
-            "BINUNICODE8",
-        ),
-        *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8"),
-    }
-)
-_CONSTANTS: dict[str, Callable[[], Any]] = {
-    "NONE": lambda: None,
-    "NEWTRUE": lambda: True,
-    "NEWFALSE": lambda: False,
-    "EMPTY_LIST": list,
-    "EMPTY_TUPLE": tuple,
-    "EMPTY_DICT": dict,
-    "EMPTY_SET": set,
-    "MARK": lambda: _MARK,
-}
-_PUTS = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
-_GETS = frozenset({"GET", "BINGET", "LONG_BINGET"})
-_NOTHING = frozenset({"PROTO", "FRAME"})
-_ACTIONS: dict[str, Callable[[_Machine], None]] = {
-    "MEMOIZE": _Machine.memoize,
-    "APPEND": _Machine.append,
-    "APPENDS": _Machine.appends,
-    "SETITEM": _Machine.set_item,
-    "SETITEMS": _Machine.set_items,
-    "ADDITEMS": _Machine.add_items,
-    "LIST": _Machine.make_list,
-    "TUPLE": _Machine.make_tuple,
-    "DICT": _Machine.make_dict,
-    "FROZENSET": _Machine.make_frozen,
-    "TUPLE1": lambda machine: machine.tuple_of(1),
-    "TUPLE2": lambda machine: machine.tuple_of(2),
-    "TUPLE3": lambda machine: machine.tuple_of(3),
-    "POP": _Machine.pop,
-    "POP_MARK": _Machine.pop_mark,
-    "DUP": _Machine.duplicate,
-}
+    def persistent_load(self, pid: Any, /) -> NoReturn:
+        """Finds nothing."""
+        raise pickle.UnpicklingError(f"it names an object from outside, {pid!r}")

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from promptseg.datasets.layouts.coco import target_of
-from promptseg.datasets.layouts.layout import Content, Reader
-from promptseg.datasets.layouts.pictures import read_json
+from promptseg.datasets.layouts.layout import Content, Layout, Reader
 from promptseg.datasets.layouts.plain_pickle import read_plain_pickle
 from promptseg.datasets.samples import Sample, Target
 from promptseg.errors import FormatError
+from promptseg.formats.reading import read_json
 from promptseg.geometry import Size
 
 _PICTURES = (
@@ -89,3 +89,8 @@ def _sample(
         )
     picture = (folders[0] if folders else base / "images") / file_name
     return Sample(picture, Path(file_name).stem, tuple(targets))
+
+
+_FORM = "refs(unc).p or .json + instances.json + COCO train2014"
+
+LAYOUTS = (Layout("refcoco", "phrases", _FORM, find_refcoco),)

@@ -1,19 +1,22 @@
 """PASCAL VOC and SBD: numbered objects and classes, as palette PNG files or as Matlab files."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from promptseg.datasets.layouts.layout import Content, Reader, evenly
-from promptseg.datasets.layouts.pictures import IGNORED_CLASS, distinct, read_values
-from promptseg.datasets.samples import UNKNOWN, Sample, Target
-from promptseg.errors import FormatError, UnavailableError
+from promptseg.arrays import Int32
+from promptseg.datasets.layouts.layout import Content, Layout, Reader, evenly
+from promptseg.datasets.layouts.pictures import (
+    IGNORED_CLASS,
+    class_numbers,
+    distinct,
+    read_matlab,
+    read_values,
+)
+from promptseg.datasets.samples import Sample, Target
+from promptseg.errors import FormatError
 from promptseg.masks.rle import RLE
-
-Numbers = npt.NDArray[np.int32]
 
 CLASSES = (
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
@@ -95,11 +98,11 @@ def _read_objects(base: Path, split: str | None) -> Content:
     return Content(tuple(samples), evenly(CLASSES))
 
 
-def _classes_of(path: Path) -> Numbers | None:
+def _classes_of(path: Path) -> Int32 | None:
     return read_values(path) if path.is_file() else None
 
 
-def _targets(objects: Numbers, classes: Numbers | None) -> tuple[Target, ...]:
+def _targets(objects: Int32, classes: Int32 | None) -> tuple[Target, ...]:
     void = objects == IGNORED_CLASS
     ignore = RLE.encode(void) if void.any() else None
     targets: list[Target] = []
@@ -123,25 +126,17 @@ def _read_classes(base: Path, split: str | None) -> Content:
     labels = base / "SegmentationClass"
     names = _names(base, base / "ImageSets" / "Segmentation", labels, "png", split)
     samples = [
-        Sample(base / "JPEGImages" / f"{name}.jpg", name, (), semantic=_semantic(labels / f"{name}.png"))
+        Sample(base / "JPEGImages" / f"{name}.jpg", name, (), semantic=class_numbers(labels / f"{name}.png"))
         for name in names
     ]
     return Content(tuple(samples), evenly(("background", *CLASSES), first=0))
-
-
-def _semantic(path: Path) -> Callable[[], Numbers]:
-    def read() -> Numbers:
-        values = read_values(path)
-        return np.where(values == IGNORED_CLASS, UNKNOWN, values)
-
-    return read
 
 
 def _read_sbd(base: Path, split: str | None) -> Content:
     names = _names(base, base, base / "inst", "mat", split)
     samples: list[Sample] = []
     for name in names:
-        objects, classes = _matlab(base / "inst" / f"{name}.mat")
+        objects, classes = read_matlab(base / "inst" / f"{name}.mat", _objects, "an SBD instance file")
         targets = tuple(
             Target(
                 f"{_class_name(label) or 'object'} {number}",
@@ -156,16 +151,15 @@ def _read_sbd(base: Path, split: str | None) -> Content:
     return Content(tuple(samples), evenly(CLASSES))
 
 
-def _matlab(path: Path) -> tuple[Numbers, list[int]]:
+def _objects(variables: Any) -> tuple[Int32, list[int]]:
     """Returns the numbered objects (H, W) of an SBD file and the class of each."""
-    try:
-        from scipy.io import loadmat
-    except ImportError as error:
-        raise UnavailableError.extra("SciPy", "evaluate") from error
-    try:
-        truth: Any = loadmat(path)["GTinst"][0, 0]
-        objects = np.asarray(truth["Segmentation"]).astype(np.int32)
-        classes = [int(value) for value in np.asarray(truth["Categories"]).ravel()]
-    except Exception as error:  # loadmat lets many kinds of errors out of damaged files
-        raise FormatError(f"{path} is not an SBD instance file ({error}).") from error
-    return objects, classes
+    truth = variables["GTinst"][0, 0]
+    classes = [int(value) for value in np.asarray(truth["Categories"]).ravel()]
+    return np.asarray(truth["Segmentation"]).astype(np.int32), classes
+
+
+LAYOUTS = (
+    Layout("voc", "objects", "JPEGImages/ + SegmentationObject/ (PASCAL VOC)", find_voc),
+    Layout("sbd", "objects", "img/ + inst/*.mat (SBD)", find_sbd),
+    Layout("voc", "semantic", "JPEGImages/ + SegmentationClass/ (PASCAL VOC)", find_voc_classes),
+)

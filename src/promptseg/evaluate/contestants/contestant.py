@@ -1,10 +1,12 @@
 """What a contestant is. It can do some things and refuses the others; it keeps its own state between the calls."""
 
-from collections.abc import Iterator, Sequence
-from typing import NoReturn
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from promptseg.arrays import BoolArray, Float32
 from promptseg.errors import InputError
+from promptseg.evaluate.contestants import wire
+from promptseg.evaluate.contestants.wire import Ability
 from promptseg.evaluate.scene import Clock
 from promptseg.geometry import Size
 from promptseg.images import Image
@@ -13,22 +15,34 @@ from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 from promptseg.vocabulary import Vocabulary
 
-ABILITIES = {
-    "click": "answers clicks on an object, each correcting the mask so far",
-    "point": "answers one click with several masks",
-    "boxes": "answers boxes with masks",
-    "everything": "finds all masks of a picture",
-    "edges": "draws edge maps",
-    "semantic": "gives every pixel a class",
-    "panoptic": "cuts pictures into things and stuff",
-    "instances": "finds the objects of given classes",
-    "phrases": "finds what a phrase says",
-    "matches": "finds everything that fits a word",
-    "reference": "finds what another picture shows",
-    "labels": "names masks",
-    "track": "follows an object through a video",
+_POINT = {"x": float, "y": float}
+
+ABILITIES: Mapping[str, Ability] = {
+    "click": Ability(
+        "answers clicks on an object, each correcting the mask so far",
+        wire.drawn,
+        {**_POINT, "positive": bool},
+    ),
+    "point": Ability("answers one click with several masks", wire.segments, _POINT),
+    "boxes": Ability("answers boxes with masks", wire.segments, {"boxes": wire.boxes}),
+    "everything": Ability("finds all masks of a picture", wire.segments),
+    "edges": Ability("draws edge maps", wire.strengths),
+    "semantic": Ability("gives every pixel a class", wire.classed, {"classes": wire.classes}),
+    "panoptic": Ability("cuts pictures into things and stuff", wire.classed, {"classes": wire.classes}),
+    "instances": Ability("finds the objects of given classes", wire.segments, {"classes": wire.classes}),
+    "phrases": Ability(
+        "finds what a phrase says", wire.segments, {"phrases": wire.texts}, named={"together": bool}
+    ),
+    "matches": Ability("finds everything that fits a word", wire.segments, {"phrase": str}),
+    "reference": Ability(
+        "finds what another picture shows", wire.segments, {"path": wire.picture, "mask": RLE.from_coco}
+    ),
+    "labels": Ability("names masks", wire.names, {"masks": wire.masks, "classes": wire.classes, "top": int}),
+    "track": Ability(
+        "follows an object through a video", wire.followed, {"paths": wire.pictures, "mask": RLE.from_coco}
+    ),
 }
-"""What contestants may be able to do."""
+"""What contestants may be able to do. Each is a method of `Contestant`, and a request of peers, of the same name."""
 
 
 class Contestant:
@@ -52,63 +66,63 @@ class Contestant:
 
     def start(self, image: Image) -> None:
         """Begins a new picture."""
-        self._refuse("seeing a picture")
+        self.ask("picture")
 
     def begin(self) -> None:
         """Begins a new object on the same picture, forgetting earlier clicks."""
-        self._refuse("clicks")
+        self.ask("click")
 
     def click(self, x: float, y: float, positive: bool) -> BoolArray:
         """Adds a click in pixels of the picture and returns the object's mask (H, W)."""
-        self._refuse("clicks")
+        return self.ask("click", x, y, positive)
 
     def point(self, x: float, y: float) -> Segments:
         """Answers one click on an object: the mask it stands by first, then others that may be meant."""
-        self._refuse("a point")
+        return self.ask("point", x, y)
 
     def boxes(self, boxes: Sequence[tuple[float, float, float, float]]) -> Segments:
         """Answers each box (x0, y0, x1, y1) with one mask and its score, in order."""
-        self._refuse("boxes")
+        return self.ask("boxes", boxes)
 
     def everything(self) -> Segments:
         """Finds all masks of the picture, best first."""
-        self._refuse("all masks of a picture")
+        return self.ask("everything")
 
     def edges(self) -> Float32:
         """Returns how strongly each pixel lies on an edge, (H, W) in [0, 1]."""
-        self._refuse("edges")
+        return self.ask("edges")
 
     def semantic(self, vocabulary: Vocabulary) -> PanopticSegments:
         """Gives every pixel one of the classes."""
-        self._refuse("semantic segmentation")
+        return self.ask("semantic", vocabulary)
 
     def panoptic(self, vocabulary: Vocabulary) -> PanopticSegments:
         """Cuts the picture into things and stuff."""
-        self._refuse("panoptic segmentation")
+        return self.ask("panoptic", vocabulary)
 
     def instances(self, vocabulary: Vocabulary) -> Segments:
         """Finds the objects of the classes, with labels and scores."""
-        self._refuse("instances of classes")
+        return self.ask("instances", vocabulary)
 
     def phrases(self, phrases: Sequence[str], *, together: bool = False) -> Segments:
         """Returns one mask for each phrase, in order."""
-        self._refuse("phrases")
+        return self.ask("phrases", phrases, together=together)
 
     def matches(self, phrase: str) -> Segments:
         """Returns everything that fits a word."""
-        self._refuse("words")
+        return self.ask("matches", phrase)
 
     def reference(self, image: Image, mask: RLE) -> Segments:
         """Returns what a region of another picture shows, one mask."""
-        self._refuse("references")
+        return self.ask("reference", image, mask)
 
     def labels(self, segments: Segments, vocabulary: Vocabulary, top: int) -> list[tuple[str, ...]]:
         """Returns up to `top` names of each mask, the likeliest first."""
-        self._refuse("names of masks")
+        return self.ask("labels", segments, vocabulary, top)
 
     def track(self, frames: Sequence[Image], mask: RLE) -> Iterator[RLE]:
         """Follows what the mask shows on the first frame, and yields its mask on each further frame."""
-        self._refuse("videos")
+        yield from self.ask("track", frames, mask)
 
     def peak_memory(self) -> int | None:
         """Returns the most bytes that its process had in use so far, where that is known and its own."""
@@ -117,16 +131,21 @@ class Contestant:
     def close(self) -> None:
         """Ends what it keeps running."""
 
-    def _refuse(self, what: str) -> NoReturn:
-        raise InputError(f"{self.name} does not know {what}; it can do: {', '.join(sorted(self.abilities))}.")
+    def ask(self, ability: str, *given: Any, **named: Any) -> Any:
+        """Does what no method of its own does: refuses."""
+        del given, named
+        raise InputError(
+            f"{self.name} does not know {ability}; it can do: {', '.join(sorted(self.abilities))}."
+        )
 
 
 def check_ability(contestant: Contestant, ability: str) -> None:
     """Raises InputError when a contestant cannot do what a task asks."""
     if ability not in contestant.abilities:
         can = ", ".join(sorted(contestant.abilities)) or "nothing"
+        about = ABILITIES[ability].about
         raise InputError(
-            f"{contestant.name} cannot take part: the task needs {ability!r} ({ABILITIES[ability]}); it can do: {can}."
+            f"{contestant.name} cannot take part: the task needs {ability!r} ({about}); it can do: {can}."
         )
 
 

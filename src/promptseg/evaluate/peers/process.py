@@ -1,29 +1,20 @@
 """A peer in a process of its own, spoken to in JSON lines (docs/evaluate.md)."""
 
-import base64
-import io
 import json
 import queue
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
 from PIL import Image as PIL
 
-from promptseg.arrays import BoolArray, Float32
-from promptseg.errors import FormatError, InputError, PromptsegError
+from promptseg.errors import InputError, PromptsegError
 from promptseg.evaluate.contestants.contestant import ABILITIES, Contestant
 from promptseg.images import Image
-from promptseg.masks.panoptic import PanopticSegments
-from promptseg.masks.rle import RLE
-from promptseg.masks.segments import Segments
-from promptseg.vocabulary import Category, Vocabulary, plain_name
 
 PROTOCOL = 1
 PATIENCE = 1800.0
@@ -97,79 +88,30 @@ class Peer(Contestant):
         """Hands over a new picture as a PNG file."""
         self._image = image
         self._ask(
-            "picture", path=self._write(image, "picture"), width=image.size.width, height=image.size.height
+            "picture",
+            path=self._hand_over(image, "picture"),
+            width=image.size.width,
+            height=image.size.height,
         )
 
     def begin(self) -> None:
         """Begins a new object."""
         self._ask("begin")
 
-    def click(self, x: float, y: float, positive: bool) -> BoolArray:
-        """Adds a click and returns the mask."""
-        return self._segments(self._ask("click", x=x, y=y, positive=positive)).dense()[0]
+    def ask(self, ability: str, *given: Any, **named: Any) -> Any:
+        """Does whatever it can do: asks the other process.
 
-    def point(self, x: float, y: float) -> Segments:
-        """Returns the masks for one click."""
-        return self._segments(self._ask("point", x=x, y=y))
-
-    def boxes(self, boxes: Sequence[tuple[float, float, float, float]]) -> Segments:
-        """Returns one mask per box."""
-        return self._segments(self._ask("boxes", boxes=[list(box) for box in boxes]))
-
-    def everything(self) -> Segments:
-        """Returns all masks, best first."""
-        return self._segments(self._ask("everything"))
-
-    def edges(self) -> Float32:
-        """Returns the edge map, which comes as a grey PNG of 8 or 16 bits in base64."""
+        Raises:
+            InputError: it does not answer, or not as the protocol says.
+        """
+        if self._image is None:
+            raise PromptsegError("start() comes before everything else.")
+        known = ABILITIES[ability]
+        answer = self._ask(ability, **known.request(given, named, self._hand_over))
         try:
-            with PIL.open(io.BytesIO(base64.b64decode(self._ask("edges")["png"], validate=True))) as picture:
-                values = np.asarray(picture)
-        except (KeyError, ValueError, OSError) as error:
-            raise InputError(
-                f"{self.name} answered with an edge map that cannot be read: {error}."
-            ) from error
-        return (values / (65535 if values.dtype == np.uint16 or values.max(initial=0) > 255 else 255)).astype(
-            np.float32
-        )
-
-    def semantic(self, vocabulary: Vocabulary) -> PanopticSegments:
-        """Gives every pixel a class."""
-        return self._classed(self._ask("semantic", classes=_classes(vocabulary)), vocabulary)
-
-    def panoptic(self, vocabulary: Vocabulary) -> PanopticSegments:
-        """Cuts the picture into things and stuff."""
-        return self._classed(self._ask("panoptic", classes=_classes(vocabulary)), vocabulary)
-
-    def instances(self, vocabulary: Vocabulary) -> Segments:
-        """Finds the objects of the classes."""
-        return self._segments(self._ask("instances", classes=_classes(vocabulary)))
-
-    def phrases(self, phrases: Sequence[str], *, together: bool = False) -> Segments:
-        """Returns one mask per phrase."""
-        return self._segments(self._ask("phrases", phrases=list(phrases), together=together))
-
-    def matches(self, phrase: str) -> Segments:
-        """Returns everything that fits a word."""
-        return self._segments(self._ask("matches", phrase=phrase))
-
-    def reference(self, image: Image, mask: RLE) -> Segments:
-        """Returns what a region of another picture shows."""
-        return self._segments(
-            self._ask("reference", path=self._write(image, "reference"), mask=mask.to_uncompressed())
-        )
-
-    def labels(self, segments: Segments, vocabulary: Vocabulary, top: int) -> list[tuple[str, ...]]:
-        """Returns the likeliest names of each mask."""
-        masks = [mask.to_uncompressed() for mask in segments.masks]
-        answer = self._ask("labels", masks=masks, classes=_classes(vocabulary), top=top)
-        return [tuple(map(str, names)) for names in answer.get("labels", ())]
-
-    def track(self, frames: Sequence[Image], mask: RLE) -> Iterator[RLE]:
-        """Follows what a mask shows."""
-        paths = [self._write(frame, f"frame{number:05d}") for number, frame in enumerate(frames)]
-        answer = self._ask("track", paths=paths, mask=mask.to_uncompressed())
-        yield from (self._mask(record) for record in answer.get("masks", ()))
+            return known.read(answer, self._image.size, given)
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            raise InputError(f"{self.name} answered {ability!r} with what cannot be read: {error}") from error
 
     def peak_memory(self) -> int | None:
         """Returns what the process last said."""
@@ -188,6 +130,11 @@ class Peer(Contestant):
             self._process.stdout.close()
         self._complaints.close()
         self._folder.cleanup()
+
+    def _hand_over(self, image: Image, name: str) -> str:
+        path = Path(self._folder.name) / f"{name}.png"
+        PIL.fromarray(image.pixels).save(path, compress_level=1)
+        return str(path)
 
     def _listen(self) -> None:
         if self._process.stdout is not None:
@@ -233,47 +180,6 @@ class Peer(Contestant):
         self._complaints.seek(0)
         lines = self._complaints.read().decode("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else f"exit code {self._process.returncode}, without a word"
-
-    def _segments(self, answer: Mapping[str, Any]) -> Segments:
-        if self._image is None:
-            raise PromptsegError("start() comes before everything else.")
-        try:
-            masks = tuple(self._mask(record) for record in answer["masks"])
-            scores = np.asarray(answer.get("scores") or np.ones(len(masks)), np.float32)
-            labels = tuple(answer.get("labels") or ())
-            return Segments(self._image.size, masks, scores=scores, labels=labels)
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{self.name} answered with masks that cannot be read: {error}.") from error
-
-    def _mask(self, record: Any) -> RLE:
-        try:
-            return RLE.from_coco(record)
-        except FormatError as error:
-            raise InputError(f"{self.name} answered with a mask that cannot be read: {error}") from error
-
-    def _classed(self, answer: Mapping[str, Any], vocabulary: Vocabulary) -> PanopticSegments:
-        segments = self._segments(answer)
-        return PanopticSegments(segments, _categories(self.name, segments, vocabulary))
-
-    def _write(self, image: Image, name: str) -> str:
-        path = Path(self._folder.name) / f"{name}.png"
-        PIL.fromarray(image.pixels).save(path, compress_level=1)
-        return str(path)
-
-
-def _classes(vocabulary: Vocabulary) -> list[dict[str, Any]]:
-    rows = zip(vocabulary.ids, vocabulary.names, vocabulary.things, strict=True)
-    return [{"id": number, "name": name, "thing": thing} for number, name, thing in rows]
-
-
-def _categories(name: str, segments: Segments, vocabulary: Vocabulary) -> tuple[Category, ...]:
-    known = {plain_name(category.name): category for category in vocabulary.categories}
-    categories: list[Category] = []
-    for label in segments.labels:
-        if label is None or plain_name(label) not in known:
-            raise InputError(f"{name} answered with the class {label!r}, which it was not asked for.")
-        categories.append(known[plain_name(label)])
-    return tuple(categories)
 
 
 def our_command(

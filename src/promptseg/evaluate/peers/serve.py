@@ -6,8 +6,6 @@ It is how latency and memory are measured, and how two versions or two engines o
 """
 
 import argparse
-import base64
-import io
 import json
 import os
 import sys
@@ -15,18 +13,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-from PIL import Image as PIL
-
-from promptseg.evaluate.contestants.contestant import Contestant
+from promptseg.evaluate.contestants.contestant import ABILITIES, Contestant
 from promptseg.evaluate.peers.program import PROTOCOL, peak_bytes
-from promptseg.geometry import Size
 from promptseg.images import Image
-from promptseg.masks.panoptic import PanopticSegments
-from promptseg.masks.rle import RLE
-from promptseg.masks.segments import Segments
 from promptseg.models.registry import DEFAULT_MODEL
-from promptseg.vocabulary import Vocabulary
 
 
 class ContestantProgram:
@@ -39,7 +29,6 @@ class ContestantProgram:
     def __init__(self, make: Callable[[int], Contestant]) -> None:
         self._make = make
         self._contestant: Contestant | None = None
-        self._size = Size(1, 1)
 
     def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the answer to one request."""
@@ -58,80 +47,16 @@ class ContestantProgram:
         answer = self._asked(self._contestant, operation, request)
         return {"seconds": time.perf_counter() - began, "peak_bytes": peak_bytes(), **answer}
 
-    def _asked(self, one: Contestant, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+    def _asked(self, one: Contestant, operation: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
         if operation == "picture":
-            image = Image.open(str(request["path"]))
-            self._size = image.size
-            one.start(image)
+            one.start(Image.open(str(request["path"])))
             return {}
         if operation == "begin":
             one.begin()
             return {}
-        if operation == "click":
-            mask = one.click(float(request["x"]), float(request["y"]), bool(request["positive"]))
-            return {"masks": [RLE.encode(mask).to_coco()]}
-        if operation == "edges":
-            return {"png": _png(one.edges())}
-        if operation == "labels":
-            masks = tuple(RLE.from_coco(mask) for mask in request["masks"])
-            names = one.labels(Segments(self._size, masks), _vocabulary(request), int(request["top"]))
-            return {"labels": [list(each) for each in names]}
-        if operation == "track":
-            frames = [Image.open(str(path)) for path in request["paths"]]
-            found = one.track(frames, RLE.from_coco(request["mask"]))
-            return {"masks": [mask.to_coco() for mask in found]}
-        return _masks(self._found(one, operation, request))
-
-    def _found(
-        self, one: Contestant, operation: str, request: Mapping[str, Any]
-    ) -> Segments | PanopticSegments:
-        calls: dict[str, Callable[[], Segments | PanopticSegments]] = {
-            "point": lambda: one.point(float(request["x"]), float(request["y"])),
-            "boxes": lambda: one.boxes([tuple(box) for box in request["boxes"]]),
-            "everything": one.everything,
-            "semantic": lambda: one.semantic(_vocabulary(request)),
-            "panoptic": lambda: one.panoptic(_vocabulary(request)),
-            "instances": lambda: one.instances(_vocabulary(request)),
-            "phrases": lambda: one.phrases(
-                [str(phrase) for phrase in request["phrases"]], together=bool(request["together"])
-            ),
-            "matches": lambda: one.matches(str(request["phrase"])),
-            "reference": lambda: one.reference(
-                Image.open(str(request["path"])), RLE.from_coco(request["mask"])
-            ),
-        }
-        if operation not in calls:
+        if operation not in ABILITIES:
             raise ValueError(f"unknown request {operation!r}")
-        return calls[operation]()
-
-
-def _vocabulary(request: Mapping[str, Any]) -> Vocabulary:
-    classes = request["classes"]
-    return Vocabulary(
-        tuple(str(each["name"]) for each in classes),
-        tuple(bool(each["thing"]) for each in classes),
-        tuple(int(each["id"]) for each in classes),
-    )
-
-
-def _masks(found: Segments | PanopticSegments) -> dict[str, Any]:
-    segments = found.segments if isinstance(found, PanopticSegments) else found
-    labels = (
-        [category.name for category in found.categories]
-        if isinstance(found, PanopticSegments)
-        else list(segments.labels)
-    )
-    return {
-        "masks": [mask.to_coco() for mask in segments.masks],
-        "scores": segments.scores.tolist(),
-        "labels": labels,
-    }
-
-
-def _png(strength: Any) -> str:
-    file = io.BytesIO()
-    PIL.fromarray(np.round(np.clip(strength, 0, 1) * 65535).astype(np.uint16)).save(file, "PNG")
-    return base64.b64encode(file.getvalue()).decode()
+        return ABILITIES[operation].answer(getattr(one, operation), request)
 
 
 def serve(program: ContestantProgram) -> None:

@@ -24,7 +24,7 @@ from promptseg.models.seem_tiny.head import WordMap
 from promptseg.runtimes.seem_tiny import CutOut
 from promptseg.segment.words.name import cut_out
 from promptseg.train.recipes.seem_tiny import phrases
-from promptseg.train.recipes.seem_tiny.datasets import DataSet, Thing
+from promptseg.train.recipes.seem_tiny.examples import ExampleSet, Thing
 from promptseg.train.recipes.seem_tiny.phrases import Sentences, noisy
 from promptseg.train.recipes.seem_tiny.start import Start
 from promptseg.train.recipes.seem_tiny.views import normalised
@@ -76,7 +76,7 @@ class Named:
 
 
 def collect(
-    sets: Mapping[str, DataSet], backbone: EfficientNetLite, folder: Path, progress: Progress | None = None
+    sets: Mapping[str, ExampleSet], backbone: EfficientNetLite, folder: Path, progress: Progress | None = None
 ) -> dict[str, Named]:
     """Computes the features of all named things, a file for each set; what is there already is read.
 
@@ -126,7 +126,7 @@ def _whole(image: Image, share: float) -> CutOut:
     return cut._replace(region=cut.picture)
 
 
-def _compute(item: DataSet, backbone: EfficientNetLite, place: Path) -> Named | None:
+def _compute(item: ExampleSet, backbone: EfficientNetLite, place: Path) -> Named | None:
     numbers = {name: index for index, name in enumerate(item.names)}
     features: list[npt.NDArray[np.float16]] = []
     labels: list[int] = []

@@ -16,7 +16,7 @@ from promptseg.models.seem_tiny.backbone import EfficientNetLite, Levels
 from promptseg.models.seem_tiny.config import GRID, SIXTEENTH
 from promptseg.models.seem_tiny.head import PixelHead, WordMap
 from promptseg.train.recipes.seem_tiny import losses
-from promptseg.train.recipes.seem_tiny.datasets import Example
+from promptseg.train.recipes.seem_tiny.examples import Example
 from promptseg.train.recipes.seem_tiny.mixture import Mixture
 from promptseg.train.recipes.seem_tiny.phrases import Sentences, imagenet_names, noisy
 from promptseg.train.recipes.seem_tiny.start import Start

@@ -20,7 +20,7 @@ from promptseg.train.loop import train
 from promptseg.train.recipes.sam_finetune import say
 from promptseg.train.recipes.seem_tiny import namer
 from promptseg.train.recipes.seem_tiny import start as beginning
-from promptseg.train.recipes.seem_tiny.datasets import DataSet
+from promptseg.train.recipes.seem_tiny.examples import ExampleSet
 from promptseg.train.recipes.seem_tiny.mixture import MIXTURES, Mixture, open_sets
 from promptseg.train.recipes.seem_tiny.phrases import Sentences
 from promptseg.train.recipes.seem_tiny.pixels import PixelNetwork, PixelTask, Teacher, rate_of
@@ -50,7 +50,7 @@ def seem_tiny(
     map that is learned on them is small. The run itself trains the late half of the backbone and the head.
 
     Args:
-        data: a folder with any of the folders of `promptseg.train.recipes.seem_tiny.datasets`.
+        data: a folder with any of the folders of `promptseg.train.recipes.seem_tiny.mixture`.
         start: EfficientNet-Lite2 as its authors published it (.pth).
         sentences: all-MiniLM-L6-v2, a safetensors file or a folder that holds it; by default the package's own.
         weights: go on from an earlier result of this recipe instead of the closed form; its namer is kept.
@@ -121,7 +121,7 @@ def seem_tiny(
 
 
 def _namer(
-    sets: Mapping[str, DataSet],
+    sets: Mapping[str, ExampleSet],
     backbone: EfficientNetLite,
     begun: beginning.Start,
     reader: Sentences,

@@ -23,7 +23,7 @@ from promptseg.files import atomic_write
 from promptseg.images import Image
 from promptseg.models.seem_tiny.backbone import EfficientNetLite
 from promptseg.models.seem_tiny.config import CHANNELS
-from promptseg.train.recipes.seem_tiny.datasets import DataSet
+from promptseg.train.recipes.seem_tiny.examples import ExampleSet
 from promptseg.train.recipes.seem_tiny.phrases import START_TEMPLATES, Sentences, imagenet_names
 from promptseg.train.recipes.seem_tiny.views import show, whole_view
 
@@ -61,7 +61,7 @@ class Start:
 
 @torch.no_grad()
 def collect(
-    sets: dict[str, DataSet],
+    sets: dict[str, ExampleSet],
     backbone: EfficientNetLite,
     place: Path,
     progress: Callable[[int, int], None] | None = None,

@@ -10,6 +10,7 @@ from PIL import Image as Pillow
 from PIL import ImageEnhance
 from torch import Tensor
 
+from promptseg.datasets.samples import Corners
 from promptseg.geometry import ResizeFrame
 from promptseg.models.seem_tiny.config import COARSE, PIXEL_MEAN, PIXEL_STD, SIDE
 
@@ -17,7 +18,6 @@ TRUTH = 128
 """Side of the map of classes that pixels are compared with."""
 UNKNOWN = 255
 
-Box = tuple[float, float, float, float]
 Pixels = npt.NDArray[np.uint8]
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ class PictureView(NamedTuple):
     height: int
 
     @classmethod
-    def of(cls, box: Box, flip: bool) -> "PictureView":
+    def of(cls, box: Corners, flip: bool) -> "PictureView":
         """Returns the view that shows `box` as large as the frame allows."""
         x0, y0, x1, y1 = (round(value) for value in box)
         x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
@@ -57,7 +57,7 @@ class PictureView(NamedTuple):
         return inside_1HW
 
 
-def draw_view(size: tuple[int, int], focus: Box | None, random: np.random.Generator) -> PictureView:
+def draw_view(size: tuple[int, int], focus: Corners | None, random: np.random.Generator) -> PictureView:
     """Draws a view: often around a thing, else often a part of random place and size, else the whole.
 
     Args:
@@ -136,7 +136,7 @@ def show_truth(classes: Pixels, view: PictureView) -> Tensor:
     return torch.from_numpy(frame)
 
 
-def show_box(box: Box, view: PictureView, cells: int) -> tuple[int, int, int, int] | None:
+def show_box(box: Corners, view: PictureView, cells: int) -> tuple[int, int, int, int] | None:
     """Returns a box of the picture in cells of the frame (x0, y0, x1, y1); None if less than 2 x 2 cells are seen."""
     across = view.width / (view.box[2] - view.box[0]) * cells / SIDE
     down = view.height / (view.box[3] - view.box[1]) * cells / SIDE
