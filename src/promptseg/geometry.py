@@ -13,8 +13,6 @@ import numpy.typing as npt
 
 from promptseg.errors import InputError
 
-"""Any array of floats."""
-
 
 class Size(NamedTuple):
     """Height and width in pixels."""
@@ -64,6 +62,25 @@ class ResizeFrame:
     def to_original(self, points: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Maps (..., 2) points of the resized frame back to the original picture."""
         return np.asarray(points, np.float64) / np.asarray(self.factors)
+
+
+class MaskGrid(NamedTuple):
+    """How many cells, down and across, a picture has of the grid that SAM predicts masks on.
+
+    The grid covers the padded frame, `SIDE` cells along each side; a cell is `CELL` pixels of SAM's frame long.
+    """
+
+    height: int
+    width: int
+
+    SIDE = 256
+    CELL = 4
+
+    @classmethod
+    def of(cls, frame: ResizeFrame) -> "MaskGrid":
+        """Returns the part that a picture covers."""
+        height, width = (-(-side * cls.SIDE // frame.side) for side in frame.resized)
+        return cls(height, width)
 
 
 def box_area(boxes: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -7,7 +7,7 @@ from PIL import Image
 
 from promptseg.arrays import Float32, Int64, sigmoid
 from promptseg.errors import InputError
-from promptseg.geometry import ResizeFrame
+from promptseg.geometry import MaskGrid, ResizeFrame
 from promptseg.masks.upsample import upsample_around
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
@@ -84,7 +84,7 @@ def edge_picture(strength: Float32, *, bits: int = 8, invert: bool = False) -> I
 
 def _clear_border(strength: Float32) -> None:
     """Zeroes a frame as wide as one and a half cells of SAM's mask grid, unless that is most of the picture."""
-    width = math.ceil(1.5 * max(strength.shape) / 256)
+    width = math.ceil(1.5 * max(strength.shape) / MaskGrid.SIDE)
     if 4 * width < min(strength.shape):
         inside = strength[width:-width, width:-width].copy()
         strength[:] = 0

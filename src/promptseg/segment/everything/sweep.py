@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from promptseg.arrays import Float32, Float64
 from promptseg.errors import InputError
-from promptseg.geometry import ResizeFrame
+from promptseg.geometry import MaskGrid, ResizeFrame
 from promptseg.masks.overlap import box_nms
+from promptseg.masks.stability import stability
 from promptseg.runtimes.protocol import LABEL_PAD, LABEL_POSITIVE, DecoderInputs, Runtime
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.everything.grid import point_grid
@@ -22,9 +23,6 @@ from promptseg.segment.places.predictor import CHUNK
 
 MASKS = 3
 """Ambiguity-aware masks per point."""
-
-_OFFSET = 1.0
-"""Logits above and below the threshold between which stability is measured."""
 
 _ROUND = 256
 """Points between two rounds of NMS: few enough to bound memory, many enough that NMS costs next to nothing."""
@@ -51,9 +49,9 @@ class Swept:
     origin: tuple[int, int]
     crop: Float32
 
-    def logits(self, side: int = 256) -> Float32:
+    def logits(self) -> Float32:
         """Returns the logits on the whole grid, surely negative where they are not held."""
-        grid = np.full((side, side), _OUTSIDE)
+        grid = np.full((MaskGrid.SIDE, MaskGrid.SIDE), _OUTSIDE)
         x, y = self.origin
         height, width = self.crop.shape
         grid[y : y + height, x : x + width] = self.crop
@@ -135,7 +133,7 @@ def _decode(
 ) -> Iterator[tuple[int, Swept]]:
     """Yields (row, mask) for every mask of the wanted points that is not empty, and enters it in the table."""
     frame = embedded.frame
-    height, width = (-(-side * 256 // frame.side) for side in frame.resized)
+    height, width = MaskGrid.of(frame)
     margin = _margin(frame)
     for start in range(0, len(wanted), CHUNK):
         chunk = list(wanted[start : start + CHUNK])
@@ -147,9 +145,8 @@ def _decode(
                     continue
                 row = MASKS * point + number
                 x0, y0, x1, y1 = box
-                loose = np.count_nonzero(mask > -_OFFSET)
                 table.boxes[row], table.scores[row] = box, score
-                table.stabilities[row] = np.count_nonzero(mask > _OFFSET) / loose
+                table.stabilities[row] = stability(mask)
                 left, top = max(0, x0 - margin), max(0, y0 - margin)
                 # Beyond the picture the grid goes on, and interpolation at the picture's border looks there.
                 crop = logits[number, top : y1 + margin, left : x1 + margin].copy()
@@ -170,7 +167,7 @@ def _answers(
 
 def _margin(frame: ResizeFrame) -> int:
     """Cells around a mask that decide about the pixels of the picture next to it, up to three pixels away."""
-    return 3 + -(-3 * 256 // max(frame.original))
+    return 3 + -(-3 * MaskGrid.SIDE // max(frame.original))
 
 
 def _box(mask: npt.NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
