@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from promptseg.arrays import Float32
+from promptseg.arrays import Float32, Float64
 from promptseg.geometry import Size
 from promptseg.runtimes.scout import ScoutAnswer, ScoutView
 
@@ -33,6 +33,13 @@ class DecoderInputs:
     points: Float32
     labels: npt.NDArray[np.int64]
     mask_logits: Float32 | None = None
+
+    @classmethod
+    def clicks(cls, points: Float64) -> "DecoderInputs":
+        """Makes the tokens of one positive click for each object, (B, 2) in the resized frame."""
+        places = np.zeros((len(points), 2, 2), np.float32)
+        places[:, 0] = points
+        return cls(places, np.tile(np.array([LABEL_POSITIVE, LABEL_PAD], np.int64), (len(points), 1)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -68,11 +68,11 @@ def test_candidates_ask_it_for_single_clicks_only():
     scores = np.array([0, 0.1, 0.2, 0.3], np.float32)
 
     class Second:
-        def best(self, masks, given, click):
+        def expected(self, masks, given, click):
             assert masks.shape == (3, 205, 256)
             assert given.tolist() == scores[1:].tolist()
             assert click == (100, 50)
-            return 1
+            return np.array([0.1, 0.9, 0.2])
 
     asked = Candidates(logits, scores, click=(400, 200), choice=Second())  # type: ignore[arg-type]
     assert asked.likeliest(frame) == 2

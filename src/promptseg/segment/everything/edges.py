@@ -54,7 +54,7 @@ def edges(
     """
     strength, dx, dy = (np.zeros(embedded.size, np.float32) for _ in range(3))
     for mask in sweep(runtime, embedded, points_per_side=points_per_side, nms=nms, on_progress=on_progress):
-        positions, across, along = outline_slope(mask.logits(), embedded.frame)
+        positions, across, along = outline_slope(mask.held.whole(), embedded.frame)
         steepness = np.hypot(across, along)
         better = steepness > strength.ravel()[positions]
         positions = positions[better]

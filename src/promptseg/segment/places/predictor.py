@@ -58,12 +58,6 @@ class Candidates:
         SAM's scores often prefer a background that fills the picture. A person who clicks once rarely means more than
         half of the picture, so large masks pay for their size (chosen on dev sets, benchmarks/clicks.md).
         """
-        if self.choice is not None and self.click is not None:
-            height, width = MaskGrid.of(frame)
-            x, y = self.click
-            return 1 + self.choice.best(
-                self.logits[1:, :height, :width], self.scores[1:], (x / MaskGrid.CELL, y / MaskGrid.CELL)
-            )
         return 1 + int(np.argmax(self.expected(frame)))
 
     def expected(self, frame: ResizeFrame) -> Float32:
