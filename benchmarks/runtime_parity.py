@@ -36,10 +36,10 @@ def compare(
     found: dict[str, list[tuple[bool, bool, float]]] = {repr(other): [] for other in others}
     for prompts, memory in requests:
         item = encode_object(prompts, frame, memory=memory)
-        expected = decode(reference.runtime, images[0], [item])[0]
+        expected = decode(reference.runtime, images[0], [item], choice=reference.companions.choice)[0]
         ((answer, _),) = choose(expected, item.ambiguous, "auto", frame)
         for other, image in zip(others, images[1:], strict=True):
-            given = decode(other.runtime, image, [item])[0]
+            given = decode(other.runtime, image, [item], choice=other.companions.choice)[0]
             same = choose(given, item.ambiguous, "auto", frame)[0][0] == answer
             for token in range(4):
                 pair = (upsample_to_rle(part.logits[token], frame) for part in (expected, given))

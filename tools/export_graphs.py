@@ -12,10 +12,12 @@ from pathlib import Path
 
 import torch
 
-from promptseg.export.graphs import GRAPHS, TracedGraph, declared, trace
+from promptseg.export.graphs import trace
 from promptseg.export.retouch_graph import retouch_shapes, trace_retouch
 from promptseg.export.tiny_graphs import tiny_shapes, trace_tiny
+from promptseg.export.weightless import TracedGraph, declared
 from promptseg.models.companions.retouch import NAME as RETOUCH
+from promptseg.models.network import GRAPHS
 from promptseg.models.seem_tiny.weights import GRAPHS as TINY_GRAPHS
 
 TARGET = Path(__file__).resolve().parent.parent / "src/promptseg/models/graphs"

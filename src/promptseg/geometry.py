@@ -60,6 +60,25 @@ class ResizeFrame:
         return np.asarray(points, np.float64) * np.asarray(self.factors)
 
 
+class MaskGrid(NamedTuple):
+    """How many cells, down and across, a picture has of the grid that SAM predicts masks on.
+
+    The grid covers the padded frame, `SIDE` cells along each side; a cell is `CELL` pixels of SAM's frame long.
+    """
+
+    height: int
+    width: int
+
+    SIDE = 256
+    CELL = 4
+
+    @classmethod
+    def of(cls, frame: ResizeFrame) -> "MaskGrid":
+        """Returns the part that a picture covers."""
+        height, width = (-(-side * cls.SIDE // frame.side) for side in frame.resized)
+        return cls(height, width)
+
+
 def box_area(boxes: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Areas of (..., 4) boxes in square pixels; inverted boxes have area zero."""
     boxes_ = np.asarray(boxes, np.float64)

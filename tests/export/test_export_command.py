@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from promptseg.cli.app import app
 from promptseg.errors import InputError
-from promptseg.runtimes.onnx import run_model
+from promptseg.runtimes.onnx_graphs import run_model
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")

@@ -13,8 +13,8 @@ import pytest
 from sam_synthetic import official_keys
 
 import promptseg
+from promptseg.models.companions.load import companions_of
 from promptseg.models.companions.retouch import NAME as RETOUCH
-from promptseg.models.companions.retouch import retouch_of
 from promptseg.models.graphs import assembly
 from promptseg.models.graphs.stored import graph_manifest
 from promptseg.models.network import GRAPHS
@@ -151,7 +151,7 @@ def test_graphs_are_what_the_manifest_says():
     models = graph_manifest()["models"]
     others = {
         "seem-tiny": (TINY_GRAPHS, TinyNetwork.load().tensors),
-        RETOUCH: ([RETOUCH], retouch_of(DEFAULT_MODEL).tensors),
+        RETOUCH: ([RETOUCH], companions_of(DEFAULT_MODEL).retouch.tensors),
     }
     assert set(models) == {card.network for card in CARDS if not card.semantic} | set(others)
     files = set()

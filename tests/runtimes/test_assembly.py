@@ -11,7 +11,7 @@ from onnx import helper, numpy_helper
 from promptseg.errors import WeightsError
 from promptseg.models.graphs.assembly import assemble
 from promptseg.models.network import GRAPHS, Network
-from promptseg.runtimes.onnx import run_model
+from promptseg.runtimes.onnx_graphs import run_model
 
 ARRAYS = st.dictionaries(
     st.text(min_size=1, max_size=200),

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from promptseg.models.network import Network
-from promptseg.runtimes.factory import available_runtimes, create_runtime
+from promptseg.runtimes.factory import create_runtime
 from promptseg.runtimes.protocol import DecoderInputs
+from promptseg.runtimes.table import available_runtimes
 
 ENGINES = ["onnx float32", "torch float32", "openvino float32", "openvino bfloat16", "torch bfloat16"]
 EXACT = ENGINES[:3]

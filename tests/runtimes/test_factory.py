@@ -6,8 +6,9 @@ import pytest
 
 from promptseg.errors import InputError, UnavailableError
 from promptseg.models.network import Network
-from promptseg.runtimes import factory
-from promptseg.runtimes.factory import RUNTIMES, available_runtimes, create_runtime, default_threads
+from promptseg.runtimes import table
+from promptseg.runtimes.factory import create_runtime, default_threads
+from promptseg.runtimes.table import available_runtimes, runtime_names, spoken_runtimes
 
 
 @pytest.fixture(scope="module")
@@ -71,11 +72,12 @@ def test_onnxruntime_missing(network, monkeypatch):
     ],
 )
 def test_auto(network, monkeypatch, installed, options, expected):
-    monkeypatch.setattr(factory, "find_spec", lambda package: package if package in installed else None)
+    monkeypatch.setattr(table, "find_spec", lambda package: package if package in installed else None)
     assert create_runtime(network, threads=1, **options).name == expected
 
 
 def test_names():
-    assert set(available_runtimes()) < set(RUNTIMES)
+    assert set(available_runtimes()) < set(runtime_names())
+    assert spoken_runtimes() == "auto, onnx, openvino or torch"
     assert "onnx" in available_runtimes()
     assert default_threads() >= 1

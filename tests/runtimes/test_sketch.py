@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from promptseg.models.network import Network
-from promptseg.runtimes.onnx import run_model
+from promptseg.runtimes.onnx_graphs import run_model
 from promptseg.runtimes.protocol import DecoderInputs
 from promptseg.runtimes.scout import scout_view
 

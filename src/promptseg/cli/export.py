@@ -17,7 +17,7 @@ from promptseg.cli.command import Command
 @click.option(
     "--graph",
     multiple=True,
-    help="Only this one: encoder, decoder, mask_decoder, look, paint, view or sketch; repeatable.",
+    help="Only this one: encoder, decoder, mask_decoder, scout, paint, view or sketch; repeatable.",
     metavar="GRAPH",
 )
 def export(output: Path, model: str, weights: Path | None, graph: tuple[str, ...]) -> None:

@@ -12,7 +12,6 @@ from promptseg.cli.options import PATH
 from promptseg.errors import WeightsError
 from promptseg.models.registry import (
     CARDS,
-    EMBEDDED,
     ModelCard,
     embedded_record,
     embedded_weights_path,
@@ -89,7 +88,8 @@ def convert_model(file: Path, output: Path | None, model: str | None, cache: Pat
 @_CACHE
 def verify_models(cache: Path | None) -> None:
     """Compare the SHA-256 of the embedded and the downloaded weights with their records."""
-    results = [_verified(embedded_weights_path(name), embedded_record(name)) for name in EMBEDDED]
+    embedded = dict.fromkeys(name for card in CARDS for name in card.embedded_files)
+    results = [_verified(embedded_weights_path(name), embedded_record(name)) for name in embedded]
     folder = cache or cache_folder()
     for card in CARDS:
         checkpoint, weights = folder / card.checkpoint, folder / f"{card.name}.safetensors"
@@ -137,8 +137,7 @@ def _row(card: ModelCard, cache: Path) -> dict[str, Any]:
 def _bytes(card: ModelCard) -> int:
     if not card.embedded:
         return card.bytes
-    files = EMBEDDED if card.base else EMBEDDED[:1]
-    return sum(embedded_record(name)["bytes"] for name in files)
+    return sum(embedded_record(name)["bytes"] for name in card.embedded_files)
 
 
 def _state(card: ModelCard, cache: Path) -> str:

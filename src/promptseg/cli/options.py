@@ -10,12 +10,13 @@ from promptseg.cli.command import Function, argument
 from promptseg.errors import PromptError
 from promptseg.models.registry import DEFAULT_MODEL
 from promptseg.prompts.types import Box, Circle, Mask, Point, Polygon, Prompt, Reference, Scribble
+from promptseg.runtimes.table import spoken_runtimes
 
 PATH = click.Path(path_type=Path)
 
 model = click.option("--model", default=DEFAULT_MODEL, help="Model name, see `promptseg models`.")
 weights = click.option("--weights", type=PATH, help="A safetensors checkpoint of that model.", metavar="FILE")
-runtime = click.option("--runtime", default="auto", help="auto, onnx, openvino or torch.")
+runtime = click.option("--runtime", default="auto", help=f"{spoken_runtimes()}.")
 precision = click.option("--precision", default="auto", help="auto, float32 or bfloat16.")
 device = click.option("--device", default="cpu", help="cpu, or with torch: cuda, mps.")
 threads = click.option("--threads", type=int, help="Threads; default: one per processor.")

@@ -8,14 +8,14 @@ import numpy as np
 import torch
 
 from promptseg.errors import InputError, PromptsegError
-from promptseg.export.graphs import SCOUT, declared, example_inputs, trace
+from promptseg.export.graphs import example_inputs, part_of, trace
+from promptseg.export.weightless import declared
 from promptseg.files import write_bytes
 from promptseg.models.graphs.assembly import assemble
 from promptseg.models.network import GRAPHS, PROMPTED, Network
-from promptseg.models.sam import scout
 from promptseg.models.sam.checkpoint import load_state_dict
 from promptseg.models.sam.sam import Sam, build_sam
-from promptseg.runtimes.onnx import run_model
+from promptseg.runtimes.onnx_graphs import run_model
 
 TOLERANCE = 1e-3
 """Largest difference to torch that a written graph may have (logits reach about 30)."""
@@ -73,13 +73,7 @@ def _difference(sam: Sam, graph: str, content: bytes) -> float:
     """Compares on inputs of another batch size than the traced ones, so that fixed sizes would show."""
     inputs = example_inputs(graph, objects=3, seed=1)
     with torch.inference_mode():
-        if graph == "encoder":
-            expected: tuple[torch.Tensor, ...] = (sam.image_encoder(inputs["image"]),)
-        elif graph == "paint":
-            expected = (scout.paint(sam, *inputs.values()),)
-        elif graph in SCOUT:
-            expected = getattr(scout, graph)(sam, *inputs.values())
-        else:
-            expected = sam.predict_masks(*inputs.values(), *([None] if graph == "decoder" else []))
+        answer = part_of(graph)(sam, *inputs.values())
+    expected: tuple[torch.Tensor, ...] = answer if isinstance(answer, tuple) else (answer,)
     found = run_model(content, {name: value.numpy() for name, value in inputs.items()})
     return max(float(np.abs(a - b.numpy()).max()) for a, b in zip(found, expected, strict=True))

@@ -1,29 +1,13 @@
 """Traces the retouching network into a weightless ONNX graph."""
 
-from typing import Any
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from promptseg.export.graphs import OPSET, TracedGraph, quiet, strip
+from promptseg.export.weightless import TracedGraph, trace_part
 from promptseg.models.companions.retouch import CELL, MAPS, PIXELS, STEP
 from promptseg.models.companions.retouch_network import EMBEDDING, Retouch
 
 ROWS, COLUMNS = 48, 80
-
-
-class _Step(nn.Module):
-    """The network as a function of its inputs, then of its tensors."""
-
-    def __init__(self, names: tuple[str, ...]) -> None:
-        super().__init__()
-        self._held = [Retouch().eval()]  # in a list, so that its parameters are not this module's
-        self._names = names
-
-    def forward(self, *values: Tensor) -> Any:
-        count = len(values) - len(self._names)
-        tensors = dict(zip(self._names, values[count:], strict=True))
-        return torch.func.functional_call(self._held[0], tensors, values[:count])
 
 
 def retouch_inputs(rows: int = ROWS, columns: int = COLUMNS, seed: int = 0) -> dict[str, Tensor]:
@@ -38,24 +22,12 @@ def retouch_inputs(rows: int = ROWS, columns: int = COLUMNS, seed: int = 0) -> d
 
 def trace_retouch() -> TracedGraph:
     """Traces the graph, whose windows may be of any multiple of 16 cells."""
-    state = Retouch().state_dict()
-    names, inputs = tuple(state), retouch_inputs()
+    network = Retouch().eval()
     rows, columns = (torch.export.Dim(name, min=1, max=64) for name in ("rows", "columns"))
     grid = {2: STEP * rows, 3: STEP * columns}
     coarse = {2: STEP // CELL * rows, 3: STEP // CELL * columns}
-    with quiet(), torch.no_grad():
-        program = torch.onnx.export(
-            _Step(names).eval(),
-            (*inputs.values(), *state.values()),
-            dynamo=True,
-            opset_version=OPSET,
-            dynamic_shapes=((grid, grid, coarse, *(None for _ in names)),),
-            input_names=[*inputs, *names],
-            output_names=["logits"],
-            optimize=True,
-            verbose=False,
-        )
-    return strip(program.model_proto, tuple(inputs), names)  # type: ignore[union-attr]
+    names = tuple(network.state_dict())
+    return trace_part(network, Retouch.__call__, names, retouch_inputs(), [grid, grid, coarse], ["logits"])
 
 
 def retouch_shapes() -> dict[str, list[int]]:

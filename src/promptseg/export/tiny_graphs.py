@@ -7,36 +7,13 @@ vectors.
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from promptseg.export.graphs import OPSET, TracedGraph, quiet, strip
+from promptseg.export.weightless import TracedGraph, trace_part
 from promptseg.models.seem_tiny.config import COARSE, NAME_SIDE, SIDE
 from promptseg.models.seem_tiny.network import SeemTiny
 
 _OUTPUTS = {"see": ["vectors"], "name": ["vectors"], "read": ["vectors", "leans", "names"]}
-
-
-class _Step(nn.Module):
-    """One half of the network as a function of its inputs, then of its tensors."""
-
-    def __init__(self, graph: str, names: tuple[str, ...]) -> None:
-        super().__init__()
-        self._held = [_Call(graph)]  # in a list, so that its parameters are not this module's
-        self._names = names
-
-    def forward(self, *values: Tensor) -> Any:
-        count = len(values) - len(self._names)
-        tensors = {f"tiny.{name}": value for name, value in zip(self._names, values[count:], strict=True)}
-        return torch.func.functional_call(self._held[0], tensors, values[:count])
-
-
-class _Call(nn.Module):
-    def __init__(self, graph: str) -> None:
-        super().__init__()
-        self.tiny, self._graph = SeemTiny().eval(), graph
-
-    def forward(self, *inputs: Tensor) -> Any:
-        return getattr(self.tiny, self._graph)(*inputs)
 
 
 def tiny_inputs(graph: str, seed: int = 0) -> dict[str, Tensor]:
@@ -71,19 +48,11 @@ def trace_tiny(graph: str) -> TracedGraph:
     dynamic: dict[int, Any] | None = None
     if graph == "read":
         dynamic = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
-    with quiet(), torch.no_grad():
-        program = torch.onnx.export(
-            _Step(graph, names).eval(),
-            (*inputs.values(), *(tiny.state_dict()[name] for name in names)),
-            dynamo=True,
-            opset_version=OPSET,
-            dynamic_shapes=((*(dynamic for _ in inputs), *(None for _ in names)),),
-            input_names=[*inputs, *names],
-            output_names=_OUTPUTS[graph],
-            optimize=True,
-            verbose=False,
-        )
-    return strip(program.model_proto, tuple(inputs), names)  # type: ignore[union-attr]
+
+    def part(network: SeemTiny, *values: Tensor) -> Any:
+        return getattr(network, graph)(*values)
+
+    return trace_part(tiny, part, names, inputs, [dynamic] * len(inputs), _OUTPUTS[graph])
 
 
 def tiny_shapes(graph: str, traced: TracedGraph) -> dict[str, list[int]]:

@@ -1,5 +1,8 @@
 """Matrices as int8 numbers and a scale for each row."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -29,3 +32,12 @@ def in_int8(
 def from_int8(numbers: npt.NDArray[np.int8], scales: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
     """Returns the matrix that `in_int8` rounded."""
     return numbers.astype(np.float32) * np.asarray(scales, np.float32).reshape(-1, *(1,) * (numbers.ndim - 1))
+
+
+def widened(stored: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    """Returns the tensors of a file, int8 matrices as float32 and without their scales."""
+    return {
+        name: from_int8(tensor, stored[name + SCALE]) if tensor.dtype == np.int8 else tensor
+        for name, tensor in stored.items()
+        if not name.endswith(SCALE)
+    }

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from promptseg.errors import WeightsError
-from promptseg.models.companions.choice import Choice, choice_of
 from promptseg.models.companions.decoder import trained_decoder
-from promptseg.models.companions.retouch import RetouchNetwork, retouch_of
+from promptseg.models.companions.load import CompanionNetworks, load_companions
 from promptseg.models.graphs.stored import complete_model
-from promptseg.models.registry import DEFAULT_MODEL, ModelCard, get_card
+from promptseg.models.registry import DEFAULT_MODEL, CompanionFiles, ModelCard, get_card, packaged
 from promptseg.models.sam.keys import check_state_dict
 from promptseg.models.store import cache_folder, find_weights
 from promptseg.models.tensors import read_safetensors
 
-GRAPHS = ("encoder", "decoder", "mask_decoder", "look", "paint", "view", "sketch")
+GRAPHS = ("encoder", "decoder", "mask_decoder", "scout", "paint", "view", "sketch")
 """The graphs of every model: the image encoder, the decoder without and with mask prompts, and, of `models.sam.scout`,
 the two steps of the decoder for many single clicks and the two of the quick one for a mouse that hovers."""
 
@@ -48,8 +47,7 @@ class Network:
         side: the model's input is a square of this many pixels.
         clicks: tensors that replace those of the checkpoint where prompts are answered; automatic masks, edges and
             proposals keep to the checkpoint, whose scores they are tuned to.
-        choice: tells which of the three masks answers a single click, where that was trained for the model.
-        retouch: draws the border of a corrected mask anew, where that was trained for the model.
+        companions: the small networks that were trained beside the model.
     """
 
     card: ModelCard
@@ -57,15 +55,15 @@ class Network:
     source: Path
     side: int = 1024
     clicks: Tensors = field(default_factory=dict, repr=False)
-    choice: Choice | None = field(default=None, repr=False)
-    retouch: RetouchNetwork | None = field(default=None, repr=False)
+    companions: CompanionNetworks = field(default=CompanionNetworks(), repr=False)
 
     @classmethod
     def load(cls, model: str = DEFAULT_MODEL, weights: str | Path | None = None) -> "Network":
         """Loads a model by name, from its embedded or cached weights or from a safetensors file.
 
         A file of nothing but prompt encoder and mask decoder, as the recipe sam-clicks writes it, answers prompts; the
-        rest is that of the embedded or cached weights. The default model has such a decoder in the package.
+        rest is that of the embedded or cached weights. The default model has such a decoder in the package. Companions
+        go with a model's own weights only.
 
         Raises:
             WeightsError: the model is unknown, its weights are not at hand, damaged, or of another architecture.
@@ -80,14 +78,11 @@ class Network:
         if given and all(name.startswith(DECODER) for name in given):
             clicks, given = given, {}
         path = Path(weights) if given and weights is not None else find_weights(card, cache_folder())
-        network = cls(card, given or read_safetensors(path), path, clicks=clicks)
-        if card.base and weights is None:
-            network = replace(
-                network,
-                clicks=trained_decoder(network.tensors),
-                choice=choice_of(card.name),
-                retouch=retouch_of(card.name),
-            )
+        tensors = given or read_safetensors(path)
+        files = card.companions if weights is None else CompanionFiles()
+        if files.decoder:
+            clicks = trained_decoder(tensors, packaged(files.decoder))
+        network = cls(card, tensors, path, clicks=clicks, companions=load_companions(files))
         check_state_dict(card.network, {name: array.shape for name, array in network.answering.items()})
         return network
 

@@ -10,6 +10,23 @@ from promptseg.errors import WeightsError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CompanionFiles:
+    """Files of the package with what was trained beside a model; empty where nothing was.
+
+    Attributes:
+        decoder: what its decoder for prompts differs by from that of its base.
+        choice: tells which of its masks answers a click.
+        retouch: draws the border of a corrected mask anew.
+        objectness: tells from an embedding of its network where small objects are.
+    """
+
+    decoder: str = ""
+    choice: str = ""
+    retouch: str = ""
+    objectness: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ModelCard:
     """What is known about one model.
 
@@ -24,6 +41,7 @@ class ModelCard:
         sha256: the hash of that file; empty where it is not recorded. Such a file is not downloaded by promptseg.
         embedded: the weights come with the package; nothing has to be downloaded.
         base: the network whose image encoder and graphs it shares, if it is a variant of another.
+        companions: what was trained beside it.
         aliases: other names for it.
     """
 
@@ -37,6 +55,7 @@ class ModelCard:
     sha256: str = ""
     embedded: bool = False
     base: str = ""
+    companions: CompanionFiles = CompanionFiles()
     aliases: tuple[str, ...] = ()
 
     @property
@@ -48,6 +67,12 @@ class ModelCard:
     def network(self) -> str:
         """The name of the network: that of `base`, or its own. Embeddings belong to it."""
         return self.base or self.name
+
+    @property
+    def embedded_files(self) -> tuple[str, ...]:
+        """Names of the recorded files of the package that hold its weights: its network's, and its decoder's."""
+        names = (self.network.replace("-", "_"), self.companions.decoder.removesuffix(".safetensors"))
+        return tuple(filter(None, names)) if self.embedded else ()
 
     @property
     def semantic(self) -> bool:
@@ -76,6 +101,7 @@ CARDS: tuple[ModelCard, ...] = (
         bytes=40_728_226,
         sha256="6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f",
         embedded=True,
+        companions=CompanionFiles(objectness="mobile_sam_objectness.safetensors"),
         aliases=("vit_t", "mobile_sam"),
     ),
     ModelCard(
@@ -87,6 +113,11 @@ CARDS: tuple[ModelCard, ...] = (
         url="https://github.com/ChaoningZhang/MobileSAM/raw/master/weights/mobile_sam.pt",
         embedded=True,
         base="mobile-sam",
+        companions=CompanionFiles(
+            decoder="mobile_sam_clicks.safetensors",
+            choice="mobile_sam_choice.json",
+            retouch="mobile_sam_retouch.safetensors",
+        ),
         aliases=("default", "mobile_sam_clicks"),
     ),
     ModelCard(
@@ -175,17 +206,13 @@ def get_card(name: str) -> ModelCard:
     raise WeightsError(f"There is no model called {name!r}. Known models: {known}.")
 
 
-EMBEDDED = ("mobile_sam", "mobile_sam_clicks")
-"""The files of the SAM networks in the package: MobileSAM, and what its decoder for clicks differs by."""
-
-
 def embedded_weights_path(name: str = "mobile_sam") -> Path:
-    """Returns a weights file that comes with the package, one of `EMBEDDED` (safetensors).
+    """Returns a weights file that comes with the package, one of a card's `embedded_files` (safetensors).
 
     Raises:
         WeightsError: the installation lacks it.
     """
-    return _resource(f"{name}.safetensors")
+    return packaged(f"{name}.safetensors")
 
 
 def embedded_record(name: str = "mobile_sam") -> dict[str, Any]:
@@ -194,7 +221,7 @@ def embedded_record(name: str = "mobile_sam") -> dict[str, Any]:
     Raises:
         WeightsError: the installation lacks the record, or it is damaged.
     """
-    path = _resource(f"{name}.json")
+    path = packaged(f"{name}.json")
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -204,7 +231,12 @@ def embedded_record(name: str = "mobile_sam") -> dict[str, Any]:
     return record
 
 
-def _resource(name: str) -> Path:
+def packaged(name: str) -> Path:
+    """Returns a file of the package beside the weights.
+
+    Raises:
+        WeightsError: the installation lacks it.
+    """
     path = Path(str(importlib.resources.files("promptseg.models").joinpath("weights", name)))
     if not path.is_file():
         raise WeightsError(f"The embedded weights are missing: no file {path}. Install promptseg again.")

@@ -1,23 +1,16 @@
-"""Chooses and makes the engine for a network."""
+"""Makes the engine for a network."""
 
 import os
-from collections.abc import Callable
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from promptseg.errors import InputError
 from promptseg.models.network import Network
 from promptseg.models.seem_tiny.weights import TinyNetwork
 from promptseg.runtimes.protocol import Runtime
 from promptseg.runtimes.seem_tiny import TinyRuntime
-
-RUNTIMES = ("auto", "onnx", "openvino", "torch")
-
-
-def available_runtimes() -> tuple[str, ...]:
-    """Names the engines whose packages are installed, fastest on a CPU first."""
-    packages = {"openvino": "openvino", "onnx": "onnxruntime", "torch": "torch"}
-    return tuple(name for name, package in packages.items() if find_spec(package) is not None)
+from promptseg.runtimes.table import RUNTIMES, fitting_runtime, runtime_names
 
 
 def default_threads() -> int:
@@ -40,8 +33,8 @@ def create_runtime(
 
     Args:
         network: the loaded model.
-        runtime: "onnx", "openvino", "torch", or "auto": torch on a device other than the CPU, else OpenVINO when
-            it is installed, else ONNX Runtime.
+        runtime: a name of `RUNTIMES`, or "auto": torch on a device other than the CPU, else OpenVINO when it is
+            installed, else ONNX Runtime.
         precision: "float32", "bfloat16", or "auto": bfloat16 only in OpenVINO on a processor that computes in it.
         device: "cpu", and for torch "cuda", "cuda:1", "mps".
         threads: how many threads compute; by default as many as this process may use processors.
@@ -50,41 +43,25 @@ def create_runtime(
         InputError: an unknown name, or a combination that the engine does not offer.
         UnavailableError: the engine is not installed.
     """
-    if runtime not in RUNTIMES:
-        raise InputError(f"Unknown runtime {runtime!r}: expected one of {', '.join(RUNTIMES)}.")
+    if runtime not in runtime_names():
+        raise InputError(f"Unknown runtime {runtime!r}: expected one of {', '.join(runtime_names())}.")
     if threads is not None and threads < 1:
         raise InputError(f"threads must be at least 1, got {threads}.")
     if runtime == "auto":
-        runtime = _choose(device, precision)
-    if device != "cpu" and runtime != "torch":
+        runtime = fitting_runtime(precision, device)
+    row = RUNTIMES[runtime]
+    if device != "cpu" and not row.any_device:
+        able = " or ".join(repr(name) for name, other in RUNTIMES.items() if other.any_device)
         raise InputError(
-            f"The {runtime} runtime computes on the CPU only, got device={device!r}. Use runtime='torch'."
+            f"The {runtime} runtime computes on the CPU only, got device={device!r}. Use runtime={able}."
+        )
+    if precision not in ("auto", *row.precisions):
+        place = "" if row.any_device else " on the CPU"
+        raise InputError(
+            f"{row.title} computes in {' or '.join(row.precisions)}{place}, got precision={precision!r}."
         )
     count = threads or default_threads()
-
-    def make_onnx() -> Runtime:
-        from promptseg.runtimes.onnx import OnnxRuntime
-
-        if precision not in ("auto", "float32"):
-            raise InputError(f"ONNX Runtime computes in float32 on the CPU, got precision={precision!r}.")
-        return OnnxRuntime(network, threads=count)
-
-    def make_openvino() -> Runtime:
-        from promptseg.runtimes.openvino import OpenVinoRuntime
-
-        return OpenVinoRuntime(network, threads=count, precision=precision)
-
-    def make_torch() -> Runtime:
-        from promptseg.runtimes.torch import TorchRuntime
-
-        return TorchRuntime(network, threads=count, precision=precision, device=device)
-
-    makers: dict[str, Callable[[], Runtime]] = {
-        "onnx": make_onnx,
-        "openvino": make_openvino,
-        "torch": make_torch,
-    }
-    return makers[runtime]()
+    return _named(row.adapter)(network, threads=count, precision=precision, device=device)
 
 
 def create_tiny(
@@ -101,22 +78,11 @@ def create_tiny(
         WeightsError: the weights are missing or do not fit.
     """
     network = TinyNetwork.load(weights)
-    count = threads or default_threads()
-    if runtime == "openvino":
-        from promptseg.runtimes.openvino import OpenVinoGraphs
-
-        return TinyRuntime(OpenVinoGraphs(network, threads=count), network)
-    from promptseg.runtimes.onnx import OnnxGraphs
-
-    return TinyRuntime(OnnxGraphs(network, threads=count), network)
+    engine = _named(RUNTIMES[runtime].graphs)(network, threads=threads or default_threads())
+    return TinyRuntime(engine, network)
 
 
-def _choose(device: str, precision: str) -> str:
-    if device != "cpu":
-        return "torch"
-    installed = available_runtimes()
-    if "openvino" in installed:
-        return "openvino"
-    if precision == "bfloat16" and "torch" in installed:
-        return "torch"
-    return "onnx"
+def _named(place: str) -> Any:
+    """Imports what "module:name" names: no engine is loaded before it is used."""
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)

@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 
 from promptseg.arrays import Float32
-from promptseg.errors import InputError, UnavailableError
+from promptseg.errors import UnavailableError
 from promptseg.geometry import Size
 from promptseg.models.network import Network
 from promptseg.runtimes.openvino_halves import split_decoder
 from promptseg.runtimes.openvino_rounding import spare_encoder, whole_levels
-from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs
-from promptseg.runtimes.retouch import retoucher_of
+from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs, GraphSource
 from promptseg.runtimes.scout import ScoutAnswer, ScoutView, scout_view
-from promptseg.runtimes.seem_tiny import GraphSource
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
+_SCOUT = ("scout", "paint")
+"""Graphs of which many small requests run at a time."""
 
 
 class OpenVinoRuntime:
@@ -25,21 +25,15 @@ class OpenVinoRuntime:
 
     name = "openvino"
 
-    def __init__(self, network: Network, *, threads: int, precision: str = "auto") -> None:
-        try:
-            import openvino
-        except ImportError as error:
-            raise UnavailableError.extra("OpenVINO", "openvino") from error
-        self._core: Any = openvino.Core()
+    def __init__(
+        self, network: Network, *, threads: int, precision: str = "auto", device: str = "cpu"
+    ) -> None:
+        self._core = _core()
         capable = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "auto":
             precision = "bfloat16" if capable else "float32"
-        if precision not in _HINTS:
-            raise InputError(f"OpenVINO computes in float32 or bfloat16, got precision={precision!r}.")
         self.precision = precision
         self._network = network
-        self.choice = network.choice
-        self.retouch = retoucher_of(network, threads)
         self.threads = threads
         self._compiled: dict[str, Any] = {}
         self._reduced = precision == "bfloat16"
@@ -74,7 +68,7 @@ class OpenVinoRuntime:
 
     def scout(self, view: ScoutView, point: Float32, worth: float) -> ScoutAnswer:
         """Tries one click; see `Runtime.scout`."""
-        results = self._request("look").infer(view.feeds(point[None]), share_inputs=True, share_outputs=True)
+        results = self._request("scout").infer(view.feeds(point[None]), share_inputs=True, share_outputs=True)
         seen, filters, scores = (results[index] for index in range(3))
         answer = scores[0].copy()
         if not (answer > worth).any():
@@ -107,40 +101,29 @@ class OpenVinoRuntime:
                 self._compiled[graph] = self._compile(attention, "float32")
                 self._compiled[f"{graph} drawing"] = self._compile(drawing, self.precision)
             if graph not in self._compiled:
-                self._compiled[graph] = self._compile(
-                    self._read(graph), self.precision, several=graph in ("look", "paint")
-                )
+                several = graph in _SCOUT
+                self._compiled[graph] = self._compile(self._read(graph), self.precision, several=several)
             return self._compiled[graph]
 
     def _read(self, graph: str) -> Any:
         model = self._core.read_model(io.BytesIO(self._network.model(graph)))
-        if graph not in ("look", "paint"):
+        if graph not in _SCOUT:
             model.reshape({port.any_name: _one(port.partial_shape) for port in model.inputs})
         if graph == "encoder" and self._reduced:
             spare_encoder(model)
         return model
 
     def _compile(self, model: Any, precision: str, *, several: bool = False) -> Any:
-        options: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": _HINTS[precision],
-            "INFERENCE_NUM_THREADS": self.threads,
-        }
-        if several:  # as many small requests at a time as there are threads
-            options["NUM_STREAMS"] = self.threads
-        else:
-            options["PERFORMANCE_HINT"] = "LATENCY"
-        return self._core.compile_model(model, "CPU", options)
+        # Several: as many small requests at a time as there are threads.
+        purpose = {"NUM_STREAMS": self.threads} if several else {"PERFORMANCE_HINT": "LATENCY"}
+        return _compile(self._core, model, precision, self.threads, purpose)
 
 
 class OpenVinoGraphs:
-    """Runs the graphs of seem-tiny in OpenVINO, in float32; see `runtimes.tiny.Graphs`."""
+    """Runs the graphs of seem-tiny in OpenVINO, in float32; see `Graphs`."""
 
     def __init__(self, network: GraphSource, *, threads: int) -> None:
-        try:
-            import openvino
-        except ImportError as error:
-            raise UnavailableError.extra("OpenVINO", "openvino") from error
-        self._core: Any = openvino.Core()
+        self._core = _core()
         self._network, self._threads = network, threads
         self._compiled: dict[str, Any] = {}
         self._lock = threading.Lock()
@@ -149,16 +132,26 @@ class OpenVinoGraphs:
         """Runs one graph."""
         with self._lock:
             if graph not in self._compiled:
-                options = {
-                    "INFERENCE_PRECISION_HINT": "f32",
-                    "INFERENCE_NUM_THREADS": self._threads,
-                    "PERFORMANCE_HINT": "LATENCY",
-                }
                 model = self._core.read_model(io.BytesIO(self._network.model(graph)))
-                self._compiled[graph] = self._core.compile_model(model, "CPU", options)
+                self._compiled[graph] = _compile(
+                    self._core, model, "float32", self._threads, {"PERFORMANCE_HINT": "LATENCY"}
+                )
             compiled = self._compiled[graph]
         results = compiled.create_infer_request().infer(feeds)
         return [results[index].copy() for index in range(len(results))]
+
+
+def _core() -> Any:
+    try:
+        import openvino
+    except ImportError as error:
+        raise UnavailableError.extra("OpenVINO", "openvino") from error
+    return openvino.Core()
+
+
+def _compile(core: Any, model: Any, precision: str, threads: int, purpose: dict[str, Any]) -> Any:
+    options = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "INFERENCE_NUM_THREADS": threads, **purpose}
+    return core.compile_model(model, "CPU", options)
 
 
 def _one(shape: Any) -> list[int]:

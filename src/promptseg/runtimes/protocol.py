@@ -1,19 +1,16 @@
-"""What the floors above ask of an inference engine: encode a picture, decode prompts. Nothing else.
+"""What the floors above ask of an inference engine: encode a picture, decode prompts, try clicks. Nothing else.
 
 Shapes: I pictures, B objects, N prompt tokens; the model frame is 1024 x 1024, its embedding 64 x 64, masks 256 x 256.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from promptseg.arrays import Float32
+from promptseg.arrays import Float32, Float64
 from promptseg.geometry import Size
-from promptseg.models.companions.choice import Choice
-from promptseg.models.companions.retouch import RetouchInputs
 from promptseg.runtimes.scout import ScoutAnswer, ScoutView
 
 LABEL_NEGATIVE, LABEL_POSITIVE, LABEL_BOX_START, LABEL_BOX_END = 0, 1, 2, 3
@@ -37,6 +34,13 @@ class DecoderInputs:
     labels: npt.NDArray[np.int64]
     mask_logits: Float32 | None = None
 
+    @classmethod
+    def clicks(cls, points: Float64) -> "DecoderInputs":
+        """Makes the tokens of one positive click for each object, (B, 2) in the resized frame."""
+        places = np.zeros((len(points), 2, 2), np.float32)
+        places[:, 0] = points
+        return cls(places, np.tile(np.array([LABEL_POSITIVE, LABEL_PAD], np.int64), (len(points), 1)))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecoderOutputs:
@@ -56,7 +60,7 @@ class Runtime(Protocol):
 
     @property
     def name(self) -> str:
-        """The engine: "onnx", "openvino" or "torch"."""
+        """The engine, as in `runtimes.table`."""
         ...
 
     @property
@@ -67,16 +71,6 @@ class Runtime(Protocol):
     @property
     def threads(self) -> int:
         """How many threads compute; callers of `scout` may be as many at a time."""
-        ...
-
-    @property
-    def choice(self) -> Choice | None:
-        """Tells which of the three masks answers a single click, where the model has learned it."""
-        ...
-
-    @property
-    def retouch(self) -> Callable[[RetouchInputs], Float32] | None:
-        """Draws the border of a corrected mask anew (h, w), where a network was trained for the model's masks."""
         ...
 
     def encode(self, image: Float32) -> Float32:
@@ -99,4 +93,20 @@ class Runtime(Protocol):
 
         Each call computes in one thread: call it from several.
         """
+        ...
+
+
+class GraphSource(Protocol):
+    """What holds named graphs."""
+
+    def model(self, graph: str) -> bytes:
+        """Returns a complete ONNX model."""
+        ...
+
+
+class Graphs(Protocol):
+    """An engine that runs named graphs."""
+
+    def run(self, graph: str, feeds: dict[str, Any]) -> list[Float32]:
+        """Runs one graph."""
         ...

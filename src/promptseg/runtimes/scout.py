@@ -33,7 +33,7 @@ class ScoutView:
     margin_bias: Float32
 
     def feeds(self, points: Float32) -> dict[str, Float32]:
-        """Returns the inputs of the graph "look" for clicks (B, 2) in the 1024 frame."""
+        """Returns the inputs of the graph "scout" for clicks (B, 2) in the 1024 frame."""
         return {
             "image": self.image,
             "positions": self.positions,

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from promptseg.arrays import Float32, Int64
-from promptseg.errors import InputError, UnavailableError
+from promptseg.errors import InputError
 from promptseg.models.registry import ModelCard
+from promptseg.runtimes.torch import torch_device
 
 Bool = npt.NDArray[np.bool_]
 
@@ -104,23 +105,14 @@ class SeemRuntime:
     def __init__(
         self, card: ModelCard, weights: Path, *, threads: int, precision: str = "auto", device: str = "cpu"
     ) -> None:
-        try:
-            import torch
-        except ImportError as error:
-            raise UnavailableError.extra("PyTorch, which SEEM needs,", "torch") from error
         precision = "float32" if precision == "auto" else precision
         if precision not in ("float32", "bfloat16"):
             raise InputError(f"SEEM computes in float32 or bfloat16, got precision={precision!r}.")
         if precision == "bfloat16" and "sam" in card.name:
             raise InputError(f"{card.name} computes in float32 only, got precision={precision!r}.")
-        try:
-            self._device = torch.device(device)
-            torch.empty(1, device=self._device)
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(
-                f"The device {device!r} cannot be used here ({reason}). Use cpu, cuda or mps."
-            ) from error
+        self._device = torch_device(device, "PyTorch, which SEEM needs,")
+        import torch
+
         self.precision, self.threads = precision, threads
         self._type = torch.bfloat16 if precision == "bfloat16" else torch.float32
         self._card, self._weights = card, weights

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ from promptseg.arrays import Float32
 from promptseg.models.seem_tiny.config import COARSE, GRID, PIXEL_MEAN, PIXEL_STD, SIDE
 from promptseg.models.seem_tiny.weights import TinyNetwork
 from promptseg.models.seem_tiny.wordpiece import wordpiece
+from promptseg.runtimes.protocol import Graphs
 
 _PHRASES = 64
 """Phrases read per call."""
@@ -56,22 +57,6 @@ class CutOut(NamedTuple):
 
 
 _Meaning: TypeAlias = tuple[Float32, np.float32, Float32]
-
-
-class GraphSource(Protocol):
-    """What holds named graphs."""
-
-    def model(self, graph: str) -> bytes:
-        """Returns a complete ONNX model."""
-        ...
-
-
-class Graphs(Protocol):
-    """An engine that runs named graphs."""
-
-    def run(self, graph: str, feeds: dict[str, Any]) -> list[Float32]:
-        """Runs one graph."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,29 @@ from promptseg.errors import InputError, UnavailableError
 from promptseg.geometry import Size
 from promptseg.models.network import Network
 from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs
-from promptseg.runtimes.retouch import retoucher_of
 from promptseg.runtimes.scout import ScoutAnswer, ScoutView, scout_view
+
+
+def torch_device(device: str, what: str) -> Any:
+    """Returns a device that PyTorch can compute on here.
+
+    Raises:
+        InputError: it cannot.
+        UnavailableError: PyTorch is not installed; the message says what needs it.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise UnavailableError.extra(what, "torch") from error
+    try:
+        found = torch.device(device)
+        torch.empty(1, device=found)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"The device {device!r} cannot be used here ({reason}). Use cpu, cuda or mps."
+        ) from error
+    return found
 
 
 class TorchRuntime:
@@ -22,25 +43,9 @@ class TorchRuntime:
     def __init__(
         self, network: Network, *, threads: int, precision: str = "auto", device: str = "cpu"
     ) -> None:
-        try:
-            import torch
-        except ImportError as error:
-            raise UnavailableError.extra("PyTorch", "torch") from error
-        precision = "float32" if precision == "auto" else precision
-        if precision not in ("float32", "bfloat16"):
-            raise InputError(f"PyTorch computes in float32 or bfloat16 here, got precision={precision!r}.")
-        try:
-            self._device = torch.device(device)
-            torch.empty(1, device=self._device)
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(
-                f"The device {device!r} cannot be used here ({reason}). Use cpu, cuda or mps."
-            ) from error
-        self.precision = precision
+        self._device = torch_device(device, "PyTorch")
+        self.precision = "float32" if precision == "auto" else precision
         self._network = network
-        self.choice = network.choice
-        self.retouch = retoucher_of(network, threads)
         self.threads = threads
         self._models: dict[bool, Any] = {}
         self._lock = threading.Lock()
@@ -64,7 +69,7 @@ class TorchRuntime:
         from promptseg.models.sam import scout
 
         seen, filters, scores = self._compute(
-            partial(scout.look, self._loaded()), *view.feeds(point[None]).values()
+            partial(scout.scout, self._loaded()), *view.feeds(point[None]).values()
         )
         if not (scores > worth).any():
             return ScoutAnswer(scores[0], None)

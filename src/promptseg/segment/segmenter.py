@@ -15,6 +15,7 @@ from promptseg.models.network import Network
 from promptseg.models.registry import DEFAULT_MODEL, get_card
 from promptseg.prompts.speech import Transcriber
 from promptseg.prompts.types import Prompt
+from promptseg.runtimes.companions import Companions
 from promptseg.runtimes.factory import create_runtime, create_tiny
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.cache import EmbeddingCache
@@ -79,6 +80,7 @@ class Segmenter(Semantics):
         network = Network.load(model, weights)
         self._model, self._embedder = network.name, network.base
         self._runtime = create_runtime(network, runtime, precision=precision, device=device, threads=threads)
+        self._companions = Companions.of(network.companions, self._runtime.threads)
         self._network, self._device, self._threads = network, device, threads
         self._cache = EmbeddingCache.of(cache)
         self._exact_runtime: Runtime | None = None
@@ -103,6 +105,11 @@ class Segmenter(Semantics):
     def runtime(self) -> Runtime:
         """The engine in use."""
         return self._runtime
+
+    @property
+    def companions(self) -> Companions:
+        """What was trained beside the model to answer prompts."""
+        return self._companions
 
     @property
     def network(self) -> Network:
@@ -147,7 +154,8 @@ class Segmenter(Semantics):
             ImageError: the picture cannot be read or is too large.
             InputError: the tile is out of range.
         """
-        return TiledImage(self._runtime, Image.open(image), self._network.base, tile=tile)
+        picture, base = Image.open(image), self._network.base
+        return TiledImage(self._runtime, picture, base, tile=tile, companions=self._companions)
 
     def is_cached(self, image: Any) -> bool:
         """Returns whether the cache holds the embedding of a picture (anything that `embed` takes)."""
@@ -185,7 +193,9 @@ class Segmenter(Semantics):
         embedded = self._embedded(image)
         if says_what(prompts):
             return self._answer(embedded, prompts, granularity, transcriber)
-        return predictor.segment(self._runtime, embedded, prompts, granularity=granularity)
+        return predictor.segment(
+            self._runtime, embedded, prompts, granularity=granularity, companions=self._companions
+        )
 
     def everything(
         self,
@@ -319,11 +329,13 @@ class Segmenter(Semantics):
 
     def session(self, image: Any) -> Session:
         """Starts a dialogue on one picture, in which every further prompt corrects the mask so far."""
-        return Session(self._runtime, self._embedded(image), lambda: self._meaning)
+        return Session(self._runtime, self._embedded(image), lambda: self._meaning, self._companions)
 
     def restore(self, image: Any, record: dict[str, Any]) -> Session:
         """Continues the dialogue that `Session.to_json` wrote, on the same picture."""
-        return Session.from_json(self._runtime, self._embedded(image), record, lambda: self._meaning)
+        return Session.from_json(
+            self._runtime, self._embedded(image), record, lambda: self._meaning, self._companions
+        )
 
     def _embedded(self, image: Any, *, exact: bool = False) -> EmbeddedImage:
         if not isinstance(image, EmbeddedImage):

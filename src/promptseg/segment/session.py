@@ -11,6 +11,7 @@ from promptseg.errors import InputError, PromptError
 from promptseg.masks.overlap import union
 from promptseg.masks.segments import Segments
 from promptseg.prompts.types import ObjectPrompts, Prompt, group_objects, prompt_from_json
+from promptseg.runtimes.companions import NO_COMPANIONS, Companions
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.places.predictor import Granularity, check_granularity
@@ -43,8 +44,14 @@ class Session:
     The session belongs to its caller and is not shared between threads; the values that it gives out are immutable.
     """
 
-    def __init__(self, runtime: Any, embedded: Any, meaning: Callable[[], Meaning] | None = None) -> None:
-        self._meaning = meaning
+    def __init__(
+        self,
+        runtime: Any,
+        embedded: Any,
+        meaning: Callable[[], Meaning] | None = None,
+        companions: Companions = NO_COMPANIONS,
+    ) -> None:
+        self._meaning, self._companions = meaning, companions
         self._runtime: Runtime = runtime
         self._embedded: EmbeddedImage = embedded
         self._history: list[_State] = [_State((), MappingProxyType({}))]
@@ -82,13 +89,20 @@ class Session:
         """Answers the new prompts of an object; models of other kinds do it in their way."""
         if is_semantic(prompts) and self._meaning is not None:
             return self._found(before, prompts, granularity)
-        return refine(self._runtime, self._embedded, before, prompts, granularity)
+        return refine(self._runtime, self._embedded, before, prompts, granularity, self._companions)
 
     def _found(self, before: Any, prompts: ObjectPrompts, granularity: Granularity) -> Any:
         """Answers words and references, together with what was given before; all that fits is one object."""
         assert self._meaning is not None  # noqa: S101 - the caller looked
         together = prompts if before is None else (*before.prompts, *prompts)
-        found = answer(self._meaning(), self._runtime, self._embedded, together, granularity=granularity)
+        found = answer(
+            self._meaning(),
+            self._runtime,
+            self._embedded,
+            together,
+            granularity=granularity,
+            companions=self._companions,
+        )
         if not len(found) or found.low_res_logits is None:
             raise PromptError(
                 "Nothing that fits these words is in the picture. Say it otherwise, or click on it."
@@ -164,13 +178,14 @@ class Session:
         embedded: EmbeddedImage,
         record: Mapping[str, Any],
         meaning: Callable[[], Meaning] | None = None,
+        companions: Companions = NO_COMPANIONS,
     ) -> "Session":
         """Replays the rounds that `to_json` wrote.
 
         Raises:
             InputError: the record is malformed, or speaks of another picture or model.
         """
-        session = cls(runtime, embedded, meaning)
+        session = cls(runtime, embedded, meaning, companions)
         session.replay(record)
         return session
 

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pillow
 
-from promptseg.geometry import ResizeFrame, Size
+from promptseg.geometry import MaskGrid, ResizeFrame
 from promptseg.masks.polygons import trace_polygons
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
+from promptseg.masks.stability import stability
 from promptseg.server.store import Picture
 
 
@@ -73,14 +74,7 @@ def _stabilities(segments: Segments) -> list[float | None]:
     if segments.stability_scores is not None:
         return [float(score) for score in segments.stability_scores]
     logits = segments.low_res_logits
-    if logits is None or logits.shape[1:] != (256, 256):
+    if logits is None or logits.shape[1:] != (MaskGrid.SIDE, MaskGrid.SIDE):
         return [None] * len(segments)
-    return [stability(one, segments.size) for one in logits]
-
-
-def stability(logits: Any, size: Size) -> float:
-    """Returns the area above a logit of 1 over that above -1, inside the picture's part of the grid; 0 without any."""
-    height, width = (-(-side // 4) for side in ResizeFrame.fit(size).resized)
-    inside = logits[:height, :width]
-    loose = np.count_nonzero(inside > -1)
-    return float(np.count_nonzero(inside > 1) / loose) if loose else 0.0
+    height, width = MaskGrid.of(ResizeFrame.fit(segments.size))
+    return [stability(one) for one in logits[:, :height, :width]]

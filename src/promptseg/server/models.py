@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from promptseg.errors import WeightsError
-from promptseg.models.companions.choice import FILES
 from promptseg.models.companions.retouch import NAME as RETOUCH
 from promptseg.models.registry import ModelCard, get_card
 from promptseg.models.sam.config import IMAGE_SIDE
@@ -102,7 +101,7 @@ class ServedModels:
 
     def chooses(self, name: str) -> bool:
         """Returns whether a served model has learned to choose among the masks of a click, and to retouch them."""
-        return name in FILES and self._choices[name].weights is None
+        return bool(get_card(name).companions.choice) and self._choices[name].weights is None
 
     def graph(self, name: str, graph: str) -> bytes:
         """Returns a complete ONNX decoder of a served SAM model.
@@ -114,7 +113,7 @@ class ServedModels:
             raise not_found(
                 f"{name} has no {graph[:40]}.onnx. Models of the SAM family have {', '.join(DECODERS)}."
             )
-        network = self.get(name).network if graph in DECODERS else self.get(name).network.retouch
+        network = self.get(name).network if graph in DECODERS else self.get(name).network.companions.retouch
         if network is None:
             raise not_found(f"{name} was not trained to retouch masks and has no {graph}.onnx.")
         with self._lock:

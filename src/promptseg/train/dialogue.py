@@ -18,13 +18,13 @@ import torch
 from torch import Tensor
 
 from promptseg.arrays import BoolArray
-from promptseg.geometry import Size
+from promptseg.geometry import MaskGrid, Size
 from promptseg.hands import prompts
 from promptseg.masks.polygons import polygon_to_mask
 from promptseg.models.sam.sam import Sam
 from promptseg.prompts.encode import ABSENT, CORNER_END, CORNER_START, MASK_LOGIT, NEGATIVE, PAD, POSITIVE
 from promptseg.train.losses import actual_iou, iou_loss, sam_mask_loss
-from promptseg.train.pictures import GRID, Lesson, read
+from promptseg.train.pictures import Lesson, read
 
 Start = Literal["click", "box", "outline"]
 
@@ -219,7 +219,7 @@ class _Dialogue:
         return points, np.array(labels, np.int64)
 
     def _outline(self, mask: BoolArray) -> npt.NDArray[np.float32]:
-        drawn = polygon_to_mask(prompts.rough_polygon(mask, self._random), Size(GRID, GRID))
+        drawn = polygon_to_mask(prompts.rough_polygon(mask, self._random), Size(MaskGrid.SIDE, MaskGrid.SIDE))
         return np.where(drawn, MASK_LOGIT, -MASK_LOGIT).astype(np.float32)
 
     def hear(self, logits: Tensor, scores: Tensor) -> None:

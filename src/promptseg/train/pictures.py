@@ -16,12 +16,11 @@ from promptseg.arrays import Float32
 from promptseg.datasets.samples import Dataset, Sample
 from promptseg.errors import FormatError, InputError, WeightsError
 from promptseg.files import atomic_write
-from promptseg.geometry import ResizeFrame
+from promptseg.geometry import MaskGrid, ResizeFrame
 from promptseg.images import Image, preprocess
 from promptseg.masks.upsample import downsample_mask
 from promptseg.runtimes.protocol import Runtime
 
-GRID = 256
 LEAST_CELLS = 6
 """Objects of fewer cells of the grid are too small to learn from."""
 
@@ -103,7 +102,7 @@ def read(path: Path) -> Lesson:
     """
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
-            height, width = (-(-int(side) * GRID // 1024) for side in stored["resized"])
+            height, width = (-(-int(side) // MaskGrid.CELL) for side in stored["resized"])
             counted = 1 - stored["ignore"].astype(np.float32) / 255
             counted[height:], counted[:, width:] = 0, 0
             features = stored["features"].astype(np.float32)[None] if "features" in stored else None
@@ -129,7 +128,7 @@ def _write(target: Path, sample: Sample, runtime: Runtime | None, objects: int, 
         random = np.random.default_rng(seed)
         targets = [targets[i] for i in sorted(random.choice(len(targets), objects, replace=False).tolist())]
     masks: list[npt.NDArray[np.uint8]] = []
-    ignore = np.zeros((GRID, GRID), np.uint8)
+    ignore = np.zeros((MaskGrid.SIDE, MaskGrid.SIDE), np.uint8)
     for item in targets:
         mask = item.mask()
         if mask.shape != tuple(image.size):

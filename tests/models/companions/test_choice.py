@@ -5,9 +5,11 @@ import pytest
 
 from promptseg import Point, Segmenter
 from promptseg.geometry import ResizeFrame
-from promptseg.models.companions.choice import FEATURES, FILES, Choice, choice_of, features
+from promptseg.models.companions.choice import FEATURES, Choice, features
+from promptseg.models.companions.load import companions_of
 from promptseg.models.companions.perceptron import Perceptron
 from promptseg.models.network import Network
+from promptseg.models.registry import CARDS
 from promptseg.segment.places.predictor import Candidates
 
 OF_ONE = 12
@@ -66,11 +68,11 @@ def test_candidates_ask_it_for_single_clicks_only():
     scores = np.array([0, 0.1, 0.2, 0.3], np.float32)
 
     class Second:
-        def best(self, masks, given, click):
+        def expected(self, masks, given, click):
             assert masks.shape == (3, 205, 256)
             assert given.tolist() == scores[1:].tolist()
             assert click == (100, 50)
-            return 1
+            return np.array([0.1, 0.9, 0.2])
 
     asked = Candidates(logits, scores, click=(400, 200), choice=Second())  # type: ignore[arg-type]
     assert asked.likeliest(frame) == 2
@@ -79,18 +81,21 @@ def test_candidates_ask_it_for_single_clicks_only():
 
 def test_the_default_model_has_one_and_others_have_none(tmp_path):
     network = Network.load()
-    assert isinstance(network.choice, Choice)
-    assert list(FILES) == [network.name]
-    assert network.choice is choice_of(network.name)
-    assert Network.load("mobile-sam").choice is None
-    assert choice_of("sam-vit-b") is None
+    assert isinstance(network.companions.choice, Choice)
+    assert [card.name for card in CARDS if card.companions.choice] == [network.name]
+    assert network.companions is companions_of(network.name)
+    assert Network.load("mobile-sam").companions.choice is None
+    assert companions_of("sam-vit-b").choice is None
+    assert companions_of("no such model").choice is None
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "openvino", "torch"])
-def test_every_engine_hands_it_on(runtime):
+def test_it_stands_beside_every_engine(runtime):
     pytest.importorskip(runtime if runtime != "onnx" else "onnxruntime")
-    assert Segmenter(runtime=runtime, threads=1).runtime.choice is choice_of("mobile-sam-clicks")
-    assert Segmenter("mobile-sam", runtime=runtime, threads=1).runtime.choice is None
+    assert (
+        Segmenter(runtime=runtime, threads=1).companions.choice is companions_of("mobile-sam-clicks").choice
+    )
+    assert Segmenter("mobile-sam", runtime=runtime, threads=1).companions.choice is None
 
 
 def test_a_click_on_the_cat_gets_the_cat(segmenter, embedded):

@@ -8,7 +8,6 @@ import pytest
 
 from promptseg import Box, Point
 from promptseg.masks.upsample import upsample_to_rle
-from promptseg.models.companions.choice import choice_of
 from promptseg.models.companions.correction import (
     BEFORE,
     CANDIDATES,
@@ -19,7 +18,9 @@ from promptseg.models.companions.correction import (
     features,
     likeliest,
 )
+from promptseg.models.companions.load import companions_of
 from promptseg.models.companions.perceptron import Perceptron
+from promptseg.runtimes.companions import Companions
 from promptseg.runtimes.protocol import DecoderOutputs
 from promptseg.segment.places.refine import refine
 
@@ -91,28 +92,29 @@ def test_the_mask_so_far_stays_only_while_it_obeys_the_clicks_before():
 
 @pytest.fixture
 def dialogue(segmenter, embedded):
-    """The cat after one click, and an engine whose next answers are the given masks."""
+    """The cat after one click, and a next round whose answers are the given masks."""
     picture = embedded("chelsea")
     before = refine(segmenter.runtime, picture, None, (Point(220, 150),))
     logits = np.full((1, 4, 256, 256), -9.0, np.float32)
     for token, columns in enumerate((100, 120, 140, 160)):
         logits[0, token, :, :columns] = 9
 
-    def engine(later: Perceptron | None):
-        choice = None if later is None else replace(choice_of("mobile-sam-clicks"), later=later)
+    def next_round(later: Perceptron | None, prompts, granularity="auto"):
+        choice = None if later is None else replace(companions_of("mobile-sam-clicks").choice, later=later)
         answers = DecoderOutputs(logits, np.array([[0.9, 0.8, 0.7, 0.6]], np.float32))
-        return SimpleNamespace(choice=choice, retouch=None, decode=lambda *_, **__: answers)
+        engine = SimpleNamespace(decode=lambda *_, **__: answers)
+        return refine(engine, picture, before, prompts, granularity, Companions(choice))
 
-    return picture, before, logits[0], engine
+    return picture, before, logits[0], next_round
 
 
 MORE = (Point(40, 40),)
 
 
 def test_a_round_takes_what_was_chosen(dialogue):
-    picture, before, logits, engine = dialogue
+    picture, before, logits, next_round = dialogue
     for token in (1, 2, 3):
-        found = refine(engine(wanting(**{f"_{token}": 5})), picture, before, MORE)
+        found = next_round(wanting(**{f"_{token}": 5}), MORE)
         assert found.mask == upsample_to_rle(logits[token], picture.frame)
         assert found.score == pytest.approx(0.9 - token / 10)
         assert np.array_equal(found.logits, logits[token])
@@ -120,17 +122,17 @@ def test_a_round_takes_what_was_chosen(dialogue):
 
 
 def test_the_mask_so_far_may_stay(dialogue):
-    picture, before, _, engine = dialogue
-    found = refine(engine(wanting(_5=5)), picture, before, MORE)
+    _, before, _, next_round = dialogue
+    found = next_round(wanting(_5=5), MORE)
     assert found.mask == before.mask
     assert found.score == before.score
     assert found.prompts == (*before.prompts, *MORE)
 
 
 def test_what_goes_against_the_click_may_be_left_out(dialogue):
-    picture, before, logits, engine = dialogue
-    found = refine(engine(wanting(_4=5)), picture, before, MORE)
-    usual = refine(engine(None), picture, before, MORE)
+    picture, before, logits, next_round = dialogue
+    found = next_round(wanting(_4=5), MORE)
+    usual = next_round(None, MORE)
     assert found.mask == usual.mask
     assert (found.mask.dense() >= before.mask.dense()).all()
     assert found.mask != upsample_to_rle(logits[0], picture.frame)
@@ -140,13 +142,11 @@ def test_what_goes_against_the_click_may_be_left_out(dialogue):
     "prompts", [(Box(30, 30, 200, 200),), (Point(40, 40), Point(300, 40, positive=False))]
 )
 def test_other_prompts_are_answered_as_usual(dialogue, prompts):
-    picture, before, _, engine = dialogue
-    assert refine(engine(wanting(_3=5)), picture, before, prompts).mask == (
-        refine(engine(None), picture, before, prompts).mask
-    )
+    _, _, _, next_round = dialogue
+    assert next_round(wanting(_3=5), prompts).mask == (next_round(None, prompts).mask)
 
 
 def test_a_granularity_is_obeyed(dialogue):
-    picture, before, logits, engine = dialogue
-    found = refine(engine(wanting(_3=5)), picture, before, MORE, "part")
+    picture, _, logits, next_round = dialogue
+    found = next_round(wanting(_3=5), MORE, "part")
     assert found.mask == upsample_to_rle(logits[1], picture.frame)

@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from promptseg.models.companions.load import companions_of
 from promptseg.models.companions.retouch import (
-    FILES,
     MAPS,
     MARGIN,
     NAME,
@@ -16,13 +16,13 @@ from promptseg.models.companions.retouch import (
     STEP,
     RetouchInputs,
     retouch_inputs,
-    retouch_of,
     window,
 )
 from promptseg.models.companions.retouch_network import EMBEDDING, Retouch
 from promptseg.models.graphs.stored import graph_manifest
-from promptseg.runtimes.onnx import OnnxGraphs
-from promptseg.runtimes.retouch import Retoucher
+from promptseg.models.registry import CARDS
+from promptseg.runtimes.companions import Retoucher
+from promptseg.runtimes.onnx_graphs import OnnxGraphs
 
 MODEL = "mobile-sam-clicks"
 
@@ -39,7 +39,7 @@ def tensors_of(inputs: RetouchInputs) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize(("rows", "columns"), [(16, 16), (48, 80), (256, 192)])
 def test_the_graph_and_the_module_agree(rows, columns):
-    known = retouch_of(MODEL)
+    known = companions_of(MODEL).retouch
     module = Retouch().eval()
     module.load_state_dict({name: torch.tensor(array) for name, array in known.tensors.items()})
     inputs = some_inputs(rows, columns)
@@ -51,12 +51,12 @@ def test_the_graph_and_the_module_agree(rows, columns):
 
 def test_the_package_holds_what_the_graph_reads():
     entry = graph_manifest()["models"][NAME][NAME]
-    known = retouch_of(MODEL)
+    known = companions_of(MODEL).retouch
     assert {name: list(array.shape) for name, array in known.tensors.items()} == entry["shapes"]
     assert sorted(entry["tensors"]) == sorted(entry["shapes"])
     assert sum(array.size for array in known.tensors.values()) == 223_693
-    assert list(FILES) == [MODEL]
-    assert retouch_of("mobile-sam") is None
+    assert [card.name for card in CARDS if card.companions.retouch] == [MODEL]
+    assert companions_of("mobile-sam").retouch is None
 
 
 def test_without_training_it_changes_nothing():

@@ -12,7 +12,7 @@ from promptseg.models.graphs.stored import graph_manifest
 from promptseg.models.int8 import in_int8
 from promptseg.models.seem_tiny.network import SeemTiny
 from promptseg.models.seem_tiny.weights import GRAPHS, TinyNetwork
-from promptseg.runtimes.onnx import OnnxGraphs
+from promptseg.runtimes.onnx_graphs import OnnxGraphs
 from promptseg.runtimes.openvino import OpenVinoGraphs
 
 

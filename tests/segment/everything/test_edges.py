@@ -61,7 +61,7 @@ def test_the_slope_along_an_outline_is_that_of_the_whole_map(size):
         fx, fy = frame.to_model((x, y)) / 4
         exact = (radius - np.hypot(columns + 0.5 - fx, rows + 0.5 - fy)).astype(np.float32)
         expected = plain_outline_slope(exact, frame)
-        positions, dx, dy = outline_slope(mask.logits(), frame)
+        positions, dx, dy = outline_slope(mask.held.whole(), frame)
         for values, wanted in zip((dx, dy), expected, strict=True):
             found = np.zeros(size)
             found.ravel()[positions] = values
@@ -74,7 +74,7 @@ def test_the_map_is_the_steepest_of_all_masks():
     masks = sweep(Discs(), embedded, points_per_side=3, nms=0.7)
     steepest = np.zeros(size)
     for mask in masks:
-        steepest = np.maximum(steepest, np.hypot(*plain_outline_slope(mask.logits(), embedded.frame)))
+        steepest = np.maximum(steepest, np.hypot(*plain_outline_slope(mask.held.whole(), embedded.frame)))
     found = edges(Discs(), embedded, points_per_side=3, thin=False, border=True)
     assert found.dtype == np.float32
     assert found.max() == 1

@@ -101,7 +101,7 @@ def test_outlines_are_those_of_the_full_logits(size):
     full[rows:], full[:, columns:] = full[rows - 1], full[:, columns - 1 : columns]
     part = full[:rows, :columns]
     sketch = _cut(part, part > -1, 0.9, (1.0, 1.0), frame)
-    assert upsample_to_rle(sketch.full(), frame) == upsample_to_rle(full, frame)
+    assert upsample_to_rle(sketch.held.whole(), frame) == upsample_to_rle(full, frame)
 
 
 def test_a_head_leaves_out_points_where_nothing_small_is(embedded):

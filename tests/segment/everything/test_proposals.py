@@ -66,7 +66,7 @@ def test_rounds_give_what_one_large_nms_gives(monkeypatch, nms):
     assert [mask.point for mask in found] == [point for point, *_ in expected]
     assert [mask.score for mask in found] == [float(score) for *_, score in expected]
     for mask, (_, logits, _) in zip(found, expected, strict=True):
-        assert upsample_to_rle(mask.logits(), embedded.frame) == upsample_to_rle(logits, embedded.frame)
+        assert upsample_to_rle(mask.held.whole(), embedded.frame) == upsample_to_rle(logits, embedded.frame)
 
 
 def test_proposals_are_ranked_by_score_and_stability():

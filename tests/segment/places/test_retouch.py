@@ -5,24 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from promptseg import Box, Point, Scribble
+from promptseg import Box, Point, Scribble, Segmenter
+from promptseg.geometry import MaskGrid
 from promptseg.masks.upsample import upsample_to_rle
 from promptseg.models.companions.retouch import window
-from promptseg.models.network import Network
-from promptseg.runtimes.factory import create_runtime
-from promptseg.segment.places.predictor import CELL, cells
 from promptseg.segment.places.refine import refine
 from promptseg.segment.places.retouch import retouch, shades
 
 FIRST, SECOND = (Point(220, 150),), (Point(60, 60, positive=False),)
 
 
-@pytest.fixture(scope="module")
-def plain():
-    """The default model's engine without the retouching network."""
-    runtime = create_runtime(Network.load(), "onnx", threads=1)
-    runtime.retouch = None
-    return runtime
+def refined(segmenter, *round_, **changes):
+    """A round with the default model's companions, some of them changed."""
+    return refine(segmenter.runtime, *round_, companions=replace(segmenter.companions, **changes))
 
 
 @pytest.fixture
@@ -30,16 +25,17 @@ def cat(embedded):
     return embedded("chelsea")
 
 
-def test_the_first_click_is_sams(segmenter, plain, cat):
-    found = refine(segmenter.runtime, cat, None, FIRST)
+def test_the_first_click_is_sams(segmenter, cat):
+    found = refined(segmenter, cat, None, FIRST)
     assert found.plain is None
-    assert found.mask == refine(plain, cat, None, FIRST).mask
+    assert found.mask == refined(segmenter, cat, None, FIRST, retouch=None).mask
 
 
-def test_later_clicks_are_retouched_and_sam_goes_on_from_its_own(segmenter, plain, cat):
+def test_later_clicks_are_retouched_and_sam_goes_on_from_its_own(segmenter, cat):
     own = other = None
     for click in (FIRST, SECOND, (Point(300, 200),), (Point(30, 200, positive=False),)):
-        own, other = refine(segmenter.runtime, cat, own, click), refine(plain, cat, other, click)
+        own = refined(segmenter, cat, own, click)
+        other = refined(segmenter, cat, other, click, retouch=None)
         sam = own.plain or own
         np.testing.assert_array_equal(sam.logits, other.logits)
         assert sam.mask == other.mask
@@ -50,11 +46,11 @@ def test_later_clicks_are_retouched_and_sam_goes_on_from_its_own(segmenter, plai
 
 
 def test_only_the_window_is_touched(segmenter, cat):
-    height, width = cells(cat.frame)
+    height, width = MaskGrid.of(cat.frame)
     logits, before = (np.full((256, 256), -5.0, np.float32) for _ in range(2))
     logits[60:70, 60:70] = 5
     clicks = np.array([(65.5, 65.5, 1)], np.float32)
-    found = retouch(segmenter.runtime, cat, shades(cat), logits, before, clicks)
+    found = retouch(segmenter.companions.retouch, cat, shades(cat), logits, before, clicks)
     place = window(logits[:height, :width], before[:height, :width], clicks)
     assert (found[place] != logits[place]).any()
     found[place] = logits[place]
@@ -63,10 +59,10 @@ def test_only_the_window_is_touched(segmenter, cat):
 
 def test_a_window_may_reach_beyond_the_picture(segmenter, cat):
     """The picture covers 171 x 256 cells, of which the last window row is only partly filled."""
-    height, width = cells(cat.frame)
+    height, width = MaskGrid.of(cat.frame)
     logits = np.full((256, 256), 5.0, np.float32)
     clicks = np.array([(width - 0.5, height - 0.5, 1)], np.float32)
-    found = retouch(segmenter.runtime, cat, shades(cat), logits, logits, clicks)
+    found = retouch(segmenter.companions.retouch, cat, shades(cat), logits, logits, clicks)
     assert (found[:height, :width] != 5).any()
     assert (found[height:] == 5).all()
 
@@ -77,24 +73,24 @@ def test_a_window_may_reach_beyond_the_picture(segmenter, cat):
     ids=["box", "stroke"],
 )
 def test_only_clicks_are_retouched(segmenter, cat, prompts):
-    before = refine(segmenter.runtime, cat, None, prompts)
-    assert refine(segmenter.runtime, cat, before, SECOND).plain is None
+    before = refined(segmenter, cat, None, prompts)
+    assert refined(segmenter, cat, before, SECOND).plain is None
 
 
 def test_nor_is_a_granularity_that_was_asked_for(segmenter, cat):
-    before = refine(segmenter.runtime, cat, None, FIRST)
-    assert refine(segmenter.runtime, cat, before, SECOND, "whole").plain is None
+    before = refined(segmenter, cat, None, FIRST)
+    assert refined(segmenter, cat, before, SECOND, "whole").plain is None
 
 
 def test_other_models_have_no_such_network():
-    assert create_runtime(Network.load("mobile-sam"), "onnx", threads=1).retouch is None
+    assert Segmenter("mobile-sam", runtime="onnx", threads=1).companions.retouch is None
 
 
 @pytest.mark.parametrize("name", ["openvino", "torch"])
 def test_every_engine_has_it(segmenter, cat, name):
-    own = create_runtime(Network.load(), name, threads=1)
-    before = refine(segmenter.runtime, cat, None, FIRST)
-    one, two = (refine(runtime, cat, before, SECOND) for runtime in (segmenter.runtime, own))
+    own = Segmenter(runtime=name, threads=1)
+    before = refined(segmenter, cat, None, FIRST)
+    one, two = (refined(each, cat, before, SECOND) for each in (segmenter, own))
     assert two.plain is not None
     assert (one.mask.dense() != two.mask.dense()).mean() < 0.002
 
@@ -109,10 +105,10 @@ def test_the_picture_at_twice_the_grid(cat):
 
 
 def test_a_remembered_canvas_is_used_again(segmenter, cat):
-    first = refine(segmenter.runtime, cat, None, FIRST)
-    second = refine(segmenter.runtime, cat, first, SECOND)
+    first = refined(segmenter, cat, None, FIRST)
+    second = refined(segmenter, cat, first, SECOND)
     black = replace(second, canvas=np.zeros_like(second.canvas))
-    seen, unseen = (refine(segmenter.runtime, cat, answer, (Point(300, 200),)) for answer in (second, black))
+    seen, unseen = (refined(segmenter, cat, answer, (Point(300, 200),)) for answer in (second, black))
     assert seen.canvas is second.canvas
     assert (seen.logits != unseen.logits).any()
-    assert CELL == 4
+    assert MaskGrid.CELL == 4

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from promptseg import Segmenter
+from promptseg.geometry import MaskGrid
 from promptseg.segment.places.predictor import Candidates
 from promptseg.segment.words.answer import _around, _chosen, _overlap
-from promptseg.segment.words.sharpen import GRID
 
 SQUARES = ((96, 120), (80, 160), (20, 230))
 """First and last row and column of a part, an object and a whole about the middle."""
@@ -18,7 +18,7 @@ def embedded(segmenter: Segmenter):
 
 
 def candidates(scores: tuple[float, float, float]) -> Candidates:
-    logits = np.full((4, GRID, GRID), -5, np.float32)
+    logits = np.full((4, MaskGrid.SIDE, MaskGrid.SIDE), -5, np.float32)
     for number, (first, last) in enumerate(SQUARES, 1):
         logits[number, first:last, first:last] = 5
     return Candidates(logits, np.array([0.5, *scores], np.float32), click=(430.0, 430.0))
@@ -26,7 +26,7 @@ def candidates(scores: tuple[float, float, float]) -> Candidates:
 
 def heat(first: int, last: int) -> np.ndarray:
     cells = np.full((96, 96), -8, np.float32)
-    scale = 96 / GRID
+    scale = 96 / MaskGrid.SIDE
     cells[round(first * scale) : round(last * scale), round(first * scale) : round(last * scale)] = 6
     return cells
 
@@ -46,11 +46,11 @@ def test_without_anything_seen_the_click_decides(embedded) -> None:
 
 def test_the_part_under_the_click_counts_not_its_like_elsewhere() -> None:
     """Two things of one name, and a mask over both of them."""
-    logits = np.full((4, GRID, GRID), -5, np.float32)
+    logits = np.full((4, MaskGrid.SIDE, MaskGrid.SIDE), -5, np.float32)
     logits[2, 100:140, 20:60] = 5
     logits[3, 100:140, 20:60] = logits[3, 100:140, 180:220] = 5
     asked = Candidates(logits, np.array([0.5, 0.5, 0.8, 0.8], np.float32), click=(160.0, 480.0))
-    seen = np.zeros((GRID, GRID), bool)
+    seen = np.zeros((MaskGrid.SIDE, MaskGrid.SIDE), bool)
     seen[100:140, 20:60] = seen[100:140, 180:220] = True
     here = _around(seen, asked.click)
     assert here[:, :100].sum() == 1600
@@ -62,7 +62,7 @@ def test_the_part_under_the_click_counts_not_its_like_elsewhere() -> None:
 
 
 def test_an_expected_iou_goes_with_the_mask_that_it_was_learned_for(segmenter: Segmenter) -> None:
-    choice = segmenter.runtime.choice
+    choice = segmenter.companions.choice
     assert choice is not None
     asked = candidates((0.7, 0.9, 0.8))
     logits, scores = asked.logits[1:], asked.scores[1:]

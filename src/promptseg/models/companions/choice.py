@@ -10,19 +10,16 @@ Shapes: M = 3 masks, H W the picture's part of the grid that masks are predicted
 
 import json
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from promptseg.arrays import BoolArray, Float32, sigmoid
 from promptseg.masks.distance import distance_transform
+from promptseg.masks.stability import stability
 from promptseg.models.companions.correction import likeliest
 from promptseg.models.companions.perceptron import Perceptron
-
-FILES = {"mobile-sam-clicks": "mobile_sam_choice.json"}
-"""Models whose masks a choice was trained on."""
 
 FEATURES = 40
 FINEST = 128
@@ -40,6 +37,12 @@ class Choice:
 
     first: Perceptron
     later: Perceptron
+
+    @classmethod
+    def read(cls, path: Path) -> "Choice":
+        """Reads its numbers."""
+        record = json.loads(path.read_text("utf-8"))
+        return cls(Perceptron.of(record["first"]), Perceptron.of(record["later"]))
 
     def best(self, logits: Float32, scores: Float32, click: tuple[float, float]) -> int:
         """Returns the index of the mask that most likely answers a single click.
@@ -83,10 +86,10 @@ def features(
 
 
 def _look(logits: Float32, mask: BoolArray, x: int, y: int) -> list[float]:
-    stability = float((logits > 1).sum() / max(1, (logits > -1).sum()))
+    steady = stability(logits)
     area = int(mask.sum())
     if area == 0:
-        return [stability, *[0.0] * 10]
+        return [steady, *[0.0] * 10]
     height, width = mask.shape
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     tall, wide = int(rows[-1] - rows[0]) + 1, int(columns[-1] - columns[0]) + 1
@@ -94,7 +97,7 @@ def _look(logits: Float32, mask: BoolArray, x: int, y: int) -> list[float]:
     share = area / (height * width)
     certainty = float(np.abs(logits[mask]).mean()) / 10
     shape = [share, float(np.log(share)) / 5, tall / height, wide / width, area / (tall * wide)]
-    return [stability, certainty, *shape, max(borders), sum(borders), _depth(mask, x, y), float(mask[y, x])]
+    return [steady, certainty, *shape, max(borders), sum(borders), _depth(mask, x, y), float(mask[y, x])]
 
 
 def _depth(mask: BoolArray, x: int, y: int) -> float:
@@ -109,21 +112,3 @@ def _depth(mask: BoolArray, x: int, y: int) -> float:
 
 def _iou(a: BoolArray, b: BoolArray) -> float:
     return float((a & b).sum() / max(1, (a | b).sum()))
-
-
-@cache
-def choice_of(model: str) -> Choice | None:
-    """Returns the choice that was trained for a model's masks, or None."""
-    if model not in FILES:
-        return None
-    record = json.loads(choice_json(model))
-    return Choice(Perceptron.of(record["first"]), Perceptron.of(record["later"]))
-
-
-def choice_json(model: str) -> str:
-    """Returns the numbers of a model's choice as they are stored.
-
-    Raises:
-        KeyError: the model has none.
-    """
-    return resources.files("promptseg.models.weights").joinpath(FILES[model]).read_text("utf-8")

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from promptseg.arrays import BoolArray, Float32, sigmoid
+from promptseg.masks.stability import stability
 from promptseg.models.companions.perceptron import Perceptron
 
 CANDIDATES, FEATURES = 6, 28
@@ -71,7 +72,7 @@ def features(logits: Float32, scores: Float32, clicks: Float32, earlier: int) ->
     looks = np.stack(
         [
             scores,
-            (logits > 1).sum((1, 2)) / np.maximum(1, (logits > -1).sum((1, 2))),
+            [stability(one) for one in logits],
             np.where(masks, logits, 0).sum((1, 2)) / np.maximum(1, areas) / 10,
             np.log(np.maximum(1, areas) / (height * width)) / 5,
             overlap[BEFORE],

@@ -11,30 +11,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from promptseg.models.int8 import SCALE, from_int8, in_int8
-from promptseg.models.registry import embedded_weights_path
+from promptseg.models.int8 import SCALE, in_int8, widened
 from promptseg.models.tensors import read_safetensors, write_safetensors
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 
 
-def trained_decoder(base: Tensors) -> dict[str, npt.NDArray[np.float32]]:
-    """Returns the embedded decoder's tensors, those that differ from `base`, by their official names.
+def trained_decoder(base: Tensors, path: Path) -> dict[str, npt.NDArray[np.float32]]:
+    """Returns the tensors of a decoder that differ from `base`, by their official names, from a file of differences.
 
     Raises:
-        WeightsError: the installation lacks the file, or it is damaged.
+        WeightsError: the file is damaged.
     """
-    changes = read_safetensors(embedded_weights_path("mobile_sam_clicks"))
-    return {
-        name: np.asarray(base[name], np.float32) + _change(changes, name)
-        for name in changes
-        if not name.endswith(SCALE)
-    }
-
-
-def _change(changes: Tensors, name: str) -> npt.NDArray[np.float32]:
-    change = changes[name]
-    return from_int8(change, changes[name + SCALE]) if change.dtype == np.int8 else change
+    changes = widened(read_safetensors(path))
+    return {name: np.asarray(base[name], np.float32) + change for name, change in changes.items()}
 
 
 def write_changes(path: Path, base: Tensors, trained: Tensors, share: float, note: str) -> None:

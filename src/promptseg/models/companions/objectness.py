@@ -9,8 +9,6 @@ Shapes: C channels, H W embedding grid, D channels inside the head.
 
 import math
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +16,6 @@ import numpy.typing as npt
 
 from promptseg.arrays import Float32, sigmoid
 from promptseg.models.tensors import read_safetensors
-
-FILES = {"mobile-sam": "mobile_sam_objectness.safetensors"}
-"""Models whose embedding a head was trained on."""
 
 SCALE = np.float32(5)
 """Brings the embedding, whose values are small, to the size that convolutions are trained with."""
@@ -33,6 +28,20 @@ class ObjectnessHead:
     weights: tuple[Float32, ...]
     biases: tuple[Float32, ...]
 
+    @classmethod
+    def read(cls, path: Path) -> "ObjectnessHead":
+        """Reads its layers.
+
+        Raises:
+            WeightsError: the file is damaged.
+        """
+        tensors = {name: np.asarray(tensor, np.float32) for name, tensor in read_safetensors(path).items()}
+        layers = range(sum(name.endswith("weight") for name in tensors))
+        return cls(
+            tuple(tensors[f"{layer}.weight"] for layer in layers),
+            tuple(tensors[f"{layer}.bias"] for layer in layers),
+        )
+
     def chances(self, features: Float32) -> Float32:
         """Returns, for each cell (H, W), the chance that a click there finds a small, valid mask.
 
@@ -44,20 +53,6 @@ class ObjectnessHead:
             x_CHW = _gelu(_convolve(x_CHW, weight) + bias[:, None, None])
         logits_HW = np.einsum("chw,c->hw", x_CHW, self.weights[-1][0, :, 0, 0]) + self.biases[-1][0]
         return sigmoid(logits_HW.astype(np.float32))
-
-
-@cache
-def objectness_head(model: str) -> ObjectnessHead | None:
-    """Returns the head that belongs to a model's embedding, or None when none was trained."""
-    if model not in FILES:
-        return None
-    path = Path(str(resources.files("promptseg.models.weights").joinpath(FILES[model])))
-    tensors = {name: np.asarray(tensor, np.float32) for name, tensor in read_safetensors(path).items()}
-    layers = range(sum(name.endswith("weight") for name in tensors))
-    return ObjectnessHead(
-        tuple(tensors[f"{layer}.weight"] for layer in layers),
-        tuple(tensors[f"{layer}.bias"] for layer in layers),
-    )
 
 
 def sample(chances: Float32, cells: npt.NDArray[np.float64]) -> Float32:

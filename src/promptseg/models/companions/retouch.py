@@ -11,8 +11,7 @@ Shapes: H W the picture's part of that grid, h w a window of it (multiples of 16
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,13 +19,10 @@ import numpy.typing as npt
 
 from promptseg.arrays import Float32, sigmoid
 from promptseg.models.graphs.stored import complete_model
-from promptseg.models.int8 import SCALE, from_int8
+from promptseg.models.int8 import widened
 from promptseg.models.tensors import read_safetensors
 
 Shades = npt.NDArray[np.uint8]
-
-FILES = {"mobile-sam-clicks": "mobile_sam_retouch.safetensors"}
-"""Models whose masks a network was trained on."""
 
 NAME = "retouch"
 """The network's name in the manifest of graphs, and that of its one graph."""
@@ -75,28 +71,18 @@ class RetouchNetwork:
 
     tensors: Mapping[str, npt.NDArray[Any]] = field(repr=False)
 
+    @classmethod
+    def read(cls, path: Path) -> "RetouchNetwork":
+        """Reads its tensors.
+
+        Raises:
+            WeightsError: the file is damaged.
+        """
+        return cls(widened(read_safetensors(path)))
+
     def model(self, graph: str) -> bytes:
         """Returns the complete ONNX model."""
         return complete_model(NAME, graph, self.tensors)
-
-
-@cache
-def retouch_of(model: str) -> RetouchNetwork | None:
-    """Returns the network that was trained for a model's masks, or None.
-
-    Raises:
-        WeightsError: the installation lacks the file, or it is damaged.
-    """
-    if model not in FILES:
-        return None
-    stored = read_safetensors(str(resources.files("promptseg.models.weights").joinpath(FILES[model])))
-    return RetouchNetwork(
-        {
-            name: from_int8(array, stored[name + SCALE]) if array.dtype == np.int8 else array
-            for name, array in stored.items()
-            if not name.endswith(SCALE)
-        }
-    )
 
 
 def window(logits: Float32, before: Float32, clicks: Float32) -> tuple[slice, slice]:

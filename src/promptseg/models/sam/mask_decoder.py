@@ -76,10 +76,10 @@ class MaskDecoder(nn.Module):
             sparse_BNC: prompt tokens.
             absent_BN: true where a token only fills a ragged batch.
         """
-        image_BPC, filters_BMc, scores_BM = self.look(image_bPC, positions_1PC, sparse_BNC, absent_BN)
+        image_BPC, filters_BMc, scores_BM = self.attend(image_bPC, positions_1PC, sparse_BNC, absent_BN)
         return self.paint(image_BPC.unflatten(1, (self.grid, self.grid)), filters_BMc), scores_BM
 
-    def look(
+    def attend(
         self,
         image_bPC: Tensor,
         positions_1PC: Tensor,

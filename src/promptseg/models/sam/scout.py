@@ -19,7 +19,7 @@ from promptseg.models.sam.config import BLOCK, NOWHERE
 from promptseg.models.sam.sam import Sam
 
 
-def look(
+def scout(
     sam: Sam,
     image_1HWC: Tensor,
     positions_1HWC: Tensor,
@@ -46,7 +46,7 @@ def look(
     inside_P = torch.zeros_like(image_1HWC[0, :, :, 0]).flatten()
     pair_B22 = torch.stack([points_B2, torch.zeros_like(points_B2)], 1)
     labels_B2 = torch.tensor([1, -1]).expand(points_B2.shape[0], 2)  # the click and the pad of every prompt
-    image_BPC, filters_BMc, scores_BM = sam.mask_decoder.look(
+    image_BPC, filters_BMc, scores_BM = sam.mask_decoder.attend(
         image_1PC,
         positions_1PC,
         sam.prompt_encoder.sparse_tokens(pair_B22, labels_B2),
@@ -58,14 +58,14 @@ def look(
 
 
 def paint(sam: Sam, image_BHWC: Tensor, filters_BMc: Tensor) -> Tensor:
-    """Returns mask logits (B, M, 4H, 4W) of what `look` saw."""
+    """Returns mask logits (B, M, 4H, 4W) of what `scout` saw."""
     return sam.mask_decoder.paint(image_BHWC, filters_BMc)
 
 
 def view(
     sam: Sam, features_1CGG: Tensor, rows_H: Tensor, columns_W: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Parts an embedding into the picture and its condensed padding: the first five inputs of `look` and `sketch`.
+    """Parts an embedding into the picture and its condensed padding: the first five inputs of `scout` and `sketch`.
 
     Where no padding is in a block, its margin cell stands for nothing.
 
@@ -102,8 +102,8 @@ def sketch(sam: Sam, *asked: Tensor) -> tuple[Tensor, Tensor]:
 
     Args:
         sam: the network.
-        asked: what `look` takes.
+        asked: what `scout` takes.
     """
-    seen_BHWC, filters_BMc, scores_BM = look(sam, *asked)
+    seen_BHWC, filters_BMc, scores_BM = scout(sam, *asked)
     logits_BMP = sam.mask_decoder.sketch(seen_BHWC.flatten(1, 2), filters_BMc)
     return logits_BMP.unflatten(2, tuple(seen_BHWC.shape[1:3])), scores_BM

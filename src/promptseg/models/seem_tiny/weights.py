@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from promptseg.errors import WeightsError
 from promptseg.models.graphs.stored import complete_model, graph_manifest
 from promptseg.models.int8 import SCALE, from_int8
+from promptseg.models.registry import packaged
 from promptseg.models.tensors import read_safetensors
 
 PIXELS, SENTENCES = "seem_tiny.safetensors", "minilm.safetensors"
@@ -41,7 +41,7 @@ class TinyNetwork:
         Raises:
             WeightsError: a file is missing, damaged, or of another architecture.
         """
-        pixels = read_safetensors(_place(PIXELS) if weights is None else weights)
+        pixels = read_safetensors(packaged(PIXELS) if weights is None else weights)
         network = cls({**pixels, **_sentences()})
         network.check()
         return network
@@ -53,7 +53,7 @@ class TinyNetwork:
         Raises:
             WeightsError: the file is missing or damaged.
         """
-        return cls(read_safetensors(_place(SENTENCES)))
+        return cls(read_safetensors(packaged(SENTENCES)))
 
     def check(self) -> None:
         """Compares names and shapes with what the graphs read.
@@ -90,11 +90,4 @@ class TinyNetwork:
 
 @cache
 def _sentences() -> Tensors:
-    return {f"sentence.{name}": tensor for name, tensor in read_safetensors(_place(SENTENCES)).items()}
-
-
-def _place(name: str) -> Path:
-    path = Path(str(resources.files("promptseg.models").joinpath("weights", name)))
-    if not path.is_file():
-        raise WeightsError(f"The embedded weights are missing: no file {path}. Install promptseg again.")
-    return path
+    return {f"sentence.{name}": tensor for name, tensor in read_safetensors(packaged(SENTENCES)).items()}

@@ -7,7 +7,7 @@ from PIL import Image
 
 from promptseg.arrays import Float32, Int64, sigmoid
 from promptseg.errors import InputError
-from promptseg.geometry import ResizeFrame
+from promptseg.geometry import MaskGrid, ResizeFrame
 from promptseg.masks.upsample import upsample_around
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
@@ -54,7 +54,7 @@ def edges(
     """
     strength, dx, dy = (np.zeros(embedded.size, np.float32) for _ in range(3))
     for mask in sweep(runtime, embedded, points_per_side=points_per_side, nms=nms, on_progress=on_progress):
-        positions, across, along = outline_slope(mask.logits(), embedded.frame)
+        positions, across, along = outline_slope(mask.held.whole(), embedded.frame)
         steepness = np.hypot(across, along)
         better = steepness > strength.ravel()[positions]
         positions = positions[better]
@@ -84,7 +84,7 @@ def edge_picture(strength: Float32, *, bits: int = 8, invert: bool = False) -> I
 
 def _clear_border(strength: Float32) -> None:
     """Zeroes a frame as wide as one and a half cells of SAM's mask grid, unless that is most of the picture."""
-    width = math.ceil(1.5 * max(strength.shape) / 256)
+    width = math.ceil(1.5 * max(strength.shape) / MaskGrid.SIDE)
     if 4 * width < min(strength.shape):
         inside = strength[width:-width, width:-width].copy()
         strength[:] = 0

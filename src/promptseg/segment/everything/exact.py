@@ -16,7 +16,7 @@ from promptseg.geometry import Size
 from promptseg.masks.overlap import box_nms
 from promptseg.masks.segments import Segments
 from promptseg.masks.upsample import upsample_with_stability
-from promptseg.runtimes.protocol import LABEL_PAD, LABEL_POSITIVE, DecoderInputs, Runtime
+from promptseg.runtimes.protocol import DecoderInputs, Runtime
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.everything.contest import Advance, Survivor, cut_off, inclusive_box, iter_crops
 from promptseg.segment.everything.grid import Crop
@@ -61,10 +61,7 @@ def _decode(
     options: EverythingOptions,
 ) -> Iterator[Survivor]:
     """Yields the masks of a few points that pass the filters of predicted IoU, stability and crop borders."""
-    tokens = np.zeros((len(points), 2, 2), np.float32)
-    tokens[:, 0] = part.frame.to_model(points)
-    labels = np.tile(np.array([LABEL_POSITIVE, LABEL_PAD], np.int64), (len(points), 1))
-    answer = runtime.decode(part.features, DecoderInputs(tokens, labels), official=True)
+    answer = runtime.decode(part.features, DecoderInputs.clicks(part.frame.to_model(points)), official=True)
     x, y = crop.box[:2]
     least_score = np.float32(options.pred_iou_thresh or -np.inf)  # 0 switches a filter off
     least_stability = np.float32(options.stability_score_thresh)

@@ -3,7 +3,7 @@
 What saves time, by measurement (benchmarks/everything.md):
 
 - fewer clicks: every second point along each side finds the medium and large objects; the points between are tried
-  only where a small head on the embedding expects a small object (`models.objectness`);
+  only where a small head on the embedding expects a small object (`models.companions.objectness`);
 - cheaper clicks: padding is condensed, and masks are drawn only for clicks that predict a good one
   (`runtimes.scout`); clicks run side by side, one per thread;
 - filters, stability and the contest of boxes on the low-resolution logits; only survivors are enlarged, inside their
@@ -17,17 +17,20 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from promptseg.arrays import Float16, Float32, Float64
-from promptseg.geometry import ResizeFrame, Size
+from promptseg.arrays import Float32, Float64
+from promptseg.geometry import MaskGrid, ResizeFrame, Size
 from promptseg.masks.overlap import box_nms
 from promptseg.masks.segments import Segments
+from promptseg.masks.stability import stability
 from promptseg.masks.upsample import upsample_with_stability
-from promptseg.models.companions.objectness import objectness_head, sample
+from promptseg.models.companions.load import companions_of
+from promptseg.models.companions.objectness import sample
 from promptseg.runtimes.protocol import Runtime
 from promptseg.runtimes.scout import PATCH, ScoutView
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.everything.contest import Advance, Survivor, cut_off, inclusive_box, iter_crops
 from promptseg.segment.everything.grid import Crop
+from promptseg.segment.everything.held import HeldLogits, span
 from promptseg.segment.everything.options import EverythingOptions, Progress
 
 CHANCE = 0.05
@@ -38,29 +41,15 @@ SCORE_SLACK, STABILITY_SLACK = 0.02, 0.03
 every bit that bfloat16 rounds, would lose masks that stand at a threshold; this lets their neighbours in. With SAM's
 defaults it makes the thresholds 0.86 and 0.92, those of the official notebook's finer preset."""
 
-LOW = 256
-"""Side of the decoder's logits over the padded frame."""
-
-FAR = np.float16(-32)
-"""A logit that is certainly outside."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Sketch:
-    """A mask that passed the filters at low resolution: its logits around its box."""
+    """A mask that passed the filters at low resolution."""
 
-    logits: Float16
-    corner: tuple[int, int]
+    held: HeldLogits
     box: tuple[int, int, int, int]
     score: float
     point: tuple[float, float]
-
-    def full(self) -> Float32:
-        """Returns the logits over the whole frame."""
-        full = np.full((LOW, LOW), FAR, np.float32)
-        (top, left), (height, width) = self.corner, self.logits.shape
-        full[top : top + height, left : left + width] = self.logits
-        return full
 
 
 def iter_fast(
@@ -105,7 +94,7 @@ def choose_points(part: EmbeddedImage, points: Float64, options: EverythingOptio
         options: they tell whether the points are a regular grid.
     """
     side = round(len(points) ** 0.5)
-    head = objectness_head(part.model)
+    head = companions_of(part.model).objectness
     if head is None or options.points_per_side is None or side < 8:
         return np.arange(len(points))
     index = np.arange(len(points))
@@ -128,16 +117,14 @@ def _sketch(
     answer = runtime.scout(view, frame.to_model(np.array([point]))[0].astype(np.float32), least)
     if answer.logits is None:
         return
-    rows, columns = (-(-side // 4) for side in frame.resized)
+    rows, columns = MaskGrid.of(frame)
     for score, logits in zip(answer.scores.tolist(), answer.logits[:, :rows, :columns], strict=True):
         if not score > least:
             continue
         offset = options.stability_score_offset
-        loose = logits > -offset
-        area = np.count_nonzero(loose)
-        if steady > 0 and not (area and np.count_nonzero(logits > offset) / area >= steady):
+        if steady > 0 and not stability(logits, offset) >= steady:
             continue
-        yield _cut(logits, loose, score, point, frame)
+        yield _cut(logits, logits > -offset, score, point, frame)
 
 
 def _cut(
@@ -148,15 +135,15 @@ def _cut(
     frame: ResizeFrame,
 ) -> _Sketch:
     """Keeps the logits around the mask, and its box in pixels of the picture (inclusive)."""
-    top, bottom, left, right = _span(loose)
+    top, bottom, left, right = span(loose)
     rows, columns = logits.shape
     first_row, first_column = max(0, top - 1), max(0, left - 1)
     around = logits[first_row : bottom + 1, first_column : right + 1].astype(np.float16)
     # Beyond the picture's last row and column the grid goes on: repeat them, as interpolation looks there.
-    beyond = ((0, int(bottom >= rows and rows < LOW)), (0, int(right >= columns and columns < LOW)))
+    beyond = ((0, int(bottom >= rows < MaskGrid.SIDE)), (0, int(right >= columns < MaskGrid.SIDE)))
     around = np.pad(around, beyond, mode="edge")
-    top, bottom, left, right = _span(logits > 0)
-    x, y = (4 / factor for factor in frame.factors)
+    top, bottom, left, right = span(logits > 0)
+    x, y = (MaskGrid.CELL / factor for factor in frame.factors)
     height, width = frame.original
     box = (
         round(left * x),
@@ -164,16 +151,7 @@ def _cut(
         min(width, round(right * x)) - 1,
         min(height, round(bottom * y)) - 1,
     )
-    return _Sketch(around, (first_row, first_column), box, score, point)
-
-
-def _span(mask: npt.NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    """Returns top, bottom, left, right of a mask, the second and fourth not included; zeros when it is empty."""
-    rows = np.flatnonzero(mask.any(axis=1))
-    if len(rows) == 0:
-        return 0, 0, 0, 0
-    columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
-    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    return _Sketch(HeldLogits(around, first_row, first_column), box, score, point)
 
 
 def _moved(box: tuple[int, int, int, int], crop: Crop) -> tuple[int, int, int, int]:
@@ -186,7 +164,7 @@ def _finish(
 ) -> Survivor:
     """Enlarges a survivor inside its box; its stability is measured anew, on the pixels of the picture."""
     x, y = crop.box[:2]
-    mask, stability = upsample_with_stability(item.full(), frame, 0.0, options.stability_score_offset)
+    mask, stability = upsample_with_stability(item.held.whole(), frame, 0.0, options.stability_score_offset)
     box = inclusive_box(mask, (x, y))
     point = (item.point[0] + x, item.point[1] + y)
     return Survivor(mask.moved(x, y, size), box, item.score, stability, point, crop.box)

@@ -53,7 +53,7 @@ def proposals(
     best = [found[index] for index in np.argsort(-means, kind="stable")[:top].tolist()]
     return Segments(
         size=embedded.size,
-        masks=tuple(upsample_to_rle(mask.logits(), embedded.frame) for mask in best),
+        masks=tuple(upsample_to_rle(mask.held.whole(), embedded.frame) for mask in best),
         scores=np.array([mask.score for mask in best], np.float32),
         prompts=tuple((Point(*mask.point),) for mask in best),
         image=embedded.image.pixels,

@@ -12,25 +12,21 @@ import numpy.typing as npt
 
 from promptseg.arrays import Float32, Float64
 from promptseg.errors import InputError
-from promptseg.geometry import ResizeFrame
+from promptseg.geometry import MaskGrid, ResizeFrame
 from promptseg.masks.overlap import box_nms
-from promptseg.runtimes.protocol import LABEL_PAD, LABEL_POSITIVE, DecoderInputs, Runtime
+from promptseg.masks.stability import stability
+from promptseg.runtimes.protocol import DecoderInputs, Runtime
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.everything.grid import point_grid
+from promptseg.segment.everything.held import HeldLogits, span
 from promptseg.segment.everything.options import MOST_POINTS_PER_SIDE, Progress
 from promptseg.segment.places.predictor import CHUNK
 
 MASKS = 3
 """Ambiguity-aware masks per point."""
 
-_OFFSET = 1.0
-"""Logits above and below the threshold between which stability is measured."""
-
 _ROUND = 256
 """Points between two rounds of NMS: few enough to bound memory, many enough that NMS costs next to nothing."""
-
-_OUTSIDE = np.float32(-32)
-"""Logit of everything that is too far from a mask to be held: surely not the object."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,23 +37,13 @@ class Swept:
         point: (x, y) of the original picture that it answers.
         score: predicted IoU.
         stability: area above a logit of 1 over area above -1, on the low-resolution grid.
-        origin: column and row of `crop` within the grid.
-        crop: low-resolution logits around the mask.
+        held: low-resolution logits around the mask.
     """
 
     point: tuple[float, float]
     score: float
     stability: float
-    origin: tuple[int, int]
-    crop: Float32
-
-    def logits(self, side: int = 256) -> Float32:
-        """Returns the logits on the whole grid, surely negative where they are not held."""
-        grid = np.full((side, side), _OUTSIDE)
-        x, y = self.origin
-        height, width = self.crop.shape
-        grid[y : y + height, x : x + width] = self.crop
-        return grid
+    held: HeldLogits
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,46 +121,36 @@ def _decode(
 ) -> Iterator[tuple[int, Swept]]:
     """Yields (row, mask) for every mask of the wanted points that is not empty, and enters it in the table."""
     frame = embedded.frame
-    height, width = (-(-side * 256 // frame.side) for side in frame.resized)
+    height, width = MaskGrid.of(frame)
     margin = _margin(frame)
     for start in range(0, len(wanted), CHUNK):
         chunk = list(wanted[start : start + CHUNK])
         for point, logits, scores in _answers(runtime, embedded, points, chunk):
             inside = logits[:, :height, :width]
             for number, (mask, score) in enumerate(zip(inside, scores, strict=True)):
-                box = _box(mask > 0)
-                if box is None:
+                y0, y1, x0, x1 = span(mask > 0)
+                if not y1:
                     continue
                 row = MASKS * point + number
-                x0, y0, x1, y1 = box
-                loose = np.count_nonzero(mask > -_OFFSET)
-                table.boxes[row], table.scores[row] = box, score
-                table.stabilities[row] = np.count_nonzero(mask > _OFFSET) / loose
+                table.boxes[row], table.scores[row] = (x0, y0, x1, y1), score
+                table.stabilities[row] = stability(mask)
                 left, top = max(0, x0 - margin), max(0, y0 - margin)
                 # Beyond the picture the grid goes on, and interpolation at the picture's border looks there.
                 crop = logits[number, top : y1 + margin, left : x1 + margin].copy()
                 x, y = points[point].tolist()
-                yield row, Swept((x, y), float(score), float(table.stabilities[row]), (left, top), crop)
+                held = HeldLogits(crop, top, left)
+                yield row, Swept((x, y), float(score), float(table.stabilities[row]), held)
 
 
 def _answers(
     runtime: Runtime, embedded: EmbeddedImage, points: Float64, chunk: list[int]
 ) -> Iterator[tuple[int, Float32, Float32]]:
     """Yields (point, three masks of logits, three scores)."""
-    places = np.zeros((len(chunk), 2, 2), np.float32)
-    places[:, 0] = embedded.frame.to_model(points[chunk])
-    labels = np.tile(np.array([LABEL_POSITIVE, LABEL_PAD]), (len(chunk), 1))
-    result = runtime.decode(embedded.features, DecoderInputs(places, labels), official=True)
+    inputs = DecoderInputs.clicks(embedded.frame.to_model(points[chunk]))
+    result = runtime.decode(embedded.features, inputs, official=True)
     yield from zip(chunk, result.logits[:, 1:], result.scores[:, 1:], strict=True)
 
 
 def _margin(frame: ResizeFrame) -> int:
     """Cells around a mask that decide about the pixels of the picture next to it, up to three pixels away."""
-    return 3 + -(-3 * 256 // max(frame.original))
-
-
-def _box(mask: npt.NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if len(rows) == 0:
-        return None
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+    return 3 + -(-3 * MaskGrid.SIDE // max(frame.original))

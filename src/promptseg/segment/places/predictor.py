@@ -9,12 +9,13 @@ import numpy.typing as npt
 
 from promptseg.arrays import Float32
 from promptseg.errors import InputError
-from promptseg.geometry import ResizeFrame
+from promptseg.geometry import MaskGrid, ResizeFrame
 from promptseg.masks.segments import Segments
 from promptseg.masks.upsample import upsample_to_rle
 from promptseg.models.companions.choice import Choice
 from promptseg.prompts.encode import EncodedObject, Feed, encode_object, pad_objects
 from promptseg.prompts.types import Prompt, group_objects
+from promptseg.runtimes.companions import NO_COMPANIONS, Companions
 from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs, Runtime
 from promptseg.segment.embedded import EmbeddedImage
 
@@ -26,9 +27,6 @@ NESTED = ("part", "object", "whole")
 
 SIZE_PRICE, HALF_PRICE = 0.03, 0.2
 """What a mask's share of the picture, and covering more than half of it, take off its score; see `likeliest`."""
-
-CELL = 4
-"""Pixels of the model's frame along each side of a cell of the mask grid."""
 
 CHUNK = 16
 """Objects decoded per call: it bounds memory; larger batches are not faster on a CPU."""
@@ -60,21 +58,15 @@ class Candidates:
         SAM's scores often prefer a background that fills the picture. A person who clicks once rarely means more than
         half of the picture, so large masks pay for their size (chosen on dev sets, benchmarks/clicks.md).
         """
-        if self.choice is not None and self.click is not None:
-            height, width = cells(frame)
-            x, y = self.click
-            return 1 + self.choice.best(
-                self.logits[1:, :height, :width], self.scores[1:], (x / CELL, y / CELL)
-            )
         return 1 + int(np.argmax(self.expected(frame)))
 
     def expected(self, frame: ResizeFrame) -> Float32:
         """IoU (3,) that each of the three probably has with what is meant: as learned, or by score and by size."""
         if self.choice is not None and self.click is not None:
-            height, width = cells(frame)
+            height, width = MaskGrid.of(frame)
             x, y = self.click
             return self.choice.expected(
-                self.logits[1:, :height, :width], self.scores[1:], (x / CELL, y / CELL)
+                self.logits[1:, :height, :width], self.scores[1:], (x / MaskGrid.CELL, y / MaskGrid.CELL)
             )
         share = self._shares(frame)
         return np.asarray(self.scores[1:] - SIZE_PRICE * share - HALF_PRICE * (share > 0.5), np.float32)
@@ -87,14 +79,8 @@ class Candidates:
 
     def _shares(self, frame: ResizeFrame) -> npt.NDArray[np.float64]:
         """Which part of the picture each of the three covers, on the low-resolution grid."""
-        height, width = cells(frame)
+        height, width = MaskGrid.of(frame)
         return (self.logits[1:, :height, :width] > 0).mean((1, 2))
-
-
-def cells(frame: ResizeFrame) -> tuple[int, int]:
-    """Returns height and width of the picture's part of the mask grid."""
-    height, width = frame.resized
-    return -(-height // CELL), -(-width // CELL)
 
 
 def segment(
@@ -104,6 +90,7 @@ def segment(
     *,
     granularity: Granularity = "auto",
     feeds: dict[str, Feed] | None = None,
+    companions: Companions = NO_COMPANIONS,
 ) -> Segments:
     """Segments the objects that the prompts speak of.
 
@@ -113,6 +100,7 @@ def segment(
         prompts: one prompt, a list for one object, or a list of lists for several (see `group_objects`).
         granularity: see `Granularity`.
         feeds: overrides how drawn prompts are fed to SAM.
+        companions: what was trained beside the model.
 
     Returns:
         One mask per object, in order; three per object with granularity "all", from part to whole.
@@ -125,7 +113,7 @@ def segment(
     objects = group_objects(prompts)
     encoded = [encode_object(parts, embedded.frame, feeds=feeds) for parts in objects]
     masks, scores, logits, owners, kinds = [], [], [], [], []
-    answers = decode(runtime, embedded, encoded)
+    answers = decode(runtime, embedded, encoded, choice=companions.choice)
     if granularity == "auto":
         answers = decode_again(runtime, embedded, encoded, answers)
     for owner, (item, candidates) in enumerate(zip(encoded, answers, strict=True)):
@@ -149,11 +137,16 @@ def segment(
 
 
 def decode(
-    runtime: Runtime, embedded: EmbeddedImage, objects: Sequence[EncodedObject], *, official: bool = False
+    runtime: Runtime,
+    embedded: EmbeddedImage,
+    objects: Sequence[EncodedObject],
+    *,
+    choice: Choice | None = None,
+    official: bool = False,
 ) -> list[Candidates]:
     """Decodes encoded objects, those with and those without a mask prompt apart, in bounded batches.
 
-    `official` asks the checkpoint's own decoder; see `Runtime.decode`.
+    `choice` goes with the answers to single clicks; `official` asks the checkpoint's own decoder, see `Runtime.decode`.
     """
     out: dict[int, Candidates] = {}
     for masked in (False, True):
@@ -166,18 +159,18 @@ def decode(
                 embedded.features, DecoderInputs(points, labels, logits), official=official
             )
             for position, row in enumerate(chunk):
-                out[row] = _candidates(result, position, None if official else runtime, objects[row])
+                out[row] = _candidates(result, position, choice, objects[row])
     return [out[row] for row in range(len(objects))]
 
 
 def _candidates(
-    result: DecoderOutputs, position: int, runtime: Runtime | None, item: EncodedObject
+    result: DecoderOutputs, position: int, choice: Choice | None, item: EncodedObject
 ) -> Candidates:
     found = Candidates(result.logits[position], result.scores[position])
-    if runtime is None or not item.ambiguous:
+    if not item.ambiguous:
         return found
     x, y = item.points[0].tolist()
-    return replace(found, click=(x, y), choice=runtime.choice)
+    return replace(found, click=(x, y), choice=choice)
 
 
 def decode_again(

@@ -6,6 +6,7 @@ from typing import TypeGuard
 import numpy as np
 
 from promptseg.arrays import Float32
+from promptseg.geometry import MaskGrid
 from promptseg.masks.overlap import iou
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
@@ -15,9 +16,10 @@ from promptseg.models.companions.correction import BEFORE, DRAWN, FOLLOWED
 from promptseg.models.companions.retouch import Shades
 from promptseg.prompts.encode import NEGATIVE, POSITIVE, EncodedObject, encode_object
 from promptseg.prompts.types import ObjectPrompts, Point, Scribble, WordPrompt
+from promptseg.runtimes.companions import NO_COMPANIONS, Companions
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
-from promptseg.segment.places.predictor import CELL, Granularity, cells, choose, decode, decode_again
+from promptseg.segment.places.predictor import Granularity, choose, decode, decode_again
 from promptseg.segment.places.retouch import retouch, shades
 
 
@@ -33,7 +35,7 @@ class PlaceAnswer:
         granularity: the one asked for, if any.
         embedded: the picture, or the part of it, that the logits lie on.
         plain: the answer before its border was drawn anew, which SAM goes on from.
-        canvas: the picture as `segment.retouch` needs it, once made.
+        canvas: the picture as `places.retouch` needs it, once made.
     """
 
     prompts: ObjectPrompts
@@ -69,6 +71,7 @@ def refine(
     before: PlaceAnswer | None,
     prompts: ObjectPrompts,
     granularity: Granularity = "auto",
+    companions: Companions = NO_COMPANIONS,
 ) -> PlaceAnswer:
     """Answers all prompts of an object so far, with the previous logits as mask prompt (specification A3.6).
 
@@ -76,23 +79,19 @@ def refine(
     sum of all clicks and now and then answers one that adds a missing wheel by dropping the car. So a new mask that
     differs much from the old one may change it in the direction of the new clicks only. Where the model has learned to
     tell (`Choice.correct`), another of its masks answers instead, or the one so far stays. Last, where a network was
-    trained for it, the border is drawn anew after the pixels and all clicks (`segment.retouch`); SAM is told its own
+    trained for it, the border is drawn anew after the pixels and all clicks (`places.retouch`); SAM is told its own
     mask in the next round all the same, as it was trained.
     """
     so_far = None if before is None else before.plain or before
-    answer = _answer(runtime, embedded, so_far, prompts, granularity)
-    if (
-        before is None
-        or granularity != "auto"
-        or runtime.retouch is None
-        or not _clicks_alone(answer.prompts)
-    ):
+    answer = _answer(runtime, embedded, so_far, prompts, granularity, companions.choice)
+    draw = companions.retouch
+    if before is None or granularity != "auto" or draw is None or not _clicks_alone(answer.prompts):
         return answer
     canvas = shades(embedded) if before.canvas is None else before.canvas
-    places = embedded.frame.to_model([(click.x, click.y) for click in answer.prompts]) / CELL
+    places = embedded.frame.to_model([(click.x, click.y) for click in answer.prompts]) / MaskGrid.CELL
     signs = [click.positive for click in answer.prompts]
     clicks = np.column_stack([places, signs]).astype(np.float32)
-    logits = retouch(runtime, embedded, canvas, answer.logits, before.logits, clicks)
+    logits = retouch(draw, embedded, canvas, answer.logits, before.logits, clicks)
     mask = upsample_to_rle(logits, embedded.frame)
     return replace(answer, mask=mask, logits=logits, plain=answer, canvas=canvas)
 
@@ -103,10 +102,11 @@ def _answer(
     before: PlaceAnswer | None,
     prompts: ObjectPrompts,
     granularity: Granularity,
+    choice: Choice | None,
 ) -> PlaceAnswer:
     together = prompts if before is None else (*before.prompts, *prompts)
     item = encode_object(_places(together), embedded.frame, memory=None if before is None else before.logits)
-    answers = decode(runtime, embedded, [item])
+    answers = decode(runtime, embedded, [item], choice=choice)
     if granularity == "auto":
         answers = decode_again(runtime, embedded, [item], answers)
     (found,) = answers
@@ -118,12 +118,12 @@ def _answer(
     if before is None or granularity != "auto" or sign is None:
         return answer
     usual = answer if iou(before.mask, mask) >= SETTLED else _follow(before, answer, sign)
-    if runtime.choice is None or not _clicks_alone(together):
+    if choice is None or not _clicks_alone(together):
         return usual
     drawn = [*found.logits, _without(before.logits, logits, sign), before.logits]
     scores = np.array([*found.scores, answer.score, before.score], np.float32)
     number = DRAWN if usual is answer else FOLLOWED
-    chosen = _chosen(runtime.choice, np.stack(drawn), scores, item, embedded, len(before.prompts), number)
+    chosen = _chosen(choice, np.stack(drawn), scores, item, embedded, len(before.prompts), number)
     if chosen == number:
         return usual
     if chosen == BEFORE:
@@ -144,9 +144,9 @@ def _chosen(
     usual: int,
 ) -> int:
     """Asks the learned choice which candidate answers the clicks of an object, `earlier` of which are not new."""
-    height, width = cells(embedded.frame)
+    height, width = MaskGrid.of(embedded.frame)
     placed = item.labels >= NEGATIVE
-    clicks = np.column_stack([item.points[placed] / CELL, item.labels[placed] == POSITIVE])
+    clicks = np.column_stack([item.points[placed] / MaskGrid.CELL, item.labels[placed] == POSITIVE])
     return choice.correct(logits[:, :height, :width], scores, clicks.astype(np.float32), earlier, usual)
 
 

@@ -1,13 +1,14 @@
 """Retouches the mask of a correcting click; see `promptseg.models.companions.retouch`."""
 
+from collections.abc import Callable
+
 import numpy as np
 from PIL import Image as Pillow
 
 from promptseg.arrays import Float32
-from promptseg.models.companions.retouch import Shades, retouch_inputs, window
-from promptseg.runtimes.protocol import Runtime
+from promptseg.geometry import MaskGrid
+from promptseg.models.companions.retouch import RetouchInputs, Shades, retouch_inputs, window
 from promptseg.segment.embedded import EmbeddedImage
-from promptseg.segment.places.predictor import cells
 
 
 def shades(embedded: EmbeddedImage) -> Shades:
@@ -16,35 +17,33 @@ def shades(embedded: EmbeddedImage) -> Shades:
     smaller = embedded.size.width > width
     filter_ = Pillow.Resampling.BOX if smaller else Pillow.Resampling.BILINEAR
     picture = Pillow.fromarray(embedded.image.pixels).resize((width, height), filter_)
-    rows, columns = cells(embedded.frame)
+    rows, columns = MaskGrid.of(embedded.frame)
     missing = ((0, 2 * rows - height), (0, 2 * columns - width), (0, 0))
     return np.pad(np.asarray(picture), missing, mode="edge")
 
 
 def retouch(
-    runtime: Runtime,
+    draw: Callable[[RetouchInputs], Float32],
     embedded: EmbeddedImage,
     canvas: Shades,
     logits: Float32,
     before: Float32,
     clicks: Float32,
 ) -> Float32:
-    """Returns the logits (256, 256) of the mask with its border drawn anew; as they were where the runtime cannot.
+    """Returns the logits (256, 256) of the mask with its border drawn anew.
 
     Args:
-        runtime: the engine.
+        draw: the retouching network; see `Companions`.
         embedded: the picture.
         canvas: what `shades` made of it.
         logits: (256, 256) SAM's answer to all clicks.
         before: (256, 256) of the mask so far.
         clicks: (C, 3) x, y in cells of the grid, and 1 on the object or 0 beside it; the newest last.
     """
-    if runtime.retouch is None:
-        return logits
-    rows, columns = cells(embedded.frame)
+    rows, columns = MaskGrid.of(embedded.frame)
     given, earlier = logits[:rows, :columns], before[:rows, :columns]
     place = window(given, earlier, clicks)
-    drawn = runtime.retouch(retouch_inputs(canvas, given, earlier, clicks, embedded.features, place))
+    drawn = draw(retouch_inputs(canvas, given, earlier, clicks, embedded.features, place))
     found = logits.copy()
     shown = found[:rows, :columns][place]
     shown[:] = drawn[: shown.shape[0], : shown.shape[1]]

@@ -13,6 +13,7 @@ from promptseg.images import Image
 from promptseg.masks.segments import Segments
 from promptseg.prompts.encode import check_inside
 from promptseg.prompts.types import ObjectPrompts, Prompt, group_objects
+from promptseg.runtimes.companions import NO_COMPANIONS, Companions
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage, embed
 from promptseg.segment.everything.options import check_tile
@@ -42,18 +43,27 @@ class TiledImage:
         model: name of the engine's model.
         tile: side of the finest tiles in pixels.
         keep: how many embeddings to keep (4 MiB each).
+        companions: what was trained beside the model.
 
     Raises:
         InputError: a number is out of range.
     """
 
     def __init__(
-        self, runtime: Runtime, image: Image, model: str, *, tile: int = TILE, keep: int = 16
+        self,
+        runtime: Runtime,
+        image: Image,
+        model: str,
+        *,
+        tile: int = TILE,
+        keep: int = 16,
+        companions: Companions = NO_COMPANIONS,
     ) -> None:
         check_tile(tile)
         if keep < 1:
             raise InputError(f"At least one embedding must be kept, got keep={keep}.")
         self._runtime, self._image, self._model = runtime, image, model
+        self._companions = companions
         self._levels = plan_levels(image.size, tile, OVERLAP)
         self._keep = keep
         self._embeddings: OrderedDict[TileBox, EmbeddedImage] = OrderedDict()
@@ -117,7 +127,9 @@ class TiledImage:
         while True:
             part = self._embedded(box)
             local = within(prompts, box, self.size) if level < len(self._levels) - 1 else prompts
-            found = predictor.segment(self._runtime, part, [local], granularity=granularity)
+            found = predictor.segment(
+                self._runtime, part, [local], granularity=granularity, companions=self._companions
+            )
             masks = tuple(mask.moved(box[0], box[1], self.size) for mask in found.masks)
             here = self._levels[level]
             if here.whole or not any(

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from promptseg.arrays import BoolArray, Float32, sigmoid
+from promptseg.geometry import MaskGrid
 from promptseg.masks.regions import components
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
@@ -16,13 +17,14 @@ from promptseg.prompts.speech import Transcriber, to_text
 from promptseg.prompts.touched import touched_pixels
 from promptseg.prompts.types import ObjectPrompts, Prompt, WordPrompt, group_objects
 from promptseg.prompts.words import Audio, Reference, Text
+from promptseg.runtimes.companions import NO_COMPANIONS, Companions
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
-from promptseg.segment.places.predictor import CELL, Candidates, Granularity, choose, decode
+from promptseg.segment.places.predictor import Candidates, Granularity, choose, decode
 from promptseg.segment.words.engine import Meaning
 from promptseg.segment.words.find import PRESENT, PRESENT_AMONG_RIVALS, FoundThing, as_segments, find
 from promptseg.segment.words.rivals import rivals
-from promptseg.segment.words.sharpen import GRID, enlarge
+from promptseg.segment.words.sharpen import enlarge
 
 LEAST_SEEN = 4
 """Words that are seen in fewer cells do not take part in choosing a mask."""
@@ -59,6 +61,7 @@ def answer(
     prompts: ObjectPrompts,
     *,
     granularity: Granularity = "auto",
+    companions: Companions = NO_COMPANIONS,
     object_id: int = 0,
     present: float | None = None,
     transcriber: Transcriber | None = None,
@@ -74,6 +77,7 @@ def answer(
         embedded: the picture.
         prompts: what is said of the object.
         granularity: of places.
+        companions: what was trained beside SAM's model.
         object_id: number of the object in the request.
         present: the logit above which a phrase is in the picture at all; by default one that suits it.
         transcriber: writes recordings down.
@@ -92,7 +96,7 @@ def answer(
         found = find(runtime, embedded, heat, present=_least(texts) if present is None else present)
         return as_segments(_beside(found, places, embedded), embedded, label, prompts, object_id)
     item = encode_object(places, embedded.frame)
-    (candidates,) = decode(runtime, embedded, [item])
+    (candidates,) = decode(runtime, embedded, [item], choice=companions.choice)
     chosen = _chosen(candidates, heat, embedded, item.ambiguous, granularity)
     found = [
         FoundThing(
@@ -171,7 +175,7 @@ def _chosen(
 def _around(seen: BoolArray, click: tuple[float, float] | None) -> BoolArray:
     """Returns the connected part of what is seen (256, 256) that a click lies in, if it lies in one."""
     if click is not None:
-        x, y = (min(GRID - 1, max(0, int(place / CELL))) for place in click)
+        x, y = (min(MaskGrid.SIDE - 1, max(0, int(place / MaskGrid.CELL))) for place in click)
         for part in components(RLE.encode(seen)):
             if (mask := part.dense())[y, x]:
                 return mask

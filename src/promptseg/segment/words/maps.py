@@ -6,13 +6,14 @@ import numpy as np
 import numpy.typing as npt
 
 from promptseg.arrays import Float32
+from promptseg.geometry import MaskGrid
 from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 from promptseg.masks.upsample import upsample_to_rle
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
-from promptseg.segment.words.sharpen import GRID, HeatRegion, enlarge, regions
+from promptseg.segment.words.sharpen import HeatRegion, enlarge, regions
 from promptseg.vocabulary import Vocabulary
 
 SEEN = 0.5
@@ -56,7 +57,7 @@ def patches(
     if everywhere and not all(vocabulary.things):
         things = np.array(vocabulary.things)
         wide[things] = np.where(wide[things] > SEEN, wide[things], -1e6)
-    floor = np.full((1, GRID, GRID), -1e9 if everywhere else 0, np.float32)
+    floor = np.full((1, MaskGrid.SIDE, MaskGrid.SIDE), -1e9 if everywhere else 0, np.float32)
     both = np.concatenate([floor, wide])
     winner = both.argmax(0)
     found: list[Patch] = []
@@ -66,7 +67,7 @@ def patches(
         found.extend(
             Patch(number - 1, region)
             for region in regions(runtime, embedded, margin)
-            if np.count_nonzero(region.logits > 0) >= LEAST_SHARE * GRID * GRID
+            if np.count_nonzero(region.logits > 0) >= LEAST_SHARE * MaskGrid.SIDE**2
         )
     found.sort(key=lambda patch: -int(np.count_nonzero(patch.region.logits > 0)))
     return found

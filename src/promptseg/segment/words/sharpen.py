@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from promptseg.arrays import BoolArray, Float32, sigmoid
+from promptseg.geometry import MaskGrid
 from promptseg.masks.distance import distance_transform
 from promptseg.masks.regions import components
 from promptseg.masks.rle import RLE
@@ -22,7 +23,6 @@ from promptseg.runtimes.protocol import (
 )
 from promptseg.segment.embedded import EmbeddedImage
 
-GRID = 256
 LEAST_CELLS = 12
 """A region of fewer cells of the grid is noise."""
 DRAWN_CELLS = 40
@@ -57,7 +57,7 @@ class HeatRegion:
 def enlarge(cells: Float32) -> Float32:
     """Enlarges a map (h, w) of cells to SAM's grid, bilinearly with half-pixel centres."""
     picture = Pillow.fromarray(np.ascontiguousarray(cells, np.float32))
-    return np.asarray(picture.resize((GRID, GRID), Pillow.Resampling.BILINEAR))
+    return np.asarray(picture.resize((MaskGrid.SIDE, MaskGrid.SIDE), Pillow.Resampling.BILINEAR))
 
 
 def regions(
@@ -71,8 +71,8 @@ def regions(
         heat: (256, 256) logits of one class.
         least: regions whose highest logit is not above this are left out.
     """
-    height, width = (-(-side // (embedded.frame.side // GRID)) for side in embedded.frame.resized)
-    inside = np.zeros((GRID, GRID), np.bool_)
+    height, width = MaskGrid.of(embedded.frame)
+    inside = np.zeros((MaskGrid.SIDE, MaskGrid.SIDE), np.bool_)
     inside[:height, :width] = True
     shown = (heat > 0) & inside
     probability = sigmoid(heat)
@@ -95,8 +95,10 @@ def _sharpen(
     depth = distance_transform(mask) * np.where(mask, probability, 0)
     row, column = np.unravel_index(int(depth.argmax()), depth.shape)
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    corners = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float32) * 4
-    points = np.array([(4 * column + 1.5, 4 * row + 1.5), corners[:2], corners[2:]], np.float32)
+    corners = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float32) * MaskGrid.CELL
+    points = np.array(
+        [(MaskGrid.CELL * column + 1.5, MaskGrid.CELL * row + 1.5), corners[:2], corners[2:]], np.float32
+    )
     labels = np.array([LABEL_POSITIVE, LABEL_BOX_START, LABEL_BOX_END], np.int64)
     answers = runtime.decode(
         embedded.features, DecoderInputs(points[None], labels[None], prompt[None, None])

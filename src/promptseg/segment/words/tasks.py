@@ -14,6 +14,7 @@ from promptseg.masks.segments import Segments
 from promptseg.prompts.speech import Transcriber
 from promptseg.prompts.types import Prompt
 from promptseg.prompts.words import Reference, Text
+from promptseg.runtimes.companions import Companions
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.places import predictor
@@ -45,6 +46,11 @@ class Semantics(ABC):
     def runtime(self) -> Runtime:
         """The engine in use."""
 
+    @property
+    @abstractmethod
+    def companions(self) -> Companions:
+        """What was trained beside the model to answer prompts."""
+
     @abstractmethod
     def _embedded(self, image: Any, *, exact: bool = False) -> EmbeddedImage:
         """Embeds a picture, unless it is embedded already."""
@@ -64,12 +70,15 @@ class Semantics(ABC):
                         embedded,
                         item,
                         granularity=granularity,
+                        companions=self.companions,
                         object_id=number,
                         transcriber=transcriber,
                     )
                 )
             else:
-                found = predictor.segment(self.runtime, embedded, [item], granularity=granularity)
+                found = predictor.segment(
+                    self.runtime, embedded, [item], granularity=granularity, companions=self.companions
+                )
                 parts.append(found.replace(object_ids=np.full(len(found), number)))
         return Segments.concatenate(parts)
 

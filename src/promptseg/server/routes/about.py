@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import JSONResponse, Response
 
 import promptseg
-from promptseg.models.companions.choice import choice_json
+from promptseg.models.registry import packaged
 from promptseg.server import static
 from promptseg.server.dependencies import ServerDep, binary, errors, json_answer
 from promptseg.server.http_errors import not_found
@@ -58,10 +58,10 @@ async def choice(
     server: ServerDep, model: Annotated[str, Path(max_length=100, examples=["mobile-sam-clicks"])]
 ) -> Response:
     """Returns the numbers of the networks that choose the mask of a click (`promptseg.models.companions.choice`)."""
-    name = server.models.card(model).name
-    if not server.models.chooses(name):
-        raise not_found(f"{name} chooses by its scores and has no choice.json.")
-    return json_answer(choice_json(name))
+    card = server.models.card(model)
+    if not server.models.chooses(card.name):
+        raise not_found(f"{card.name} chooses by its scores and has no choice.json.")
+    return json_answer(packaged(card.companions.choice).read_text("utf-8"))
 
 
 @router.get("/v1/limits", responses=errors())
