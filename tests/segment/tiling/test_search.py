@@ -16,7 +16,7 @@ WHOLE, LEVEL = (0, 0, 190, 190), 16
 
 
 def joined(parts):
-    return Segments.concatenate(parts)
+    return Segments.concatenate(list(parts))
 
 
 def test_objects_of_every_place_are_found_once_and_exactly(colours):
