@@ -4,7 +4,7 @@ cvat-cli task auto-annotate 42 --function-module promptseg.cvat                 
 cvat-cli function create-native promptseg --function-module promptseg.cvat -p kind=str:interactor
 cvat-cli function run-agent FUNCTION_ID --function-module promptseg.cvat -p kind=str:interactor
 
-Options go behind `-p`: `model=str:NAME`, `weights=str:FILE`, `labels=str:dog,cat` (classes of a model with semantics;
+Options go behind `-p`: `model=str:NAME`, `weights=str:FILE`, `labels=str:dog,cat` (classes of a SEEM model;
 for others the one label that all masks get), `points_per_side=int:32`. Needs `pip install cvat-cli "cvat-sdk[masks]"`.
 """
 
@@ -16,10 +16,10 @@ from promptseg.images import Image
 from promptseg.masks.bridge import bridge_holes
 from promptseg.masks.polygons import trace_polygons
 from promptseg.masks.rle import RLE
-from promptseg.masks.segments import Segments
 from promptseg.models.registry import DEFAULT_MODEL
 from promptseg.prompts.types import Box, Point, Prompt
 from promptseg.segment.segmenter import Segmenter
+from promptseg.vocabulary import COCO_PANOPTIC
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -52,7 +52,7 @@ class Detector:
     Args:
         model: a name of the registry.
         weights: a safetensors file.
-        labels: names, separated by commas: the classes of a model with semantics; for another the label of all masks.
+        labels: names, separated by commas: the classes of a SEEM model; for another the label of all masks.
         points_per_side: of the search.
         segmenter: a ready one, instead of model and weights.
     """
@@ -69,7 +69,7 @@ class Detector:
         self._segmenter = segmenter or Segmenter(model, weights=weights)
         self._points_per_side = points_per_side
         given = [name.strip() for name in (labels or "").split(",") if name.strip()]
-        self._classes = self._is_semantic
+        self._classes = "classes" in self._segmenter.abilities
         if not self._classes and len(given) > 1:
             raise InputError(
                 f"{self._segmenter.model} knows no classes, so all masks get one label; got {labels!r}."
@@ -80,12 +80,6 @@ class Detector:
         )
 
     @property
-    def _is_semantic(self) -> bool:
-        from promptseg.models.registry import get_card
-
-        return get_card(self._segmenter.model).semantic
-
-    @property
     def spec(self) -> Any:
         """The labels that may be found."""
         return self._spec
@@ -94,8 +88,7 @@ class Detector:
         """Returns the objects of a picture, as masks or, when the context says so, as polygons."""
         picture = Image.open(image)
         if self._classes:
-            segmenter: Any = self._segmenter
-            found: Segments = segmenter.instances(picture, self._names)
+            found = self._segmenter.instances(picture, self._names)
         else:
             found = self._segmenter.everything(picture, points_per_side=self._points_per_side)
         least = context.conf_threshold or 0.0
@@ -202,7 +195,4 @@ def _sdk() -> Any:
 
 
 def _coco_things() -> Sequence[str]:
-    from promptseg.segment.seem.classes import vocabulary_of
-
-    words = vocabulary_of(None)
-    return [label for label, thing in zip(words.labels, words.things, strict=True) if thing]
+    return [name for name, thing in zip(COCO_PANOPTIC.labels, COCO_PANOPTIC.things, strict=True) if thing]

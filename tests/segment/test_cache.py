@@ -12,7 +12,7 @@ from promptseg import Image, Point, Segmenter
 from promptseg.errors import InputError, OutputError
 from promptseg.masks.overlap import iou
 from promptseg.models.network import Network
-from promptseg.segment import segmenter as module
+from promptseg.segment import sam as module
 from promptseg.segment.cache import EmbeddingCache, key_of
 from promptseg.segment.embedding_files import EmbeddingFiles, EmbeddingKey
 

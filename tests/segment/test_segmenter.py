@@ -175,6 +175,26 @@ def test_other_refusals(segmenter, embedded, tmp_path):
         Segmenter(runtime="abacus")
 
 
+def test_the_model_decides_about_the_segmenter(segmenter):
+    from promptseg.segment.sam import SamSegmenter
+    from promptseg.segment.seem.segmenter import SeemSegmenter
+
+    assert type(segmenter) is SamSegmenter
+    assert issubclass(SeemSegmenter, Segmenter)
+    assert not issubclass(SeemSegmenter, SamSegmenter)
+    with pytest.raises(WeightsError, match="no SAM network"):
+        SamSegmenter("seem-focal-t")
+    with pytest.raises(InputError, match="no SEEM model"):
+        SeemSegmenter("mobile-sam")
+
+
+def test_abilities_are_words_that_are_explained(segmenter):
+    from promptseg.models.registry import CARDS, MODEL_ABILITIES
+
+    assert segmenter.abilities == frozenset(MODEL_ABILITIES) - {"classes"}
+    assert all(card.abilities <= MODEL_ABILITIES.keys() for card in CARDS)
+
+
 def test_names(segmenter):
     assert repr(segmenter) == "Segmenter('mobile-sam-clicks', runtime='onnx', precision='float32')"
     assert segmenter.runtime.name == "onnx"

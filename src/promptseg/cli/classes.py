@@ -70,7 +70,7 @@ def panoptic(
     picture = Image.open(image)
     segmenter = load(model, weights, precision, device, threads)
     names = options.names(vocabulary)
-    if is_seem(model):
+    if "classes" in segmenter.abilities:
         embedded = segmenter.embed(picture, scale="classes", short_side=short_side)
         found = segmenter.panoptic(embedded, names, score=score, overlap=overlap)
     else:
@@ -122,7 +122,9 @@ def label(
             f"The masks of {masks} are of a picture of {tuple(segments.size)}, {image} has {tuple(picture.size)}."
         )
     segmenter = load(model, weights, precision, device, threads)
-    embedded = segmenter.embed(picture, **({"short_side": short_side} if is_seem(model) else {}))
+    embedded = segmenter.embed(
+        picture, **({"short_side": short_side} if "classes" in segmenter.abilities else {})
+    )
     named = segmenter.label(embedded, segments, options.names(vocabulary))
     if records is None:
         content = named.to_coco(file_name=Path(image).name)
@@ -148,13 +150,6 @@ def load(
     from promptseg.segment import segmenter
 
     return segmenter.Segmenter(model, weights=weights, precision=precision, device=device, threads=threads)
-
-
-def is_seem(model: str) -> bool:
-    """Returns whether a model is a SEEM network, which embeds pictures in its own way."""
-    from promptseg.models.registry import get_card
-
-    return get_card(model).semantic
 
 
 def _records(content: Any) -> list[dict[str, Any]] | None:

@@ -94,8 +94,8 @@ def segment(
     """
     from promptseg.formats.table import write
     from promptseg.prompts.encode import encode_object
+    from promptseg.prompts.request import says_what
     from promptseg.segment.places.predictor import check_granularity
-    from promptseg.segment.words.answer import is_semantic
 
     check_granularity(granularity)
     shown = options.read_prompts(
@@ -129,18 +129,19 @@ def segment(
     from promptseg.segment.segmenter import Segmenter
 
     picture = Image.open(image)
-    semantic = get_card(model).semantic
-    if vocabulary is not None and not semantic:
+    abilities = get_card(model).abilities
+    if vocabulary is not None and "classes" not in abilities:
         raise InputError(
             f"--vocabulary gives names to the masks of SEEM models, not to those of {model}. "
             "Name masks with: promptseg label"
         )
     for parts in group_objects(request):  # finds mistakes before a large model is loaded
-        if semantic or is_semantic(parts):
+        if "graphs" not in abilities or says_what(parts):
             _check_places(parts, picture.size)
         else:
             encode_object(parts, ResizeFrame.fit(picture.size))
-    if not semantic and cache is None and (runtime, device) == ("auto", "cpu") and precision != "bfloat16":
+    at_once = cache is None and (runtime, device) == ("auto", "cpu") and precision != "bfloat16"
+    if at_once and "graphs" in abilities:
         runtime = "onnx"  # for one picture: it starts sooner than OpenVINO, which computes faster
     segmenter = Segmenter(
         model,

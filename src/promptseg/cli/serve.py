@@ -127,6 +127,6 @@ def serve(
     if static.studio() is None:
         print("The studio is not part of this installation; see the page at that address.", file=sys.stderr)
     sys.stdout.flush()
-    if not get_card(settings.models[0].name).semantic:
+    if "graphs" in get_card(settings.models[0].name).abilities:
         app.state.server.models.warm()
     server.run(sockets=[socket])

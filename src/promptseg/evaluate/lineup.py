@@ -8,7 +8,7 @@ from promptseg.errors import InputError
 from promptseg.evaluate.contestants.contestant import Contestant
 from promptseg.evaluate.contestants.ours import FOLLOWS, WAYS, OfficialRecipe, Ours
 from promptseg.evaluate.peers.process import Peer, PeerCommand, our_command
-from promptseg.models.registry import DEFAULT_MODEL, get_card
+from promptseg.models.registry import DEFAULT_MODEL
 
 _PLACES = frozenset({"clicks", "point", "boxes"})
 """Tasks in which SAM's official recipe takes part beside ours."""
@@ -83,6 +83,7 @@ class Lineup:
     def _ours(self) -> Sequence[Contestant]:
         from promptseg.evaluate.contestants.classical import ClassicalEdges
         from promptseg.evaluate.edges.detectors import Canny, Sobel
+        from promptseg.segment.sam import SamSegmenter
         from promptseg.segment.segmenter import Segmenter
 
         segmenter = Segmenter(
@@ -93,14 +94,15 @@ class Lineup:
             device=self.device,
             threads=self.threads,
         )
-        semantic = get_card(self.model).semantic
         if self.task in _PLACES:
             eager = Ours(segmenter)
-            return [OfficialRecipe(segmenter), eager] if self.recipe and not semantic else [eager]
+            if self.recipe and isinstance(segmenter, SamSegmenter):
+                return [OfficialRecipe(segmenter), eager]
+            return [eager]
         if self.task == "everything":
             return [Ours(segmenter, way, eager=False, way=way) for way in self.ways or ("fast", "exact")]
         if self.task == "video":
-            ways = self.ways or (("reference",) if semantic else ("box",))
+            ways = self.ways or (("reference",) if "classes" in segmenter.abilities else ("box",))
             return [Ours(segmenter, f"promptseg, {way}", eager=False, follow=way) for way in ways]
         if self.task == "edges":
             name = f"promptseg {segmenter.model}"

@@ -69,7 +69,7 @@ class Network:
             WeightsError: the model is unknown, its weights are not at hand, damaged, or of another architecture.
         """
         card = get_card(model)
-        if card.semantic:
+        if card.family != "sam":
             raise WeightsError(
                 f"{card.name} is no SAM network and has no such graphs. Use Segmenter({card.name!r})."
             )

@@ -2,11 +2,34 @@
 
 import importlib.resources
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from promptseg.errors import WeightsError
+
+Family: TypeAlias = Literal["sam", "seem"]
+"""Whose network a model is: SAM's, or SEEM's."""
+
+MODEL_ABILITIES: Mapping[str, str] = {
+    "everything": "finds all masks of a picture by a search",
+    "edges": "draws edge maps",
+    "proposals": "proposes masks of everything that may be an object",
+    "tiles": "answers prompts on tiles of a large picture",
+    "nested": "gives a part, an object and a whole for one click",
+    "ranks": "tells the chances of several names for a mask",
+    "cache": "its embeddings can be kept",
+    "graphs": "has SAM's graphs, so that it computes in every engine and in the browser",
+    "classes": "knows classes itself: `segment` names masks, `embed` and `panoptic` can be tuned to classes",
+}
+"""What some models can do and others not, beside places, words, references, names and maps of classes, which all take.
+Callers ask for these words, not for a family."""
+
+_ABILITIES: Mapping[Family, frozenset[str]] = {
+    "sam": frozenset(MODEL_ABILITIES) - {"classes"},
+    "seem": frozenset({"classes"}),
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +63,7 @@ class ModelCard:
         bytes: the size of that file; 0 where it is not recorded.
         sha256: the hash of that file; empty where it is not recorded. Such a file is not downloaded by promptseg.
         embedded: the weights come with the package; nothing has to be downloaded.
+        family: whose network it is.
         base: the network whose image encoder and graphs it shares, if it is a variant of another.
         companions: what was trained beside it.
         aliases: other names for it.
@@ -54,6 +78,7 @@ class ModelCard:
     bytes: int = 0
     sha256: str = ""
     embedded: bool = False
+    family: Family = "sam"
     base: str = ""
     companions: CompanionFiles = CompanionFiles()
     aliases: tuple[str, ...] = ()
@@ -75,9 +100,9 @@ class ModelCard:
         return tuple(filter(None, names)) if self.embedded else ()
 
     @property
-    def semantic(self) -> bool:
-        """Whether the model is a SEEM network, which knows words; the others are SAM networks."""
-        return self.name.startswith("seem-")
+    def abilities(self) -> frozenset[str]:
+        """What the model can do of `MODEL_ABILITIES`."""
+        return _ABILITIES[self.family]
 
 
 DEFAULT_MODEL = "mobile-sam-clicks"
@@ -160,6 +185,7 @@ CARDS: tuple[ModelCard, ...] = (
         licence="Apache-2.0",
         origin=_SEEM,
         url=_XDECODER + "seem_focalt_v0.pt",
+        family="seem",
         aliases=("seem_focalt",),
     ),
     ModelCard(
@@ -169,6 +195,7 @@ CARDS: tuple[ModelCard, ...] = (
         licence="Apache-2.0",
         origin=_SEEM,
         url=_XDECODER + "seem_focall_v0.pt",
+        family="seem",
         aliases=("seem_focall",),
     ),
     ModelCard(
@@ -178,6 +205,7 @@ CARDS: tuple[ModelCard, ...] = (
         licence="Apache-2.0",
         origin=_SEEM,
         url=_XDECODER + "seem_samvitb_v1.pt",
+        family="seem",
         aliases=("seem_samvitb",),
     ),
     ModelCard(
@@ -187,6 +215,7 @@ CARDS: tuple[ModelCard, ...] = (
         licence="Apache-2.0",
         origin=_SEEM,
         url=_XDECODER + "seem_samvitl_v1.pt",
+        family="seem",
         aliases=("seem_samvitl",),
     ),
 )

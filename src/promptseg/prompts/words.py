@@ -1,4 +1,4 @@
-"""Prompts that say what, for models with semantics: a phrase, a spoken phrase, a region of another picture."""
+"""Prompts that say what: a phrase, a spoken phrase, a region of another picture."""
 
 import base64
 import io
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A phrase that names what to segment, for models with semantics."""
+    """A phrase that names what to segment."""
 
     kind: ClassVar[str] = "text"
     phrase: str
@@ -35,7 +35,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """A recording in which somebody says what to segment, for models with semantics; `file` is its path."""
+    """A recording in which somebody says what to segment; `file` is its path."""
 
     kind: ClassVar[str] = "audio"
     file: str
@@ -52,7 +52,7 @@ class Audio:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """A region of another picture that shows the kind of thing to segment, for models with semantics.
+    """A region of another picture that shows the kind of thing to segment.
 
     Attributes:
         image: the other picture: a path, which is opened when it is needed, or an `Image`. Bytes, arrays and PIL
@@ -148,4 +148,4 @@ def picture_from_json(record: Any) -> "str | Image":
 
 
 WordPrompt: TypeAlias = Text | Audio | Reference
-"""A prompt that says what, for models with semantics."""
+"""A prompt that says what."""

@@ -1,6 +1,7 @@
 """A picture after the image encoder: the value that every prompt is answered on."""
 
 from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +9,21 @@ import numpy.typing as npt
 from promptseg.geometry import ResizeFrame, Size
 from promptseg.images import Image, preprocess
 from promptseg.runtimes.protocol import Runtime
+
+
+@runtime_checkable
+class Embedded(Protocol):
+    """What the embeddings of all families tell."""
+
+    @property
+    def image(self) -> Image:
+        """The picture."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """Name of the model that made it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,3 +56,8 @@ def embed(runtime: Runtime, image: Image, model: str) -> EmbeddedImage:
     features = runtime.encode(preprocess(image, frame))
     features.flags.writeable = False
     return EmbeddedImage(features, frame, image, model)
+
+
+def picture_of(image: Any) -> Image:
+    """Returns the picture of an embedding, or opens what is none."""
+    return image.image if isinstance(image, Embedded) else Image.open(image)

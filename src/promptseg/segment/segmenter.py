@@ -1,43 +1,49 @@
-"""The facade: one object that holds a model and an engine, and passes values to pure functions."""
+"""`Segmenter`: what can be asked of a model, whatever its family. The families stand beside each other (`_HOMES`)."""
 
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, Self
 
-import numpy as np
-import numpy.typing as npt
-
+from promptseg.arrays import Float32
 from promptseg.errors import InputError
 from promptseg.images import Image
+from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.segments import Segments
 from promptseg.models.network import Network
-from promptseg.models.registry import DEFAULT_MODEL, get_card
+from promptseg.models.registry import DEFAULT_MODEL, Family, get_card
+from promptseg.prompts.request import Prompts
 from promptseg.prompts.speech import Transcriber
-from promptseg.prompts.types import Prompt
-from promptseg.runtimes.companions import Companions
-from promptseg.runtimes.factory import create_runtime, create_tiny
+from promptseg.prompts.words import Reference, Text
 from promptseg.runtimes.protocol import Runtime
+from promptseg.runtimes.seem import SeemRuntime
 from promptseg.segment.cache import EmbeddingCache
-from promptseg.segment.embedded import EmbeddedImage, embed
-from promptseg.segment.everything import EverythingOptions, Progress, everything, iter_everything
-from promptseg.segment.everything.edges import edges
-from promptseg.segment.everything.proposals import proposals
-from promptseg.segment.places import predictor
+from promptseg.segment.embedded import Embedded, picture_of
+from promptseg.segment.everything.generate import joined
+from promptseg.segment.everything.options import EverythingOptions, Progress
 from promptseg.segment.places.predictor import Granularity
 from promptseg.segment.session import Session
 from promptseg.segment.tiling import TiledImage
-from promptseg.segment.words.engine import Meaning
-from promptseg.segment.words.tasks import Semantics, says_what
+from promptseg.vocabulary import Words
+
+_HOMES: dict[Family, str] = {
+    "sam": "promptseg.segment.sam:SamSegmenter",
+    "seem": "promptseg.segment.seem.segmenter:SeemSegmenter",
+}
+"""Where the segmenter of each family is: "module:class"."""
 
 
-class Segmenter(Semantics):
+class Segmenter:
     """Segments pictures by prompts, with the embedded default model unless told otherwise.
+
+    `Segmenter(...)` makes the segmenter that the model needs: a `SamSegmenter` or a `SeemSegmenter`. Places, words,
+    references, names and maps of classes are for all; what else a model can do is in `abilities`, and the rest is
+    refused.
 
     Args:
         model: a name of the registry (`promptseg models`): "mobile-sam" is embedded; "sam-vit-b", "sam-vit-l" and
-            "sam-vit-h" load downloaded or given weights. With "seem-focal-t" and its like a `SeemSegmenter` is made,
-            which also takes words and references and knows classes (docs/seem.md).
+            "sam-vit-h" load downloaded or given weights. "seem-focal-t" and its like answer in SEEM's way
+            (docs/seem.md).
         weights: a safetensors checkpoint with the official tensor names; one of the decoder alone (docs/training.md)
             answers prompts, while automatic masks keep to the model's own decoder.
         runtime: "auto", "onnx", "openvino" or "torch".
@@ -47,8 +53,8 @@ class Segmenter(Semantics):
         cache: where embeddings are kept for pictures that come again: a folder, an `EmbeddingCache`, or None to keep
             none. With a folder, embeddings are rounded to float16, which changes masks by a few pixels; the exact
             mode of `everything` goes past it.
-        words: a file with seem-tiny of another training run, which answers words and references; by default the
-            embedded one.
+        words: a file with seem-tiny of another training run, which answers words and references of SAM's models; by
+            default the embedded one.
 
     Raises:
         WeightsError: the weights are not at hand or do not fit the model.
@@ -56,14 +62,15 @@ class Segmenter(Semantics):
         UnavailableError: the runtime is not installed.
     """
 
-    def __new__(cls, *given: Any, **named: Any) -> "Segmenter":
-        """Makes the segmenter that the model needs."""
-        model = given[0] if given else named.get("model", DEFAULT_MODEL)
-        if cls is Segmenter and get_card(model).semantic:
-            from promptseg.segment.seem import SeemSegmenter
+    _cache: EmbeddingCache | None = None
 
-            return object.__new__(SeemSegmenter)
-        return object.__new__(cls)
+    def __new__(cls, *given: Any, **named: Any) -> Self:
+        """Makes the segmenter that the model needs."""
+        if cls is not Segmenter:
+            return object.__new__(cls)
+        model = given[0] if given else named.get("model", DEFAULT_MODEL)
+        module, _, name = _HOMES[get_card(model).family].partition(":")
+        return object.__new__(getattr(import_module(module), name))
 
     def __init__(
         self,
@@ -77,54 +84,34 @@ class Segmenter(Semantics):
         cache: str | Path | EmbeddingCache | None = None,
         words: str | Path | None = None,
     ) -> None:
-        network = Network.load(model, weights)
-        self._model, self._embedder = network.name, network.base
-        self._runtime = create_runtime(network, runtime, precision=precision, device=device, threads=threads)
-        self._companions = Companions.of(network.companions, self._runtime.threads)
-        self._network, self._device, self._threads = network, device, threads
-        self._cache = EmbeddingCache.of(cache)
-        self._exact_runtime: Runtime | None = None
-        self._lock = threading.Lock()
-        self._words_weights = words
-        self._known_meaning: Meaning | None = None
-
-    @property
-    def _meaning(self) -> Meaning:
-        with self._lock:
-            if self._known_meaning is None:
-                tiny = create_tiny(self._runtime.name, threads=self._threads, weights=self._words_weights)
-                self._known_meaning = Meaning(tiny)
-            return self._known_meaning
+        self._card = get_card(model)  # everything else is the family's business
 
     @property
     def model(self) -> str:
         """The model's name in the registry."""
-        return self._model
+        return self._card.name
 
     @property
-    def runtime(self) -> Runtime:
+    def abilities(self) -> frozenset[str]:
+        """What the model can do and others cannot, in the words of `MODEL_ABILITIES`."""
+        return self._card.abilities
+
+    @property
+    def runtime(self) -> Runtime | SeemRuntime:
         """The engine in use."""
-        return self._runtime
-
-    @property
-    def companions(self) -> Companions:
-        """What was trained beside the model to answer prompts."""
-        return self._companions
+        raise NotImplementedError
 
     @property
     def network(self) -> Network:
         """The loaded model: its card, tensors and graphs."""
-        return self._network
+        self._refuse("Graphs are", "runtime")
 
     @property
     def cache(self) -> EmbeddingCache | None:
         """Where embeddings are kept, if they are."""
         return self._cache
 
-    def __repr__(self) -> str:
-        return f"Segmenter({self._model!r}, runtime={self._runtime.name!r}, precision={self._runtime.precision!r})"
-
-    def embed(self, image: Any, *, exact: bool = False) -> EmbeddedImage:
+    def embed(self, image: Any, *, exact: bool = False) -> Embedded:
         """Embeds a picture once, for any number of prompts.
 
         Args:
@@ -135,10 +122,11 @@ class Segmenter(Semantics):
             ImageError: the picture cannot be read or is too large.
             OutputError: the folder of the cache cannot be written.
         """
-        picture = Image.open(image)
-        if self._cache is None:
-            return embed(self._runtime, picture, self._network.base)
-        return self._cache.embed(self._runtime, picture, self._network, exact=exact)
+        raise NotImplementedError
+
+    def is_cached(self, image: Any) -> bool:
+        """Returns whether the cache holds the embedding of a picture (anything that `embed` takes)."""
+        return False
 
     def embed_tiles(self, image: Any, *, tile: int = 1024) -> TiledImage:
         """Prepares a large picture for prompts that are answered at native resolution, on the tile around them.
@@ -154,17 +142,20 @@ class Segmenter(Semantics):
             ImageError: the picture cannot be read or is too large.
             InputError: the tile is out of range.
         """
-        picture, base = Image.open(image), self._network.base
-        return TiledImage(self._runtime, picture, base, tile=tile, companions=self._companions)
+        self._refuse("Tiles are", "segment(image, ...)")
 
-    def is_cached(self, image: Any) -> bool:
-        """Returns whether the cache holds the embedding of a picture (anything that `embed` takes)."""
-        return self._cache is not None and self._cache.holds(self._runtime, Image.open(image), self._network)
+    def look(self, image: Any) -> None:
+        """Looks at a picture for words ahead of the first of them, as `embed` does for places.
+
+        Args:
+            image: what `embed` returned, or anything that it takes.
+        """
+        self._refuse("Looks for words are", "embed(image)")
 
     def segment(
         self,
         image: Any,
-        prompts: Prompt | Sequence[Prompt] | Sequence[Sequence[Prompt]],
+        prompts: Prompts,
         *,
         granularity: Granularity = "auto",
         transcriber: Transcriber | None = None,
@@ -186,16 +177,91 @@ class Segmenter(Semantics):
 
         Raises:
             PromptError: a prompt is malformed or does not fit the picture or the model.
+            UnavailableError: a recording without a transcriber.
         """
-        if isinstance(image, TiledImage):
-            self._check_model(image.model)
-            return image.segment(prompts, granularity=granularity)
-        embedded = self._embedded(image)
-        if says_what(prompts):
-            return self._answer(embedded, prompts, granularity, transcriber)
-        return predictor.segment(
-            self._runtime, embedded, prompts, granularity=granularity, companions=self._companions
-        )
+        raise NotImplementedError
+
+    def session(self, image: Any) -> Session:
+        """Starts a dialogue on one picture, in which every further prompt corrects the mask so far."""
+        raise NotImplementedError
+
+    def restore(self, image: Any, record: dict[str, Any]) -> Session:
+        """Continues the dialogue that `Session.to_json` wrote, on the same picture."""
+        session = self.session(image)
+        session.replay(record)
+        return session
+
+    def match(self, image: Any, text: Text | str, *, threshold: float | None = None) -> Segments:
+        """Finds everything that fits a phrase, best first.
+
+        Args:
+            image: what `embed` returned, or anything that it takes.
+            text: the phrase.
+            threshold: the least probability with which it must be seen somewhere in the picture, from 0 to 1; with 0
+                something is always answered.
+
+        Returns:
+            The masks; `scores` are mean probabilities of the phrase inside. Empty when it is not in the picture.
+
+        Raises:
+            InputError: the threshold is no probability.
+        """
+        raise NotImplementedError
+
+    def label(self, image: Any, segments: Segments, vocabulary: Words = None) -> Segments:
+        """Names masks of any origin; empty masks get no label.
+
+        Args:
+            image: what `embed` returned, or anything that it takes.
+            segments: masks of that picture.
+            vocabulary: the names; by default the 133 of COCO.
+
+        Returns:
+            The masks with labels; scores are as they were.
+
+        Raises:
+            InputError: the masks are of another picture.
+        """
+        raise NotImplementedError
+
+    def name_chances(self, image: Any, segments: Segments, vocabulary: Words = None) -> Float32:
+        """Returns how probable each name is for each mask, (masks, names); rows add up to 1. See `label`."""
+        self._refuse("Chances of names are", "label(image, segments)")
+
+    def rank_labels(
+        self, image: Any, segments: Segments, vocabulary: Words = None, *, top: int = 5
+    ) -> list[tuple[str, ...]]:
+        """Returns the `top` likeliest names of each mask, best first; none for an empty mask. See `label`."""
+        self._refuse("Ranks of names are", "label(image, segments)")
+
+    def semantic(self, image: Any, vocabulary: Words = None) -> PanopticSegments:
+        """Gives pixels a class: one segment for each class that is seen, the largest first.
+
+        Args:
+            image: what `embed` returned, or anything that it takes.
+            vocabulary: the classes; by default COCO's 133.
+        """
+        raise NotImplementedError
+
+    def panoptic(self, image: Any, vocabulary: Words = None) -> PanopticSegments:
+        """Cuts a picture into things and stuff that do not overlap; see `semantic`."""
+        raise NotImplementedError
+
+    def instances(self, image: Any, vocabulary: Words = None) -> Segments:
+        """Finds all things of a vocabulary, best first; of COCO's 133 classes, 80 are things. See `semantic`."""
+        raise NotImplementedError
+
+    def track(
+        self, frames: Iterable[Any], reference: Reference, vocabulary: Words = None
+    ) -> Iterator[Segments]:
+        """Finds the like of a reference in every frame, each on its own, and yields one result per frame.
+
+        Args:
+            frames: pictures, or what `embed` returned.
+            reference: a region of one picture, as a rule the first frame.
+            vocabulary: names for what is found; by default it gets none.
+        """
+        raise NotImplementedError
 
     def everything(
         self,
@@ -225,8 +291,9 @@ class Segmenter(Semantics):
         Raises:
             InputError: an unknown option or an impossible value.
         """
-        runtime, embedded, options = self._ready(image, options, overrides)
-        return everything(runtime, embedded, options, on_progress=on_progress)
+        seen = image if isinstance(image, Embedded) else Image.open(image)
+        parts = self.iter_everything(seen, options, on_progress=on_progress, **overrides)
+        return joined(picture_of(seen), parts)
 
     def iter_everything(
         self,
@@ -240,33 +307,7 @@ class Segmenter(Semantics):
 
         Joined, the parts are what `everything` returns.
         """
-        runtime, embedded, options = self._ready(image, options, overrides)
-        return iter_everything(runtime, embedded, options, on_progress=on_progress)
-
-    def _ready(
-        self, image: Any, options: EverythingOptions | None, overrides: dict[str, Any]
-    ) -> tuple[Runtime, EmbeddedImage, EverythingOptions]:
-        options = (options or EverythingOptions()).changed(**overrides)
-        if options.mode != "exact":
-            return self._runtime, self._embedded(image), options
-        if self._runtime.precision == "float32":
-            return self._runtime, self._embedded(image, exact=True), options
-        picture = self._embedded(image).image if isinstance(image, EmbeddedImage) else Image.open(image)
-        runtime = self._float32()
-        return runtime, embed(runtime, picture, self._network.base), options
-
-    def _float32(self) -> Runtime:
-        """Returns the twin of the engine that computes in float32."""
-        with self._lock:
-            if self._exact_runtime is None:
-                self._exact_runtime = create_runtime(
-                    self._network,
-                    self._runtime.name,
-                    precision="float32",
-                    device=self._device,
-                    threads=self._threads,
-                )
-            return self._exact_runtime
+        self._refuse("The search for everything is", "panoptic(image) or instances(image)")
 
     def edges(
         self,
@@ -276,7 +317,7 @@ class Segmenter(Semantics):
         thin: bool = True,
         border: bool = False,
         on_progress: Progress | None = None,
-    ) -> npt.NDArray[np.float32]:
+    ) -> Float32:
         """Returns SAM's zero-shot edge map: how strongly each pixel lies on the outline of some mask.
 
         Args:
@@ -292,14 +333,7 @@ class Segmenter(Semantics):
         Raises:
             InputError: the number of points is out of range.
         """
-        return edges(
-            self._runtime,
-            self._embedded(image),
-            points_per_side=points_per_side,
-            thin=thin,
-            border=border,
-            on_progress=on_progress,
-        )
+        self._refuse("Edge maps are", "panoptic(image)")
 
     def proposals(
         self, image: Any, top: int = 1000, *, points_per_side: int = 64, on_progress: Progress | None = None
@@ -319,32 +353,15 @@ class Segmenter(Semantics):
         Raises:
             InputError: a number is out of range.
         """
-        return proposals(
-            self._runtime,
-            self._embedded(image),
-            top=top,
-            points_per_side=points_per_side,
-            on_progress=on_progress,
-        )
+        self._refuse("Proposals are", "instances(image)")
 
-    def session(self, image: Any) -> Session:
-        """Starts a dialogue on one picture, in which every further prompt corrects the mask so far."""
-        return Session(self._runtime, self._embedded(image), lambda: self._meaning, self._companions)
+    def _refuse(self, what: str, instead: str) -> NoReturn:
+        """Says what the model cannot do; a family overrides the methods of what it can do."""
+        raise InputError(f"{what} for SAM models. With {self.model} use {instead}.")
 
-    def restore(self, image: Any, record: dict[str, Any]) -> Session:
-        """Continues the dialogue that `Session.to_json` wrote, on the same picture."""
-        return Session.from_json(
-            self._runtime, self._embedded(image), record, lambda: self._meaning, self._companions
-        )
-
-    def _embedded(self, image: Any, *, exact: bool = False) -> EmbeddedImage:
-        if not isinstance(image, EmbeddedImage):
-            return self.embed(image, exact=exact)
-        self._check_model(image.model)
-        return self.embed(image.image, exact=True) if exact and image.rounded else image
-
-    def _check_model(self, model: str) -> None:
-        if model != self._embedder:
+    def _check_embedder(self, model: str) -> None:
+        """Refuses a picture that another network embedded."""
+        if model != self._card.network:
             raise InputError(
-                f"This picture was embedded by {model!r}, the segmenter is {self._model!r}: embed it again."
+                f"This picture was embedded by {model!r}, the segmenter is {self.model!r}: embed it again."
             )

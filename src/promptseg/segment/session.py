@@ -3,21 +3,16 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from promptseg.errors import InputError, PromptError
-from promptseg.masks.overlap import union
 from promptseg.masks.segments import Segments
-from promptseg.prompts.types import ObjectPrompts, Prompt, group_objects, prompt_from_json
-from promptseg.runtimes.companions import NO_COMPANIONS, Companions
-from promptseg.runtimes.protocol import Runtime
-from promptseg.segment.embedded import EmbeddedImage
+from promptseg.prompts.request import Request
+from promptseg.prompts.types import ObjectPrompts, Prompt, prompt_from_json
+from promptseg.segment.embedded import Embedded
 from promptseg.segment.places.predictor import Granularity, check_granularity
-from promptseg.segment.places.refine import PlaceAnswer, refine
-from promptseg.segment.words.answer import answer, is_semantic
-from promptseg.segment.words.engine import Meaning
 
 FORMAT = 1
 """Version of the JSON record."""
@@ -32,28 +27,41 @@ class Round:
     granularity: Granularity = "auto"
 
 
+class RoundAnswer(Protocol):
+    """What is known of one object after a round."""
+
+    def segments(self, object_id: int = 0) -> Segments:
+        """Returns its mask."""
+        ...
+
+
+AnswerT = TypeVar("AnswerT", bound=RoundAnswer)
+
+
 @dataclass(frozen=True, slots=True)
 class _State:
     rounds: tuple[Round, ...]
-    answers: Mapping[int, Any]
+    answers: Mapping[int, RoundAnswer]
 
 
 class Session:
-    """Remembers the prompts and the mask of every object, round by round.
+    """Remembers the prompts and the mask of every object, round by round. `Segmenter.session` begins one.
 
     The session belongs to its caller and is not shared between threads; the values that it gives out are immutable.
+
+    Args:
+        embedded: the picture.
+        answer: answers a round of one object: what it answered before, if anything, the new prompts and the
+            granularity give what it answers now.
     """
 
     def __init__(
         self,
-        runtime: Any,
-        embedded: Any,
-        meaning: Callable[[], Meaning] | None = None,
-        companions: Companions = NO_COMPANIONS,
+        embedded: Embedded,
+        answer: Callable[[AnswerT | None, ObjectPrompts, Granularity], AnswerT],
     ) -> None:
-        self._meaning, self._companions = meaning, companions
-        self._runtime: Runtime = runtime
-        self._embedded: EmbeddedImage = embedded
+        self._embedded = embedded
+        self._answer: Callable[[Any, ObjectPrompts, Granularity], RoundAnswer] = answer
         self._history: list[_State] = [_State((), MappingProxyType({}))]
         self._now = 0
 
@@ -75,7 +83,7 @@ class Session:
             )
         if not prompts:
             raise PromptError("Give at least one prompt to add.")
-        group_objects([prompts])  # refuses what is no prompt
+        Request.of([prompts])  # refuses what is no prompt
         state = self._history[self._now]
         object_id = _checked_id(object_id)
         step = Round(object_id, prompts, granularity)
@@ -85,43 +93,12 @@ class Session:
         self._now += 1
         return self.segments
 
-    def _answer(self, before: Any, prompts: ObjectPrompts, granularity: Granularity) -> Any:
-        """Answers the new prompts of an object; models of other kinds do it in their way."""
-        if is_semantic(prompts) and self._meaning is not None:
-            return self._found(before, prompts, granularity)
-        return refine(self._runtime, self._embedded, before, prompts, granularity, self._companions)
-
-    def _found(self, before: Any, prompts: ObjectPrompts, granularity: Granularity) -> Any:
-        """Answers words and references, together with what was given before; all that fits is one object."""
-        assert self._meaning is not None  # noqa: S101 - the caller looked
-        together = prompts if before is None else (*before.prompts, *prompts)
-        found = answer(
-            self._meaning(),
-            self._runtime,
-            self._embedded,
-            together,
-            granularity=granularity,
-            companions=self._companions,
-        )
-        if not len(found) or found.low_res_logits is None:
-            raise PromptError(
-                "Nothing that fits these words is in the picture. Say it otherwise, or click on it."
-            )
-        return PlaceAnswer(
-            together,
-            union(found.masks, found.size),
-            found.low_res_logits.max(0),
-            float(found.scores.max()),
-            found.granularities[0],
-            self._embedded,
-        )
-
     @property
     def segments(self) -> Segments:
         """The masks of all objects after the current round, in order of their ids."""
         answers = self._history[self._now].answers
         if not answers:
-            return Segments.empty(self._embedded.size)
+            return Segments.empty(self._embedded.image.size)
         return Segments.concatenate([answers[key].segments(key) for key in sorted(answers)])
 
     @property
@@ -160,7 +137,7 @@ class Session:
         return {
             "format": FORMAT,
             "model": self._embedded.model,
-            "image": {"sha256": self._embedded.image.digest, "size": list(self._embedded.size)},
+            "image": {"sha256": self._embedded.image.digest, "size": list(self._embedded.image.size)},
             "rounds": [
                 {
                     "object_id": item.object_id,
@@ -171,26 +148,8 @@ class Session:
             ],
         }
 
-    @classmethod
-    def from_json(
-        cls,
-        runtime: Runtime,
-        embedded: EmbeddedImage,
-        record: Mapping[str, Any],
-        meaning: Callable[[], Meaning] | None = None,
-        companions: Companions = NO_COMPANIONS,
-    ) -> "Session":
-        """Replays the rounds that `to_json` wrote.
-
-        Raises:
-            InputError: the record is malformed, or speaks of another picture or model.
-        """
-        session = cls(runtime, embedded, meaning, companions)
-        session.replay(record)
-        return session
-
     def replay(self, record: Mapping[str, Any]) -> None:
-        """Adds the rounds that `to_json` wrote.
+        """Adds the rounds that `to_json` wrote; `Segmenter.restore` does so in a new session.
 
         Raises:
             InputError: the record is malformed, or speaks of another picture or model.

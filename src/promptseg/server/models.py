@@ -77,10 +77,10 @@ class ServedModels:
                 self._made[name] = Segmenter(
                     card.name,
                     weights=self._choices[name].weights,
-                    runtime="auto" if card.semantic else settings.runtime,
+                    runtime=settings.runtime if "graphs" in card.abilities else "auto",
                     precision=settings.precision,
                     threads=settings.threads,
-                    cache=None if card.semantic else self._cache,
+                    cache=self._cache if "cache" in card.abilities else None,
                 )
             return self._made[name]
 
@@ -109,7 +109,7 @@ class ServedModels:
         Raises:
             HttpError: 404, there is none.
         """
-        if graph not in (*DECODERS, RETOUCH) or get_card(name).semantic:
+        if graph not in (*DECODERS, RETOUCH) or "graphs" not in get_card(name).abilities:
             raise not_found(
                 f"{name} has no {graph[:40]}.onnx. Models of the SAM family have {', '.join(DECODERS)}."
             )
@@ -128,7 +128,7 @@ def describe(models: ServedModels, name: str) -> dict[str, Any]:
     made = models.loaded(card.name)
     places = ["point", "box", "polygon", "circle", "scribble", "mask"]
     root = f"/v1/models/{card.name}"
-    urls = {graph: None if card.semantic else f"{root}/{graph}.onnx" for graph in DECODERS}
+    urls = {graph: f"{root}/{graph}.onnx" if "graphs" in card.abilities else None for graph in DECODERS}
     return {
         "name": card.name,
         "semantic": True,
@@ -139,6 +139,6 @@ def describe(models: ServedModels, name: str) -> dict[str, Any]:
         **urls,
         "choice": f"{root}/choice.json" if models.chooses(card.name) else None,
         "retouch": f"{root}/{RETOUCH}.onnx" if models.chooses(card.name) else None,
-        "runtime": None if made is None else getattr(made.runtime, "name", "torch"),
+        "runtime": None if made is None else made.runtime.name,
         "precision": None if made is None else made.runtime.precision,
     }

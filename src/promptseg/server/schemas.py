@@ -82,7 +82,7 @@ class MaskPrompt(Strict):
 
 
 class TextPrompt(Strict):
-    """A phrase, for models with semantics."""
+    """A phrase that says what to segment."""
 
     type: Literal["text"]
     phrase: Annotated[str, Field(min_length=1, max_length=1000, examples=["a red umbrella"])]
@@ -107,7 +107,7 @@ PlacedPrompt: TypeAlias = Annotated[
 
 
 class ReferencePrompt(Strict):
-    """A region of another picture, for models with semantics."""
+    """A region of another picture that shows what to segment."""
 
     type: Literal["reference"]
     image: StoredPicture | SentPicture

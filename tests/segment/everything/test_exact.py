@@ -9,7 +9,7 @@ from promptseg.errors import InputError
 from promptseg.geometry import Size
 from promptseg.masks.rle import RLE
 from promptseg.runtimes.protocol import DecoderOutputs
-from promptseg.segment import segmenter as module
+from promptseg.segment import sam as module
 from promptseg.segment.embedded import embed
 from promptseg.segment.everything import EverythingOptions, everything, iter_everything
 from promptseg.segment.everything.contest import cut_off, without_small_regions

@@ -14,8 +14,9 @@ from seem_synthetic import SIZE, picture, synthetic_weight
 
 from promptseg import Segmenter
 from promptseg.models.seem.keys import expected_shapes
-from promptseg.segment.seem import SeemSegmenter
 from promptseg.segment.seem.picture import SeemImage
+from promptseg.segment.seem.segmenter import SeemSegmenter
+from promptseg.vocabulary import vocabulary_of
 
 CLASSES = ["cat", "dog"]
 
@@ -36,14 +37,8 @@ def seem(seem_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         monkeypatch.setenv("PROMPTSEG_CACHE", str(tmp_path_factory.mktemp("cache")))
         made = Segmenter("seem-focal-t", weights=seem_weights, threads=1)
         assert isinstance(made, SeemSegmenter)
-        made._engine.banks.bank(made_vocabulary())
+        made._engine.banks.bank(vocabulary_of(CLASSES))
         yield made
-
-
-def made_vocabulary():
-    from promptseg.segment.seem.classes import vocabulary_of
-
-    return vocabulary_of(CLASSES)
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ from promptseg.errors import InputError, PromptError, UnavailableError
 from promptseg.masks.overlap import iou
 from promptseg.masks.rle import RLE
 from promptseg.runtimes.seem import SeemRequest, cosines
-from promptseg.segment.seem import SeemSegmenter
 from promptseg.segment.seem.predictor import answer
+from promptseg.segment.seem.segmenter import SeemSegmenter
 from promptseg.segment.session import Session
 
 CLASSES = ["cat", "dog"]
@@ -211,6 +211,14 @@ def test_what_only_sam_does_is_refused(seem, embedded):
     for refused in (seem.everything, seem.iter_everything, seem.edges, seem.proposals, seem.embed_tiles):
         with pytest.raises(InputError, match=r"for SAM models\. With seem-focal-t use"):
             refused(embedded)
+    for refused in (seem.rank_labels, seem.name_chances):
+        with pytest.raises(InputError, match=r"With seem-focal-t use label\(image, segments\)"):
+            refused(embedded, Segments.empty(embedded.size))
+    with pytest.raises(InputError, match=r"for SAM models\. With seem-focal-t use embed\(image\)"):
+        seem.look(embedded)
+    with pytest.raises(InputError, match=r"Graphs are for SAM models\."):
+        _ = seem.network
+    assert (seem.cache, seem.is_cached(embedded)) == (None, False)
     with pytest.raises(InputError, match="granularity must be auto"):
         seem.segment(embedded, Point(3, 3), granularity="part")
     with pytest.raises(InputError, match="was embedded by 'mobile-sam'"):
@@ -234,7 +242,8 @@ def test_impossible_options(seem_weights, options, message):
 
 
 def test_class_banks_are_kept(seem, tmp_path, monkeypatch):
-    from promptseg.segment.seem.classes import ClassBanks, vocabulary_of
+    from promptseg.segment.seem.classes import ClassBanks
+    from promptseg.vocabulary import vocabulary_of
 
     words = vocabulary_of(CLASSES)
     bank = seem._engine.banks.bank(words)

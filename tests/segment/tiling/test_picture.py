@@ -9,7 +9,7 @@ from segment_tiling_fakes import box_mask, painted
 from promptseg import Box, Circle, Image, Mask, Point, Polygon, Scribble, Segmenter, Text
 from promptseg.errors import InputError, PromptError
 from promptseg.runtimes.protocol import DecoderOutputs
-from promptseg.segment import segmenter as facade
+from promptseg.segment import sam
 from promptseg.segment.tiling import TiledImage
 from promptseg.segment.tiling.places import bounds, within
 
@@ -166,7 +166,7 @@ def test_a_picture_no_larger_than_a_tile_is_one_tile(eyes):
 
 
 def test_the_segmenter_makes_and_takes_tiled_pictures(eyes, image, monkeypatch):
-    monkeypatch.setattr(facade, "create_runtime", lambda *_, **__: eyes)
+    monkeypatch.setattr(sam, "create_runtime", lambda *_, **__: eyes)
     segmenter = Segmenter()
     tiled = segmenter.embed_tiles(image, tile=64)
     assert eyes.pictures == 0

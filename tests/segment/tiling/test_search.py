@@ -7,15 +7,16 @@ from segment_tiling_fakes import box_mask, painted
 from promptseg import Image, Point
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
-from promptseg.segment.everything import EverythingOptions, everything
-from promptseg.segment.tiling import everything_tiled, plan_levels, search
+from promptseg.segment import sam
+from promptseg.segment.everything import EverythingOptions
+from promptseg.segment.tiling import iter_tiles, plan_levels, search
 
 SMALL = (190, 190)  # tiles of 64 begin at 0, 42, 84, 126 on both axes
 WHOLE, LEVEL = (0, 0, 190, 190), 16
 
 
 def joined(parts):
-    return Segments.concatenate(parts)
+    return Segments.concatenate(list(parts))
 
 
 def test_objects_of_every_place_are_found_once_and_exactly(colours):
@@ -159,12 +160,16 @@ def test_progress_counts_all_points_of_all_levels(colours):
     assert seen == [(4 * done, 4 * 17) for done in range(1, 18)]
 
 
-def test_nothing_to_find(colours):
+@pytest.fixture
+def segmenter(monkeypatch):
+    monkeypatch.setattr(sam, "create_runtime", lambda *_, **__: None)
+    return sam.SamSegmenter()
+
+
+def test_nothing_to_find(colours, segmenter):
     assert colours.find(painted(*SMALL)) == []
     image = painted(*SMALL)
-    empty = everything(
-        None, colours.embed(None, image, "colours"), EverythingOptions(tile=64, points_per_side=2)
-    )
+    empty = segmenter.everything(colours.embed(None, image, "mobile-sam"), tile=64, points_per_side=2)
     assert len(empty) == 0
     assert empty.crop_boxes.shape == (0, 4)
 
@@ -186,12 +191,13 @@ def test_empty_masks_are_left_out(colours, monkeypatch):
     assert joined(colours.find(painted(*SMALL, (5, 5, 20, 20)))).areas.tolist() == [225]
 
 
-def test_everything_with_a_tile_is_everything_tiled(colours):
+def test_the_segmenter_searches_tiles_when_it_is_told_their_side(colours, segmenter):
     image = painted(*SMALL, (5, 5, 20, 20), (20, 30, 90, 40))
-    embedded = colours.embed(None, image, "colours")
+    embedded = colours.embed(None, image, "mobile-sam")
     options = EverythingOptions(tile=64, points_per_side=2)
-    assert everything_tiled(None, embedded, options) == everything(None, embedded, options)
-    assert len(everything_tiled(None, embedded, options.changed(tile=None))) == 2, "1024: one piece"
+    assert segmenter.everything(embedded, options) == joined(iter_tiles(None, embedded, options))
+    whole = joined(iter_tiles(None, embedded, options.changed(tile=None)))
+    assert len(whole) == 2, "1024: one piece"
     assert colours.sizes[-1] == SMALL
     assert colours.sizes[-2] == SMALL
 

@@ -14,13 +14,13 @@ from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 from promptseg.masks.upsample import upsample_to_rle
-from promptseg.models.registry import get_card
 from promptseg.prompts.encode import encode_object
 from promptseg.prompts.types import Box, Mask, Point
 from promptseg.prompts.words import Reference, Text
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.everything.proposals import ranking
 from promptseg.segment.places.predictor import decode
+from promptseg.segment.sam import SamSegmenter
 from promptseg.segment.segmenter import Segmenter
 from promptseg.segment.session import Session
 from promptseg.vocabulary import Vocabulary
@@ -103,7 +103,7 @@ class Ours(Contestant):
     def point(self, x: float, y: float) -> Segments:
         """Returns the mask that a user would get, then part, object and whole."""
         chosen = self._segmenter.segment(self._seen, Point(x, y))
-        if is_semantic(self._segmenter):  # it has one answer
+        if "nested" not in self._segmenter.abilities:  # it has one answer
             return _bare(chosen)
         nested = self._segmenter.segment(self._seen, Point(x, y), granularity="all")
         return Segments.concatenate([_bare(chosen), _bare(nested)])
@@ -156,10 +156,9 @@ class Ours(Contestant):
         return Segments(found.size, (whole,))
 
     def labels(self, segments: Segments, vocabulary: Vocabulary, top: int) -> list[tuple[str, ...]]:
-        """Returns the likeliest names of each mask; more than one when the segmenter has `rank_labels`."""
-        ranked = getattr(self._segmenter, "rank_labels", None)
-        if ranked is not None:
-            return [tuple(names) for names in ranked(self._seen, segments, vocabulary, top=top)]
+        """Returns the likeliest names of each mask; more than one when the model ranks them."""
+        if "ranks" in self._segmenter.abilities:
+            return self._segmenter.rank_labels(self._seen, segments, vocabulary, top=top)
         named = self._segmenter.label(self._seen, segments, vocabulary)
         return [() if name is None else (name,) for name in named.labels]
 
@@ -186,8 +185,9 @@ class OfficialRecipe(Ours):
 
     abilities = PLACES
 
-    def __init__(self, segmenter: Segmenter, name: str = "official recipe") -> None:
+    def __init__(self, segmenter: SamSegmenter, name: str = "official recipe") -> None:
         super().__init__(segmenter, name)
+        self._runtime = segmenter.runtime
         self._points: tuple[Point, ...] = ()
         self._memory: np.ndarray | None = None  # type: ignore[type-arg]
 
@@ -200,7 +200,7 @@ class OfficialRecipe(Ours):
         embedded = self._official
         self._points = (*self._points, Point(x, y, positive))
         item = encode_object(self._points, embedded.frame, memory=self._memory)
-        (found,) = decode(self._segmenter.runtime, embedded, [item], official=True)
+        (found,) = decode(self._runtime, embedded, [item], official=True)
         chosen = found.best_of_three() if item.ambiguous else 0
         logits = found.logits[chosen]
         self._memory = logits
@@ -210,7 +210,7 @@ class OfficialRecipe(Ours):
         """Returns the best-scored of three masks, then all three."""
         embedded = self._official
         (found,) = decode(
-            self._segmenter.runtime, embedded, [encode_object((Point(x, y),), embedded.frame)], official=True
+            self._runtime, embedded, [encode_object((Point(x, y),), embedded.frame)], official=True
         )
         order = [found.best_of_three(), 1, 2, 3]
         return Segments(
@@ -223,7 +223,7 @@ class OfficialRecipe(Ours):
         """Returns the single-mask output of each box."""
         embedded = self._official
         items = [encode_object((Box(*box),), embedded.frame) for box in boxes]
-        found = decode(self._segmenter.runtime, embedded, items, official=True)
+        found = decode(self._runtime, embedded, items, official=True)
         return Segments(
             embedded.image.size,
             tuple(upsample_to_rle(each.logits[0], embedded.frame) for each in found),
@@ -235,11 +235,6 @@ class OfficialRecipe(Ours):
         if not isinstance(self._embedded, EmbeddedImage):
             raise PromptsegError("start() comes before click(), and the recipe is for SAM models.")
         return self._embedded
-
-
-def is_semantic(segmenter: Segmenter) -> bool:
-    """Returns whether the model itself knows words and classes."""
-    return get_card(segmenter.model).semantic
 
 
 def described(segmenter: Segmenter) -> str:

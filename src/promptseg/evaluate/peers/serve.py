@@ -88,7 +88,7 @@ def main() -> None:
     given = parser.parse_args()
 
     def make(threads: int) -> Contestant:
-        segmenter = Segmenter(
+        segmenter: Segmenter = Segmenter(
             given.model,
             weights=given.weights,
             runtime=given.runtime,
@@ -96,7 +96,7 @@ def main() -> None:
             device=given.device,
             threads=threads,
         )
-        if given.recipe:
+        if given.recipe and isinstance(segmenter, SamSegmenter):
             return OfficialRecipe(segmenter, given.name)
         return Ours(segmenter, given.name, way=given.way)
 

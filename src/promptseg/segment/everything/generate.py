@@ -1,12 +1,15 @@
 """All masks of a picture: one entrance to both modes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from promptseg.images import Image
 from promptseg.masks.segments import Segments
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
+from promptseg.segment.everything.exact import iter_exact
+from promptseg.segment.everything.fast import iter_fast
 from promptseg.segment.everything.options import EverythingOptions, Progress
 
 
@@ -32,15 +35,7 @@ def everything(
     Raises:
         InputError: the options and the engine do not fit together.
     """
-    nothing = Segments(
-        embedded.size,
-        image=embedded.image.pixels,
-        stability_scores=np.empty(0, np.float32),
-        crop_boxes=np.empty((0, 4), np.float32),
-    )
-    return Segments.concatenate(
-        [nothing, *iter_everything(runtime, embedded, options, on_progress=on_progress)]
-    )
+    return joined(embedded.image, iter_everything(runtime, embedded, options, on_progress=on_progress))
 
 
 def iter_everything(
@@ -53,19 +48,30 @@ def iter_everything(
     """Finds all masks of a picture and yields them in parts, as they become certain.
 
     No part is taken back: joined, they are what `everything` returns, in the same order. The exact mode yields a part
-    per crop, since a mask is certain only when its crop has been searched; with `tile` there is a part per tile. See
-    `everything` for the arguments.
+    per crop, since a mask is certain only when its crop has been searched. See `everything` for the arguments; a
+    search in tiles, `options.tile`, is that of `tiling.iter_tiles`.
     """
     options = options or EverythingOptions()
-    if options.tile is not None:
-        from promptseg.segment.tiling.search import search_tiles as find
-    elif options.mode == "exact":
-        from promptseg.segment.everything.exact import iter_exact as find
-    else:
-        from promptseg.segment.everything.fast import iter_fast as find
+    find = iter_exact if options.mode == "exact" else iter_fast
+    return numbered(embedded, find(runtime, embedded, options, on_progress))
+
+
+def numbered(embedded: EmbeddedImage, parts: Iterable[Segments]) -> Iterator[Segments]:
+    """Yields the parts that hold masks, numbered through, with the picture."""
     found = 0
-    for part in find(runtime, embedded, options, on_progress):
+    for part in parts:
         if len(part):
             numbers = np.arange(found, found + len(part))
             yield part.replace(object_ids=numbers, image=embedded.image.pixels)
             found += len(part)
+
+
+def joined(image: Image, parts: Iterable[Segments]) -> Segments:
+    """Returns all parts of a search as one result, which has every field even when nothing was found."""
+    nothing = Segments(
+        image.size,
+        image=image.pixels,
+        stability_scores=np.empty(0, np.float32),
+        crop_boxes=np.empty((0, 4), np.float32),
+    )
+    return Segments.concatenate([nothing, *parts])

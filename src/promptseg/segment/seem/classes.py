@@ -13,9 +13,7 @@ from promptseg.models.seem.tokenizer import tokenizer
 from promptseg.models.store import cache_folder
 from promptseg.models.tensors import read_safetensors, write_safetensors
 from promptseg.runtimes.seem import SeemRuntime
-from promptseg.vocabulary import Vocabulary, Words, vocabulary_of
-
-__all__ = ["ClassBanks", "Words", "vocabulary_of"]
+from promptseg.vocabulary import Vocabulary
 
 
 class ClassBanks:

@@ -15,11 +15,10 @@ from promptseg.prompts.touched import touched_pixels
 from promptseg.prompts.types import Mask, ObjectPrompts
 from promptseg.prompts.words import Text
 from promptseg.runtimes.seem import SeemReply, SeemRequest, cosines
-from promptseg.segment.seem.classes import Words, vocabulary_of
 from promptseg.segment.seem.engine import SeemEngine, mean_cosine
 from promptseg.segment.seem.picture import SeemFrame, SeemImage
 from promptseg.segment.seem.results import matching
-from promptseg.vocabulary import Vocabulary
+from promptseg.vocabulary import Vocabulary, Words, vocabulary_of
 
 CHUNK = 8
 """Masks labelled per call: it bounds memory."""

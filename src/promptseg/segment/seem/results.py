@@ -1,4 +1,4 @@
-"""From the queries of a model with semantics to results: panoptic, instances, semantic map, all that fit a phrase.
+"""From the queries of SEEM to results: panoptic, instances, semantic map, all that fit a phrase.
 
 Pure functions of arrays (specification B4). Q queries each propose one mask and say for each of C classes, and for "no
 object" in the last place, how well it fits.

@@ -2,6 +2,6 @@
 
 from promptseg.segment.tiling.picture import TiledImage
 from promptseg.segment.tiling.plan import Level, Tile, plan_levels
-from promptseg.segment.tiling.search import everything_tiled, iter_tiles
+from promptseg.segment.tiling.search import iter_tiles
 
-__all__ = ["Level", "Tile", "TiledImage", "everything_tiled", "iter_tiles", "plan_levels"]
+__all__ = ["Level", "Tile", "TiledImage", "iter_tiles", "plan_levels"]

@@ -21,8 +21,7 @@ from promptseg.masks.segments import Segments
 from promptseg.prompts.types import ObjectPrompts, Point
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage, embed
-from promptseg.segment.everything import generate
-from promptseg.segment.everything.generate import everything, iter_everything
+from promptseg.segment.everything.generate import everything, numbered
 from promptseg.segment.everything.grid import plan_crops
 from promptseg.segment.everything.options import EverythingOptions, Progress
 from promptseg.segment.tiling.plan import Level, Tile, plan_levels
@@ -30,17 +29,6 @@ from promptseg.segment.tiling.seams import Piece, join_across
 
 TILE = 1024
 """Side of a tile unless told otherwise: the model's own input, so that nothing is made smaller."""
-
-
-def everything_tiled(
-    runtime: Runtime,
-    embedded: EmbeddedImage,
-    options: EverythingOptions | None = None,
-    *,
-    on_progress: Progress | None = None,
-) -> Segments:
-    """Finds all masks of a large picture; the parts of `iter_tiles` joined."""
-    return generate.everything(runtime, embedded, _tiled(options), on_progress=on_progress)
 
 
 def iter_tiles(
@@ -68,7 +56,10 @@ def iter_tiles(
     Raises:
         InputError: the options and the engine do not fit together.
     """
-    return iter_everything(runtime, embedded, _tiled(options), on_progress=on_progress)
+    options = options or EverythingOptions()
+    if options.tile is None:
+        options = options.changed(tile=TILE)
+    return numbered(embedded, search_tiles(runtime, embedded, options, on_progress))
 
 
 def search_tiles(
@@ -129,11 +120,6 @@ class Admitted:
         self._areas[count], self._boxes[count] = area, box
         self._masks.append(mask)
         return True
-
-
-def _tiled(options: EverythingOptions | None) -> EverythingOptions:
-    options = options or EverythingOptions()
-    return options.changed(tile=TILE) if options.tile is None else options
 
 
 def _points(size: Size, options: EverythingOptions) -> int:

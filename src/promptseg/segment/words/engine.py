@@ -79,7 +79,7 @@ class Meaning:
         mean = np.einsum("dhw,hw->d", seen.vectors, weights)
         return mean / max(float(np.linalg.norm(mean)), 1e-6)
 
-    def look(self, reference: Reference) -> Float32:
+    def read_reference(self, reference: Reference) -> Float32:
         """Returns what a region of another picture looks like: a vector (D,) of length 1.
 
         Raises:

@@ -156,7 +156,7 @@ async def get_embedding(
     """Returns the embedding for decoding in the browser; headers say what it is."""
     picture = await server.pictures.record(image)
     card = server.models.card(model)
-    if card.semantic:
+    if "graphs" not in card.abilities:
         raise unsupported(
             f"{card.name} has no embedding that a browser could decode. Use a model of the SAM family."
         )

@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict
 
 import promptseg
 from promptseg.errors import FormatError
-from promptseg.masks.segments import Segments
 from promptseg.server.dependencies import Server, ServerDep, errors
 from promptseg.server.http_errors import too_large
 from promptseg.server.jobs import Job
@@ -81,7 +80,7 @@ async def webhook(body: Tolerant) -> dict[str, str]:
 
 @router.post("/predict", responses=errors(404, 415))
 async def predict(request: Request, server: ServerDep, body: Predict) -> Response:
-    """Predicts masks from what a person has clicked or, by a model with semantics, of all labels."""
+    """Predicts masks from what a person has clicked or, by a SEEM model, of all labels."""
     if len(body.tasks) > MOST_TASKS:
         raise too_large(f"{len(body.tasks)} tasks were given; one request takes at most {MOST_TASKS}.")
     config = parse_config(body.label_config)
@@ -99,7 +98,7 @@ async def _predict(
 ) -> dict[str, Any]:
     card = server.models.card(None)
     nothing = {"result": [], "score": 0.0, "model_version": _version(server)}
-    if not clicked and not card.semantic:
+    if not clicked and "classes" not in card.abilities:
         return nothing  # a SAM model says nothing of its own accord
     data = task.get("data")
     address = data.get(config.key) if isinstance(data, dict) else None
@@ -109,13 +108,13 @@ async def _predict(
     embedded = await server.pictures.embedded(picture, card.name) if clicked else None
 
     def answer(job: Job) -> dict[str, Any]:
-        segmenter: Any = server.models.get(card.name)
+        segmenter = server.models.get(card.name)
         label: str | None = None
         if clicked:
             prompts, label = prompts_of(clicked[: server.limits.max_prompts], picture.width, picture.height)
             if not any(prompt.positive for prompt in prompts):
                 return nothing
-            found: Segments = segmenter.segment(embedded, [prompts])
+            found = segmenter.segment(embedded, [prompts])
         else:
             found = segmenter.instances(server.pictures.open(picture), config.labels or None)
         return prediction(found, config, _version(server), label)

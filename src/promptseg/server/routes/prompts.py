@@ -8,7 +8,6 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.segments import Segments
 from promptseg.segment.everything import EverythingOptions
 from promptseg.server import prompts_in
@@ -73,7 +72,7 @@ async def everything(
     """Finds all masks, and tells of them as they become certain."""
     picture = await server.pictures.record(image)
     card = server.models.card(body.model)
-    if card.semantic:
+    if "everything" not in card.abilities:
         raise unsupported(f"{card.name} does not search. Use panoptic, or a model of the SAM family.")
     if body.options.points_per_side > server.limits.max_points_per_side:
         raise too_large(
@@ -178,8 +177,7 @@ async def panoptic(request: Request, server: ServerDep, image: ImagePath, body: 
     name = _named(server, body)
 
     def work(job: Job) -> dict[str, Any]:
-        segmenter: Any = server.models.get(name)
-        found: PanopticSegments = segmenter.panoptic(server.pictures.open(picture), body.vocabulary)
+        found = server.models.get(name).panoptic(server.pictures.open(picture), body.vocabulary)
         masks = masks_json(found.segments, body.format, body.tolerance)
         for record, category in zip(masks, found.categories, strict=True):
             record["is_thing"] = category.thing
