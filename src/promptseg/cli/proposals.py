@@ -10,8 +10,7 @@ from promptseg.cli import options
 from promptseg.cli.command import Command
 from promptseg.cli.progress import progress_bar
 from promptseg.errors import InputError
-
-DEFAULT_FORMATS = ["overlay", "records"]
+from promptseg.runtimes.options import EngineOptions
 
 
 @click.command(cls=Command)
@@ -23,47 +22,34 @@ DEFAULT_FORMATS = ["overlay", "records"]
     help="Points along each side of the grid; 64 take a minute or more.",
 )
 @options.output
-@click.option(
-    "-f",
-    "--format",
-    multiple=True,
-    help="png, index, overlay, cutout, records (SAM's own JSON), coco, yolo, labelme or svg. May be repeated.",
-    metavar="FORMAT",
+@options.formats(
+    "png, index, overlay, cutout, records (SAM's own JSON), coco, yolo, labelme or svg. May be repeated.",
+    "overlay",
+    "records",
 )
-@options.engine
+@options.engine()
 def proposals(
     image: str,
     top: int,
     points_per_side: int,
     output: Path | None,
-    format: tuple[str, ...],
-    model: str,
-    weights: Path | None,
-    runtime: str,
-    precision: str,
-    device: str,
-    threads: int | None,
+    formats: list[str],
+    engine: EngineOptions,
 ) -> None:
     """Proposes masks as in SAM's paper: a dense grid, three masks per point, no filter but duplicates.
 
     Without -o the files go to the folder "out"; `--format coco` without -o prints JSON.
     """
-    from promptseg.formats.writers import WRITERS, write
+    from promptseg.formats.writers import write
     from promptseg.images import Image
     from promptseg.segment.everything.sweep import check_points
     from promptseg.segment.segmenter import Segmenter
 
-    formats = list(format) or DEFAULT_FORMATS
-    for name in formats:
-        if name not in WRITERS:
-            raise InputError(f"Unknown format {name!r}: expected one of {', '.join(WRITERS)}.")
     if top < 1:
         raise InputError(f"At least one proposal must be asked for, got --top {top}.")
     check_points(points_per_side)
     picture = Image.open(image)  # finds mistakes before a large model is loaded
-    segmenter = Segmenter(
-        model, weights=weights, runtime=runtime, precision=precision, device=device, threads=threads
-    )
+    segmenter = Segmenter.of(engine)
     with progress_bar(Path(image).name) as follow:
         segments = segmenter.proposals(picture, top, points_per_side=points_per_side, on_progress=follow)
     print(f"{len(segments)} masks", file=sys.stderr)

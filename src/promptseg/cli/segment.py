@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,7 @@ from promptseg.cli.command import Command, Function
 from promptseg.errors import InputError, PromptError
 from promptseg.geometry import ResizeFrame
 from promptseg.prompts.types import Audio, Box, Prompt, Text, group_objects, prompt_from_json
-
-DEFAULT_FORMATS = ["png", "overlay"]
+from promptseg.runtimes.options import EngineOptions
 
 Texts = tuple[str, ...]
 
@@ -23,24 +23,54 @@ def _repeat(names: str, text: str, metavar: str) -> Callable[[Function], Functio
     return click.option(*names.split(), multiple=True, help=text + " May be repeated.", metavar=metavar)
 
 
+def _shown(
+    scribble_width: float, text: Texts, reference: Texts, audio: Texts, **places: Texts
+) -> tuple[list[Prompt], list[Prompt]]:
+    """Makes the prompts on the object, and those beside it."""
+    kinds = {
+        "points": "point",
+        "boxes": "box",
+        "polygons": "polygon",
+        "scribbles": "scribble",
+        "circles": "circle",
+        "masks": "mask",
+    }
+    positive, negative = (
+        options.read_prompts(
+            width=scribble_width,
+            positive=not sign,
+            **{many: places[sign + one] for many, one in kinds.items()},
+        )
+        for sign in ("", "not_")
+    )
+    positive += [Text(phrase) for phrase in text]
+    positive += [options.reference(pair) for pair in reference]
+    positive += [Audio(file) for file in audio]
+    return positive, negative
+
+
 @click.command(cls=Command)
 @options.image
-@_repeat("--point", "A click on the object.", "X,Y")
-@_repeat("--not not_point", "A click beside the object.", "X,Y")
-@_repeat("--box", "A box around the object; several boxes: several objects.", "X0,Y0,X1,Y1")
-@_repeat("--polygon", "A rough outline.", '"X,Y X,Y X,Y"')
-@_repeat("--scribble", "A stroke over the object.", '"X,Y X,Y"')
-@_repeat("--circle", "A circle over the object.", "X,Y,RADIUS")
-@_repeat("--mask", "A rough mask picture (white is inside).", "FILE")
-@_repeat("--not-box", "A box beside the object.", "X0,Y0,X1,Y1")
-@_repeat("--not-polygon", "An outline beside the object.", '"X,Y X,Y X,Y"')
-@_repeat("--not-scribble", "A stroke beside the object.", '"X,Y X,Y"')
-@_repeat("--not-circle", "A circle beside the object.", "X,Y,RADIUS")
-@_repeat("--not-mask", "A mask picture of what is beside the object.", "FILE")
-@click.option("--scribble-width", default=5.0, help="Width of the strokes in pixels.")
-@_repeat("--text", "What the object is called; everything that fits is found.", "PHRASE")
-@_repeat("--reference", "Its like in another picture.", "PICTURE:MASK")
-@_repeat("--audio", "A recording of what it is called.", "FILE")
+@options.gathered(
+    "shown",
+    _shown,
+    point=_repeat("--point", "A click on the object.", "X,Y"),
+    not_point=_repeat("--not not_point", "A click beside the object.", "X,Y"),
+    box=_repeat("--box", "A box around the object; several boxes: several objects.", "X0,Y0,X1,Y1"),
+    polygon=_repeat("--polygon", "A rough outline.", '"X,Y X,Y X,Y"'),
+    scribble=_repeat("--scribble", "A stroke over the object.", '"X,Y X,Y"'),
+    circle=_repeat("--circle", "A circle over the object.", "X,Y,RADIUS"),
+    mask=_repeat("--mask", "A rough mask picture (white is inside).", "FILE"),
+    not_box=_repeat("--not-box", "A box beside the object.", "X0,Y0,X1,Y1"),
+    not_polygon=_repeat("--not-polygon", "An outline beside the object.", '"X,Y X,Y X,Y"'),
+    not_scribble=_repeat("--not-scribble", "A stroke beside the object.", '"X,Y X,Y"'),
+    not_circle=_repeat("--not-circle", "A circle beside the object.", "X,Y,RADIUS"),
+    not_mask=_repeat("--not-mask", "A mask picture of what is beside the object.", "FILE"),
+    scribble_width=click.option("--scribble-width", default=5.0, help="Width of the strokes in pixels."),
+    text=_repeat("--text", "What the object is called; everything that fits is found.", "PHRASE"),
+    reference=_repeat("--reference", "Its like in another picture.", "PICTURE:MASK"),
+    audio=_repeat("--audio", "A recording of what it is called.", "FILE"),
+)
 @click.option(
     "--vocabulary",
     help="Classes for the labels of SEEM models; default: the 133 of COCO.",
@@ -54,90 +84,39 @@ def _repeat(names: str, text: str, metavar: str) -> Callable[[Function], Functio
 )
 @click.option("--granularity", default="auto", help="auto, part, object, whole, or all three.")
 @options.output
-@_repeat("-f --format", "png, overlay, cutout, coco, yolo, labelme or svg.", "FORMAT")
-@options.engine
-@options.cache
+@options.formats("png, overlay, cutout, coco, yolo, labelme or svg. May be repeated.", "png", "overlay")
+@options.engine(*options.ENGINE, "cache")
 def segment(
     image: str,
-    point: Texts,
-    not_point: Texts,
-    box: Texts,
-    polygon: Texts,
-    scribble: Texts,
-    circle: Texts,
-    mask: Texts,
-    not_box: Texts,
-    not_polygon: Texts,
-    not_scribble: Texts,
-    not_circle: Texts,
-    not_mask: Texts,
-    scribble_width: float,
-    text: Texts,
-    reference: Texts,
-    audio: Texts,
+    shown: tuple[list[Prompt], list[Prompt]],
     vocabulary: str | None,
     prompts: Path | None,
     granularity: str,
     output: Path | None,
-    format: Texts,
-    model: str,
-    weights: Path | None,
-    runtime: str,
-    precision: str,
-    device: str,
-    threads: int | None,
-    cache: Path | None,
+    formats: list[str],
+    engine: EngineOptions,
 ) -> None:
     """Segments the objects that the prompts show.
 
     Coordinates are pixels of the picture, x to the right and y down from the top-left corner. Without -o the masks go
     to the folder "out"; `--format coco` without -o prints JSON.
     """
-    from promptseg.formats.writers import WRITERS
+    from promptseg.formats.writers import write
     from promptseg.prompts.encode import encode_object
     from promptseg.segment.places.predictor import check_granularity
     from promptseg.segment.words.answer import is_semantic
 
-    formats = list(format) or DEFAULT_FORMATS
-    for name in formats:
-        if name not in WRITERS:
-            raise InputError(f"Unknown format {name!r}: expected one of {', '.join(WRITERS)}.")
     check_granularity(granularity)
-    shown = options.read_prompts(
-        points=point,
-        boxes=box,
-        polygons=polygon,
-        scribbles=scribble,
-        circles=circle,
-        masks=mask,
-        width=scribble_width,
-    )
-    said: list[Prompt] = [Text(phrase) for phrase in text]
-    said += [options.reference(pair) for pair in reference]
-    said += [Audio(file) for file in audio]
-    request = _request(
-        [*shown, *said],
-        options.read_prompts(
-            points=not_point,
-            boxes=not_box,
-            polygons=not_polygon,
-            scribbles=not_scribble,
-            circles=not_circle,
-            masks=not_mask,
-            width=scribble_width,
-            positive=False,
-        ),
-        prompts,
-    )
+    request = _request(*shown, prompts)
     from promptseg.images import Image
     from promptseg.models.registry import get_card
     from promptseg.segment.segmenter import Segmenter
 
     picture = Image.open(image)
-    semantic = get_card(model).semantic
+    semantic = get_card(engine.model).semantic
     if vocabulary is not None and not semantic:
         raise InputError(
-            f"--vocabulary gives names to the masks of SEEM models, not to those of {model}. "
+            f"--vocabulary gives names to the masks of SEEM models, not to those of {engine.model}. "
             "Name masks with: promptseg label"
         )
     for parts in group_objects(request):  # finds mistakes before a large model is loaded
@@ -145,17 +124,11 @@ def segment(
             _check_places(parts, picture.size)
         else:
             encode_object(parts, ResizeFrame.fit(picture.size))
-    if not semantic and cache is None and (runtime, device) == ("auto", "cpu") and precision != "bfloat16":
-        runtime = "onnx"  # for one picture: it starts sooner than OpenVINO, which computes faster
-    segmenter = Segmenter(
-        model,
-        weights=weights,
-        runtime=runtime,
-        precision=precision,
-        device=device,
-        threads=threads,
-        cache=cache,
-    )
+    free = (engine.cache, engine.runtime, engine.device) == (None, "auto", "cpu")
+    if not semantic and free and engine.precision != "bfloat16":
+        # For one picture: it starts sooner than OpenVINO, which computes faster.
+        engine = replace(engine, runtime="onnx")
+    segmenter = Segmenter.of(engine)
     named: dict[str, Any] = {} if vocabulary is None else {"vocabulary": options.names(vocabulary)}
     segments = segmenter.segment(picture, request, granularity=granularity, **named)  # type: ignore[arg-type]
     if output is None and formats == ["coco"]:
@@ -163,8 +136,7 @@ def segment(
         return
     if not len(segments):
         print("Nothing that fits is in the picture.", file=sys.stderr)
-    folder = output or Path("out")
-    paths = [path for name in formats for path in WRITERS[name](segments, Path(image).stem, folder, picture)]
+    paths = write(segments, Path(image).stem, output or Path("out"), formats, picture)
     for index, (score, area) in enumerate(zip(segments.scores, segments.areas, strict=True)):
         kind = segments.granularities[index] or segments.labels[index]
         print(

@@ -16,11 +16,13 @@ from promptseg.models.registry import DEFAULT_MODEL, get_card
 from promptseg.prompts.speech import Transcriber
 from promptseg.prompts.types import Prompt
 from promptseg.runtimes.factory import create_runtime, create_tiny
+from promptseg.runtimes.options import EngineOptions
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.cache import EmbeddingCache
 from promptseg.segment.embedded import EmbeddedImage, embed
-from promptseg.segment.everything import EverythingOptions, Progress, everything, iter_everything
 from promptseg.segment.everything.edges import edges
+from promptseg.segment.everything.generate import everything, iter_everything
+from promptseg.segment.everything.options import EverythingOptions, Progress
 from promptseg.segment.everything.proposals import proposals
 from promptseg.segment.places import predictor
 from promptseg.segment.places.predictor import Granularity
@@ -85,6 +87,19 @@ class Segmenter(Semantics):
         self._lock = threading.Lock()
         self._words_weights = words
         self._known_meaning: Meaning | None = None
+
+    @classmethod
+    def of(cls, options: EngineOptions, *, cache: EmbeddingCache | None = None) -> "Segmenter":
+        """Makes a segmenter as `options` say, perhaps with a cache that is open already."""
+        return cls(
+            options.model,
+            weights=options.weights,
+            runtime=options.runtime,
+            precision=options.precision,
+            device=options.device,
+            threads=options.threads,
+            cache=options.cache if cache is None else cache,
+        )
 
     @property
     def _meaning(self) -> Meaning:

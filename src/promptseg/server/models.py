@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ from promptseg.models.companions.choice import FILES
 from promptseg.models.companions.retouch import NAME as RETOUCH
 from promptseg.models.registry import ModelCard, get_card
 from promptseg.models.sam.config import IMAGE_SIDE
+from promptseg.runtimes.options import EngineOptions
 from promptseg.segment.cache import EmbeddingCache
 from promptseg.segment.segmenter import Segmenter
 from promptseg.server.http_errors import not_found
-from promptseg.server.settings import ModelChoice, Settings
+from promptseg.server.settings import Settings
 
 DECODERS = ("decoder", "mask_decoder", "view", "sketch")
 """The graphs that a browser may decode with."""
@@ -31,10 +33,9 @@ class ServedModels:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._choices: dict[str, ModelChoice] = {}
+        self._choices: dict[str, EngineOptions] = {}
         for choice in settings.models:
-            name = get_card(choice.name).name
+            name = get_card(choice.model).name
             if name in self._choices:
                 raise WeightsError(f"The model {name} is named twice.")
             self._choices[name] = choice
@@ -74,14 +75,11 @@ class ServedModels:
         """
         with self._lock:
             if name not in self._made:
-                settings, card = self._settings, get_card(name)
-                self._made[name] = Segmenter(
-                    card.name,
-                    weights=self._choices[name].weights,
-                    runtime="auto" if card.semantic else settings.runtime,
-                    precision=settings.precision,
-                    threads=settings.threads,
-                    cache=None if card.semantic else self._cache,
+                choice = replace(self._choices[name], cache=None)
+                self._made[name] = (
+                    Segmenter.of(replace(choice, runtime="auto"))
+                    if get_card(name).semantic
+                    else Segmenter.of(choice, cache=self._cache)
                 )
             return self._made[name]
 

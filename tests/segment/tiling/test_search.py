@@ -7,7 +7,8 @@ from segment_tiling_fakes import box_mask, painted
 from promptseg import Image, Point
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
-from promptseg.segment.everything import EverythingOptions, everything
+from promptseg.segment.everything.generate import everything
+from promptseg.segment.everything.options import EverythingOptions
 from promptseg.segment.tiling import everything_tiled, plan_levels, search
 
 SMALL = (190, 190)  # tiles of 64 begin at 0, 42, 84, 126 on both axes

@@ -23,6 +23,7 @@ from promptseg.images import Image
 from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
+from promptseg.runtimes.options import EngineOptions
 from promptseg.vocabulary import Category, Vocabulary, plain_name
 
 PROTOCOL = 1
@@ -276,14 +277,9 @@ def _categories(name: str, segments: Segments, vocabulary: Vocabulary) -> tuple[
     return tuple(categories)
 
 
-def our_command(
-    *, model: str, weights: Path | None, runtime: str, precision: str, device: str, recipe: bool = False
-) -> PeerCommand:
-    """Returns how promptseg itself is started as a peer."""
-    command = [sys.executable, "-m", "promptseg.evaluate.peers.serve", "--model", model]
-    command += ["--runtime", runtime, "--precision", precision, "--device", device]
-    if weights is not None:
-        command += ["--weights", str(weights)]
-    if recipe:
-        command += ["--recipe"]
-    return PeerCommand(command=tuple(command), name="official recipe" if recipe else "promptseg")
+def our_command(engine: EngineOptions, *, recipe: bool = False) -> PeerCommand:
+    """Returns how promptseg itself is started as a peer, which hears the number of its threads later."""
+    said = {name: getattr(engine, name) for name in ("model", "runtime", "precision", "device", "weights")}
+    words = [word for name, value in said.items() if value is not None for word in (f"--{name}", str(value))]
+    command = (sys.executable, "-m", "promptseg.evaluate.peers.serve", *words, *(["--recipe"] * recipe))
+    return PeerCommand(command=command, name="official recipe" if recipe else "promptseg")

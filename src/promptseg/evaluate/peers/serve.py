@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from promptseg.images import Image
 from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
-from promptseg.models.registry import DEFAULT_MODEL
+from promptseg.runtimes.options import EngineOptions
 from promptseg.vocabulary import Vocabulary
 
 
@@ -152,28 +153,18 @@ def main() -> None:
     from promptseg.segment.segmenter import Segmenter
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--model", default=DEFAULT_MODEL)
-    parser.add_argument("--weights")
-    parser.add_argument("--runtime", default="auto")
-    parser.add_argument("--precision", default="auto")
-    parser.add_argument("--device", default="cpu")
+    for item in fields(EngineOptions):
+        if item.name not in ("threads", "cache"):
+            parser.add_argument(f"--{item.name}", default=item.default, help=item.metadata["help"])
     parser.add_argument("--way", default="fast")
     parser.add_argument("--name", default="promptseg")
     parser.add_argument("--recipe", action="store_true", help="SAM's official recipe instead of ours")
-    given = parser.parse_args()
+    given = vars(parser.parse_args())
+    way, name, recipe = given.pop("way"), given.pop("name"), given.pop("recipe")
 
     def make(threads: int) -> Contestant:
-        segmenter = Segmenter(
-            given.model,
-            weights=given.weights,
-            runtime=given.runtime,
-            precision=given.precision,
-            device=given.device,
-            threads=threads,
-        )
-        if given.recipe:
-            return OfficialRecipe(segmenter, given.name)
-        return Ours(segmenter, given.name, way=given.way)
+        segmenter = Segmenter.of(EngineOptions(threads=threads, **given))
+        return OfficialRecipe(segmenter, name) if recipe else Ours(segmenter, name, way=way)
 
     serve(ContestantProgram(make))
 
