@@ -4,7 +4,7 @@ cvat-cli task auto-annotate 42 --function-module promptseg.cvat                 
 cvat-cli function create-native promptseg --function-module promptseg.cvat -p kind=str:interactor
 cvat-cli function run-agent FUNCTION_ID --function-module promptseg.cvat -p kind=str:interactor
 
-Options go behind `-p`: `model=str:NAME`, `weights=str:FILE`, `labels=str:dog,cat` (classes of a model with semantics;
+Options go behind `-p`: `model=str:NAME`, `weights=str:FILE`, `labels=str:dog,cat` (classes of a SEEM model;
 for others the one label that all masks get), `points_per_side=int:32`. Needs `pip install cvat-cli "cvat-sdk[masks]"`.
 """
 
@@ -17,7 +17,7 @@ from promptseg.masks.bridge import bridge_holes
 from promptseg.masks.polygons import trace_polygons
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
-from promptseg.models.registry import DEFAULT_MODEL
+from promptseg.models.registry import DEFAULT_MODEL, get_card
 from promptseg.prompts.types import Box, Point, Prompt
 from promptseg.segment.segmenter import Segmenter
 
@@ -52,8 +52,8 @@ class Detector:
     Args:
         model: a name of the registry.
         weights: a safetensors file.
-        labels: names, separated by commas: the classes of a model with semantics; for another the label of all masks.
-        points_per_side: of the search.
+        labels: names, separated by commas: the classes of a SEEM model; for another the label of all masks.
+        points_per_side: of the search; by default as in `EverythingOptions`.
         segmenter: a ready one, instead of model and weights.
     """
 
@@ -62,14 +62,14 @@ class Detector:
         model: str = DEFAULT_MODEL,
         weights: str | None = None,
         labels: str | None = None,
-        points_per_side: int = 32,
+        points_per_side: int | None = None,
         segmenter: Segmenter | None = None,
     ) -> None:
         self._sdk = _sdk()
         self._segmenter = segmenter or Segmenter(model, weights=weights)
-        self._points_per_side = points_per_side
+        self._search = {} if points_per_side is None else {"points_per_side": points_per_side}
         given = [name.strip() for name in (labels or "").split(",") if name.strip()]
-        self._classes = self._is_semantic
+        self._classes = get_card(self._segmenter.model).semantic
         if not self._classes and len(given) > 1:
             raise InputError(
                 f"{self._segmenter.model} knows no classes, so all masks get one label; got {labels!r}."
@@ -78,12 +78,6 @@ class Detector:
         self._spec = self._sdk.DetectionFunctionSpec(
             labels=[self._sdk.label_spec(name, number, type="any") for number, name in enumerate(self._names)]
         )
-
-    @property
-    def _is_semantic(self) -> bool:
-        from promptseg.models.registry import get_card
-
-        return get_card(self._segmenter.model).semantic
 
     @property
     def spec(self) -> Any:
@@ -97,7 +91,7 @@ class Detector:
             segmenter: Any = self._segmenter
             found: Segments = segmenter.instances(picture, self._names)
         else:
-            found = self._segmenter.everything(picture, points_per_side=self._points_per_side)
+            found = self._segmenter.everything(picture, **self._search)
         least = context.conf_threshold or 0.0
         numbers = {name: number for number, name in enumerate(self._names)}
         shapes: list[Any] = []
@@ -165,19 +159,14 @@ class Interactor:
         (mask,) = found.masks
         if not mask.area:
             return []
-        confidence = min(
-            max(float(found.scores[0]), 0.0), 1.0
-        )  # predicted IoU is a regression and may exceed 1
-        attribute = self._models().AttributeValRequest(
+        from cvat_sdk.models import AttributeValRequest
+
+        # Predicted IoU is a regression and may exceed 1.
+        confidence = min(max(float(found.scores[0]), 0.0), 1.0)
+        attribute = AttributeValRequest(
             spec_id=int(self._sdk.InteractionResultAttributes.CONFIDENCE), value=f"{confidence:.4f}"
         )
         return [self._sdk.InteractionResultShape(type="mask", points=_encoded(mask), attributes=[attribute])]
-
-    @staticmethod
-    def _models() -> Any:
-        from cvat_sdk import models
-
-        return models
 
 
 def _encoded(mask: RLE) -> list[float]:

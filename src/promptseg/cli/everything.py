@@ -1,10 +1,9 @@
 """`promptseg everything`: all masks of a picture, without prompts."""
 
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -15,9 +14,7 @@ from promptseg.errors import InputError
 from promptseg.runtimes.options import EngineOptions
 from promptseg.segment.everything.options import EverythingOptions
 
-if TYPE_CHECKING:
-    from promptseg.masks.segments import Segments
-    from promptseg.segment.segmenter import Segmenter
+DEFAULT_FORMATS = ("png", "overlay", "records")
 
 
 def _search(**given: Any) -> EverythingOptions:
@@ -62,51 +59,23 @@ def everything(
     Many pictures become SA-1B files. Run the command again to go on after a stop. Pictures that cannot be read are
     reported and skipped; the exit code is then 1.
     """
+    from promptseg.formats.writers import write
     from promptseg.images import Image
     from promptseg.segment.segmenter import Segmenter
 
     batch = everything_batch.is_wanted(image, formats, workers, crew)
-    if not batch:
-        Image.open(image)  # finds mistakes before a large model is loaded
+    picture = None if batch else Image.open(image)  # finds mistakes before a large model is loaded
     if search.mode == "exact":
         engine = replace(engine, precision=_float32(engine.precision))
-    if batch:
+    if picture is None:
         everything_batch.many_pictures(image, output, engine, search, crew=crew, workers=workers)
         return
-    segments, paths = one_picture(
-        Segmenter.of(engine), image, search, Path(output), formats or ["png", "overlay", "records"]
-    )
-    print(f"{len(segments)} masks", file=sys.stderr)
-    for path in paths:
-        print(path)
-
-
-def one_picture(
-    segmenter: "Segmenter",
-    path: str | Path,
-    search: EverythingOptions,
-    folder: Path,
-    formats: Sequence[str],
-) -> "tuple[Segments, list[Path]]":
-    """Finds all masks of one picture, with a progress bar on stderr, and writes them.
-
-    Args:
-        segmenter: the loaded model.
-        path: the picture.
-        search: thresholds, grids and the mode.
-        folder: where the files go.
-        formats: names from `promptseg.formats.writers.WRITERS`.
-
-    Returns:
-        The masks, and the files written.
-    """
-    from promptseg.formats.writers import write
-    from promptseg.images import Image
-
-    picture = Image.open(path)
-    with progress_bar(Path(path).name) as follow:
+    segmenter = Segmenter.of(engine)
+    with progress_bar(Path(image).name) as follow:
         segments = segmenter.everything(picture, search, on_progress=follow)
-    return segments, write(segments, Path(path).stem, folder, formats, picture)
+    print(f"{len(segments)} masks", file=sys.stderr)
+    for path in write(segments, Path(image).stem, Path(output), formats or DEFAULT_FORMATS, picture):
+        print(path)
 
 
 def _float32(precision: str) -> str:

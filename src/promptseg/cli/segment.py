@@ -23,54 +23,24 @@ def _repeat(names: str, text: str, metavar: str) -> Callable[[Function], Functio
     return click.option(*names.split(), multiple=True, help=text + " May be repeated.", metavar=metavar)
 
 
-def _shown(
-    scribble_width: float, text: Texts, reference: Texts, audio: Texts, **places: Texts
-) -> tuple[list[Prompt], list[Prompt]]:
-    """Makes the prompts on the object, and those beside it."""
-    kinds = {
-        "points": "point",
-        "boxes": "box",
-        "polygons": "polygon",
-        "scribbles": "scribble",
-        "circles": "circle",
-        "masks": "mask",
-    }
-    positive, negative = (
-        options.read_prompts(
-            width=scribble_width,
-            positive=not sign,
-            **{many: places[sign + one] for many, one in kinds.items()},
-        )
-        for sign in ("", "not_")
-    )
-    positive += [Text(phrase) for phrase in text]
-    positive += [options.reference(pair) for pair in reference]
-    positive += [Audio(file) for file in audio]
-    return positive, negative
-
-
 @click.command(cls=Command)
 @options.image
-@options.gathered(
-    "shown",
-    _shown,
-    point=_repeat("--point", "A click on the object.", "X,Y"),
-    not_point=_repeat("--not not_point", "A click beside the object.", "X,Y"),
-    box=_repeat("--box", "A box around the object; several boxes: several objects.", "X0,Y0,X1,Y1"),
-    polygon=_repeat("--polygon", "A rough outline.", '"X,Y X,Y X,Y"'),
-    scribble=_repeat("--scribble", "A stroke over the object.", '"X,Y X,Y"'),
-    circle=_repeat("--circle", "A circle over the object.", "X,Y,RADIUS"),
-    mask=_repeat("--mask", "A rough mask picture (white is inside).", "FILE"),
-    not_box=_repeat("--not-box", "A box beside the object.", "X0,Y0,X1,Y1"),
-    not_polygon=_repeat("--not-polygon", "An outline beside the object.", '"X,Y X,Y X,Y"'),
-    not_scribble=_repeat("--not-scribble", "A stroke beside the object.", '"X,Y X,Y"'),
-    not_circle=_repeat("--not-circle", "A circle beside the object.", "X,Y,RADIUS"),
-    not_mask=_repeat("--not-mask", "A mask picture of what is beside the object.", "FILE"),
-    scribble_width=click.option("--scribble-width", default=5.0, help="Width of the strokes in pixels."),
-    text=_repeat("--text", "What the object is called; everything that fits is found.", "PHRASE"),
-    reference=_repeat("--reference", "Its like in another picture.", "PICTURE:MASK"),
-    audio=_repeat("--audio", "A recording of what it is called.", "FILE"),
-)
+@_repeat("--point", "A click on the object.", "X,Y")
+@_repeat("--not not_point", "A click beside the object.", "X,Y")
+@_repeat("--box", "A box around the object; several boxes: several objects.", "X0,Y0,X1,Y1")
+@_repeat("--polygon", "A rough outline.", '"X,Y X,Y X,Y"')
+@_repeat("--scribble", "A stroke over the object.", '"X,Y X,Y"')
+@_repeat("--circle", "A circle over the object.", "X,Y,RADIUS")
+@_repeat("--mask", "A rough mask picture (white is inside).", "FILE")
+@_repeat("--not-box", "A box beside the object.", "X0,Y0,X1,Y1")
+@_repeat("--not-polygon", "An outline beside the object.", '"X,Y X,Y X,Y"')
+@_repeat("--not-scribble", "A stroke beside the object.", '"X,Y X,Y"')
+@_repeat("--not-circle", "A circle beside the object.", "X,Y,RADIUS")
+@_repeat("--not-mask", "A mask picture of what is beside the object.", "FILE")
+@click.option("--scribble-width", default=5.0, help="Width of the strokes in pixels.")
+@_repeat("--text", "What the object is called; everything that fits is found.", "PHRASE")
+@_repeat("--reference", "Its like in another picture.", "PICTURE:MASK")
+@_repeat("--audio", "A recording of what it is called.", "FILE")
 @click.option(
     "--vocabulary",
     help="Classes for the labels of SEEM models; default: the 133 of COCO.",
@@ -88,7 +58,22 @@ def _shown(
 @options.engine(*options.ENGINE, "cache")
 def segment(
     image: str,
-    shown: tuple[list[Prompt], list[Prompt]],
+    point: Texts,
+    not_point: Texts,
+    box: Texts,
+    polygon: Texts,
+    scribble: Texts,
+    circle: Texts,
+    mask: Texts,
+    not_box: Texts,
+    not_polygon: Texts,
+    not_scribble: Texts,
+    not_circle: Texts,
+    not_mask: Texts,
+    scribble_width: float,
+    text: Texts,
+    reference: Texts,
+    audio: Texts,
     vocabulary: str | None,
     prompts: Path | None,
     granularity: str,
@@ -107,7 +92,32 @@ def segment(
     from promptseg.segment.words.answer import is_semantic
 
     check_granularity(granularity)
-    request = _request(*shown, prompts)
+    shown = options.read_prompts(
+        points=point,
+        boxes=box,
+        polygons=polygon,
+        scribbles=scribble,
+        circles=circle,
+        masks=mask,
+        width=scribble_width,
+    )
+    said: list[Prompt] = [Text(phrase) for phrase in text]
+    said += [options.reference(pair) for pair in reference]
+    said += [Audio(file) for file in audio]
+    request = _request(
+        [*shown, *said],
+        options.read_prompts(
+            points=not_point,
+            boxes=not_box,
+            polygons=not_polygon,
+            scribbles=not_scribble,
+            circles=not_circle,
+            masks=not_mask,
+            width=scribble_width,
+            positive=False,
+        ),
+        prompts,
+    )
     from promptseg.images import Image
     from promptseg.models.registry import get_card
     from promptseg.segment.segmenter import Segmenter

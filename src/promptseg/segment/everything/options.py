@@ -1,6 +1,5 @@
 """What can be set about automatic masks: the parameters and defaults of SAM's generator (specification A1.4)."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeAlias, get_args
@@ -134,9 +133,8 @@ class EverythingOptions:
             raise InputError(f"Unknown mode {self.mode!r}: expected {' or '.join(get_args(Mode))}.")
         for item in fields(self):
             value, limits = getattr(self, item.name), item.metadata.get("range")
-            if limits is None or (value is None and item.type == int | None):
-                continue
-            (_number if item.type is float else _whole)(item.name, value, *limits)
+            if limits and (value is not None or item.type != int | None):
+                _check(item.name, value, *limits, whole=item.type is not float)
         self._check_points()
 
     def _check_points(self) -> None:
@@ -188,18 +186,14 @@ def check_tile(tile: Any) -> None:
     Raises:
         InputError: it is refused.
     """
-    _whole("tile", tile, LEAST_TILE, MOST_TILE)
+    _check("tile", tile, LEAST_TILE, MOST_TILE, whole=True)
 
 
-def _whole(name: str, value: Any, least: int, most: int) -> None:
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or not least <= value <= most:
-        raise InputError(f"{name} must be a whole number from {least} to {most}, got {value!r}.")
-
-
-def _number(name: str, value: Any, least: float, most: float) -> None:
-    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if not real or not math.isfinite(value) or not least <= value <= most:
-        raise InputError(f"{name} must be a number from {least} to {most}, got {value!r}.")
+def _check(name: str, value: Any, least: float, most: float, *, whole: bool) -> None:
+    kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
+    if not isinstance(value, kinds) or isinstance(value, bool) or not least <= value <= most:
+        number = "whole number" if whole else "number"
+        raise InputError(f"{name} must be a {number} from {least} to {most}, got {value!r}.")
 
 
 def _grid(given: Any) -> Grid:
