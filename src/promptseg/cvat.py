@@ -67,7 +67,7 @@ class Detector:
     ) -> None:
         self._sdk = _sdk()
         self._segmenter = segmenter or Segmenter(model, weights=weights)
-        self._search = {} if points_per_side is None else {"points_per_side": points_per_side}
+        self._search: dict[str, Any] = {} if points_per_side is None else {"points_per_side": points_per_side}
         given = [name.strip() for name in (labels or "").split(",") if name.strip()]
         self._classes = get_card(self._segmenter.model).semantic
         if not self._classes and len(given) > 1:
