@@ -53,7 +53,7 @@ class Detector:
         model: a name of the registry.
         weights: a safetensors file.
         labels: names, separated by commas: the classes of a SEEM model; for another the label of all masks.
-        points_per_side: of the search.
+        points_per_side: of the search; by default as in `EverythingOptions`.
         segmenter: a ready one, instead of model and weights.
     """
 
@@ -62,12 +62,12 @@ class Detector:
         model: str = DEFAULT_MODEL,
         weights: str | None = None,
         labels: str | None = None,
-        points_per_side: int = 32,
+        points_per_side: int | None = None,
         segmenter: Segmenter | None = None,
     ) -> None:
         self._sdk = _sdk()
         self._segmenter = segmenter or Segmenter(model, weights=weights)
-        self._points_per_side = points_per_side
+        self._search: dict[str, Any] = {} if points_per_side is None else {"points_per_side": points_per_side}
         given = [name.strip() for name in (labels or "").split(",") if name.strip()]
         self._classes = "classes" in self._segmenter.abilities
         if not self._classes and len(given) > 1:
@@ -90,7 +90,7 @@ class Detector:
         if self._classes:
             found = self._segmenter.instances(picture, self._names)
         else:
-            found = self._segmenter.everything(picture, points_per_side=self._points_per_side)
+            found = self._segmenter.everything(picture, **self._search)
         least = context.conf_threshold or 0.0
         numbers = {name: number for number, name in enumerate(self._names)}
         shapes: list[Any] = []
@@ -158,19 +158,14 @@ class Interactor:
         (mask,) = found.masks
         if not mask.area:
             return []
-        confidence = min(
-            max(float(found.scores[0]), 0.0), 1.0
-        )  # predicted IoU is a regression and may exceed 1
-        attribute = self._models().AttributeValRequest(
+        from cvat_sdk.models import AttributeValRequest
+
+        # Predicted IoU is a regression and may exceed 1.
+        confidence = min(max(float(found.scores[0]), 0.0), 1.0)
+        attribute = AttributeValRequest(
             spec_id=int(self._sdk.InteractionResultAttributes.CONFIDENCE), value=f"{confidence:.4f}"
         )
         return [self._sdk.InteractionResultShape(type="mask", points=_encoded(mask), attributes=[attribute])]
-
-    @staticmethod
-    def _models() -> Any:
-        from cvat_sdk import models
-
-        return models
 
 
 def _encoded(mask: RLE) -> list[float]:

@@ -13,13 +13,15 @@ from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 from promptseg.batch import Labeler, LabelerSettings, find_pictures, label_pictures
 from promptseg.batch.ray_engine import label_with_ray
 from promptseg.errors import InputError, OutputError, WeightsError
-from promptseg.segment.everything import EverythingOptions
+from promptseg.runtimes.options import EngineOptions
+from promptseg.segment.everything.options import EverythingOptions
 
 # Ray sets its own deprecated options when it makes its default context.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.data.context")
 
 EXACT = LabelerSettings(
-    runtime="onnx", precision="float32", threads=1, options=EverythingOptions(mode="exact", points_per_side=2)
+    engine=EngineOptions(runtime="onnx", precision="float32", threads=1),
+    options=EverythingOptions(mode="exact", points_per_side=2),
 )
 
 
@@ -48,7 +50,9 @@ def ray_run(tmp_path, source="pictures", output="out", **options):
 
 def local_run(tmp_path, output="local"):
     items = find_pictures(str(tmp_path / "pictures"))
-    label_pictures(items, tmp_path / output, LabelerSettings(threads=1), make=QuickLabeler)
+    label_pictures(
+        items, tmp_path / output, LabelerSettings(engine=EngineOptions(threads=1)), make=QuickLabeler
+    )
     return records_in(tmp_path / output)
 
 
@@ -88,7 +92,12 @@ def test_resuming_and_bad_pictures(tmp_path):
     assert sorted(records_in(tmp_path / "out"))[:2] == ["00.gif.json", "00.png.json"]
     assert ray_run(tmp_path).skipped == 9
     items = find_pictures(str(tmp_path / "pictures"))
-    assert label_pictures(items, tmp_path / "out", LabelerSettings(threads=1), make=QuickLabeler).skipped == 9
+    assert (
+        label_pictures(
+            items, tmp_path / "out", LabelerSettings(engine=EngineOptions(threads=1)), make=QuickLabeler
+        ).skipped
+        == 9
+    )
 
 
 @pytest.mark.usefixtures("cluster", "items")

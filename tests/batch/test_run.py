@@ -11,6 +11,7 @@ from promptseg.batch import Item, LabelerSettings, label_pictures
 from promptseg.batch.manifest import Entry, Manifest
 from promptseg.errors import FormatError, InputError, OutputError, PromptsegError, WeightsError
 from promptseg.formats import read_sa1b
+from promptseg.runtimes.options import EngineOptions
 
 SETTINGS = LabelerSettings()
 
@@ -153,10 +154,17 @@ def test_a_record_that_is_gone_or_changed_is_made_again(items, tmp_path):
 
 def test_settings_must_stay(items, tmp_path):
     label(items[:2])
-    other = LabelerSettings(options=SETTINGS.options.changed(points_per_side=7), threads=1)
+    other = LabelerSettings(
+        options=SETTINGS.options.changed(points_per_side=7), engine=EngineOptions(threads=1)
+    )
     with pytest.raises(InputError, match=r"made with other settings \(options\)"):
         label_pictures(items, "out", other, make=QuickLabeler)
-    assert label_pictures(items, "out", LabelerSettings(threads=3), make=QuickLabeler).skipped == 2
+    assert (
+        label_pictures(
+            items, "out", LabelerSettings(engine=EngineOptions(threads=3)), make=QuickLabeler
+        ).skipped
+        == 2
+    )
 
 
 def test_two_runs_do_not_share_a_folder(items, tmp_path):

@@ -27,7 +27,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 @pytest.fixture
 def quick(run: Run, monkeypatch: pytest.MonkeyPatch, segmenter: module.Segmenter) -> Run:
     """The same, with the model that is loaded already."""
-    monkeypatch.setattr(module, "Segmenter", lambda *_, **__: segmenter)
+    monkeypatch.setattr(module.Segmenter, "of", lambda *_, **__: segmenter)
     return run
 
 

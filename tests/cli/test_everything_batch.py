@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image as Pillow
 
-from promptseg.batch import labeler, ray_engine
+from promptseg import Segmenter
+from promptseg.batch import ray_engine
 from promptseg.batch.run import BatchSummary
 from promptseg.formats import read_sa1b
 
@@ -30,7 +31,7 @@ def photos(examples, tmp_path):
 @pytest.fixture
 def warm(run, segmenter, monkeypatch):
     """The command with the model that is loaded already; worker processes load their own."""
-    monkeypatch.setattr(labeler, "Segmenter", lambda *_, **__: segmenter)
+    monkeypatch.setattr(Segmenter, "of", lambda *_, **__: segmenter)
     return run
 
 
@@ -107,7 +108,12 @@ def test_ray_gets_what_was_asked(run, photos, monkeypatch):
     assert code == 1
     assert "1 failed" in err
     ((source, output, settings, actors),) = asked
-    assert (source, output, actors, settings.threads) == ("s3://bucket/photos", "s3://bucket/out", 7, None)
+    assert (source, output, actors, settings.engine.threads) == (
+        "s3://bucket/photos",
+        "s3://bucket/out",
+        7,
+        None,
+    )
 
 
 @pytest.mark.parametrize(

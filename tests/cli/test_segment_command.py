@@ -14,7 +14,7 @@ from pycocotools import mask as coco_mask
 from promptseg import Image
 from promptseg.masks.overlap import iou
 from promptseg.masks.rle import RLE
-from promptseg.segment import segmenter as segmenters
+from promptseg.segment.segmenter import Segmenter
 
 SCRIPT = Path(sys.executable).with_name("promptseg")
 CAT = ("--point", "220,150")
@@ -112,11 +112,11 @@ def test_one_picture_starts_in_onnx_runtime(run, monkeypatch, segmenter, cat, op
     """OpenVINO computes faster and starts slower; embeddings in a cache belong to one engine's precision."""
     asked = []
 
-    def make(*_, **named):
-        asked.append(named["runtime"])
+    def make(engine, **_):
+        asked.append(engine.runtime)
         return segmenter
 
-    monkeypatch.setattr(segmenters, "Segmenter", make)
+    monkeypatch.setattr(Segmenter, "of", make)
     code, _, err = run("segment", cat, *CAT, *options, "-f", "coco")
     assert code == 0, err
     assert asked == [runtime]

@@ -21,6 +21,7 @@ from promptseg.evaluate.tasks.clicks import ClicksTask
 from promptseg.images import Image
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
+from promptseg.runtimes.options import EngineOptions
 from promptseg.vocabulary import Category, Vocabulary
 
 TOY = (sys.executable, str(Path(__file__).parent / "toy_peer.py"))
@@ -266,9 +267,7 @@ def test_every_ability_goes_through_the_wire():
 
 
 def test_ourselves_as_a_peer(examples):
-    command = process.our_command(
-        model="mobile-sam", weights=None, runtime="onnx", precision="auto", device="cpu"
-    )
+    command = process.our_command(EngineOptions(model="mobile-sam", runtime="onnx"))
     peer = Peer(command, 1)
     try:
         assert peer.settings == "mobile-sam, onnx float32"

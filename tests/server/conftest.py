@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import Running, run
+from serving import ONE_THREAD, Running, run
 
 from promptseg import Segmenter
 from promptseg.server.settings import Limits, Settings
@@ -40,7 +40,7 @@ def start(data: Path) -> Iterator[Start]:
         def begin(limits: Limits = PATIENT, **settings: Any) -> Running:
             if limits.request_seconds >= 30:  # a deadline that the test does not speak of
                 limits = replace(limits, request_seconds=PATIENT.request_seconds)
-            chosen = {"data": data, "runtime": "onnx", "threads": 1, "limits": limits, **settings}
+            chosen = {"data": data, "models": ONE_THREAD, "limits": limits, **settings}
             return stack.enter_context(run(Settings(**chosen)))
 
         yield begin
@@ -51,7 +51,7 @@ def here(tmp_path_factory: pytest.TempPathFactory, embeddings: Path) -> Iterator
     """One server with default limits, for tests that do not mind one another."""
     folder = tmp_path_factory.mktemp("server")
     (folder / "embeddings").symlink_to(embeddings)
-    with run(Settings(data=folder, runtime="onnx", threads=1, limits=PATIENT)) as running:
+    with run(Settings(data=folder, models=ONE_THREAD, limits=PATIENT)) as running:
         yield running
 
 

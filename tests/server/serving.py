@@ -10,9 +10,13 @@ from typing import Any
 import httpx
 import uvicorn
 
+from promptseg.runtimes.options import EngineOptions
 from promptseg.server.app import create_app
 from promptseg.server.dependencies import Server
 from promptseg.server.settings import Settings
+
+ONE_THREAD = (EngineOptions(runtime="onnx", threads=1),)
+"""The models of a small server."""
 
 
 @dataclass(frozen=True)

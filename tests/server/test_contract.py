@@ -7,7 +7,7 @@ import hypothesis
 import pytest
 from hypothesis import HealthCheck, Phase
 from PIL import Image as Pillow
-from serving import run
+from serving import ONE_THREAD, run
 
 from promptseg.server.settings import Limits, Settings
 
@@ -29,9 +29,7 @@ def contract(tmp_path_factory, embeddings):
     folder = tmp_path_factory.mktemp("contract")
     (folder / "embeddings").symlink_to(embeddings)
     with run(
-        Settings(
-            data=folder, runtime="onnx", threads=1, limits=Limits(max_points_per_side=2, request_seconds=600)
-        )
+        Settings(data=folder, models=ONE_THREAD, limits=Limits(max_points_per_side=2, request_seconds=600))
     ) as server:
         yield server
 

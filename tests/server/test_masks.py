@@ -204,7 +204,7 @@ def test_unknown_pictures_and_ids_that_are_none(here) -> None:
 
 
 def test_options_have_the_defaults_of_python() -> None:
-    from promptseg.segment.everything import EverythingOptions
+    from promptseg.segment.everything.options import EverythingOptions
     from promptseg.server.schemas import EverythingBody
 
     assert EverythingOptions(**EverythingBody().model_dump()) == EverythingOptions()

@@ -10,7 +10,8 @@ import pytest
 from serving import failure
 
 from promptseg.errors import InputError
-from promptseg.server.settings import Limits, ModelChoice, Settings
+from promptseg.runtimes.options import EngineOptions
+from promptseg.server.settings import Limits, Settings
 from promptseg.server.static import studio
 
 TOKEN = "correct-horse-battery"  # noqa: S105
@@ -74,8 +75,9 @@ def test_impossible_settings_are_refused(wrong: dict[str, Any]) -> None:
 
 
 def test_models_are_named_with_or_without_weights() -> None:
-    assert ModelChoice.parse("mobile-sam") == ModelChoice(name="mobile-sam")
-    assert str(ModelChoice.parse("sam-vit-b=/w/b.safetensors").weights) == "/w/b.safetensors"
+    engine = EngineOptions(runtime="onnx")
+    assert engine.named("mobile-sam") == EngineOptions(model="mobile-sam", runtime="onnx")
+    assert str(engine.named("sam-vit-b=/w/b.safetensors").weights) == "/w/b.safetensors"
 
 
 def test_foreign_hosts_and_origins_are_refused(here) -> None:

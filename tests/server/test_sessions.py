@@ -50,11 +50,11 @@ def test_rounds_undo_redo_and_reset(here, picture, twin, astronaut) -> None:
 
 
 def test_a_dialogue_outlives_the_server_with_what_was_undone(data, astronaut) -> None:
-    from serving import run
+    from serving import ONE_THREAD, run
 
     from promptseg.server.settings import Settings
 
-    settings = Settings(data=data, runtime="onnx", threads=1, limits=Limits(request_seconds=600))
+    settings = Settings(data=data, models=ONE_THREAD, limits=Limits(request_seconds=600))
     with run(settings) as server:
         image = server.upload(astronaut)["id"]
         url = "/v1/sessions/" + server.http.post("/v1/sessions", json={"image": image}).json()["id"]

@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image as Pillow
-from serving import run
+from serving import ONE_THREAD, run
 
 from promptseg.errors import OutputError
 from promptseg.masks.rle import RLE
@@ -87,9 +87,7 @@ def test_a_kill_loses_no_answered_request(tmp_path: Path) -> None:
         for writer in mine:
             writer.join()
         writers += mine
-    with run(
-        Settings(data=tmp_path, runtime="onnx", threads=1, limits=Limits(request_seconds=600))
-    ) as server:
+    with run(Settings(data=tmp_path, models=ONE_THREAD, limits=Limits(request_seconds=600))) as server:
         stored = {item["id"] for item in server.http.get("/v1/images").json()["images"]}
         for writer in writers:
             assert writer.pictures

@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 from promptseg.errors import OutputError, PromptsegError
 from promptseg.formats.sa1b import image_id_of, sa1b_text
 from promptseg.images import Image
-from promptseg.models.registry import DEFAULT_MODEL
 from promptseg.models.store import file_sha256
-from promptseg.segment.everything import EverythingOptions
+from promptseg.runtimes.options import EngineOptions
+from promptseg.segment.everything.options import EverythingOptions
 from promptseg.segment.segmenter import Segmenter
 
 Columns: TypeAlias = Mapping[str, Sequence[Any]]
@@ -22,23 +22,12 @@ class LabelerSettings:
     """What a `Labeler` is made of; plain values, so that it can be sent to other processes and machines.
 
     Attributes:
-        model: see `Segmenter`, likewise the next five.
-        weights: a safetensors file, on every machine under the same path.
-        runtime: "auto", "onnx", "openvino" or "torch".
-        precision: "auto", "float32" or "bfloat16".
-        device: "cpu", "cuda" or "mps".
-        threads: computing threads of each worker; by default one per processor.
-        cache: a folder for embeddings, or None.
+        engine: the model and what computes it. The weights lie under the same path on every machine; the threads are
+            those of each worker.
         options: how masks are found.
     """
 
-    model: str = DEFAULT_MODEL
-    weights: str | None = None
-    runtime: str = "auto"
-    precision: str = "auto"
-    device: str = "cpu"
-    threads: int | None = None
-    cache: str | None = None
+    engine: EngineOptions = field(default_factory=EngineOptions)
     options: EverythingOptions = field(default_factory=EverythingOptions)
 
     def essence(self) -> dict[str, Any]:
@@ -47,12 +36,13 @@ class LabelerSettings:
         Raises:
             WeightsError: the weights cannot be read.
         """
+        engine = self.engine
         return {
-            "model": self.model,
-            "weights": None if self.weights is None else file_sha256(Path(self.weights)),
-            "runtime": self.runtime,
-            "precision": self.precision,
-            "rounded": self.cache is not None and self.options.mode != "exact",
+            "model": engine.model,
+            "weights": None if engine.weights is None else file_sha256(Path(engine.weights)),
+            "runtime": engine.runtime,
+            "precision": engine.precision,
+            "rounded": engine.cache is not None and self.options.mode != "exact",
             "options": asdict(self.options),
         }
 
@@ -70,15 +60,7 @@ class Labeler:
     """
 
     def __init__(self, settings: LabelerSettings) -> None:
-        self._segmenter = Segmenter(
-            settings.model,
-            weights=settings.weights,
-            runtime=settings.runtime,
-            precision=settings.precision,
-            device=settings.device,
-            threads=settings.threads,
-            cache=settings.cache,
-        )
+        self._segmenter = Segmenter.of(settings.engine)
         self._options = settings.options
 
     def __call__(self, batch: Columns) -> dict[str, list[str]]:

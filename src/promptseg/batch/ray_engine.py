@@ -5,7 +5,6 @@ pyarrow (`s3://`, `gs://`, `hdfs://`, `file://`). Records are written where they
 back.
 """
 
-import dataclasses
 import json
 import logging
 import os
@@ -13,6 +12,7 @@ import posixpath
 import re
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ def label_with_ray(
     Args:
         source: a folder, glob, list or picture (see `find_pictures`), or the address of a folder.
         output: a folder or an address.
-        settings: the model and the options. Each actor computes with `settings.threads` threads, by default one.
+        settings: the model and the options. Each actor computes with the engine's threads, by default one.
         actors: how many labelers work at a time.
         filesystem: the pyarrow filesystem of the addresses; by default the address says it.
         on_outcome: called after each picture.
@@ -120,7 +120,7 @@ def _run(
     if not pending:
         return
     ray = _import_ray()
-    _connect(ray, actors, settings.threads or 1)
+    _connect(ray, actors, settings.engine.threads or 1)
     rows = [
         {"name": item.name, "path": item.path if remote else os.path.abspath(item.path)} for item in pending
     ]
@@ -135,7 +135,7 @@ def _run(
             make,
             fn_constructor_args=(settings,),
             batch_size=1,
-            num_cpus=settings.threads or 1,
+            num_cpus=settings.engine.threads or 1,
             compute=ray.data.ActorPoolStrategy(size=min(actors, blocks)),
         )
         # Reading and writing reserve no processor: the actors may have taken them all.
@@ -167,7 +167,7 @@ def _write(batch: Columns, target: "_Place | str", odd: Mapping[str, str]) -> di
         )
         for name, record, error in zip(batch["name"], batch["record"], batch["error"], strict=True)
     ]
-    columns = [field.name for field in dataclasses.fields(Entry)]
+    columns = [field.name for field in fields(Entry)]
     return {column: [getattr(entry, column) for entry in entries] for column in columns}
 
 
@@ -256,14 +256,18 @@ def _import_ray() -> Any:
 def _everywhere(settings: LabelerSettings) -> LabelerSettings:
     """Makes paths absolute, since actors work elsewhere, and gives each actor its threads."""
 
-    def absolute(path: str | None) -> str | None:
+    def absolute(path: str | Path | None) -> str | None:
         return None if path is None else os.path.abspath(path)
 
-    return dataclasses.replace(
+    engine = settings.engine
+    return replace(
         settings,
-        weights=absolute(settings.weights),
-        cache=absolute(settings.cache),
-        threads=settings.threads or 1,
+        engine=replace(
+            engine,
+            weights=absolute(engine.weights),
+            cache=absolute(engine.cache),
+            threads=engine.threads or 1,
+        ),
     )
 
 

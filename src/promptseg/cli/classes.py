@@ -10,12 +10,15 @@ import click
 from promptseg.cli import options
 from promptseg.cli.command import Command, Function, argument
 from promptseg.errors import FormatError, InputError
-from promptseg.models.registry import DEFAULT_MODEL
+from promptseg.runtimes.options import EngineOptions
 
-_MODEL = click.option(
-    "--model",
-    default=DEFAULT_MODEL,
-    help="Model name, see `promptseg models`; SEEM models answer in their own way.",
+_ENGINE = options.engine(
+    "model",
+    "weights",
+    "precision",
+    "device",
+    "threads",
+    model="Model name, see `promptseg models`; SEEM models answer in their own way.",
 )
 _VOCABULARY = click.option(
     "--vocabulary",
@@ -33,12 +36,6 @@ def _short_side(default: int) -> Callable[[Function], Function]:
     )
 
 
-def _engine(verb: Function) -> Function:
-    for option in (options.threads, options.device, options.precision, options.weights, _MODEL):
-        verb = option(verb)
-    return verb
-
-
 @click.command(cls=Command)
 @argument("image", "The picture.")
 @click.option(
@@ -48,7 +45,7 @@ def _engine(verb: Function) -> Function:
 @click.option("--score", default=0.8, help="SEEM models: segments need a class probability above this.")
 @click.option("--overlap", default=0.8, help="SEEM models: segments need to keep this share of their mask.")
 @_short_side(800)
-@_engine
+@_ENGINE
 def panoptic(
     image: str,
     output: Path,
@@ -56,19 +53,16 @@ def panoptic(
     score: float,
     overlap: float,
     short_side: int | None,
-    model: str,
-    weights: Path | None,
-    precision: str,
-    device: str,
-    threads: int | None,
+    engine: EngineOptions,
 ) -> None:
     """Cuts a picture into things and stuff: COCO panoptic PNG and JSON, and an overlay."""
     from promptseg.formats.panoptic import write_panoptic
     from promptseg.formats.png import write_picture
     from promptseg.images import Image
+    from promptseg.segment.segmenter import Segmenter
 
     picture = Image.open(image)
-    segmenter = load(model, weights, precision, device, threads)
+    segmenter: Any = Segmenter.of(engine)
     names = options.names(vocabulary)
     if "classes" in segmenter.abilities:
         embedded = segmenter.embed(picture, scale="classes", short_side=short_side)
@@ -95,23 +89,20 @@ def panoptic(
 )
 @_VOCABULARY
 @_short_side(512)
-@_engine
+@_ENGINE
 def label(
     masks: Path,
     image: str,
     output: Path | None,
     vocabulary: str | None,
     short_side: int | None,
-    model: str,
-    weights: Path | None,
-    precision: str,
-    device: str,
-    threads: int | None,
+    engine: EngineOptions,
 ) -> None:
     """Names masks of any origin. COCO JSON comes back with categories, records with a field "label"."""
     from promptseg.files import write_bytes
     from promptseg.formats.reading import read_json
     from promptseg.images import Image
+    from promptseg.segment.segmenter import Segmenter
 
     picture = Image.open(image)
     content = read_json(masks)
@@ -121,7 +112,7 @@ def label(
         raise InputError(
             f"The masks of {masks} are of a picture of {tuple(segments.size)}, {image} has {tuple(picture.size)}."
         )
-    segmenter = load(model, weights, precision, device, threads)
+    segmenter: Any = Segmenter.of(engine)
     embedded = segmenter.embed(
         picture, **({"short_side": short_side} if "classes" in segmenter.abilities else {})
     )
@@ -137,19 +128,6 @@ def label(
     else:
         write_bytes(output, text.encode("utf-8", "replace"))
         print(output)
-
-
-def load(
-    model: str, weights: Path | None, precision: str = "auto", device: str = "cpu", threads: int | None = None
-) -> Any:
-    """Makes a segmenter.
-
-    Raises:
-        WeightsError: its weights are not at hand.
-    """
-    from promptseg.segment import segmenter
-
-    return segmenter.Segmenter(model, weights=weights, precision=precision, device=device, threads=threads)
 
 
 def _records(content: Any) -> list[dict[str, Any]] | None:

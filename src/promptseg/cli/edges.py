@@ -8,6 +8,7 @@ from promptseg.cli import options
 from promptseg.cli.command import Command
 from promptseg.cli.progress import progress_bar
 from promptseg.errors import InputError
+from promptseg.runtimes.options import EngineOptions
 
 
 @click.command(cls=Command)
@@ -19,7 +20,7 @@ from promptseg.errors import InputError
 @click.option("--invert", is_flag=True, help="Dark edges on white.")
 @click.option("--thin/--no-thin", default=True, help="Thin the edges to lines.")
 @click.option("--points-per-side", default=16, help="Points along each side of the grid.")
-@options.engine
+@options.engine()
 def edges(
     image: str,
     output: Path | None,
@@ -27,12 +28,7 @@ def edges(
     invert: bool,
     thin: bool,
     points_per_side: int,
-    model: str,
-    weights: Path | None,
-    runtime: str,
-    precision: str,
-    device: str,
-    threads: int | None,
+    engine: EngineOptions,
 ) -> None:
     """Draws SAM's zero-shot edge map: bright lines where the outlines of masks run."""
     from promptseg.formats.png import write_picture
@@ -48,9 +44,7 @@ def edges(
         raise InputError(f"An edge map has 8 or 16 bits of grey, got --bits {bits}.")
     check_points(points_per_side)
     picture = Image.open(image)  # finds mistakes before a large model is loaded
-    segmenter = Segmenter(
-        model, weights=weights, runtime=runtime, precision=precision, device=device, threads=threads
-    )
+    segmenter = Segmenter.of(engine)
     with progress_bar(Path(image).name) as follow:
         found = segmenter.edges(picture, points_per_side=points_per_side, thin=thin, on_progress=follow)
     write_picture(target, edge_picture(found, bits=bits, invert=invert))

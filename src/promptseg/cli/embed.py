@@ -9,6 +9,7 @@ from promptseg.cli import options
 from promptseg.cli.command import Command, argument
 from promptseg.cli.progress import progress_bar, say_skipped
 from promptseg.errors import ImageError, InputError
+from promptseg.runtimes.options import EngineOptions
 
 
 @click.command(cls=Command)
@@ -26,17 +27,12 @@ from promptseg.errors import ImageError, InputError
 @click.option(
     "--limit", help="Largest size of the folder, like 500MB or 20GB; what was not used for longest goes."
 )
-@options.engine
+@options.engine()
 def embed(
     source: str,
     cache: Path | None,
     limit: str | None,
-    model: str,
-    weights: Path | None,
-    runtime: str,
-    precision: str,
-    device: str,
-    threads: int | None,
+    engine: EngineOptions,
 ) -> None:
     """Embeds pictures into a cache that `segment` and `everything` use with --cache.
 
@@ -52,15 +48,7 @@ def embed(
     items = find_pictures(source)
     folder = cache or cache_folder() / "embeddings"
     kept = EmbeddingCache(folder, memory_bytes=0, disk_bytes=None if limit is None else read_size(limit))
-    segmenter = Segmenter(
-        model,
-        weights=weights,
-        runtime=runtime,
-        precision=precision,
-        device=device,
-        threads=threads,
-        cache=kept,
-    )
+    segmenter = Segmenter.of(engine, cache=kept)
     there = failed = 0
     with progress_bar("pictures") as follow:
         for number, item in enumerate(items, start=1):

@@ -11,6 +11,7 @@ from promptseg.cli import options
 from promptseg.cli.command import Command, argument
 from promptseg.cli.progress import progress_bar
 from promptseg.errors import InputError
+from promptseg.runtimes.options import EngineOptions
 
 _OWN = {
     "clicks": "--clicks",
@@ -94,7 +95,7 @@ _OWN = {
     metavar="COMMAND",
 )
 @click.option("--no-recipe", is_flag=True, help="Leave SAM's official recipe out.")
-@options.engine
+@options.engine()
 def evaluate(
     task: str | None,
     dataset: Path | None,
@@ -120,12 +121,7 @@ def evaluate(
     peer_weights: str | None,
     peer_command: tuple[str, ...],
     no_recipe: bool,
-    model: str,
-    weights: Path | None,
-    runtime: str,
-    precision: str,
-    device: str,
-    threads: int | None,
+    engine: EngineOptions,
 ) -> None:
     """Measures on labelled pictures, by the papers' protocols.
 
@@ -167,12 +163,7 @@ def evaluate(
     ]
     lineup = Lineup(
         task=task,
-        model=model,
-        weights=weights,
-        runtime=runtime,
-        precision=precision,
-        device=device,
-        threads=_threads(threads, workers),
+        engine=engine.shared(workers),
         ways=way,
         points_per_side=points_per_side,
         peers=tuple(peers),
@@ -191,15 +182,6 @@ def _task(name: str, own: dict[str, Any], make: Any) -> Any:
         raise
 
 
-def _threads(threads: int | None, workers: int) -> int | None:
-    """Shares the processors out among the workers."""
-    if threads is not None or workers == 1:
-        return threads
-    from promptseg.runtimes.factory import default_threads
-
-    return max(1, default_threads() // workers)
-
-
 def _run(task: Any, source: Any, lineup: Any, workers: int, output: Path | None, seed: int, by: Any) -> None:
     from promptseg.evaluate import provenance, run, run_in_workers, summarise, to_table, write_report
 
@@ -216,7 +198,7 @@ def _run(task: Any, source: Any, lineup: Any, workers: int, output: Path | None,
                 for contestant in contestants:
                     contestant.close()
     summary = summarise(found, by=by)
-    origin = provenance(lineup.model, found.settings[0])
+    origin = provenance(lineup.engine.model, found.settings[0])
     print(to_table(summary, origin))
     if output is not None:
         for file in write_report(output, summary, origin):

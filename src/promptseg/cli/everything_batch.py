@@ -2,21 +2,23 @@
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from promptseg.cli.progress import progress_bar, say_skipped
 from promptseg.errors import InputError, OutputError
+from promptseg.runtimes.options import EngineOptions
 
 if TYPE_CHECKING:
     from promptseg.batch import BatchSummary, LabelerSettings, PictureOutcome
+    from promptseg.segment.everything.options import EverythingOptions
 
-ENGINES = ("local", "ray")
+CREWS = ("local", "ray")
 FORMAT = "sa1b"
 
 
-def is_wanted(source: str, formats: Sequence[str], workers: int, engine: str) -> bool:
+def is_wanted(source: str, formats: Sequence[str], workers: int, crew: str) -> bool:
     """Returns whether the request is for SA-1B files: by its format, or because the source is many pictures.
 
     Raises:
@@ -24,8 +26,8 @@ def is_wanted(source: str, formats: Sequence[str], workers: int, engine: str) ->
     """
     from promptseg.batch.sources import is_batch
 
-    if engine not in ENGINES:
-        raise InputError(f"Unknown engine {engine!r}: expected one of {', '.join(ENGINES)}.")
+    if crew not in CREWS:
+        raise InputError(f"Unknown engine {crew!r}: expected one of {', '.join(CREWS)}.")
     if workers < 1:
         raise InputError(f"--workers must be at least 1, got {workers}.")
     many, wanted = is_batch(source), list(formats)
@@ -35,13 +37,19 @@ def is_wanted(source: str, formats: Sequence[str], workers: int, engine: str) ->
         raise InputError(f"{source} stands for many pictures, which are written as --format sa1b only.")
     if FORMAT in wanted:
         raise InputError("--format sa1b stands alone: write the other formats in a run of their own.")
-    if workers > 1 or engine != "local":
+    if workers > 1 or crew != "local":
         raise InputError("--workers and --engine are for --format sa1b.")
     return False
 
 
 def many_pictures(
-    source: str, output: str, *, engine: str, workers: int, threads: int | None, **settings: Any
+    source: str,
+    output: str,
+    engine: EngineOptions,
+    search: "EverythingOptions",
+    *,
+    crew: str,
+    workers: int,
 ) -> None:
     """Labels many pictures, prints the files written, and reports the rest on stderr.
 
@@ -52,15 +60,9 @@ def many_pictures(
     """
     from promptseg.batch import LabelerSettings
 
-    for name in ("weights", "cache"):
-        settings[name] = None if settings[name] is None else str(settings[name])
-    if (
-        threads is None and workers > 1 and engine == "local"
-    ):  # in Ray, an actor has one unless told otherwise
-        from promptseg.runtimes.factory import default_threads
-
-        threads = max(1, default_threads() // workers)
-    summary = _run(source, output, engine, workers, LabelerSettings(threads=threads, **settings))
+    if crew == "local":  # in Ray, an actor has one thread unless told otherwise
+        engine = engine.shared(workers)
+    summary = _run(source, output, crew, workers, LabelerSettings(engine=engine, options=search))
     print(
         f"{summary.labelled} pictures with {summary.masks} masks, {summary.skipped} done before, "
         f"{len(summary.failed)} failed",
@@ -70,7 +72,7 @@ def many_pictures(
         raise click.exceptions.Exit(1)
 
 
-def _run(source: str, output: str, engine: str, workers: int, settings: "LabelerSettings") -> "BatchSummary":
+def _run(source: str, output: str, crew: str, workers: int, settings: "LabelerSettings") -> "BatchSummary":
     with progress_bar("pictures") as follow:
 
         def report(outcome: "PictureOutcome") -> None:
@@ -80,7 +82,7 @@ def _run(source: str, output: str, engine: str, workers: int, settings: "Labeler
             else:
                 _say(outcome.output)
 
-        if engine == "ray":
+        if crew == "ray":
             from promptseg.batch.ray_engine import label_with_ray
 
             return label_with_ray(source, output, settings, actors=workers, on_outcome=report)

@@ -6,21 +6,21 @@ import click
 
 from promptseg.cli import options
 from promptseg.cli.command import Command
+from promptseg.runtimes.options import EngineOptions
 
 
 @click.command(cls=Command)
 @click.option(
     "-o", "--output", type=options.PATH, required=True, help="Folder for the graphs.", metavar="DIR"
 )
-@options.model
-@options.weights
+@options.engine("model", "weights")
 @click.option(
     "--graph",
     multiple=True,
     help="Only this one: encoder, decoder, mask_decoder, scout, paint, view or sketch; repeatable.",
     metavar="GRAPH",
 )
-def export(output: Path, model: str, weights: Path | None, graph: tuple[str, ...]) -> None:
+def export(output: Path, engine: EngineOptions, graph: tuple[str, ...]) -> None:
     """Writes encoder and decoder of a model as ONNX and verifies them against the torch modules.
 
     Needs: pip install "promptseg[export]".
@@ -31,7 +31,7 @@ def export(output: Path, model: str, weights: Path | None, graph: tuple[str, ...
     from promptseg.export.onnx_files import export_model
     from promptseg.models.network import GRAPHS, Network
 
-    for report in export_model(Network.load(model, weights), output, graph or GRAPHS):
+    for report in export_model(Network.load(engine.model, engine.weights), output, graph or GRAPHS):
         print(
             f"{report.path}: {report.path.stat().st_size / 1e6:.1f} MB, opset {report.opset}, "
             f"max difference to torch {report.difference:.1e}"

@@ -1,40 +1,96 @@
 """Options that several verbs share, and how prompts are written on the command line."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import Field, fields
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from promptseg.cli.command import Function, argument
 from promptseg.errors import PromptError
-from promptseg.models.registry import DEFAULT_MODEL
 from promptseg.prompts.types import Box, Circle, Mask, Point, Polygon, Prompt, Reference, Scribble
-from promptseg.runtimes.table import spoken_runtimes
+from promptseg.runtimes.options import EngineOptions
 
 PATH = click.Path(path_type=Path)
 
-model = click.option("--model", default=DEFAULT_MODEL, help="Model name, see `promptseg models`.")
-weights = click.option("--weights", type=PATH, help="A safetensors checkpoint of that model.", metavar="FILE")
-runtime = click.option("--runtime", default="auto", help=f"{spoken_runtimes()}.")
-precision = click.option("--precision", default="auto", help="auto, float32 or bfloat16.")
-device = click.option("--device", default="cpu", help="cpu, or with torch: cuda, mps.")
-threads = click.option("--threads", type=int, help="Threads; default: one per processor.")
-cache = click.option(
-    "--cache",
-    type=PATH,
-    help="Folder that keeps embeddings, in float16, for pictures that come again (see `promptseg embed`).",
-    metavar="DIR",
-)
 output = click.option("-o", "--output", type=PATH, help="Folder for the results.", metavar="DIR")
 image = argument("image", "The picture (JPEG, PNG, WebP, TIFF, BMP, GIF).")
 
 
-def engine(verb: Function) -> Function:
-    """Gives a verb the options of the model and of what computes it: --model to --threads."""
-    for option in (threads, device, precision, runtime, weights, model):  # the last stands first in the help
-        verb = option(verb)
-    return verb
+def gathered(
+    name: str, make: Callable[..., Any], **options: Callable[[Function], Function]
+) -> Callable[[Function], Function]:
+    """Gives a verb options whose values reach it as one.
+
+    Args:
+        name: the verb's parameter.
+        make: makes its value of those of the options, by their names.
+        options: the options, in the order of the help.
+    """
+
+    def decorate(verb: Any) -> Any:
+        @wraps(verb)
+        def called(**given: Any) -> None:
+            value = make(**{option: given.pop(option) for option in options})
+            verb(**given, **{name: value})
+
+        decorated: Any = called
+        for option in reversed(options.values()):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
+def fields_of(
+    kind: type[Any],
+    name: str,
+    *,
+    only: Sequence[str] = (),
+    make: Callable[..., Any] | None = None,
+    helps: Mapping[str, str] | None = None,
+) -> Callable[[Function], Function]:
+    """Gives a verb an option for each field of a dataclass; the verb gets an object of it.
+
+    A field's metadata hold its `help`, perhaps how its default is `shown`, and the `metavar` of a path.
+
+    Args:
+        kind: the dataclass.
+        name: the verb's parameter.
+        only: the fields, by default all.
+        make: makes the object of the values that were given, where the class itself does not.
+        helps: other words for single fields.
+    """
+
+    def given(**values: Any) -> Any:
+        return (make or kind)(**{field: value for field, value in values.items() if value is not None})
+
+    chosen = [item for item in fields(kind) if item.name in (only or (item.name,))]
+    return gathered(name, given, **{item.name: _option(item, helps or {}) for item in chosen})
+
+
+def _option(item: Field[Any], helps: Mapping[str, str]) -> Any:
+    text = helps.get(item.name, item.metadata["help"])
+    metavar = item.metadata.get("metavar")
+    numeric = (number for number in (int, float) if number in (item.type, *get_args(item.type)))
+    shown = item.metadata.get("shown", item.default)
+    return click.option(
+        f"--{item.name.replace('_', '-')}",
+        type=PATH if metavar else next(numeric, str),
+        help=text if shown is None else f"{text}  [default: {shown}]",
+        metavar=metavar,
+    )
+
+
+ENGINE = ("model", "weights", "runtime", "precision", "device", "threads")
+"""What every verb with an engine lets one choose."""
+
+
+def engine(*chosen: str, **helps: str) -> Callable[[Function], Function]:
+    """Gives a verb options of the model and of what computes it, by default `ENGINE`; it gets one `EngineOptions`."""
+    return fields_of(EngineOptions, "engine", only=chosen or ENGINE, helps=helps)
 
 
 def numbers(text: str, what: str, count: int | None = None) -> tuple[float, ...]:

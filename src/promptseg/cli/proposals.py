@@ -11,6 +11,7 @@ from promptseg.cli.command import Command
 from promptseg.cli.formats import formats
 from promptseg.cli.progress import progress_bar
 from promptseg.errors import InputError
+from promptseg.runtimes.options import EngineOptions
 
 
 @click.command(cls=Command)
@@ -23,19 +24,14 @@ from promptseg.errors import InputError
 )
 @options.output
 @formats("overlay", "records")
-@options.engine
+@options.engine()
 def proposals(
     image: str,
     top: int,
     points_per_side: int,
     output: Path | None,
     formats: list[str],
-    model: str,
-    weights: Path | None,
-    runtime: str,
-    precision: str,
-    device: str,
-    threads: int | None,
+    engine: EngineOptions,
 ) -> None:
     """Proposes masks as in SAM's paper: a dense grid, three masks per point, no filter but duplicates.
 
@@ -50,9 +46,7 @@ def proposals(
         raise InputError(f"At least one proposal must be asked for, got --top {top}.")
     check_points(points_per_side)
     picture = Image.open(image)  # finds mistakes before a large model is loaded
-    segmenter = Segmenter(
-        model, weights=weights, runtime=runtime, precision=precision, device=device, threads=threads
-    )
+    segmenter = Segmenter.of(engine)
     with progress_bar(Path(image).name) as follow:
         segments = segmenter.proposals(picture, top, points_per_side=points_per_side, on_progress=follow)
     print(f"{len(segments)} masks", file=sys.stderr)

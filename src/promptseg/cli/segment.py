@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from promptseg.cli.formats import formats
 from promptseg.errors import InputError, PromptError
 from promptseg.geometry import ResizeFrame
 from promptseg.prompts.types import Audio, Box, Prompt, Text, group_objects, prompt_from_json
+from promptseg.runtimes.options import EngineOptions
 
 Texts = tuple[str, ...]
 
@@ -54,8 +56,7 @@ def _repeat(names: str, text: str, metavar: str) -> Callable[[Function], Functio
 @click.option("--granularity", default="auto", help="auto, part, object, whole, or all three.")
 @options.output
 @formats("png", "overlay")
-@options.engine
-@options.cache
+@options.engine(*options.ENGINE, "cache")
 def segment(
     image: str,
     point: Texts,
@@ -79,13 +80,7 @@ def segment(
     granularity: str,
     output: Path | None,
     formats: list[str],
-    model: str,
-    weights: Path | None,
-    runtime: str,
-    precision: str,
-    device: str,
-    threads: int | None,
-    cache: Path | None,
+    engine: EngineOptions,
 ) -> None:
     """Segments the objects that the prompts show.
 
@@ -129,10 +124,10 @@ def segment(
     from promptseg.segment.segmenter import Segmenter
 
     picture = Image.open(image)
-    abilities = get_card(model).abilities
+    abilities = get_card(engine.model).abilities
     if vocabulary is not None and "classes" not in abilities:
         raise InputError(
-            f"--vocabulary gives names to the masks of SEEM models, not to those of {model}. "
+            f"--vocabulary gives names to the masks of SEEM models, not to those of {engine.model}. "
             "Name masks with: promptseg label"
         )
     for parts in group_objects(request):  # finds mistakes before a large model is loaded
@@ -140,18 +135,11 @@ def segment(
             _check_places(parts, picture.size)
         else:
             encode_object(parts, ResizeFrame.fit(picture.size))
-    at_once = cache is None and (runtime, device) == ("auto", "cpu") and precision != "bfloat16"
-    if at_once and "graphs" in abilities:
-        runtime = "onnx"  # for one picture: it starts sooner than OpenVINO, which computes faster
-    segmenter = Segmenter(
-        model,
-        weights=weights,
-        runtime=runtime,
-        precision=precision,
-        device=device,
-        threads=threads,
-        cache=cache,
-    )
+    free = (engine.cache, engine.runtime, engine.device) == (None, "auto", "cpu")
+    if "graphs" in abilities and free and engine.precision != "bfloat16":
+        # For one picture: it starts sooner than OpenVINO, which computes faster.
+        engine = replace(engine, runtime="onnx")
+    segmenter = Segmenter.of(engine)
     named: dict[str, Any] = {} if vocabulary is None else {"vocabulary": options.names(vocabulary)}
     segments = segmenter.segment(picture, request, granularity=granularity, **named)  # type: ignore[arg-type]
     if output is None and formats == ["coco"]:

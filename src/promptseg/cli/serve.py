@@ -10,6 +10,7 @@ from promptseg.cli import options
 from promptseg.cli.command import Command
 from promptseg.errors import InputError, UnavailableError
 from promptseg.models.registry import DEFAULT_MODEL, get_card
+from promptseg.runtimes.options import EngineOptions
 
 
 @click.command(cls=Command)
@@ -35,9 +36,7 @@ from promptseg.models.registry import DEFAULT_MODEL, get_card
     f"[default: {DEFAULT_MODEL}]",
     metavar="MODEL",
 )
-@options.runtime
-@options.precision
-@options.threads
+@options.engine("runtime", "precision", "threads")
 @click.option("--workers", default=2, help="Computations at a time.")
 @click.option(
     "--allow-origin",
@@ -58,9 +57,7 @@ def serve(
     token: str | None,
     data: Path | None,
     model: tuple[str, ...],
-    runtime: str,
-    precision: str,
-    threads: int | None,
+    engine: EngineOptions,
     workers: int,
     allow_origin: tuple[str, ...],
     label_studio: str | None,
@@ -77,7 +74,7 @@ def serve(
             raise
         raise UnavailableError.extra(f"The server ({error.name})", "server") from error
     from promptseg.server import static
-    from promptseg.server.settings import MIB, LabelStudio, Limits, ModelChoice, Settings, default_data
+    from promptseg.server.settings import MIB, LabelStudio, Limits, Settings, default_data
 
     if not 1 <= max_upload_mb <= 4096 or not 1 <= max_megapixels <= 2000:
         raise InputError("--max-upload-mb is from 1 to 4096, --max-megapixels from 1 to 2000.")
@@ -88,14 +85,11 @@ def serve(
     )
     settings = Settings(
         data=data or default_data(),
-        models=tuple(ModelChoice.parse(text) for text in model or [DEFAULT_MODEL]),
+        models=tuple(engine.named(text) for text in model or [DEFAULT_MODEL]),
         host=host,
         port=port,
         token=token or None,
         origins=allow_origin,
-        runtime=runtime,
-        precision=precision,
-        threads=threads,
         workers=workers,
         limits=limits,
         label_studio=LabelStudio(url=label_studio, token=os.environ.get("LABEL_STUDIO_TOKEN")),
@@ -127,6 +121,6 @@ def serve(
     if static.studio() is None:
         print("The studio is not part of this installation; see the page at that address.", file=sys.stderr)
     sys.stdout.flush()
-    if "graphs" in get_card(settings.models[0].name).abilities:
+    if "graphs" in get_card(settings.models[0].model).abilities:
         app.state.server.models.warm()
     server.run(sockets=[socket])

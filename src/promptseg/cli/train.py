@@ -42,15 +42,9 @@ def train(
     recipe: str,
     data: Path,
     output: Path,
-    steps: int | None,
-    adapters: int | None,
-    start: str | None,
-    sentences: str | None,
-    threads: int | None,
-    device: str | None,
-    seed: int | None,
     settings: tuple[str, ...],
     run: Path | None,
+    **given: Any,
 ) -> None:
     """Trains on your own labelled pictures; a run that was stopped goes on from its last checkpoint.
 
@@ -63,15 +57,6 @@ def train(
         raise InputError(f"The data of a recipe is a folder, but {data} is none.")
     if output.is_dir():
         raise InputError(f"{output} is a folder: -o names the file of the trained weights.")
-    given = {
-        "steps": steps,
-        "adapters": adapters,
-        "start": start,
-        "sentences": sentences,
-        "threads": threads,
-        "device": device,
-        "seed": seed,
-    }
     options = {name: value for name, value in given.items() if value is not None}
     options |= dict(_setting(text) for text in settings)
     built = entry.build(data, **options)

@@ -1,14 +1,14 @@
 """Who takes part in a run, said in values that can be sent to other processes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from promptseg.errors import InputError
 from promptseg.evaluate.contestants.contestant import Contestant
 from promptseg.evaluate.contestants.ours import FOLLOWS, WAYS, OfficialRecipe, Ours
 from promptseg.evaluate.peers.process import Peer, PeerCommand, our_command
-from promptseg.models.registry import DEFAULT_MODEL
+from promptseg.runtimes.options import EngineOptions
 
 _PLACES = frozenset({"clicks", "point", "boxes"})
 """Tasks in which SAM's official recipe takes part beside ours."""
@@ -32,12 +32,7 @@ class Lineup:
 
     Attributes:
         task: the task's name.
-        model: our model.
-        weights: its checkpoint, if not the one at hand.
-        runtime: "auto", "onnx", "openvino" or "torch".
-        precision: "auto", "float32" or "bfloat16".
-        device: "cpu", "cuda" or "mps".
-        threads: for each contestant; None for one per processor.
+        engine: our model and what computes it; the threads are those of each contestant.
         ways: single ways of a task to compare: of everything "fast", "exact", "proposals"; of video "box", "reference".
         points_per_side: of our grid for edges.
         peers: who else takes part.
@@ -45,12 +40,7 @@ class Lineup:
     """
 
     task: str
-    model: str = DEFAULT_MODEL
-    weights: Path | None = None
-    runtime: str = "auto"
-    precision: str = "auto"
-    device: str = "cpu"
-    threads: int | None = None
+    engine: EngineOptions = field(default_factory=EngineOptions)
     ways: tuple[str, ...] = ()
     points_per_side: int = 16
     peers: tuple[PeerCommand, ...] = ()
@@ -86,14 +76,7 @@ class Lineup:
         from promptseg.segment.sam import SamSegmenter
         from promptseg.segment.segmenter import Segmenter
 
-        segmenter = Segmenter(
-            self.model,
-            weights=self.weights,
-            runtime=self.runtime,
-            precision=self.precision,
-            device=self.device,
-            threads=self.threads,
-        )
+        segmenter = Segmenter.of(self.engine)
         if self.task in _PLACES:
             eager = Ours(segmenter)
             if self.recipe and isinstance(segmenter, SamSegmenter):
@@ -111,18 +94,11 @@ class Lineup:
         return [Ours(segmenter, eager=self.task in _MANY_QUESTIONS)]
 
     def _processes(self) -> Sequence[Contestant]:
-        command = our_command(
-            model=self.model,
-            weights=self.weights,
-            runtime=self.runtime,
-            precision=self.precision,
-            device=self.device,
-        )
-        return [Peer(command, self._threads())]
+        return [Peer(our_command(self.engine), self._threads())]
 
     def _threads(self) -> int:
-        if self.threads is not None:
-            return self.threads
+        if self.engine.threads is not None:
+            return self.engine.threads
         from promptseg.runtimes.factory import default_threads
 
         return default_threads()

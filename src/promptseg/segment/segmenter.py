@@ -15,6 +15,7 @@ from promptseg.models.registry import DEFAULT_MODEL, Family, get_card
 from promptseg.prompts.request import Prompts
 from promptseg.prompts.speech import Transcriber
 from promptseg.prompts.words import Reference, Text
+from promptseg.runtimes.options import EngineOptions
 from promptseg.runtimes.protocol import Runtime
 from promptseg.runtimes.seem import SeemRuntime
 from promptseg.segment.cache import EmbeddingCache
@@ -85,6 +86,19 @@ class Segmenter:
         words: str | Path | None = None,
     ) -> None:
         self._card = get_card(model)  # everything else is the family's business
+
+    @classmethod
+    def of(cls, options: EngineOptions, *, cache: EmbeddingCache | None = None) -> "Segmenter":
+        """Makes a segmenter as `options` say, perhaps with a cache that is open already."""
+        return cls(
+            options.model,
+            weights=options.weights,
+            runtime=options.runtime,
+            precision=options.precision,
+            device=options.device,
+            threads=options.threads,
+            cache=options.cache if cache is None else cache,
+        )
 
     @property
     def model(self) -> str:

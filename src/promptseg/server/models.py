@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ from promptseg.errors import WeightsError
 from promptseg.models.companions.retouch import NAME as RETOUCH
 from promptseg.models.registry import ModelCard, get_card
 from promptseg.models.sam.config import IMAGE_SIDE
+from promptseg.runtimes.options import EngineOptions
 from promptseg.segment.cache import EmbeddingCache
 from promptseg.segment.segmenter import Segmenter
 from promptseg.server.http_errors import not_found
-from promptseg.server.settings import ModelChoice, Settings
+from promptseg.server.settings import Settings
 
 DECODERS = ("decoder", "mask_decoder", "view", "sketch")
 """The graphs that a browser may decode with."""
@@ -30,10 +32,9 @@ class ServedModels:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._choices: dict[str, ModelChoice] = {}
+        self._choices: dict[str, EngineOptions] = {}
         for choice in settings.models:
-            name = get_card(choice.name).name
+            name = get_card(choice.model).name
             if name in self._choices:
                 raise WeightsError(f"The model {name} is named twice.")
             self._choices[name] = choice
@@ -73,14 +74,11 @@ class ServedModels:
         """
         with self._lock:
             if name not in self._made:
-                settings, card = self._settings, get_card(name)
-                self._made[name] = Segmenter(
-                    card.name,
-                    weights=self._choices[name].weights,
-                    runtime=settings.runtime if "graphs" in card.abilities else "auto",
-                    precision=settings.precision,
-                    threads=settings.threads,
-                    cache=self._cache if "cache" in card.abilities else None,
+                choice, card = replace(self._choices[name], cache=None), get_card(name)
+                if "graphs" not in card.abilities:
+                    choice = replace(choice, runtime="auto")
+                self._made[name] = Segmenter.of(
+                    choice, cache=self._cache if "cache" in card.abilities else None
                 )
             return self._made[name]
 

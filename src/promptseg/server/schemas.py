@@ -1,8 +1,11 @@
 """The bodies of requests and answers. Prompts are those of `promptseg.prompts.types`, in the JSON that they write."""
 
+from dataclasses import fields
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
+
+from promptseg.segment.everything.options import EverythingOptions
 
 Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 Vertex: TypeAlias = Annotated[list[Number], Field(min_length=2, max_length=2, examples=[[290, 400]])]
@@ -148,22 +151,20 @@ class SegmentRequest(Strict):
     model_config = ConfigDict(json_schema_extra={"examples": [{"prompts": _CLICKS}]})
 
 
-class EverythingBody(Strict):
-    """Options of the search; those left out are `EverythingOptions`' defaults."""
+def _search() -> type[Strict]:
+    """Makes the fields of `EverythingBody`: those of `EverythingOptions`, but for own grids of points."""
+    # Without own grids there always are points per side.
+    kinds: dict[Any, Any] = {float: Number, "points_per_side": Annotated[int, Field(ge=1)]}
+    chosen: dict[str, Any] = {
+        item.name: (kinds.get(item.name, kinds.get(item.type, item.type)), item.default)
+        for item in fields(EverythingOptions)
+        if item.name != "point_grids"
+    }
+    return create_model("EverythingFields", __base__=Strict, **chosen)
 
-    mode: Literal["fast", "exact"] = "fast"
-    points_per_side: Annotated[int, Field(ge=1)] = 32
-    pred_iou_thresh: Number = 0.88
-    stability_score_thresh: Number = 0.95
-    stability_score_offset: Number = 1.0
-    box_nms_thresh: Number = 0.7
-    crop_n_layers: int = 0
-    crop_nms_thresh: Number = 0.7
-    crop_overlap_ratio: Number = 512 / 1500
-    crop_n_points_downscale_factor: int = 1
-    min_mask_region_area: int = 0
-    tile: int | None = None
-    tile_overlap: Number = 0.25
+
+class EverythingBody(_search()):
+    """Options of the search; those left out are `EverythingOptions`' defaults."""
 
 
 class EverythingRequest(Strict):

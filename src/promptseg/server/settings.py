@@ -7,9 +7,8 @@ from pathlib import Path
 
 from promptseg.errors import InputError
 from promptseg.images.limits import ImageLimits
-from promptseg.models.registry import DEFAULT_MODEL
 from promptseg.models.store import cache_folder
-from promptseg.runtimes.factory import default_threads
+from promptseg.runtimes.options import EngineOptions
 
 MIB = 2**20
 
@@ -85,25 +84,6 @@ class Limits:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ModelChoice:
-    """A model to serve.
-
-    Attributes:
-        name: a name of the registry.
-        weights: a safetensors file; None: the embedded or cached one.
-    """
-
-    name: str = DEFAULT_MODEL
-    weights: Path | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> "ModelChoice":
-        """Reads `NAME` or `NAME=FILE`."""
-        name, _, file = text.partition("=")
-        return cls(name=name.strip(), weights=Path(file) if file else None)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class LabelStudio:
     """The one Label Studio whose uploads may be fetched for pre-labelling.
 
@@ -126,14 +106,12 @@ class Settings:
 
     Attributes:
         data: the folder of pictures, embeddings and the database.
-        models: what is served; the first is the default.
+        models: what is served, and how each computes; the first is the default. Embeddings are kept in `data`,
+            whatever `cache` they name.
         host: the address to listen on. Anything but loopback demands a token.
         port: the port; 0 takes a free one.
         token: what clients must send as `Authorization: Bearer`; None: nothing.
         origins: pages of other origins that may use the server, such as http://localhost:5173.
-        runtime: the engine, as in `Segmenter`.
-        precision: as in `Segmenter`.
-        threads: of each computation; by default one per processor.
         workers: computations at a time. One of them at most is a long one, as long as there are two.
         limits: see `Limits`.
         label_studio: see `LabelStudio`.
@@ -143,14 +121,11 @@ class Settings:
     """
 
     data: Path = field(default_factory=lambda: default_data())
-    models: tuple[ModelChoice, ...] = (ModelChoice(),)
+    models: tuple[EngineOptions, ...] = (EngineOptions(),)
     host: str = "127.0.0.1"
     port: int = 8765
     token: str | None = field(default=None, repr=False)
     origins: tuple[str, ...] = ()
-    runtime: str = "auto"
-    precision: str = "auto"
-    threads: int | None = None
     workers: int = 2
     limits: Limits = field(default_factory=Limits)
     label_studio: LabelStudio = field(default_factory=LabelStudio)
@@ -174,11 +149,6 @@ class Settings:
     def loopback(self) -> bool:
         """Whether only this machine can reach the server."""
         return self.host in LOOPBACK
-
-    @property
-    def compute_threads(self) -> int:
-        """Threads of each computation."""
-        return self.threads or default_threads()
 
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")

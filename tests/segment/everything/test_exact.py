@@ -11,8 +11,9 @@ from promptseg.masks.rle import RLE
 from promptseg.runtimes.protocol import DecoderOutputs
 from promptseg.segment import sam as module
 from promptseg.segment.embedded import embed
-from promptseg.segment.everything import EverythingOptions, everything, iter_everything
 from promptseg.segment.everything.contest import cut_off, without_small_regions
+from promptseg.segment.everything.generate import everything, iter_everything
+from promptseg.segment.everything.options import EverythingOptions
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
 

@@ -8,9 +8,10 @@ from promptseg.geometry import ResizeFrame, Size
 from promptseg.masks.overlap import iou_matrix
 from promptseg.runtimes.scout import ScoutAnswer
 from promptseg.segment.embedded import EmbeddedImage, embed
-from promptseg.segment.everything import EverythingOptions, everything
 from promptseg.segment.everything.fast import choose_points
+from promptseg.segment.everything.generate import everything
 from promptseg.segment.everything.grid import point_grid
+from promptseg.segment.everything.options import EverythingOptions
 
 
 class Blocks:

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from promptseg.geometry import Size
-from promptseg.segment.everything import EverythingOptions
 from promptseg.segment.everything.grid import crop_boxes, plan_crops, point_grid
+from promptseg.segment.everything.options import EverythingOptions
 
 RATIO = 512 / 1500
 

@@ -12,7 +12,8 @@ from promptseg.images import Image, preprocess
 from promptseg.models.network import Network
 from promptseg.runtimes.protocol import DecoderInputs
 from promptseg.segment.embedded import embed
-from promptseg.segment.everything import EverythingOptions, everything, iter_everything
+from promptseg.segment.everything.generate import everything, iter_everything
+from promptseg.segment.everything.options import EverythingOptions
 
 FEW = {"points_per_side": 5}
 GRIDS = [[(0.1, 0.2), (0.5, 0.5), (0.9, 0.7)], [(0.5, 0.5), (0.2, 0.8)]]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from promptseg.errors import InputError
-from promptseg.segment.everything import EverythingOptions
+from promptseg.segment.everything.options import EverythingOptions
 
 GRID = [(0.25, 0.5), (0.75, 0.5)]
 

@@ -62,10 +62,9 @@ def command(
 ) -> Callable[..., tuple[int, str, str]]:
     """Runs the command with the model that is loaded already, on small pictures."""
     from promptseg.cli import app
-    from promptseg.segment import segmenter
     from promptseg.segment.seem import picture as module
 
-    monkeypatch.setattr(segmenter, "Segmenter", lambda *_, **__: seem)
+    monkeypatch.setattr(Segmenter, "of", lambda *_, **__: seem)
     monkeypatch.setitem(module.SHORT_SIDE, "prompts", 96)
     monkeypatch.setitem(module.SHORT_SIDE, "classes", 96)
 

@@ -9,7 +9,7 @@ from promptseg.geometry import ResizeFrame
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 from promptseg.segment.embedded import EmbeddedImage
-from promptseg.segment.everything import EverythingOptions
+from promptseg.segment.everything.options import EverythingOptions
 from promptseg.segment.tiling import search
 
 

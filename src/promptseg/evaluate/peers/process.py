@@ -15,6 +15,7 @@ from PIL import Image as PIL
 from promptseg.errors import InputError, PromptsegError
 from promptseg.evaluate.contestants.contestant import ABILITIES, Contestant
 from promptseg.images import Image
+from promptseg.runtimes.options import EngineOptions
 
 PROTOCOL = 1
 PATIENCE = 1800.0
@@ -182,14 +183,9 @@ class Peer(Contestant):
         return lines[-1] if lines else f"exit code {self._process.returncode}, without a word"
 
 
-def our_command(
-    *, model: str, weights: Path | None, runtime: str, precision: str, device: str, recipe: bool = False
-) -> PeerCommand:
-    """Returns how promptseg itself is started as a peer."""
-    command = [sys.executable, "-m", "promptseg.evaluate.peers.serve", "--model", model]
-    command += ["--runtime", runtime, "--precision", precision, "--device", device]
-    if weights is not None:
-        command += ["--weights", str(weights)]
-    if recipe:
-        command += ["--recipe"]
-    return PeerCommand(command=tuple(command), name="official recipe" if recipe else "promptseg")
+def our_command(engine: EngineOptions, *, recipe: bool = False) -> PeerCommand:
+    """Returns how promptseg itself is started as a peer, which hears the number of its threads later."""
+    said = {name: getattr(engine, name) for name in ("model", "runtime", "precision", "device", "weights")}
+    words = [word for name, value in said.items() if value is not None for word in (f"--{name}", str(value))]
+    command = (sys.executable, "-m", "promptseg.evaluate.peers.serve", *words, *(["--recipe"] * recipe))
+    return PeerCommand(command=command, name="official recipe" if recipe else "promptseg")

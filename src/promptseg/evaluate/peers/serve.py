@@ -11,12 +11,13 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any
 
 from promptseg.evaluate.contestants.contestant import ABILITIES, Contestant
 from promptseg.evaluate.peers.program import PROTOCOL, peak_bytes
 from promptseg.images import Image
-from promptseg.models.registry import DEFAULT_MODEL
+from promptseg.runtimes.options import EngineOptions
 
 
 class ContestantProgram:
@@ -74,31 +75,24 @@ def serve(program: ContestantProgram) -> None:
 def main() -> None:
     """Runs the program."""
     from promptseg.evaluate.contestants.ours import OfficialRecipe, Ours
+    from promptseg.segment.sam import SamSegmenter
     from promptseg.segment.segmenter import Segmenter
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--model", default=DEFAULT_MODEL)
-    parser.add_argument("--weights")
-    parser.add_argument("--runtime", default="auto")
-    parser.add_argument("--precision", default="auto")
-    parser.add_argument("--device", default="cpu")
+    for item in fields(EngineOptions):
+        if item.name not in ("threads", "cache"):
+            parser.add_argument(f"--{item.name}", default=item.default, help=item.metadata["help"])
     parser.add_argument("--way", default="fast")
     parser.add_argument("--name", default="promptseg")
     parser.add_argument("--recipe", action="store_true", help="SAM's official recipe instead of ours")
-    given = parser.parse_args()
+    given = vars(parser.parse_args())
+    way, name, recipe = given.pop("way"), given.pop("name"), given.pop("recipe")
 
     def make(threads: int) -> Contestant:
-        segmenter: Segmenter = Segmenter(
-            given.model,
-            weights=given.weights,
-            runtime=given.runtime,
-            precision=given.precision,
-            device=given.device,
-            threads=threads,
-        )
-        if given.recipe and isinstance(segmenter, SamSegmenter):
-            return OfficialRecipe(segmenter, given.name)
-        return Ours(segmenter, given.name, way=given.way)
+        segmenter = Segmenter.of(EngineOptions(threads=threads, **given))
+        if recipe and isinstance(segmenter, SamSegmenter):
+            return OfficialRecipe(segmenter, name)
+        return Ours(segmenter, name, way=way)
 
     serve(ContestantProgram(make))
 

@@ -1,8 +1,7 @@
 """What can be set about automatic masks: the parameters and defaults of SAM's generator (specification A1.4)."""
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -24,12 +23,13 @@ MOST_CROP_LAYERS = 6
 """Beyond these the work is a mistake: a million points, or thousands of crops."""
 
 LEAST_TILE, MOST_TILE = 64, 65536
-LEAST_OVERLAP, MOST_OVERLAP = 1 / 16, 1 / 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EverythingOptions:
     """Parameters of automatic mask generation; the defaults are those of SAM.
+
+    The metadata of each field are its words on the command line (see `promptseg.cli.options`) and its range.
 
     Attributes:
         mode: "fast", or "exact" for the official procedure step by step, in float32.
@@ -54,37 +54,87 @@ class EverythingOptions:
         InputError: a value is impossible, or two exclude each other.
     """
 
-    mode: Mode = "fast"
-    points_per_side: int | None = 32
-    pred_iou_thresh: float = 0.88
-    stability_score_thresh: float = 0.95
-    stability_score_offset: float = 1.0
-    box_nms_thresh: float = 0.7
-    crop_n_layers: int = 0
-    crop_nms_thresh: float = 0.7
-    crop_overlap_ratio: float = 512 / 1500
-    crop_n_points_downscale_factor: int = 1
-    point_grids: Sequence[npt.ArrayLike] | None = None
-    min_mask_region_area: int = 0
-    tile: int | None = None
-    tile_overlap: float = 0.25
+    mode: Mode = field(
+        default="fast", metadata={"help": "fast, or exact: the official procedure in float32."}
+    )
+    points_per_side: int | None = field(
+        default=32,
+        metadata={"help": "Points along each side of the grid.", "range": (1, MOST_POINTS_PER_SIDE)},
+    )
+    pred_iou_thresh: float = (
+        field(  # predicted IoU is a regression and may exceed 1, so its threshold may too
+            default=0.88, metadata={"help": "Keep masks with a higher predicted IoU.", "range": (0, 10)}
+        )
+    )
+    stability_score_thresh: float = field(
+        default=0.95, metadata={"help": "Keep masks at least this stable.", "range": (0, 1)}
+    )
+    stability_score_offset: float = field(
+        default=1.0,
+        metadata={"help": "Shift of the threshold, in logits, to measure stability.", "range": (0, 1000)},
+    )
+    box_nms_thresh: float = field(
+        default=0.7, metadata={"help": "Box IoU above which the better mask stays.", "range": (0, 1)}
+    )
+    crop_n_layers: int = field(
+        default=0,
+        metadata={
+            "help": "Layers of crops to search too; layer i has 4^i crops.",
+            "range": (0, MOST_CROP_LAYERS),
+        },
+    )
+    crop_nms_thresh: float = field(
+        default=0.7, metadata={"help": "The same between masks of different crops.", "range": (0, 1)}
+    )
+    crop_overlap_ratio: float = field(
+        default=512 / 1500,
+        metadata={
+            "help": "Overlap of crops, as a share of the shorter side.",
+            "shown": "512/1500",
+            "range": (0, 1),
+        },
+    )
+    crop_n_points_downscale_factor: int = field(
+        default=1,
+        metadata={
+            "help": "Divides the points per side in each further layer.",
+            "range": (1, MOST_POINTS_PER_SIDE),
+        },
+    )
+    point_grids: Sequence[npt.ArrayLike] | None = field(
+        default=None,
+        metadata={
+            "help": "JSON file of own points, instead of --points-per-side: one list of [x, y] from 0 to 1 "
+            "per layer.",
+            "metavar": "FILE",
+        },
+    )
+    min_mask_region_area: int = field(
+        default=0, metadata={"help": "Remove holes and islands of fewer pixels.", "range": (0, 2**31)}
+    )
+    tile: int | None = field(
+        default=None,
+        metadata={
+            "help": "Search pictures longer than this many pixels in overlapping tiles of this side too: "
+            "1024 is the model's own size.",
+            "range": (LEAST_TILE, MOST_TILE),
+        },
+    )
+    tile_overlap: float = field(
+        default=0.25,
+        metadata={
+            "help": "Least overlap of tiles, as a share of the tile (1/16 to 1/2).",
+            "range": (1 / 16, 1 / 2),
+        },
+    )
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(Mode):
             raise InputError(f"Unknown mode {self.mode!r}: expected {' or '.join(get_args(Mode))}.")
-        _whole("crop_n_layers", self.crop_n_layers, 0, MOST_CROP_LAYERS)
-        _whole("crop_n_points_downscale_factor", self.crop_n_points_downscale_factor, 1, MOST_POINTS_PER_SIDE)
-        _whole("min_mask_region_area", self.min_mask_region_area, 0, 2**31)
-        # Predicted IoU is a regression and may exceed 1, so its threshold may too.
-        _number("pred_iou_thresh", self.pred_iou_thresh, 0, 10)
-        _number("stability_score_thresh", self.stability_score_thresh, 0, 1)
-        _number("stability_score_offset", self.stability_score_offset, 0, 1000)
-        _number("box_nms_thresh", self.box_nms_thresh, 0, 1)
-        _number("crop_nms_thresh", self.crop_nms_thresh, 0, 1)
-        _number("crop_overlap_ratio", self.crop_overlap_ratio, 0, 1)
-        if self.tile is not None:
-            check_tile(self.tile)
-        _number("tile_overlap", self.tile_overlap, LEAST_OVERLAP, MOST_OVERLAP)
+        for item in fields(self):
+            value, limits = getattr(self, item.name), item.metadata.get("range")
+            if limits and (value is not None or item.type != int | None):
+                _check(item.name, value, *limits, whole=item.type is not float)
         self._check_points()
 
     def _check_points(self) -> None:
@@ -107,7 +157,6 @@ class EverythingOptions:
                 )
             object.__setattr__(self, "point_grids", grids)
             return
-        _whole("points_per_side", self.points_per_side, 1, MOST_POINTS_PER_SIDE)
         if self.points_of_layer(self.crop_n_layers) < 1:
             raise InputError(
                 f"Layer {self.crop_n_layers} would have no points: points_per_side={self.points_per_side} is "
@@ -124,7 +173,7 @@ class EverythingOptions:
         Raises:
             InputError: an unknown option, or an impossible value.
         """
-        known = [field.name for field in fields(self)]
+        known = [item.name for item in fields(self)]
         for name in overrides:
             if name not in known:
                 raise InputError(f"Unknown option {name!r}: expected one of {', '.join(known)}.")
@@ -137,18 +186,14 @@ def check_tile(tile: Any) -> None:
     Raises:
         InputError: it is refused.
     """
-    _whole("tile", tile, LEAST_TILE, MOST_TILE)
+    _check("tile", tile, LEAST_TILE, MOST_TILE, whole=True)
 
 
-def _whole(name: str, value: Any, least: int, most: int) -> None:
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or not least <= value <= most:
-        raise InputError(f"{name} must be a whole number from {least} to {most}, got {value!r}.")
-
-
-def _number(name: str, value: Any, least: float, most: float) -> None:
-    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if not real or not math.isfinite(value) or not least <= value <= most:
-        raise InputError(f"{name} must be a number from {least} to {most}, got {value!r}.")
+def _check(name: str, value: Any, least: float, most: float, *, whole: bool) -> None:
+    kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
+    if not isinstance(value, kinds) or isinstance(value, bool) or not least <= value <= most:
+        number = "whole number" if whole else "number"
+        raise InputError(f"{name} must be a {number} from {least} to {most}, got {value!r}.")
 
 
 def _grid(given: Any) -> Grid:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from promptseg.masks.segments import Segments
-from promptseg.segment.everything import EverythingOptions
+from promptseg.segment.everything.options import EverythingOptions
 from promptseg.server import prompts_in
 from promptseg.server.dependencies import ImagePath, Server, ServerDep, errors
 from promptseg.server.http_errors import HttpError, as_http_error, too_large, unsupported
@@ -74,12 +74,11 @@ async def everything(
     card = server.models.card(body.model)
     if "everything" not in card.abilities:
         raise unsupported(f"{card.name} does not search. Use panoptic, or a model of the SAM family.")
-    if body.options.points_per_side > server.limits.max_points_per_side:
-        raise too_large(
-            f"points_per_side is {body.options.points_per_side}; this server's limit is "
-            f"{server.limits.max_points_per_side}."
-        )
-    options = EverythingOptions(**body.options.model_dump())
+    given = body.options.model_dump()
+    most = server.limits.max_points_per_side
+    if given["points_per_side"] > most:
+        raise too_large(f"points_per_side is {given['points_per_side']}; this server's limit is {most}.")
+    options = EverythingOptions(**given)
     embedded = await server.watch(request, server.pictures.embedded(picture, card.name))
     search = _Search(server, picture, card.name, embedded, options, body)
     # Whether there is room for another search shows before anything is sent.
