@@ -1,18 +1,26 @@
 """Prompts that say where: point, box, polygon, circle, scribble, mask."""
 
 import math
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeAlias
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.arrays import BoolArray, Float32
 from promptseg.errors import PromptError
-from promptseg.prompts.checks import Vertices, finite, sign, vertices
+from promptseg.geometry import ResizeFrame, Size
+from promptseg.prompts.checks import Vertices, finite, pairs, sign, spell, vertices
+from promptseg.prompts.prompt import Bounds, Fed, Feed, PlacePrompt, Written
+from promptseg.prompts.shapes import GRID, Shape, box_of, dot, resized, samples
+
+if TYPE_CHECKING:
+    from promptseg.masks.marks import Marks
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class Point(PlacePrompt):
     """A click at (x, y).
 
     Raises:
@@ -20,6 +28,10 @@ class Point:
     """
 
     kind: ClassVar[str] = "point"
+    layer: ClassVar[int] = 5
+    written: ClassVar[Written] = Written(
+        "x,y", "320,210", "A click on the object.", "A click beside the object."
+    )
     x: float
     y: float
     positive: bool = True
@@ -30,13 +42,38 @@ class Point:
         object.__setattr__(self, "y", y)
         object.__setattr__(self, "positive", sign("A point", self.positive))
 
-    def to_json(self) -> dict[str, Any]:
-        """Returns plain JSON."""
-        return {"type": self.kind, "x": self.x, "y": self.y, "positive": self.positive}
+    def check_inside(self, size: Size) -> None:
+        """Refuses a point outside the picture."""
+        if not (0 <= self.x <= size.width and 0 <= self.y <= size.height):
+            raise PromptError(
+                f"The point {self.x:g},{self.y:g} lies outside the picture of {spell(size)}. "
+                "Coordinates are x,y in pixels of the original picture, from the top-left corner."
+            )
+
+    def shape(self, size: Size) -> Shape:
+        """Returns the point alone."""
+        return Shape(np.array([(self.x, self.y)]), width=0.0)
+
+    def touched(self, picture: Size, size: Size) -> BoolArray:
+        """Returns a square of 3 x 3 pixels around the pixel that holds it."""
+        self.check_inside(picture)
+        return dot(self.x, self.y, picture, size)
+
+    def fed(self, frame: ResizeFrame, feed: Feed) -> Fed:
+        """Returns the point itself, which SAM understands."""
+        return Fed(points=[tuple(frame.to_model((self.x, self.y)))])
+
+    def cropped(self, box: tuple[int, int, int, int], size: Size) -> Self:
+        """Returns the point as one of the part inside `box`."""
+        return replace(self, x=self.x - box[0], y=self.y - box[1])
+
+    def mark(self, marks: "Marks") -> None:
+        """Marks it as a disc."""
+        marks.dot(self.x, self.y, self.positive)
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class Box(PlacePrompt):
     """A rectangle from (x0, y0) to (x1, y1); corners in the wrong order are put right.
 
     Raises:
@@ -44,6 +81,13 @@ class Box:
     """
 
     kind: ClassVar[str] = "box"
+    layer: ClassVar[int] = 4
+    written: ClassVar[Written] = Written(
+        "x0,y0,x1,y1",
+        "40,60,400,380",
+        "A box around the object; several boxes: several objects.",
+        "A box beside the object.",
+    )
     x0: float
     y0: float
     x1: float
@@ -72,9 +116,47 @@ class Box:
         """Returns plain JSON."""
         return {"type": self.kind, "box": list(self.xyxy), "positive": self.positive}
 
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any], *, paths: bool = True) -> Self:
+        """Makes it from the JSON that `to_json` wrote."""
+        return cls(*record["box"], positive=record.get("positive", True))
+
+    def _inside(self, size: Size) -> tuple[float, float, float, float]:
+        x0, y0, x1, y1 = np.clip(np.array(self.xyxy), 0, (size.width, size.height) * 2).tolist()
+        return x0, y0, x1, y1
+
+    def check_inside(self, size: Size) -> None:
+        """Refuses a box that does not overlap the picture."""
+        x0, y0, x1, y1 = self._inside(size)
+        if x1 <= x0 or y1 <= y0:
+            corners = ",".join(f"{value:g}" for value in self.xyxy)
+            raise PromptError(f"The box {corners} does not overlap the picture of {spell(size)}.")
+
+    def shape(self, size: Size) -> Shape:
+        """Returns the part of it that lies in the picture."""
+        x0, y0, x1, y1 = self._inside(size)
+        return Shape(np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]), compact=True)
+
+    def fed(self, frame: ResizeFrame, feed: Feed) -> Fed:
+        """Returns the corners of a positive box, which SAM understands."""
+        if not self.positive:
+            return PlacePrompt.fed(self, frame, self.feed)
+        corners = np.array(self._inside(frame.original)).reshape(2, 2)
+        return Fed(points=[], box=frame.to_model(corners).reshape(4), given=True)
+
+    def cropped(self, box: tuple[int, int, int, int], size: Size) -> Self:
+        """Returns the box as one of the part inside `box`, which it may reach out of."""
+        x, y = box[:2]
+        return replace(self, x0=self.x0 - x, y0=self.y0 - y, x1=self.x1 - x, y1=self.y1 - y)
+
+    def mark(self, marks: "Marks") -> None:
+        """Marks it as a frame."""
+        x0, y0, x1, y1 = self.xyxy
+        marks.line([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)], self.positive)
+
 
 @dataclass(frozen=True, slots=True)
-class Polygon:
+class Polygon(PlacePrompt):
     """A closed outline given by its corners; the last joins the first.
 
     Raises:
@@ -82,6 +164,11 @@ class Polygon:
     """
 
     kind: ClassVar[str] = "polygon"
+    layer: ClassVar[int] = 1
+    feed: ClassVar[Feed] = Feed(box=True, points=1, mask=True)
+    written: ClassVar[Written] = Written(
+        '"x,y x,y x,y"', "320,210", "A rough outline.", "An outline beside the object."
+    )
     points: Vertices
     positive: bool = True
 
@@ -89,17 +176,26 @@ class Polygon:
         object.__setattr__(self, "points", vertices("A polygon", self.points, 3))
         object.__setattr__(self, "positive", sign("A polygon", self.positive))
 
-    def to_json(self) -> dict[str, Any]:
-        """Returns plain JSON."""
-        return {
-            "type": self.kind,
-            "points": [list(point) for point in self.points],
-            "positive": self.positive,
-        }
+    def shape(self, size: Size) -> Shape:
+        """Returns the area inside its corners."""
+        return Shape(np.array(self.points))
+
+    def cropped(self, box: tuple[int, int, int, int], size: Size) -> Self:
+        """Returns the outline as one of the part inside `box`."""
+        return replace(self, points=_moved(self.points, box))
+
+    def mark(self, marks: "Marks") -> None:
+        """Marks it as a filled outline."""
+        marks.area(self.points, self.positive)
+
+    @classmethod
+    def from_text(cls, text: str, option: str, **named: Any) -> Self:
+        """Reads `x,y x,y x,y`."""
+        return cls(pairs(text, option), **named)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
-class Circle:
+class Circle(PlacePrompt):
     """The disc of `radius` pixels around (x, y).
 
     Raises:
@@ -107,6 +203,11 @@ class Circle:
     """
 
     kind: ClassVar[str] = "circle"
+    layer: ClassVar[int] = 2
+    feed: ClassVar[Feed] = Polygon.feed
+    written: ClassVar[Written] = Written(
+        "x,y,radius", "320,210,40", "A circle over the object.", "A circle beside the object."
+    )
     x: float
     y: float
     radius: float
@@ -136,14 +237,25 @@ class Circle:
         )
         return Polygon(points, self.positive)
 
-    def to_json(self) -> dict[str, Any]:
-        """Returns plain JSON."""
-        place = {"x": self.x, "y": self.y, "radius": self.radius}
-        return {"type": self.kind, **place, "positive": self.positive}
+    def shape(self, size: Size) -> Shape:
+        """Returns its polygon."""
+        return self.polygon.shape(size)
+
+    def footprint(self, size: Size) -> Shape:
+        """Returns the disc."""
+        return Shape(np.array([(self.x, self.y)]), 2 * self.radius)
+
+    def cropped(self, box: tuple[int, int, int, int], size: Size) -> Self:
+        """Returns the disc as one of the part inside `box`."""
+        return replace(self, x=self.x - box[0], y=self.y - box[1])
+
+    def mark(self, marks: "Marks") -> None:
+        """Marks it as a filled outline."""
+        self.polygon.mark(marks)
 
 
 @dataclass(frozen=True, slots=True)
-class Scribble:
+class Scribble(PlacePrompt):
     """An open stroke drawn over the object, `width` pixels wide.
 
     Raises:
@@ -151,6 +263,11 @@ class Scribble:
     """
 
     kind: ClassVar[str] = "scribble"
+    layer: ClassVar[int] = 3
+    feed: ClassVar[Feed] = Feed(points=3)
+    written: ClassVar[Written] = Written(
+        '"x,y x,y"', "320,210", "A stroke over the object.", "A stroke beside the object."
+    )
     points: Vertices
     width: float = 5.0
     positive: bool = True
@@ -163,14 +280,34 @@ class Scribble:
             raise PromptError(f"A scribble's width must be positive, got {width:g}.")
         object.__setattr__(self, "width", width)
 
-    def to_json(self) -> dict[str, Any]:
-        """Returns plain JSON."""
-        points = [list(point) for point in self.points]
-        return {"type": self.kind, "points": points, "width": self.width, "positive": self.positive}
+    def shape(self, size: Size) -> Shape:
+        """Returns the stroke."""
+        return Shape(np.array(self.points), self.width)
+
+    def spots(self, grid: Float32, frame: ResizeFrame, count: int) -> list[tuple[float, float]]:
+        """Returns points along the stroke."""
+        return self.shape(frame.original).along(frame, count) or PlacePrompt.spots(self, grid, frame, count)
+
+    def cropped(self, box: tuple[int, int, int, int], size: Size) -> Self:
+        """Returns the stroke as one of the part inside `box`."""
+        return replace(self, points=_moved(self.points, box))
+
+    def mark(self, marks: "Marks") -> None:
+        """Marks it as with a felt pen."""
+        marks.stroke(self.points, self.width, self.positive)
+
+    @classmethod
+    def from_text(cls, text: str, option: str, **named: Any) -> Self:
+        """Reads `x,y x,y`."""
+        return cls(pairs(text, option), **named)  # type: ignore[arg-type]
+
+
+def _moved(points: Vertices, box: tuple[int, int, int, int]) -> Vertices:
+    return tuple((x - box[0], y - box[1]) for x, y in points)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Mask:
+class Mask(PlacePrompt):
     """A rough mask of the object over the whole picture, at any resolution.
 
     `array` is (H, W): bool, or probabilities in [0, 1], or integers 0/1 or 0/255.
@@ -180,6 +317,13 @@ class Mask:
     """
 
     kind: ClassVar[str] = "mask"
+    feed: ClassVar[Feed] = Polygon.feed
+    written: ClassVar[Written] = Written(
+        "file",
+        "mask.png",
+        "A rough mask picture (white is inside).",
+        "A mask picture of what is beside the object.",
+    )
     array: npt.NDArray[Any] = field(repr=False)
     positive: bool = True
 
@@ -223,6 +367,67 @@ class Mask:
             "positive": self.positive,
         }
 
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any], *, paths: bool = True) -> Self:
+        """Makes it from the JSON that `to_json` wrote."""
+        from promptseg.masks.rle import RLE
 
-PlacePrompt: TypeAlias = Point | Box | Mask | Polygon | Circle | Scribble
-"""A prompt that says where in the picture."""
+        return cls(RLE.from_coco(record["segmentation"]).dense(), record.get("positive", True))
+
+    @property
+    def inside(self) -> BoolArray:
+        """The pixels above one half."""
+        return self.array > 0.5
+
+    def check_inside(self, size: Size) -> None:
+        """Refuses an empty mask."""
+        if not self.inside.any():
+            raise PromptError("This mask prompt is empty: no pixel is above one half.")
+
+    def shape(self, size: Size) -> Shape:
+        """Returns two corners of the box around it, for its bounds: it is drawn as it is."""
+        x0, y0, x1, y1 = box_of(self.inside)
+        high, wide = self.array.shape
+        x, y = size.width / wide, size.height / high
+        return Shape(np.array([(x0 * x, y0 * y), (x1 * x, y1 * y)]))
+
+    def bounds(self, size: Size) -> Bounds | None:
+        """Returns the box around it; None if it is empty."""
+        return PlacePrompt.bounds(self, size) if self.inside.any() else None
+
+    def on_grid(self, frame: ResizeFrame) -> Float32:
+        """Brings it to the grid; what is smaller than a cell keeps the cells that it covers most."""
+        from promptseg.masks.upsample import downsample_mask
+
+        self.check_inside(frame.original)
+        grid = downsample_mask(self.array, frame, side=GRID)
+        return grid if (grid > 0.5).any() else grid / grid.max()
+
+    def touched(self, picture: Size, size: Size) -> BoolArray:
+        """Brings it to the size."""
+        self.check_inside(picture)
+        return resized(self.inside, size)
+
+    def cropped(self, box: tuple[int, int, int, int], size: Size) -> Self:
+        """Returns its pixels inside `box`, no finer than the model takes them."""
+        height, width = self.array.shape
+        rows = samples(box[1], box[3], height / size.height, height)
+        columns = samples(box[0], box[2], width / size.width, width)
+        return replace(self, array=self.array[np.ix_(rows, columns)])
+
+    def mark(self, marks: "Marks") -> None:
+        """Marks it as a tint with an outline."""
+        marks.mask(self.array, self.positive)
+
+    @classmethod
+    def from_text(cls, text: str, option: str, **named: Any) -> Self:
+        """Reads a mask picture: bright or opaque is inside."""
+        from promptseg.images import Image
+
+        return cls(Image.open(text).pixels.max(axis=2) > 127, **named)
+
+
+PLACES: dict[str, type[PlacePrompt]] = {
+    place.kind: place for place in (Point, Box, Polygon, Circle, Scribble, Mask)
+}
+"""The types that say where, by their kinds; JSON, the command line and the server read it."""

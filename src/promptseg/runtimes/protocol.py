@@ -16,12 +16,6 @@ from promptseg.models.companions.choice import Choice
 from promptseg.models.companions.retouch import RetouchInputs
 from promptseg.runtimes.scout import ScoutAnswer, ScoutView
 
-LABEL_NEGATIVE, LABEL_POSITIVE, LABEL_BOX_START, LABEL_BOX_END = 0, 1, 2, 3
-LABEL_PAD = -1
-"""The official "not a point" token, part of every prompt without a box."""
-LABEL_ABSENT = -2
-"""Fills ragged batches: such a token is masked out of every attention, so it changes nothing."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecoderInputs:

@@ -1,7 +1,7 @@
 """The facade: one object that holds a model and an engine, and passes values to pure functions."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ from promptseg.images import Image
 from promptseg.masks.segments import Segments
 from promptseg.models.network import Network
 from promptseg.models.registry import DEFAULT_MODEL, get_card
+from promptseg.prompts.request import Prompts, Request
 from promptseg.prompts.speech import Transcriber
-from promptseg.prompts.types import Prompt
 from promptseg.runtimes.factory import create_runtime, create_tiny
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.cache import EmbeddingCache
@@ -27,7 +27,7 @@ from promptseg.segment.places.predictor import Granularity
 from promptseg.segment.session import Session
 from promptseg.segment.tiling import TiledImage
 from promptseg.segment.words.engine import Meaning
-from promptseg.segment.words.tasks import Semantics, says_what
+from promptseg.segment.words.tasks import Semantics
 
 
 class Segmenter(Semantics):
@@ -156,7 +156,7 @@ class Segmenter(Semantics):
     def segment(
         self,
         image: Any,
-        prompts: Prompt | Sequence[Prompt] | Sequence[Sequence[Prompt]],
+        prompts: Prompts,
         *,
         granularity: Granularity = "auto",
         transcriber: Transcriber | None = None,
@@ -179,13 +179,14 @@ class Segmenter(Semantics):
         Raises:
             PromptError: a prompt is malformed or does not fit the picture or the model.
         """
+        request = Request.of(prompts)
         if isinstance(image, TiledImage):
             self._check_model(image.model)
-            return image.segment(prompts, granularity=granularity)
+            return image.segment(request, granularity=granularity)
         embedded = self._embedded(image)
-        if says_what(prompts):
-            return self._answer(embedded, prompts, granularity, transcriber)
-        return predictor.segment(self._runtime, embedded, prompts, granularity=granularity)
+        if request.says_what:
+            return self._answer(embedded, request, granularity, transcriber)
+        return predictor.segment(self._runtime, embedded, request, granularity=granularity)
 
     def everything(
         self,

@@ -10,12 +10,13 @@ import numpy as np
 from promptseg.errors import InputError, PromptError
 from promptseg.masks.overlap import union
 from promptseg.masks.segments import Segments
-from promptseg.prompts.types import ObjectPrompts, Prompt, group_objects, prompt_from_json
+from promptseg.prompts.request import Request, says_what
+from promptseg.prompts.types import ObjectPrompts, Prompt, prompt_from_json
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.places.predictor import Granularity, check_granularity
 from promptseg.segment.places.refine import PlaceAnswer, refine
-from promptseg.segment.words.answer import answer, is_semantic
+from promptseg.segment.words.answer import answer
 from promptseg.segment.words.engine import Meaning
 
 FORMAT = 1
@@ -68,7 +69,7 @@ class Session:
             )
         if not prompts:
             raise PromptError("Give at least one prompt to add.")
-        group_objects([prompts])  # refuses what is no prompt
+        Request.of([prompts])  # refuses what is no prompt
         state = self._history[self._now]
         object_id = _checked_id(object_id)
         step = Round(object_id, prompts, granularity)
@@ -80,7 +81,7 @@ class Session:
 
     def _answer(self, before: Any, prompts: ObjectPrompts, granularity: Granularity) -> Any:
         """Answers the new prompts of an object; models of other kinds do it in their way."""
-        if is_semantic(prompts) and self._meaning is not None:
+        if says_what(prompts) and self._meaning is not None:
             return self._found(before, prompts, granularity)
         return refine(self._runtime, self._embedded, before, prompts, granularity)
 

@@ -11,6 +11,7 @@ from promptseg.models.companions.choice import FILES
 from promptseg.models.companions.retouch import NAME as RETOUCH
 from promptseg.models.registry import ModelCard, get_card
 from promptseg.models.sam.config import IMAGE_SIDE
+from promptseg.prompts.types import known_prompts
 from promptseg.segment.cache import EmbeddingCache
 from promptseg.segment.segmenter import Segmenter
 from promptseg.server.http_errors import not_found
@@ -127,7 +128,6 @@ def describe(models: ServedModels, name: str) -> dict[str, Any]:
     """Returns what `GET /v1/models` says of a model."""
     card = models.card(name)
     made = models.loaded(card.name)
-    places = ["point", "box", "polygon", "circle", "scribble", "mask"]
     root = f"/v1/models/{card.name}"
     urls = {graph: None if card.semantic else f"{root}/{graph}.onnx" for graph in DECODERS}
     return {
@@ -136,7 +136,7 @@ def describe(models: ServedModels, name: str) -> dict[str, Any]:
         "parameters": card.parameters,
         "licence": card.licence,
         "origin": card.origin,
-        "prompts": [*places, "text", "reference"],
+        "prompts": [kind for kind in known_prompts() if kind != "audio"],
         **urls,
         "choice": f"{root}/choice.json" if models.chooses(card.name) else None,
         "retouch": f"{root}/{RETOUCH}.onnx" if models.chooses(card.name) else None,

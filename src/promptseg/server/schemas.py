@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from promptseg.prompts.request import Granularity, OneGranularity
+
 Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 Vertex: TypeAlias = Annotated[list[Number], Field(min_length=2, max_length=2, examples=[[290, 400]])]
 ImageId: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{64}$", examples=["5f0c" * 16])]
@@ -100,10 +102,8 @@ class SentPicture(Strict):
     png: str
 
 
-PlacedPrompt: TypeAlias = Annotated[
-    PointPrompt | BoxPrompt | PolygonPrompt | CirclePrompt | ScribblePrompt | MaskPrompt,
-    Field(discriminator="type"),
-]
+AnyPlace: TypeAlias = PointPrompt | BoxPrompt | PolygonPrompt | CirclePrompt | ScribblePrompt | MaskPrompt
+PlacedPrompt: TypeAlias = Annotated[AnyPlace, Field(discriminator="type")]
 
 
 class ReferencePrompt(Strict):
@@ -114,19 +114,8 @@ class ReferencePrompt(Strict):
     mask: PlacedPrompt
 
 
-PromptBody: TypeAlias = Annotated[
-    PointPrompt
-    | BoxPrompt
-    | PolygonPrompt
-    | CirclePrompt
-    | ScribblePrompt
-    | MaskPrompt
-    | TextPrompt
-    | ReferencePrompt,
-    Field(discriminator="type"),
-]
+PromptBody: TypeAlias = Annotated[AnyPlace | TextPrompt | ReferencePrompt, Field(discriminator="type")]
 OneObject: TypeAlias = Annotated[list[PromptBody], Field(min_length=1)]
-Granularity: TypeAlias = Literal["auto", "part", "object", "whole", "all"]
 ModelName: TypeAlias = Annotated[str | None, Field(max_length=100, examples=[None])]
 Tolerance: TypeAlias = Annotated[Number, Field(ge=0, le=1000)]
 
@@ -210,7 +199,7 @@ class RoundRequest(Strict):
 
     prompts: OneObject
     object_id: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    granularity: Literal["auto", "part", "object", "whole"] = "auto"
+    granularity: OneGranularity = "auto"
     format: MaskFormat = "rle"
     tolerance: Tolerance = 0.0
 
@@ -237,7 +226,7 @@ class ObjectBody(Strict):
     locked: bool = False
     score: Number | None = None
     stability_score: Number | None = None
-    granularity: Literal["auto", "part", "object", "whole"] | None = None
+    granularity: OneGranularity | None = None
     prompts: list[PromptBody] = []
     extra: Annotated[
         dict[str, JsonValue], Field(description="what the client likes, at most 4,096 letters")

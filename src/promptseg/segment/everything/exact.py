@@ -12,11 +12,11 @@ import numpy as np
 
 from promptseg.arrays import Float64
 from promptseg.errors import InputError
-from promptseg.geometry import Size
+from promptseg.geometry import LABEL_PAD, LABEL_POSITIVE, Size
 from promptseg.masks.overlap import box_nms
 from promptseg.masks.segments import Segments
 from promptseg.masks.upsample import upsample_with_stability
-from promptseg.runtimes.protocol import LABEL_PAD, LABEL_POSITIVE, DecoderInputs, Runtime
+from promptseg.runtimes.protocol import DecoderInputs, Runtime
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.everything.contest import Advance, Survivor, cut_off, inclusive_box, iter_crops
 from promptseg.segment.everything.grid import Crop

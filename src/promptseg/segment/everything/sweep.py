@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from promptseg.arrays import Float32, Float64
 from promptseg.errors import InputError
-from promptseg.geometry import ResizeFrame
+from promptseg.geometry import LABEL_PAD, LABEL_POSITIVE, ResizeFrame
 from promptseg.masks.overlap import box_nms
-from promptseg.runtimes.protocol import LABEL_PAD, LABEL_POSITIVE, DecoderInputs, Runtime
+from promptseg.runtimes.protocol import DecoderInputs, Runtime
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.everything.grid import point_grid
 from promptseg.segment.everything.options import MOST_POINTS_PER_SIDE, Progress

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias, get_args
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -13,14 +13,10 @@ from promptseg.geometry import ResizeFrame
 from promptseg.masks.segments import Segments
 from promptseg.masks.upsample import upsample_to_rle
 from promptseg.models.companions.choice import Choice
-from promptseg.prompts.encode import EncodedObject, Feed, encode_object, pad_objects
-from promptseg.prompts.types import Prompt, group_objects
+from promptseg.prompts.encode import EncodedObject, pad_objects
+from promptseg.prompts.request import Granularity, Prompts, Request
 from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs, Runtime
 from promptseg.segment.embedded import EmbeddedImage
-
-Granularity: TypeAlias = Literal["auto", "part", "object", "whole", "all"]
-"""Which of SAM's three nested answers to give. "auto" lets the scores choose after a single click and takes the
-single-mask output after more; "part", "object" and "whole" take the smallest, middle and largest; "all" gives three."""
 
 NESTED = ("part", "object", "whole")
 
@@ -100,19 +96,17 @@ def cells(frame: ResizeFrame) -> tuple[int, int]:
 def segment(
     runtime: Runtime,
     embedded: EmbeddedImage,
-    prompts: Prompt | Sequence[Prompt] | Sequence[Sequence[Prompt]],
+    prompts: Prompts,
     *,
     granularity: Granularity = "auto",
-    feeds: dict[str, Feed] | None = None,
 ) -> Segments:
     """Segments the objects that the prompts speak of.
 
     Args:
         runtime: the engine.
         embedded: the picture.
-        prompts: one prompt, a list for one object, or a list of lists for several (see `group_objects`).
+        prompts: what `Request.of` takes.
         granularity: see `Granularity`.
-        feeds: overrides how drawn prompts are fed to SAM.
 
     Returns:
         One mask per object, in order; three per object with granularity "all", from part to whole.
@@ -122,8 +116,8 @@ def segment(
         InputError: an unknown granularity.
     """
     check_granularity(granularity)
-    objects = group_objects(prompts)
-    encoded = [encode_object(parts, embedded.frame, feeds=feeds) for parts in objects]
+    request = Request.of(prompts)
+    encoded = [request.encoded(number, embedded.frame) for number in range(len(request.objects))]
     masks, scores, logits, owners, kinds = [], [], [], [], []
     answers = decode(runtime, embedded, encoded)
     if granularity == "auto":
@@ -140,7 +134,7 @@ def segment(
         masks=tuple(masks),
         scores=np.asarray(scores, np.float32),
         labels=(None,) * len(masks),
-        prompts=tuple(objects[owner] for owner in owners),
+        prompts=tuple(request.objects[owner] for owner in owners),
         object_ids=np.asarray(owners, np.int64),
         granularities=tuple(kinds),
         low_res_logits=np.stack(logits),

@@ -1,6 +1,6 @@
 """`SeemSegmenter`: the facade for models with semantics."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -11,9 +11,9 @@ from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.segments import Segments
 from promptseg.models.registry import get_card
 from promptseg.models.store import cache_folder, find_weights
+from promptseg.prompts.request import Prompts, Request
 from promptseg.prompts.speech import Transcriber
-from promptseg.prompts.types import ObjectPrompts, Prompt, group_objects
-from promptseg.prompts.words import Audio, Reference, Text
+from promptseg.prompts.words import Reference, Text
 from promptseg.runtimes.factory import default_threads
 from promptseg.runtimes.seem import SeemRequest, SeemRuntime
 from promptseg.segment.places.predictor import Granularity
@@ -110,7 +110,7 @@ class SeemSegmenter(Segmenter):
     def segment(  # type: ignore[override]  # prompts may be absent
         self,
         image: Any,
-        prompts: Prompt | Sequence[Prompt] | Sequence[Sequence[Prompt]] | None = None,
+        prompts: Prompts | None = None,
         *,
         granularity: Granularity = "auto",
         vocabulary: Words = None,
@@ -139,7 +139,7 @@ class SeemSegmenter(Segmenter):
         check_granularity_of_seem(granularity)
         if prompts is None:
             return self.panoptic(image, vocabulary).segments
-        objects = _objects(prompts)
+        objects = Request.of(prompts).objects
         texts = [parts[0] for parts in objects if len(parts) == 1 and isinstance(parts[0], Text)]
         if together and len(texts) < len(objects):
             raise InputError("Only phrases can be read together: give a list of nothing but Text prompts.")
@@ -317,13 +317,3 @@ class SeemSegmenter(Segmenter):
 
 def _with_picture(found: PanopticSegments, embedded: SeemImage) -> PanopticSegments:
     return PanopticSegments(found.segments.replace(image=embedded.image.pixels), found.categories)
-
-
-def _objects(prompts: Any) -> tuple[ObjectPrompts, ...]:
-    """Sorts prompts into objects; several phrases alone are several objects, as several boxes are."""
-    objects = group_objects(prompts)
-    if not isinstance(prompts, Prompt) and len(objects) == 1 and prompts[0] is objects[0][0]:
-        (parts,) = objects
-        if len(parts) > 1 and all(isinstance(part, Text | Audio) for part in parts):
-            return tuple((part,) for part in parts)
-    return objects

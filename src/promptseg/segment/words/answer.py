@@ -14,7 +14,7 @@ from promptseg.masks.upsample import upsample_to_rle
 from promptseg.prompts.encode import encode_object
 from promptseg.prompts.speech import Transcriber, to_text
 from promptseg.prompts.touched import touched_pixels
-from promptseg.prompts.types import ObjectPrompts, Prompt, WordPrompt, group_objects
+from promptseg.prompts.types import ObjectPrompts, WordPrompt
 from promptseg.prompts.words import Audio, Reference, Text
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
@@ -31,25 +31,6 @@ RIVALRY, MILDER = 0.5, 0.5
 """How much of the strongest rival's logit is taken off a phrase's, and what is added in return (chosen on dev/coco)."""
 AGREE = 3.0
 """How much the agreement of a mask with the words counts beside its probable IoU (benchmarks/semantics.md)."""
-
-
-def objects_of(prompts: Prompt | Sequence[Prompt] | Sequence[Sequence[Prompt]]) -> tuple[ObjectPrompts, ...]:
-    """Sorts prompts into objects; several phrases alone are several objects, as several boxes are."""
-    objects = group_objects(prompts)
-    if len(objects) == 1 and len(objects[0]) > 1 and not _nested(prompts):
-        (parts,) = objects
-        if all(isinstance(part, Text | Audio) for part in parts):
-            return tuple((part,) for part in parts)
-    return objects
-
-
-def _nested(prompts: Any) -> bool:
-    return not isinstance(prompts, Prompt) and not isinstance(prompts[0], Prompt)
-
-
-def is_semantic(prompts: ObjectPrompts) -> bool:
-    """Returns whether some prompt says what, not where."""
-    return any(isinstance(prompt, WordPrompt) for prompt in prompts)
 
 
 def answer(

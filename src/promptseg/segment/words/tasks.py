@@ -11,15 +11,15 @@ from promptseg.errors import InputError
 from promptseg.images import Image
 from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.segments import Segments
+from promptseg.prompts.request import Request, says_what
 from promptseg.prompts.speech import Transcriber
-from promptseg.prompts.types import Prompt
 from promptseg.prompts.words import Reference, Text
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.places import predictor
 from promptseg.segment.places.predictor import Granularity
 from promptseg.segment.words import maps
-from promptseg.segment.words.answer import answer, is_semantic, objects_of
+from promptseg.segment.words.answer import answer
 from promptseg.segment.words.engine import Meaning
 from promptseg.vocabulary import Vocabulary, Words, vocabulary_of
 
@@ -50,13 +50,17 @@ class Semantics(ABC):
         """Embeds a picture, unless it is embedded already."""
 
     def _answer(
-        self, embedded: EmbeddedImage, prompts: Any, granularity: Granularity, transcriber: Transcriber | None
+        self,
+        embedded: EmbeddedImage,
+        request: Request,
+        granularity: Granularity,
+        transcriber: Transcriber | None,
     ) -> Segments:
         """Answers objects of which some are spoken of by words or references."""
         predictor.check_granularity(granularity)
         parts = []
-        for number, item in enumerate(objects_of(prompts)):
-            if is_semantic(item):
+        for number, item in enumerate(request.objects):
+            if says_what(item):
                 parts.append(
                     answer(
                         self._meaning,
@@ -221,8 +225,3 @@ class Semantics(ABC):
 
 def _picture(image: Any) -> Image:
     return image.image if isinstance(image, EmbeddedImage) else Image.open(image)
-
-
-def says_what(prompts: Prompt | Sequence[Prompt] | Sequence[Sequence[Prompt]]) -> bool:
-    """Returns whether some prompt of some object says what, not where."""
-    return any(is_semantic(item) for item in objects_of(prompts))
