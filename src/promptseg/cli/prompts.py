@@ -24,20 +24,17 @@ from promptseg.prompts.types import (
 
 Texts = Sequence[str]
 
-_BESIDE = {kind: "--not" if kind == "point" else f"--not-{kind}" for kind in PLACES}
-
 
 def asked(verb: Function) -> Function:
     """Gives a verb the options that say what is asked for; it gets one `Request` as `request`."""
 
     @wraps(verb)
     def called(**given: Any) -> None:
-        names = (*_ON, *_OTHERS)
-        request = _request(**{name: given.pop(name) for name in names})
+        request = _request(**{name: given.pop(name) for name in _OPTIONS})
         verb(**given, request=request)
 
     decorated: Any = called
-    for option in reversed([*_ON.values(), *_OTHERS.values()]):
+    for option in reversed(_OPTIONS.values()):
         decorated = option(decorated)
     return decorated
 
@@ -46,13 +43,15 @@ def _repeat(names: str, text: str, metavar: str) -> Callable[[Function], Functio
     return click.option(*names.split(), multiple=True, help=text + " May be repeated.", metavar=metavar)
 
 
-_ON = {
-    kind: _repeat(f"--{kind}", place.written.on, place.written.form.upper()) for kind, place in PLACES.items()
-}
-_OTHERS = {
+def _beside(kind: str) -> str:
+    return "--not" if kind == "point" else f"--not-{kind}"
+
+
+_OPTIONS = {
+    **{kind: _repeat(f"--{kind}", place.about, place.form.upper()) for kind, place in PLACES.items()},
     **{
         f"not_{kind}": _repeat(
-            f"{_BESIDE[kind]} not_{kind}", place.written.beside, place.written.form.upper()
+            f"{_beside(kind)} not_{kind}", f"A {kind} beside the object.", place.form.upper()
         )
         for kind, place in PLACES.items()
     },
@@ -102,7 +101,7 @@ def _places(given: Mapping[str, Texts], sign: str, width: float, *, positive: bo
     return [
         place.from_text(
             text,
-            f"--{kind}" if positive else _BESIDE[kind],
+            f"--{kind}" if positive else _beside(kind),
             positive=positive,
             **({"width": width} if place is Scribble else {}),
         )

@@ -62,11 +62,6 @@ def numbers(text: str, what: str, form: str, example: str) -> tuple[float, ...]:
     return values
 
 
-def pairs(text: str, what: str) -> tuple[tuple[float, ...], ...]:
-    """Reads `x,y x,y x,y`; semicolons may stand for the spaces."""
-    return tuple(numbers(part, what, "x,y", "320,210") for part in text.replace(";", " ").split())
-
-
 def vertices(what: str, points: Any, least: int) -> Vertices:
     """Takes at least `least` pairs of numbers."""
     try:

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from promptseg.arrays import BoolArray, Float32
 from promptseg.errors import PromptError
 from promptseg.geometry import ResizeFrame, Size
-from promptseg.prompts.checks import Vertices, finite, pairs, sign, spell, vertices
-from promptseg.prompts.prompt import Bounds, Fed, Feed, PlacePrompt, Written
+from promptseg.prompts.checks import Vertices, finite, numbers, sign, spell, vertices
+from promptseg.prompts.prompt import Bounds, Fed, Feed, PlacePrompt
 from promptseg.prompts.shapes import GRID, Shape, box_of, dot, resized, samples
 
 if TYPE_CHECKING:
@@ -29,18 +29,14 @@ class Point(PlacePrompt):
 
     kind: ClassVar[str] = "point"
     layer: ClassVar[int] = 5
-    written: ClassVar[Written] = Written(
-        "x,y", "320,210", "A click on the object.", "A click beside the object."
-    )
+    about: ClassVar[str] = "A click on the object."
     x: float
     y: float
     positive: bool = True
 
     def __post_init__(self) -> None:
         x, y = finite("A point", self.x, self.y)
-        object.__setattr__(self, "x", x)
-        object.__setattr__(self, "y", y)
-        object.__setattr__(self, "positive", sign("A point", self.positive))
+        self._set(x=x, y=y, positive=sign("A point", self.positive))
 
     def check_inside(self, size: Size) -> None:
         """Refuses a point outside the picture."""
@@ -82,12 +78,9 @@ class Box(PlacePrompt):
 
     kind: ClassVar[str] = "box"
     layer: ClassVar[int] = 4
-    written: ClassVar[Written] = Written(
-        "x0,y0,x1,y1",
-        "40,60,400,380",
-        "A box around the object; several boxes: several objects.",
-        "A box beside the object.",
-    )
+    about: ClassVar[str] = "A box around the object; several boxes: several objects."
+    form: ClassVar[str] = "x0,y0,x1,y1"
+    example: ClassVar[str] = "40,60,400,380"
     x0: float
     y0: float
     x1: float
@@ -96,11 +89,8 @@ class Box(PlacePrompt):
 
     def __post_init__(self) -> None:
         x0, y0, x1, y1 = finite("A box", self.x0, self.y0, self.x1, self.y1)
-        for name, value in zip(
-            ("x0", "y0", "x1", "y1"), (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)), strict=True
-        ):
-            object.__setattr__(self, name, value)
-        object.__setattr__(self, "positive", sign("A box", self.positive))
+        self._set(x0=min(x0, x1), y0=min(y0, y1), x1=max(x0, x1), y1=max(y0, y1))
+        self._set(positive=sign("A box", self.positive))
         if self.x0 == self.x1 or self.y0 == self.y1:
             raise PromptError(
                 f"A box needs a width and a height, got {x0:g},{y0:g},{x1:g},{y1:g}. "
@@ -155,8 +145,25 @@ class Box(PlacePrompt):
         marks.line([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)], self.positive)
 
 
+class _Line(PlacePrompt):
+    """What a polygon and a scribble share: many points."""
+
+    __slots__ = ()
+    points: Vertices
+
+    def cropped(self, box: tuple[int, int, int, int], size: Size) -> Self:
+        """Returns it with points of the part inside `box`, which it may reach out of."""
+        return replace(self, points=tuple((x - box[0], y - box[1]) for x, y in self.points))  # type: ignore[type-var]
+
+    @classmethod
+    def from_text(cls, text: str, option: str, **named: Any) -> Self:
+        """Reads `x,y x,y x,y`; semicolons may stand for the spaces."""
+        pairs = (numbers(part, option, "x,y", cls.example) for part in text.replace(";", " ").split())
+        return cls(tuple(pairs), **named)  # type: ignore[call-arg]
+
+
 @dataclass(frozen=True, slots=True)
-class Polygon(PlacePrompt):
+class Polygon(_Line):
     """A closed outline given by its corners; the last joins the first.
 
     Raises:
@@ -166,32 +173,17 @@ class Polygon(PlacePrompt):
     kind: ClassVar[str] = "polygon"
     layer: ClassVar[int] = 1
     feed: ClassVar[Feed] = Feed(box=True, points=1, mask=True)
-    written: ClassVar[Written] = Written(
-        '"x,y x,y x,y"', "320,210", "A rough outline.", "An outline beside the object."
-    )
+    about: ClassVar[str] = "A rough outline."
+    form: ClassVar[str] = '"x,y x,y x,y"'
     points: Vertices
     positive: bool = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "points", vertices("A polygon", self.points, 3))
-        object.__setattr__(self, "positive", sign("A polygon", self.positive))
+        self._set(points=vertices("A polygon", self.points, 3), positive=sign("A polygon", self.positive))
 
     def shape(self, size: Size) -> Shape:
         """Returns the area inside its corners."""
         return Shape(np.array(self.points))
-
-    def cropped(self, box: tuple[int, int, int, int], size: Size) -> Self:
-        """Returns the outline as one of the part inside `box`."""
-        return replace(self, points=_moved(self.points, box))
-
-    def mark(self, marks: "Marks") -> None:
-        """Marks it as a filled outline."""
-        marks.area(self.points, self.positive)
-
-    @classmethod
-    def from_text(cls, text: str, option: str, **named: Any) -> Self:
-        """Reads `x,y x,y x,y`."""
-        return cls(pairs(text, option), **named)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,25 +197,20 @@ class Circle(PlacePrompt):
     kind: ClassVar[str] = "circle"
     layer: ClassVar[int] = 2
     feed: ClassVar[Feed] = Polygon.feed
-    written: ClassVar[Written] = Written(
-        "x,y,radius", "320,210,40", "A circle over the object.", "A circle beside the object."
-    )
+    about: ClassVar[str] = "A circle over the object."
+    form: ClassVar[str] = "x,y,radius"
+    example: ClassVar[str] = "320,210,40"
     x: float
     y: float
     radius: float
     positive: bool = True
 
     def __post_init__(self) -> None:
-        for name, value in zip(
-            ("x", "y", "radius"), finite("A circle", self.x, self.y, self.radius), strict=True
-        ):
-            object.__setattr__(self, name, value)
-        object.__setattr__(self, "positive", sign("A circle", self.positive))
-        if self.radius <= 0:
-            raise PromptError(f"A circle's radius must be positive, got {self.radius:g}.")
-        finite(
-            "A circle", abs(self.x) + 2 * self.radius, abs(self.y) + 2 * self.radius
-        )  # so that it can be drawn
+        x, y, radius = finite("A circle", self.x, self.y, self.radius)
+        self._set(x=x, y=y, radius=radius, positive=sign("A circle", self.positive))
+        if radius <= 0:
+            raise PromptError(f"A circle's radius must be positive, got {radius:g}.")
+        finite("A circle", abs(x) + 2 * radius, abs(y) + 2 * radius)  # so that it can be drawn
 
     @property
     def polygon(self) -> Polygon:
@@ -249,13 +236,9 @@ class Circle(PlacePrompt):
         """Returns the disc as one of the part inside `box`."""
         return replace(self, x=self.x - box[0], y=self.y - box[1])
 
-    def mark(self, marks: "Marks") -> None:
-        """Marks it as a filled outline."""
-        self.polygon.mark(marks)
-
 
 @dataclass(frozen=True, slots=True)
-class Scribble(PlacePrompt):
+class Scribble(_Line):
     """An open stroke drawn over the object, `width` pixels wide.
 
     Raises:
@@ -265,20 +248,18 @@ class Scribble(PlacePrompt):
     kind: ClassVar[str] = "scribble"
     layer: ClassVar[int] = 3
     feed: ClassVar[Feed] = Feed(points=3)
-    written: ClassVar[Written] = Written(
-        '"x,y x,y"', "320,210", "A stroke over the object.", "A stroke beside the object."
-    )
+    about: ClassVar[str] = "A stroke over the object."
+    form: ClassVar[str] = '"x,y x,y"'
     points: Vertices
     width: float = 5.0
     positive: bool = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "points", vertices("A scribble", self.points, 1))
-        object.__setattr__(self, "positive", sign("A scribble", self.positive))
+        self._set(points=vertices("A scribble", self.points, 1), positive=sign("A scribble", self.positive))
         (width,) = finite("A scribble's width", self.width)
         if width <= 0:
             raise PromptError(f"A scribble's width must be positive, got {width:g}.")
-        object.__setattr__(self, "width", width)
+        self._set(width=width)
 
     def shape(self, size: Size) -> Shape:
         """Returns the stroke."""
@@ -287,23 +268,6 @@ class Scribble(PlacePrompt):
     def spots(self, grid: Float32, frame: ResizeFrame, count: int) -> list[tuple[float, float]]:
         """Returns points along the stroke."""
         return self.shape(frame.original).along(frame, count) or PlacePrompt.spots(self, grid, frame, count)
-
-    def cropped(self, box: tuple[int, int, int, int], size: Size) -> Self:
-        """Returns the stroke as one of the part inside `box`."""
-        return replace(self, points=_moved(self.points, box))
-
-    def mark(self, marks: "Marks") -> None:
-        """Marks it as with a felt pen."""
-        marks.stroke(self.points, self.width, self.positive)
-
-    @classmethod
-    def from_text(cls, text: str, option: str, **named: Any) -> Self:
-        """Reads `x,y x,y`."""
-        return cls(pairs(text, option), **named)  # type: ignore[arg-type]
-
-
-def _moved(points: Vertices, box: tuple[int, int, int, int]) -> Vertices:
-    return tuple((x - box[0], y - box[1]) for x, y in points)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -318,17 +282,13 @@ class Mask(PlacePrompt):
 
     kind: ClassVar[str] = "mask"
     feed: ClassVar[Feed] = Polygon.feed
-    written: ClassVar[Written] = Written(
-        "file",
-        "mask.png",
-        "A rough mask picture (white is inside).",
-        "A mask picture of what is beside the object.",
-    )
+    about: ClassVar[str] = "A rough mask picture (white is inside)."
+    form: ClassVar[str] = "file"
     array: npt.NDArray[Any] = field(repr=False)
     positive: bool = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "positive", sign("A mask prompt", self.positive))
+        self._set(positive=sign("A mask prompt", self.positive))
         try:
             given = np.asarray(self.array)
         except (TypeError, ValueError) as error:
@@ -347,7 +307,7 @@ class Mask(PlacePrompt):
                 f"got values from {values.min():g} to {values.max():g}."
             )
         values.flags.writeable = False
-        object.__setattr__(self, "array", values)
+        self._set(array=values)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Mask):

@@ -37,6 +37,11 @@ class Prompt:
     """When several prompts are drawn over a picture, higher ones come later, on top."""
     positive: bool = True
 
+    def _set(self, **values: Any) -> None:
+        """Sets fields, which are frozen, to what they become when they are checked."""
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
     def to_json(self) -> dict[str, Any]:
         """Returns plain JSON: the type, and each field by its name."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
@@ -132,41 +137,25 @@ class Fed:
     grid: Float32 | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """How prompts of a type are written on the command line.
+class PlacePrompt(Prompt, ABC):
+    """A prompt that says where in the picture. Most types say only their `shape`; all else follows from it.
 
     Attributes:
-        form: what stands behind the option, such as "x,y".
-        example: one of these.
-        on: what it shows of the object.
-        beside: what a negative one shows.
-    """
-
-    form: str
-    example: str
-    on: str
-    beside: str
-
-
-class PlacePrompt(Prompt, ABC):
-    """A prompt that says where in the picture.
-
-    Most types say only their `shape`; all else follows from it.
+        about: what it shows, in the help of the command line.
+        form: how it is written there, such as "x,y".
+        example: one that is written so.
+        feed: what of it SAM is given.
     """
 
     __slots__ = ()
+    about: ClassVar[str]
+    form: ClassVar[str] = "x,y"
+    example: ClassVar[str] = "320,210"
     feed: ClassVar[Feed] = Feed(points=1)
-    """What of it SAM is given."""
-    written: ClassVar[Written]
 
     @abstractmethod
     def cropped(self, box: tuple[int, int, int, int], size: Size) -> Self:
         """Returns it, given in a picture of this size, as a prompt of the part inside `box`."""
-
-    @abstractmethod
-    def mark(self, marks: "Marks") -> None:
-        """Marks it on a picture."""
 
     @abstractmethod
     def shape(self, size: Size) -> Shape:
@@ -225,11 +214,19 @@ class PlacePrompt(Prompt, ABC):
         # Cell centres, in SAM's convention: its own half-pixel comes later.
         return [(4 * x - 0.5, 4 * y - 0.5) for x, y in interior_points(grid > 0.5, count)]
 
+    def mark(self, marks: "Marks") -> None:
+        """Marks it on a picture."""
+        shape = self.shape(marks.size)
+        if shape.width is None:
+            marks.area(shape.points, self.positive)
+        else:
+            marks.stroke(shape.points, shape.width, self.positive)
+
     @classmethod
     def from_text(cls, text: str, option: str, **named: Any) -> Self:
         """Reads what stands behind an option of the command line; the rest is said by name.
 
         Raises:
-            PromptError: it is not of the form that `written` says.
+            PromptError: it is not of that `form`.
         """
-        return cls(*numbers(text, option, cls.written.form, cls.written.example), **named)
+        return cls(*numbers(text, option, cls.form, cls.example), **named)

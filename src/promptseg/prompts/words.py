@@ -43,7 +43,7 @@ class Audio(WordPrompt):
     file: str
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "file", _path("An audio prompt", self.file))
+        self._set(file=_path("An audio prompt", self.file))
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any], *, paths: bool = True) -> Self:
@@ -77,15 +77,15 @@ class Reference(WordPrompt):
         image: Any = self.image
         mask: Any = self.mask
         if isinstance(image, str | os.PathLike):
-            object.__setattr__(self, "image", _path("A reference", image))
+            self._set(image=_path("A reference", image))
         else:
-            object.__setattr__(self, "image", Image.open(image))
+            self._set(image=Image.open(image))
         if isinstance(mask, WordPrompt):
             raise PromptError(f"A reference's mask says where in its picture, got {short(mask)}.")
         region = mask if isinstance(mask, PlacePrompt) else Mask(mask)
         if not region.positive or (isinstance(region, Mask) and not (region.array > 0.5).any()):
             raise PromptError("A reference needs a positive mask that is not empty.")
-        object.__setattr__(self, "mask", region)
+        self._set(mask=region)
 
     def open(self) -> "Image":
         """Returns the picture, read from its file where it is a path.
