@@ -42,8 +42,9 @@ from promptseg.masks.distance import distance_transform, interior_points
 from promptseg.masks.polygons import polygon_to_mask, stroke_to_mask
 from promptseg.masks.regions import largest_component
 from promptseg.masks.upsample import upsample_to_rle
-from promptseg.prompts.encode import EncodedObject, Feed, draw_on_grid, encode_object
-from promptseg.prompts.types import Mask, Polygon, Prompt, Scribble
+from promptseg.prompts.encode import EncodedObject, encode_object
+from promptseg.prompts.prompt import Feed
+from promptseg.prompts.types import Mask, PlacePrompt, Polygon, Scribble
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.places.predictor import Candidates, decode
 
@@ -115,13 +116,13 @@ class Plan:
     drawn: Float32 | None = None
 
 
-def shape_plan(prompt: Prompt, frame: ResizeFrame) -> Plan:
+def shape_plan(prompt: PlacePrompt, frame: ResizeFrame) -> Plan:
     """Feeds of a polygon or a mask."""
 
     def fed(feed: Feed) -> EncodedObject:
         return encode_object((prompt,), frame, feeds={prompt.kind: feed})
 
-    grid = draw_on_grid(prompt, frame)
+    grid = prompt.on_grid(frame)
     unit = 2 * grid - 1
     inside = grid > 0.5
     height, width = (-(-side // GRID_CELL) for side in frame.resized)
@@ -162,7 +163,7 @@ def shape_plan(prompt: Prompt, frame: ResizeFrame) -> Plan:
 
 def scribble_plan(prompt: Scribble, frame: ResizeFrame) -> Plan:
     """Feeds of a scribble."""
-    grid = draw_on_grid(prompt, frame)
+    grid = prompt.on_grid(frame)
     line = np.asarray(prompt.points)
     first: dict[str, EncodedObject] = {}
     for count in (1, 2, 3, 5, 8):
@@ -196,7 +197,7 @@ def scribble_plan(prompt: Scribble, frame: ResizeFrame) -> Plan:
 class Drawing:
     """One simulated drawing: the prompt, its pixels, and what it should bring."""
 
-    prompt: Prompt
+    prompt: PlacePrompt
     pixels: Bools
     truth: Bools
     ignore: Bools | None

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -31,12 +31,11 @@ from promptseg.errors import (
 from promptseg.geometry import Size
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
-from promptseg.prompts.types import Point, Prompt, group_objects
+from promptseg.prompts.request import Granularity, Prompts, Request
+from promptseg.prompts.types import Point, Prompt
 
 if TYPE_CHECKING:
     import httpx
-
-Granularity: TypeAlias = Literal["auto", "part", "object", "whole", "all"]
 
 _INPUT_ERRORS = {kind.__name__: kind for kind in (InputError, ImageError, PromptError, FormatError)}
 
@@ -158,7 +157,7 @@ class Client:
     def segment(
         self,
         image: RemoteImage,
-        prompts: Prompt | Sequence[Prompt] | Sequence[Sequence[Prompt]],
+        prompts: Prompts,
         *,
         granularity: Granularity = "auto",
         model: str | None = None,
@@ -169,7 +168,7 @@ class Client:
             PromptError: a prompt is malformed or does not fit the picture or the model.
             ServerError: the server refuses.
         """
-        objects = group_objects(prompts)
+        objects = Request.of(prompts).objects
         body = {
             "prompts": [[prompt.to_json() for prompt in parts] for parts in objects],
             "granularity": granularity,

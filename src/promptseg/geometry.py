@@ -13,6 +13,13 @@ import numpy.typing as npt
 
 from promptseg.errors import InputError
 
+LABEL_NEGATIVE, LABEL_POSITIVE, LABEL_BOX_START, LABEL_BOX_END = 0, 1, 2, 3
+"""What SAM is told of each point of its frame."""
+LABEL_PAD = -1
+"""The official "not a point" token, part of every prompt without a box."""
+LABEL_ABSENT = -2
+"""Fills ragged batches: such a token is masked out of every attention, so it changes nothing."""
+
 
 class Size(NamedTuple):
     """Height and width in pixels."""

@@ -17,12 +17,13 @@ from sam_synthetic import (
 )
 
 from promptseg.errors import PromptError
+from promptseg.geometry import LABEL_ABSENT
 from promptseg.models.blocks.conv_bn import fuse_batch_norms
 from promptseg.models.network import Network
 from promptseg.models.registry import get_card
 from promptseg.models.sam.config import ViTConfig
 from promptseg.models.sam.image_encoder_vit import ImageEncoderViT
-from promptseg.models.sam.prompt_encoder import LABEL_ABSENT, arrange_prompts
+from promptseg.models.sam.prompt_encoder import arrange_prompts
 from promptseg.models.sam.sam import build_sam
 from promptseg.runtimes.onnx import OnnxRuntime
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from promptseg.errors import PromptError
 from promptseg.geometry import ResizeFrame
-from promptseg.prompts.encode import Feed, draw_on_grid, encode_object, pad_objects
+from promptseg.prompts.encode import encode_object, pad_objects
+from promptseg.prompts.prompt import Feed
 from promptseg.prompts.types import Audio, Box, Circle, Mask, Point, Polygon, Reference, Scribble, Text
 
 HEIGHT, WIDTH = 300, 451
@@ -110,7 +111,7 @@ def test_memory_is_the_mask_prompt_unless_one_is_drawn_now():
     ids=lambda shape: shape.kind,
 )
 def test_shapes_are_drawn_where_they_are(shape):
-    grid = draw_on_grid(shape, FRAME)
+    grid = shape.on_grid(FRAME)
     assert grid.shape == (256, 256)
     rows, columns = np.nonzero(grid > 0.5)
     assert columns.min() * 4 / FX >= 97

@@ -11,6 +11,7 @@ from PIL import Image as Pillow
 
 from promptseg.errors import ImageError, PromptError
 from promptseg.images import Image
+from promptseg.prompts.request import Request
 from promptseg.prompts.types import (
     Audio,
     Box,
@@ -21,7 +22,6 @@ from promptseg.prompts.types import (
     Reference,
     Scribble,
     Text,
-    group_objects,
     prompt_from_json,
 )
 
@@ -383,7 +383,7 @@ POINT, BACK, BOX = Point(1, 2), Point(3, 4, positive=False), Box(1, 2, 3, 4)
     ],
 )
 def test_grouping(given, objects):
-    assert group_objects(given) == objects
+    assert Request.of(given).objects == objects
 
 
 @pytest.mark.parametrize(
@@ -404,4 +404,4 @@ def test_grouping(given, objects):
 )
 def test_grouping_refuses(given, hint):
     with pytest.raises(PromptError, match=hint):
-        group_objects(given)
+        Request.of(given)

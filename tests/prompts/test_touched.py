@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as arrays
 
 from promptseg.errors import PromptError
 from promptseg.geometry import Size
-from promptseg.prompts.touched import draw, touched_pixels
+from promptseg.prompts.touched import touched_pixels
 from promptseg.prompts.types import Audio, Box, Circle, Mask, Point, Polygon, Reference, Scribble, Text
 
 SIZE = Size(6, 8)
@@ -59,14 +59,14 @@ def rows(mask):
     ids=repr,
 )
 def test_at_the_size_of_the_picture(prompt, expected):
-    assert rows(draw(prompt, SIZE, SIZE)) == expected
+    assert rows(prompt.touched(SIZE, SIZE)) == expected
 
 
 def test_coordinates_are_scaled_by_axis():
     big = Size(60, 40)  # 10 times as high, 5 times as wide
-    assert rows(draw(Box(5, 10, 20, 30), big, SIZE)) == rows(draw(Box(1, 1, 4, 3), SIZE, SIZE))
-    assert rows(draw(Point(19.5, 20), big, SIZE)) == rows(draw(Point(3.9, 2), SIZE, SIZE))
-    assert rows(draw(Circle(20, 30, 7), Size(30, 40), SIZE)) == [
+    assert rows(Box(5, 10, 20, 30).touched(big, SIZE)) == rows(Box(1, 1, 4, 3).touched(SIZE, SIZE))
+    assert rows(Point(19.5, 20).touched(big, SIZE)) == rows(Point(3.9, 2).touched(SIZE, SIZE))
+    assert rows(Circle(20, 30, 7).touched(Size(30, 40), SIZE)) == [
         *["........"] * 5,
         "...##...",
     ], "7 pixels are 1.4 here: centres 0.71 away are inside, 1.58 are not"
@@ -74,7 +74,7 @@ def test_coordinates_are_scaled_by_axis():
 
 def test_widths_are_scaled():
     stroke = Scribble(((0, 30), (80, 30)), 30)
-    assert draw(stroke, Size(60, 80), SIZE).sum() == 8 * 4, "1.5 pixels to each side: rows 1.5 to 4.5"
+    assert stroke.touched(Size(60, 80), SIZE).sum() == 8 * 4, "1.5 pixels to each side: rows 1.5 to 4.5"
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_widths_are_scaled():
     ],
 )
 def test_masks_come_to_the_size(old, new, expected):
-    assert rows(draw(Mask(np.array(old, float)), Size(9, 9), Size(*new))) == expected
+    assert rows(Mask(np.array(old, float)).touched(Size(9, 9), Size(*new))) == expected
 
 
 def test_signs_are_kept_apart_and_words_passed_over():
@@ -132,7 +132,7 @@ def test_prompts_beside_the_picture(prompt):
 )
 def test_no_mask_gets_lost(mask, data):
     new = data.draw(st.tuples(st.integers(1, 30), st.integers(1, 30)))
-    drawn = draw(Mask(mask), Size(7, 7), Size(*new))
+    drawn = Mask(mask).touched(Size(7, 7), Size(*new))
     assert drawn.shape == new
     assert drawn.any()
     if mask.all():
@@ -141,7 +141,7 @@ def test_no_mask_gets_lost(mask, data):
 
 @given(st.floats(0, 640), st.floats(0, 480), st.integers(1, 700), st.integers(1, 700))
 def test_points_lie_in_their_dot(x, y, height, width):
-    drawn = draw(Point(x, y), Size(480, 640), Size(height, width))
+    drawn = Point(x, y).touched(Size(480, 640), Size(height, width))
     row, column = min(int(y * (height / 480)), height - 1), min(int(x * (width / 640)), width - 1)
     assert drawn[row, column]
     assert drawn.sum() == (min(row, 1) + 1 + min(height - 1 - row, 1)) * (

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from promptseg.geometry import Size
+from promptseg.geometry import LABEL_PAD, LABEL_POSITIVE, Size
 from promptseg.runtimes.factory import create_runtime
-from promptseg.runtimes.protocol import LABEL_PAD, LABEL_POSITIVE, DecoderInputs
+from promptseg.runtimes.protocol import DecoderInputs
 from promptseg.runtimes.scout import BLOCK, scout_view
 
 

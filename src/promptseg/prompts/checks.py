@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from promptseg.errors import PromptError
+from promptseg.geometry import Size
 
 Vertices: TypeAlias = tuple[tuple[float, float], ...]
 """(x, y) pixels, in order."""
@@ -39,6 +40,26 @@ def short(value: Any) -> str:
     """Shows a value in one short line, whatever it is."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def spell(size: Size) -> str:
+    """Says how large a picture is."""
+    return f"{size.width} x {size.height} pixels"
+
+
+def numbers(text: str, what: str, form: str, example: str) -> tuple[float, ...]:
+    """Reads `1,2,3`.
+
+    Raises:
+        PromptError: it is not a list of numbers, or not as long as `form`.
+    """
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        values = ()
+    if len(values) != form.count(",") + 1:
+        raise PromptError(f"{what} expects {form} in pixels (like {example}), got {text!r}.")
+    return values
 
 
 def vertices(what: str, points: Any, least: int) -> Vertices:

@@ -1,25 +1,39 @@
 """`Request`: what a caller asks about one picture, sorted into objects once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
 
 from promptseg.errors import PromptError
+from promptseg.geometry import ResizeFrame, Size
 from promptseg.prompts.checks import short
+from promptseg.prompts.encode import EncodedObject, encode_object
 from promptseg.prompts.places import Box
-from promptseg.prompts.types import ObjectPrompts, Prompt
+from promptseg.prompts.speech import to_text
+from promptseg.prompts.touched import touched_pixels
+from promptseg.prompts.types import ObjectPrompts, Prompt, known_prompts
 from promptseg.prompts.words import Audio, Text, WordPrompt
+
+OneGranularity: TypeAlias = Literal["auto", "part", "object", "whole"]
+"""Which of SAM's three nested answers to give. "auto" lets the scores choose after a single click and takes the
+single-mask output after more; "part", "object" and "whole" take the smallest, middle and largest."""
+
+Granularity: TypeAlias = Literal[OneGranularity, "all"]
+"""The same; "all" gives three."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Prompts sorted into objects.
+    """Prompts sorted into objects, each of which is encoded once for a frame.
 
     Attributes:
         objects: the prompts of each object, in order; none is empty.
     """
 
     objects: tuple[ObjectPrompts, ...]
+    _encoded: dict[tuple[int, ResizeFrame], EncodedObject] = field(
+        default_factory=dict[tuple[int, ResizeFrame], EncodedObject], init=False, repr=False, compare=False
+    )
 
     @classmethod
     def of(cls, prompts: "Prompts") -> "Request":
@@ -57,10 +71,46 @@ class Request:
         )
         return cls(tuple((item,) for item in items) if alone else (tuple(items),))
 
+    @classmethod
+    def against(cls, positive: Sequence[Prompt], negative: Sequence[Prompt]) -> "Request":
+        """Sorts positive prompts into objects, and adds the negative ones to each."""
+        return cls(tuple((*parts, *negative) for parts in cls.of(positive).objects))
+
     @property
     def says_what(self) -> bool:
         """Whether some prompt of some object says what, not where."""
         return any(map(says_what, self.objects))
+
+    def encoded(self, number: int, frame: ResizeFrame) -> EncodedObject:
+        """Returns SAM's tokens of one object; see `encode_object`.
+
+        Raises:
+            PromptError: a prompt does not fit the picture or the model.
+        """
+        key = number, frame
+        if key not in self._encoded:
+            self._encoded[key] = encode_object(self.objects[number], frame)
+        return self._encoded[key]
+
+    def check(self, size: Size, *, semantic: bool) -> None:
+        """Finds the mistakes that need no model: places beside the picture, recordings that nobody writes down.
+
+        Args:
+            size: of the picture.
+            semantic: whether the model takes all places as touched pixels, not as SAM's tokens.
+
+        Raises:
+            PromptError: a prompt does not fit the picture or the model.
+            UnavailableError: there is a recording.
+        """
+        for number, parts in enumerate(self.objects):
+            if not semantic and not says_what(parts):
+                self.encoded(number, ResizeFrame.fit(size))
+                continue
+            touched_pixels(parts, size, size)
+            for part in parts:
+                if isinstance(part, Audio):
+                    to_text(part)
 
 
 Prompts: TypeAlias = "Request | Prompt | Sequence[Prompt] | Sequence[Sequence[Prompt]]"
@@ -82,7 +132,7 @@ def _object(position: int, parts: Sequence[Any]) -> ObjectPrompts:
 
 def _check(item: Any) -> None:
     if not isinstance(item, Prompt):
+        *names, last = (known.__name__ for known in known_prompts().values())
         raise PromptError(
-            "Expected Point, Box, Mask, Polygon, Circle, Scribble, Text, Audio or Reference, "
-            f"got {type(item).__name__} ({short(item)})."
+            f"Expected {', '.join(names)} or {last}, got {type(item).__name__} ({short(item)})."
         )

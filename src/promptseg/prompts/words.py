@@ -3,19 +3,27 @@
 import base64
 import io
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from promptseg.errors import PromptError
 from promptseg.prompts.checks import short
-from promptseg.prompts.places import Mask, PlacePrompt
+from promptseg.prompts.places import PLACES, Mask
+from promptseg.prompts.prompt import PlacePrompt, Prompt, read_prompt
 
 if TYPE_CHECKING:
     from promptseg.images import Image
 
 
+class WordPrompt(Prompt):
+    """A prompt that says what."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
-class Text:
+class Text(WordPrompt):
     """A phrase that names what to segment."""
 
     kind: ClassVar[str] = "text"
@@ -26,32 +34,26 @@ class Text:
         if not isinstance(phrase, str) or not phrase.strip():
             raise PromptError(f"A text prompt needs a phrase, got {short(phrase)}.")
 
-    positive: ClassVar[bool] = True
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns plain JSON."""
-        return {"type": self.kind, "phrase": self.phrase}
-
 
 @dataclass(frozen=True, slots=True)
-class Audio:
+class Audio(WordPrompt):
     """A recording in which somebody says what to segment; `file` is its path."""
 
     kind: ClassVar[str] = "audio"
     file: str
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "file", _path("An audio prompt", self.file))
+        self._set(file=_path("An audio prompt", self.file))
 
-    positive: ClassVar[bool] = True
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns plain JSON."""
-        return {"type": self.kind, "file": self.file}
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any], *, paths: bool = True) -> Self:
+        """Makes it from the JSON that `to_json` wrote."""
+        _check_paths(record, paths)
+        return cls(record["file"])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reference:
+class Reference(WordPrompt):
     """A region of another picture that shows the kind of thing to segment.
 
     Attributes:
@@ -75,17 +77,15 @@ class Reference:
         image: Any = self.image
         mask: Any = self.mask
         if isinstance(image, str | os.PathLike):
-            object.__setattr__(self, "image", _path("A reference", image))
+            self._set(image=_path("A reference", image))
         else:
-            object.__setattr__(self, "image", Image.open(image))
-        if isinstance(mask, Text | Audio | Reference):
+            self._set(image=Image.open(image))
+        if isinstance(mask, WordPrompt):
             raise PromptError(f"A reference's mask says where in its picture, got {short(mask)}.")
         region = mask if isinstance(mask, PlacePrompt) else Mask(mask)
         if not region.positive or (isinstance(region, Mask) and not (region.array > 0.5).any()):
             raise PromptError("A reference needs a positive mask that is not empty.")
-        object.__setattr__(self, "mask", region)
-
-    positive: ClassVar[bool] = True
+        self._set(mask=region)
 
     def open(self) -> "Image":
         """Returns the picture, read from its file where it is a path.
@@ -110,6 +110,19 @@ class Reference:
         image = self.image if isinstance(self.image, str) else {"png": _png(self.image.pixels)}
         return {"type": self.kind, "image": image, "mask": self.mask.to_json()}
 
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any], *, paths: bool = True) -> Self:
+        """Makes it from the JSON that `to_json` wrote."""
+        image = record["image"]
+        _check_paths(record, paths or not isinstance(image, str))
+        region = read_prompt(record["mask"], PLACES, paths=False)
+        return cls(_picture(image), region)
+
+
+def _check_paths(record: Mapping[str, Any], paths: bool) -> None:
+    if not paths:
+        raise PromptError(f"Here a prompt may not name a file of this machine: {short(record)}.")
+
 
 def _path(what: str, given: Any) -> str:
     try:
@@ -129,12 +142,8 @@ def _png(pixels: Any) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
-def picture_from_json(record: Any) -> "str | Image":
-    """Makes the picture of a reference from what `Reference.to_json` wrote.
-
-    Raises:
-        PromptError: it is neither a path nor a PNG in base64.
-    """
+def _picture(record: Any) -> "str | Image":
+    """Makes the picture of a reference from its JSON, a path or a PNG in base64."""
     if isinstance(record, str):
         return record
     from promptseg.images import Image
@@ -147,5 +156,5 @@ def picture_from_json(record: Any) -> "str | Image":
         ) from error
 
 
-WordPrompt: TypeAlias = Text | Audio | Reference
-"""A prompt that says what."""
+WORDS: dict[str, type[WordPrompt]] = {word.kind: word for word in (Text, Audio, Reference)}
+"""The types that say what, by their kinds."""

@@ -10,14 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from promptseg.arrays import Float32, Float64
-from promptseg.geometry import Size
+from promptseg.geometry import LABEL_PAD, LABEL_POSITIVE, Size
 from promptseg.runtimes.scout import ScoutAnswer, ScoutView
-
-LABEL_NEGATIVE, LABEL_POSITIVE, LABEL_BOX_START, LABEL_BOX_END = 0, 1, 2, 3
-LABEL_PAD = -1
-"""The official "not a point" token, part of every prompt without a box."""
-LABEL_ABSENT = -2
-"""Fills ragged batches: such a token is masked out of every attention, so it changes nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -121,11 +121,11 @@ class SamSegmenter(Segmenter):
         request = Request.of(prompts)
         if isinstance(image, TiledImage):
             self._check_embedder(image.model)
-            return image.segment(request.objects, granularity=granularity)
+            return image.segment(request, granularity=granularity)
         embedded = self._embedded(image)
         if not request.says_what:
             return predictor.segment(
-                self._runtime, embedded, request.objects, granularity=granularity, companions=self._companions
+                self._runtime, embedded, request, granularity=granularity, companions=self._companions
             )
         return answer_objects(
             self._meaning,

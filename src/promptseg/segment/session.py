@@ -9,10 +9,10 @@ import numpy as np
 
 from promptseg.errors import InputError, PromptError
 from promptseg.masks.segments import Segments
-from promptseg.prompts.request import Request
+from promptseg.prompts.request import Granularity, Request
 from promptseg.prompts.types import ObjectPrompts, Prompt, prompt_from_json
 from promptseg.segment.embedded import Embedded
-from promptseg.segment.places.predictor import Granularity, check_granularity
+from promptseg.segment.places.predictor import check_granularity
 
 FORMAT = 1
 """Version of the JSON record."""

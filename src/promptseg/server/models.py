@@ -11,6 +11,7 @@ from promptseg.errors import WeightsError
 from promptseg.models.companions.retouch import NAME as RETOUCH
 from promptseg.models.registry import ModelCard, get_card
 from promptseg.models.sam.config import IMAGE_SIDE
+from promptseg.prompts.types import known_prompts
 from promptseg.runtimes.options import EngineOptions
 from promptseg.segment.cache import EmbeddingCache
 from promptseg.segment.segmenter import Segmenter
@@ -124,7 +125,6 @@ def describe(models: ServedModels, name: str) -> dict[str, Any]:
     """Returns what `GET /v1/models` says of a model."""
     card = models.card(name)
     made = models.loaded(card.name)
-    places = ["point", "box", "polygon", "circle", "scribble", "mask"]
     root = f"/v1/models/{card.name}"
     urls = {graph: f"{root}/{graph}.onnx" if "graphs" in card.abilities else None for graph in DECODERS}
     return {
@@ -133,7 +133,7 @@ def describe(models: ServedModels, name: str) -> dict[str, Any]:
         "parameters": card.parameters,
         "licence": card.licence,
         "origin": card.origin,
-        "prompts": [*places, "text", "reference"],
+        "prompts": [kind for kind in known_prompts() if kind != "audio"],
         **urls,
         "choice": f"{root}/choice.json" if models.chooses(card.name) else None,
         "retouch": f"{root}/{RETOUCH}.onnx" if models.chooses(card.name) else None,

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
+from promptseg.prompts.request import Granularity, OneGranularity
 from promptseg.segment.everything.options import EverythingOptions
 
 Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
@@ -103,10 +104,8 @@ class SentPicture(Strict):
     png: str
 
 
-PlacedPrompt: TypeAlias = Annotated[
-    PointPrompt | BoxPrompt | PolygonPrompt | CirclePrompt | ScribblePrompt | MaskPrompt,
-    Field(discriminator="type"),
-]
+AnyPlace: TypeAlias = PointPrompt | BoxPrompt | PolygonPrompt | CirclePrompt | ScribblePrompt | MaskPrompt
+PlacedPrompt: TypeAlias = Annotated[AnyPlace, Field(discriminator="type")]
 
 
 class ReferencePrompt(Strict):
@@ -117,19 +116,8 @@ class ReferencePrompt(Strict):
     mask: PlacedPrompt
 
 
-PromptBody: TypeAlias = Annotated[
-    PointPrompt
-    | BoxPrompt
-    | PolygonPrompt
-    | CirclePrompt
-    | ScribblePrompt
-    | MaskPrompt
-    | TextPrompt
-    | ReferencePrompt,
-    Field(discriminator="type"),
-]
+PromptBody: TypeAlias = Annotated[AnyPlace | TextPrompt | ReferencePrompt, Field(discriminator="type")]
 OneObject: TypeAlias = Annotated[list[PromptBody], Field(min_length=1)]
-Granularity: TypeAlias = Literal["auto", "part", "object", "whole", "all"]
 ModelName: TypeAlias = Annotated[str | None, Field(max_length=100, examples=[None])]
 Tolerance: TypeAlias = Annotated[Number, Field(ge=0, le=1000)]
 
@@ -211,7 +199,7 @@ class RoundRequest(Strict):
 
     prompts: OneObject
     object_id: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    granularity: Literal["auto", "part", "object", "whole"] = "auto"
+    granularity: OneGranularity = "auto"
     format: MaskFormat = "rle"
     tolerance: Tolerance = 0.0
 
@@ -238,7 +226,7 @@ class ObjectBody(Strict):
     locked: bool = False
     score: Number | None = None
     stability_score: Number | None = None
-    granularity: Literal["auto", "part", "object", "whole"] | None = None
+    granularity: OneGranularity | None = None
     prompts: list[PromptBody] = []
     extra: Annotated[
         dict[str, JsonValue], Field(description="what the client likes, at most 4,096 letters")

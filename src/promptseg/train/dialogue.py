@@ -18,11 +18,20 @@ import torch
 from torch import Tensor
 
 from promptseg.arrays import BoolArray
-from promptseg.geometry import MaskGrid, Size
+from promptseg.geometry import (
+    LABEL_ABSENT,
+    LABEL_BOX_END,
+    LABEL_BOX_START,
+    LABEL_NEGATIVE,
+    LABEL_PAD,
+    LABEL_POSITIVE,
+    MaskGrid,
+    Size,
+)
 from promptseg.hands import prompts
 from promptseg.masks.polygons import polygon_to_mask
 from promptseg.models.sam.sam import Sam
-from promptseg.prompts.encode import ABSENT, CORNER_END, CORNER_START, MASK_LOGIT, NEGATIVE, PAD, POSITIVE
+from promptseg.prompts.encode import MASK_LOGIT
 from promptseg.train.losses import actual_iou, iou_loss, sam_mask_loss
 from promptseg.train.pictures import Lesson, read
 
@@ -204,16 +213,16 @@ class _Dialogue:
             places.append(
                 prompts.deepest_point(mask)[0] if careful else prompts.random_point(mask, self._random)
             )
-            labels.append(POSITIVE)
+            labels.append(LABEL_POSITIVE)
         if start == "click":
             places.append((0.0, 0.0))
-            labels.append(PAD)
+            labels.append(LABEL_PAD)
         else:
             x0, y0, x1, y1 = prompts.noisy_box(mask, self._random)
             places += [(x0, y0), (x1, y1)]
-            labels += [CORNER_START, CORNER_END]
+            labels += [LABEL_BOX_START, LABEL_BOX_END]
         points = np.array(places, np.float32) * 4
-        points[np.array(labels) == POSITIVE] -= (
+        points[np.array(labels) == LABEL_POSITIVE] -= (
             0.5  # a click names a pixel; SAM adds the half that leads to its centre
         )
         return points, np.array(labels, np.int64)
@@ -233,6 +242,6 @@ class _Dialogue:
             for guess, truth in zip((self.memory[:, 0] > 0).numpy(), self._truth, strict=True)
         ]
         places = [(0.0, 0.0) if c is None else (4 * c[0] - 0.5, 4 * c[1] - 0.5) for c in clicks]
-        labels = [ABSENT if c is None else POSITIVE if c[2] else NEGATIVE for c in clicks]
+        labels = [LABEL_ABSENT if c is None else LABEL_POSITIVE if c[2] else LABEL_NEGATIVE for c in clicks]
         self.points = np.concatenate([self.points, np.array(places, np.float32)[:, None]], 1)
         self.labels = np.concatenate([self.labels, np.array(labels, np.int64)[:, None]], 1)

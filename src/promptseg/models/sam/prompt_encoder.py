@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from promptseg.errors import PromptError
+from promptseg.geometry import LABEL_ABSENT, LABEL_BOX_END, LABEL_BOX_START, LABEL_PAD
 from promptseg.models.blocks.norms import LayerNorm2d
 from promptseg.models.sam.config import DecoderConfig
-
-LABEL_PAD, LABEL_ABSENT = -1, -2
 
 
 def arrange_prompts(
@@ -46,7 +45,8 @@ def arrange_prompts(
         if points and len(points[0]) != len(boxes_B4):
             raise PromptError(f"Points of {len(points[0])} objects came with {len(boxes_B4)} boxes.")
         points.append(boxes_B4.float().reshape(-1, 2, 2))
-        labels.append(torch.tensor([[2, 3]], device=boxes_B4.device).expand(len(boxes_B4), 2))
+        corners = torch.tensor([[LABEL_BOX_START, LABEL_BOX_END]], device=boxes_B4.device)
+        labels.append(corners.expand(len(boxes_B4), 2))
     if not points:
         return torch.zeros(1, 1, 2), torch.full((1, 1), LABEL_ABSENT)
     return torch.cat(points, 1), torch.cat(labels, 1)

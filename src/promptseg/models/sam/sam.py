@@ -5,10 +5,11 @@ Shapes: I pictures, B objects, b = B or 1, N prompt tokens, C channels, H W embe
 
 from torch import Tensor, nn
 
+from promptseg.geometry import LABEL_ABSENT
 from promptseg.models.sam.config import SamConfig, TinyViTConfig, ViTConfig, sam_config
 from promptseg.models.sam.image_encoder_vit import ImageEncoderViT
 from promptseg.models.sam.mask_decoder import MaskDecoder
-from promptseg.models.sam.prompt_encoder import LABEL_ABSENT, PromptEncoder
+from promptseg.models.sam.prompt_encoder import PromptEncoder
 from promptseg.models.sam.tiny_vit import TinyViT
 
 

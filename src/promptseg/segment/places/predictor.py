@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias, get_args
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -13,15 +13,11 @@ from promptseg.geometry import MaskGrid, ResizeFrame
 from promptseg.masks.segments import Segments
 from promptseg.masks.upsample import upsample_to_rle
 from promptseg.models.companions.choice import Choice
-from promptseg.prompts.encode import EncodedObject, Feed, encode_object, pad_objects
-from promptseg.prompts.types import Prompt, group_objects
+from promptseg.prompts.encode import EncodedObject, pad_objects
+from promptseg.prompts.request import Granularity, Prompts, Request
 from promptseg.runtimes.companions import NO_COMPANIONS, Companions
 from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs, Runtime
 from promptseg.segment.embedded import EmbeddedImage
-
-Granularity: TypeAlias = Literal["auto", "part", "object", "whole", "all"]
-"""Which of SAM's three nested answers to give. "auto" lets the scores choose after a single click and takes the
-single-mask output after more; "part", "object" and "whole" take the smallest, middle and largest; "all" gives three."""
 
 NESTED = ("part", "object", "whole")
 
@@ -86,10 +82,9 @@ class Candidates:
 def segment(
     runtime: Runtime,
     embedded: EmbeddedImage,
-    prompts: Prompt | Sequence[Prompt] | Sequence[Sequence[Prompt]],
+    prompts: Prompts,
     *,
     granularity: Granularity = "auto",
-    feeds: dict[str, Feed] | None = None,
     companions: Companions = NO_COMPANIONS,
 ) -> Segments:
     """Segments the objects that the prompts speak of.
@@ -97,9 +92,8 @@ def segment(
     Args:
         runtime: the engine.
         embedded: the picture.
-        prompts: one prompt, a list for one object, or a list of lists for several (see `group_objects`).
+        prompts: what `Request.of` takes.
         granularity: see `Granularity`.
-        feeds: overrides how drawn prompts are fed to SAM.
         companions: what was trained beside the model.
 
     Returns:
@@ -110,8 +104,8 @@ def segment(
         InputError: an unknown granularity.
     """
     check_granularity(granularity)
-    objects = group_objects(prompts)
-    encoded = [encode_object(parts, embedded.frame, feeds=feeds) for parts in objects]
+    request = Request.of(prompts)
+    encoded = [request.encoded(number, embedded.frame) for number in range(len(request.objects))]
     masks, scores, logits, owners, kinds = [], [], [], [], []
     answers = decode(runtime, embedded, encoded, choice=companions.choice)
     if granularity == "auto":
@@ -128,7 +122,7 @@ def segment(
         masks=tuple(masks),
         scores=np.asarray(scores, np.float32),
         labels=(None,) * len(masks),
-        prompts=tuple(objects[owner] for owner in owners),
+        prompts=tuple(request.objects[owner] for owner in owners),
         object_ids=np.asarray(owners, np.int64),
         granularities=tuple(kinds),
         low_res_logits=np.stack(logits),

@@ -6,7 +6,7 @@ from typing import TypeGuard
 import numpy as np
 
 from promptseg.arrays import Float32
-from promptseg.geometry import MaskGrid
+from promptseg.geometry import LABEL_NEGATIVE, LABEL_POSITIVE, MaskGrid
 from promptseg.masks.overlap import iou
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
@@ -14,12 +14,13 @@ from promptseg.masks.upsample import upsample_to_rle
 from promptseg.models.companions.choice import Choice
 from promptseg.models.companions.correction import BEFORE, DRAWN, FOLLOWED
 from promptseg.models.companions.retouch import Shades
-from promptseg.prompts.encode import NEGATIVE, POSITIVE, EncodedObject, encode_object
+from promptseg.prompts.encode import EncodedObject, encode_object
+from promptseg.prompts.request import Granularity
 from promptseg.prompts.types import ObjectPrompts, Point, Scribble, WordPrompt
 from promptseg.runtimes.companions import NO_COMPANIONS, Companions
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
-from promptseg.segment.places.predictor import Granularity, choose, decode, decode_again
+from promptseg.segment.places.predictor import choose, decode, decode_again
 from promptseg.segment.places.retouch import retouch, shades
 
 
@@ -145,8 +146,8 @@ def _chosen(
 ) -> int:
     """Asks the learned choice which candidate answers the clicks of an object, `earlier` of which are not new."""
     height, width = MaskGrid.of(embedded.frame)
-    placed = item.labels >= NEGATIVE
-    clicks = np.column_stack([item.points[placed] / MaskGrid.CELL, item.labels[placed] == POSITIVE])
+    placed = item.labels >= LABEL_NEGATIVE
+    clicks = np.column_stack([item.points[placed] / MaskGrid.CELL, item.labels[placed] == LABEL_POSITIVE])
     return choice.correct(logits[:, :height, :width], scores, clicks.astype(np.float32), earlier, usual)
 
 

@@ -95,7 +95,7 @@ class SeemSegmenter(Segmenter):
     def segment(
         self,
         image: Any,
-        prompts: "Prompts | None" = None,
+        prompts: Prompts | None = None,
         *,
         granularity: Granularity = "auto",
         vocabulary: Words = None,

@@ -2,7 +2,6 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,14 +10,13 @@ from promptseg.errors import InputError
 from promptseg.geometry import Size
 from promptseg.images import Image
 from promptseg.masks.segments import Segments
-from promptseg.prompts.encode import check_inside
-from promptseg.prompts.types import ObjectPrompts, Prompt, group_objects
+from promptseg.prompts.request import Granularity, Prompts, Request
+from promptseg.prompts.types import ObjectPrompts
 from promptseg.runtimes.companions import NO_COMPANIONS, Companions
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage, embed
 from promptseg.segment.everything.options import check_tile
 from promptseg.segment.places import predictor
-from promptseg.segment.places.predictor import Granularity
 from promptseg.segment.tiling.places import bounds, within
 from promptseg.segment.tiling.plan import Level, Tile, TileBox, plan_levels
 from promptseg.segment.tiling.search import TILE
@@ -91,7 +89,7 @@ class TiledImage:
 
     def segment(
         self,
-        prompts: Prompt | Sequence[Prompt] | Sequence[Sequence[Prompt]],
+        prompts: Prompts,
         *,
         granularity: Granularity = "auto",
     ) -> Segments:
@@ -105,10 +103,10 @@ class TiledImage:
             PromptError: a prompt is malformed or does not fit the picture or the model.
         """
         predictor.check_granularity(granularity)
-        objects = group_objects(prompts)
+        objects = Request.of(prompts).objects
         for parts in objects:
             for prompt in parts:
-                check_inside(prompt, self.size)
+                prompt.check_inside(self.size)
         return Segments.concatenate(
             [self._answer(parts, number, granularity) for number, parts in enumerate(objects)]
         )

@@ -9,18 +9,12 @@ import numpy as np
 from PIL import Image as Pillow
 
 from promptseg.arrays import BoolArray, Float32, sigmoid
-from promptseg.geometry import MaskGrid
+from promptseg.geometry import LABEL_BOX_END, LABEL_BOX_START, LABEL_POSITIVE, MaskGrid
 from promptseg.masks.distance import distance_transform
 from promptseg.masks.regions import components
 from promptseg.masks.rle import RLE
 from promptseg.masks.upsample import upsample_to_rle
-from promptseg.runtimes.protocol import (
-    LABEL_BOX_END,
-    LABEL_BOX_START,
-    LABEL_POSITIVE,
-    DecoderInputs,
-    Runtime,
-)
+from promptseg.runtimes.protocol import DecoderInputs, Runtime
 from promptseg.segment.embedded import EmbeddedImage
 
 LEAST_CELLS = 12
