@@ -10,16 +10,15 @@ from promptseg.errors import InputError
 
 
 class FormatOption(click.Option):
-    """-f; the table is read when the option is given, or its help asked for, and not before.
+    """-f; its help is made of the table of formats, which is read when the help is asked for and not before.
 
     Args:
-        default_formats: what is written when nothing is said.
-        batch: whether formats that are for whole folders alone are taken, too.
+        batch: whether the verb takes formats that are for whole folders alone, too.
     """
 
-    def __init__(self, *arguments: Any, default_formats: Sequence[str], batch: bool, **settings: Any) -> None:
-        super().__init__(*arguments, multiple=True, metavar="FORMAT", **settings)
-        self._default, self._batch = default_formats, batch
+    def __init__(self, *arguments: Any, batch: bool, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._batch = batch
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """Returns the names of the formats, and what each is."""
@@ -31,21 +30,31 @@ class FormatOption(click.Option):
             self.help += f" Or {name} alone: {FORMATS[name].help}."
         return super().get_help_record(ctx)
 
-    def process_value(self, ctx: click.Context, value: Any) -> list[str]:
-        """Returns the names that were given, or else the default ones.
-
-        Raises:
-            InputError: a name is not in the table.
-        """
-        from promptseg.formats.table import format_names
-
-        known = format_names(batch=self._batch)
-        for name in value or ():
-            if name not in known:
-                raise InputError(f"Unknown format {name!r}: expected one of {', '.join(known)}.")
-        return list(value or self._default)
-
 
 def formats(*default: str, batch: bool = False) -> Callable[[Function], Function]:
-    """Gives a verb --format; it gets the names as `formats`, checked (see `FormatOption`)."""
-    return click.option("-f", "--format", "formats", cls=FormatOption, default_formats=default, batch=batch)
+    """Gives a verb --format; it gets the names as `formats`, checked.
+
+    Args:
+        default: what is written when nothing is said.
+        batch: whether formats that are for whole folders alone are taken, too.
+    """
+
+    def checked(context: click.Context, option: click.Parameter, given: Sequence[str]) -> list[str]:
+        from promptseg.formats.table import format_names
+
+        known = format_names(batch=batch)
+        for name in given:
+            if name not in known:
+                raise InputError(f"Unknown format {name!r}: expected one of {', '.join(known)}.")
+        return [*(given or default)]
+
+    return click.option(
+        "-f",
+        "--format",
+        "formats",
+        cls=FormatOption,
+        batch=batch,
+        multiple=True,
+        callback=checked,
+        metavar="FORMAT",
+    )
