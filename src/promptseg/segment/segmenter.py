@@ -13,13 +13,14 @@ from promptseg.images import Image
 from promptseg.masks.segments import Segments
 from promptseg.models.network import Network
 from promptseg.models.registry import DEFAULT_MODEL, get_card
+from promptseg.progress import Progress
 from promptseg.prompts.speech import Transcriber
 from promptseg.prompts.types import Prompt
 from promptseg.runtimes.factory import create_runtime, create_tiny
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.cache import EmbeddingCache
 from promptseg.segment.embedded import EmbeddedImage, embed
-from promptseg.segment.everything import EverythingOptions, Progress, everything, iter_everything
+from promptseg.segment.everything import EverythingOptions, everything, iter_everything
 from promptseg.segment.everything.edges import edges
 from promptseg.segment.everything.proposals import proposals
 from promptseg.segment.places import predictor

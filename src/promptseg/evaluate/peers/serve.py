@@ -6,15 +6,12 @@ It is how latency and memory are measured, and how two versions or two engines o
 """
 
 import argparse
-import json
-import os
-import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from promptseg.evaluate.contestants.contestant import ABILITIES, Contestant
-from promptseg.evaluate.peers.program import PROTOCOL, peak_bytes
+from promptseg.evaluate.peers.program import PROTOCOL, peak_bytes, serve
 from promptseg.images import Image
 from promptseg.models.registry import DEFAULT_MODEL
 
@@ -59,18 +56,6 @@ class ContestantProgram:
         return ABILITIES[operation].answer(getattr(one, operation), request)
 
 
-def serve(program: ContestantProgram) -> None:
-    """Answers lines until the input ends."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever is printed must not come between the answers
-    for line in sys.stdin:
-        try:
-            answer = program.answer(json.loads(line))
-        except Exception as error:  # the other side shows it
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), file=answers, flush=True)
-
-
 def main() -> None:
     """Runs the program."""
     from promptseg.evaluate.contestants.ours import OfficialRecipe, Ours
@@ -100,7 +85,7 @@ def main() -> None:
             return OfficialRecipe(segmenter, given.name)
         return Ours(segmenter, given.name, way=given.way)
 
-    serve(ContestantProgram(make))
+    serve(ContestantProgram(make).answer)
 
 
 if __name__ == "__main__":

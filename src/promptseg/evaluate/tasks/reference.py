@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -38,10 +38,7 @@ class ByReference(EvaluationTask):
         "an object of another picture as prompt: IoU with the class, and with the best object"
     )
     ability: ClassVar[str] = "reference"
-
-    def settings(self) -> Mapping[str, Any]:
-        """Returns what decides about the results."""
-        return {}
+    questions: ClassVar[Literal["one", "many"]] = "many"
 
     def facts(self, scene: Scene) -> Mapping[str, Any]:
         """The references depend on the whole dataset."""

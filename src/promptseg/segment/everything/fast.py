@@ -23,12 +23,13 @@ from promptseg.masks.overlap import box_nms
 from promptseg.masks.segments import Segments
 from promptseg.masks.upsample import upsample_with_stability
 from promptseg.models.companions.objectness import objectness_head, sample
+from promptseg.progress import Progress
 from promptseg.runtimes.protocol import Runtime
 from promptseg.runtimes.scout import PATCH, ScoutView
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.everything.contest import Advance, Survivor, cut_off, inclusive_box, iter_crops
 from promptseg.segment.everything.grid import Crop
-from promptseg.segment.everything.options import EverythingOptions, Progress
+from promptseg.segment.everything.options import EverythingOptions
 
 CHANCE = 0.05
 """Points off the coarse grid are tried from this chance on that they find a small object."""

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from promptseg.masks.segments import Segments
+from promptseg.progress import Progress
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
-from promptseg.segment.everything.options import EverythingOptions, Progress
+from promptseg.segment.everything.options import EverythingOptions
 
 
 def everything(

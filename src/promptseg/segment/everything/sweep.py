@@ -14,10 +14,11 @@ from promptseg.arrays import Float32, Float64
 from promptseg.errors import InputError
 from promptseg.geometry import ResizeFrame
 from promptseg.masks.overlap import box_nms
+from promptseg.progress import Progress
 from promptseg.runtimes.protocol import LABEL_PAD, LABEL_POSITIVE, DecoderInputs, Runtime
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.everything.grid import point_grid
-from promptseg.segment.everything.options import MOST_POINTS_PER_SIDE, Progress
+from promptseg.segment.everything.options import MOST_POINTS_PER_SIDE
 from promptseg.segment.places.predictor import CHUNK
 
 MASKS = 3
