@@ -25,11 +25,16 @@ def iou(prediction: BoolArray, truth: BoolArray, ignore: BoolArray | None = None
         InputError: the masks differ in shape or are not bool.
     """
     check_masks(prediction, truth, ignore)
-    union, shared = prediction | truth, prediction & truth
+    return overlap_of(prediction, truth, ignore)[2]
+
+
+def overlap_of(mask: BoolArray, truth: BoolArray, ignore: BoolArray | None) -> tuple[int, int, float]:
+    """Returns shared pixels, pixels of either, and IoU (1 when both are empty), outside the ignored pixels."""
+    shared, union = mask & truth, mask | truth
     if ignore is not None:
-        union, shared = union & ~ignore, shared & ~ignore
-    total = np.count_nonzero(union)
-    return np.count_nonzero(shared) / total if total else 1.0
+        shared, union = shared & ~ignore, union & ~ignore
+    both, either = int(np.count_nonzero(shared)), int(np.count_nonzero(union))
+    return both, either, both / either if either else 1.0
 
 
 def boundary_iou(

@@ -1,7 +1,6 @@
 """Boxes: each box is answered with one mask; mask AP as in SAM's instance segmentation, and IoU with the truth."""
 
 import functools
-import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
 from promptseg.evaluate.tasks.detections import precision_of
 from promptseg.evaluate.tasks.task import SHOWN, CliOption, EvaluationTask, Rows, TaskOutcome, known_facts
+from promptseg.formats.reading import read_json
 from promptseg.masks.segments import Segments
 
 _DETECTIONS = CliOption("a COCO results file of boxes to prompt with, instead of true boxes", "FILE")
@@ -142,7 +142,7 @@ def _detections(path: str) -> Mapping[int, list[tuple[Corners, int, float]]]:
     """Reads a COCO results file once."""
     boxes: dict[int, list[tuple[Corners, int, float]]] = defaultdict(list)
     try:
-        for record in json.loads(Path(path).read_bytes()):
+        for record in read_json(path):
             x, y, width, height = (float(value) for value in record["bbox"])
             if width > 0 and height > 0:
                 boxes[int(record["image_id"])].append(

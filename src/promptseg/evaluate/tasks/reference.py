@@ -9,6 +9,7 @@ import numpy as np
 from promptseg.datasets.samples import Dataset, Sample, Target
 from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
 from promptseg.evaluate.measures import counted, mean, ratio
+from promptseg.evaluate.metrics import overlap_of
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
 from promptseg.evaluate.tasks.task import (
@@ -17,7 +18,6 @@ from promptseg.evaluate.tasks.task import (
     TaskOutcome,
     column,
     known_facts,
-    overlap_of,
     per_picture,
     pictures,
 )

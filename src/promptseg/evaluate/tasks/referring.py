@@ -11,6 +11,7 @@ from promptseg.datasets.samples import Dataset
 from promptseg.errors import InputError
 from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
 from promptseg.evaluate.measures import counted, mean, ratio
+from promptseg.evaluate.metrics import overlap_of
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
 from promptseg.evaluate.tasks.task import (
@@ -21,7 +22,6 @@ from promptseg.evaluate.tasks.task import (
     TaskOutcome,
     column,
     known_facts,
-    overlap_of,
     per_picture,
     pictures,
 )

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from promptseg.arrays import BoolArray, Float64
+from promptseg.arrays import Float64
 from promptseg.datasets.layouts.layout import Truth
 from promptseg.datasets.samples import Dataset, Sample, Target
 from promptseg.evaluate.contestants.contestant import Contestant
@@ -146,15 +146,6 @@ def known_facts(sample: Sample, target: Target | None = None) -> dict[str, str]:
 def size_name(area: float) -> str:
     """Returns COCO's name for objects of this many pixels."""
     return "small" if area < 32**2 else "medium" if area < 96**2 else "large"
-
-
-def overlap_of(mask: BoolArray, truth: BoolArray, ignore: BoolArray | None) -> tuple[int, int, float]:
-    """Returns shared pixels, pixels of either, and IoU (1 when both are empty), outside the ignored pixels."""
-    shared, union = mask & truth, mask | truth
-    if ignore is not None:
-        shared, union = shared & ~ignore, union & ~ignore
-    both, either = int(np.count_nonzero(shared)), int(np.count_nonzero(union))
-    return both, either, both / either if either else 1.0
 
 
 def per_picture(rows: Rows, names: Sequence[str]) -> npt.NDArray[np.float64]:

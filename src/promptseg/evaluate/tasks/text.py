@@ -10,6 +10,7 @@ from promptseg.datasets.samples import Dataset, Target
 from promptseg.errors import InputError
 from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
 from promptseg.evaluate.measures import counted, mean, ratio
+from promptseg.evaluate.metrics import overlap_of
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
 from promptseg.evaluate.tasks.task import (
@@ -19,7 +20,6 @@ from promptseg.evaluate.tasks.task import (
     column,
     known_facts,
     mean_over_classes,
-    overlap_of,
     per_picture,
     pictures,
 )
