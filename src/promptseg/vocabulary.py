@@ -61,6 +61,12 @@ class Vocabulary:
         things = (True,) * len(names) + (False,) * len(stuff)
         return cls((*names, *stuff), things, tuple(range(1, len(things) + 1)))
 
+    @classmethod
+    def of_categories(cls, categories: Sequence[Category]) -> "Vocabulary":
+        """Makes the vocabulary of some classes, in their order."""
+        ids, names, things = zip(*categories, strict=True) if categories else ((), (), ())
+        return cls(names, things, ids)
+
     def __len__(self) -> int:
         return len(self.names)
 

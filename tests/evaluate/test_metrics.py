@@ -10,7 +10,6 @@ from scipy import ndimage
 from fakes_for_evaluate import disc
 from promptseg.errors import InputError
 from promptseg.evaluate.metrics import (
-    bootstrap,
     boundary_iou,
     clicks_needed,
     iou,
@@ -109,33 +108,3 @@ def test_noc_cap_beyond_the_clicks_is_refused():
 def test_worst_drop_is_from_the_best_so_far():
     assert worst_drop(IOUS) == pytest.approx([0.0, 0.52, 0.05, 0.0])
     assert worst_drop(IOUS, 3) == pytest.approx([0.0, 0.52, 0.0, 0.0])
-
-
-def test_bootstrap_is_seeded_and_holds_the_mean():
-    values = np.random.default_rng(5).uniform(size=60)
-    groups = [f"picture {number // 2}" for number in range(60)]
-    interval = bootstrap(values, groups)
-    assert interval == bootstrap(values, groups)
-    assert interval != bootstrap(values, groups, seed=1)
-    assert interval.low < interval.mean < interval.high
-    assert interval.mean == pytest.approx(values.mean())
-
-
-def test_bootstrap_width_matches_theory():
-    values = np.random.default_rng(5).normal(size=400)
-    interval = bootstrap(values, [str(number) for number in range(400)])
-    assert interval.high - interval.low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.1)
-
-
-def test_bootstrap_draws_pictures_not_objects():
-    values = np.repeat([0.0, 1.0, 0.0, 1.0], 25)
-    one_each = bootstrap(values, [str(number) for number in range(100)])
-    together = bootstrap(values, [str(number // 25) for number in range(100)])
-    assert together.high - together.low > 2 * (one_each.high - one_each.low)
-
-
-def test_bootstrap_of_nothing_is_refused():
-    with pytest.raises(InputError, match="at least one value"):
-        bootstrap(np.empty(0), [])
-    with pytest.raises(InputError, match="got 2 and 1"):
-        bootstrap(np.ones(2), ["a"])

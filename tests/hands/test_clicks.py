@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from fakes_for_evaluate import disc
 from promptseg.errors import InputError, UnavailableError
-from promptseg.hands.clicks import Click, _deepest, bounds, next_click
+from promptseg.hands.clicks import Click, bounds, deepest, next_click
 
 
 def empty(height: int = 9, width: int = 12) -> np.ndarray:
@@ -196,10 +196,10 @@ def test_the_deepest_pixel_is_that_of_the_whole_distance_map(seed, smoothness, s
         region[random.integers(height) :] = True
     distance = ndimage.distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
     y, x = divmod(int(distance.argmax()), int(width))
-    found = _deepest(region, ())
+    found = deepest(region, ())
     assert (found.depth, found.x, found.y) == (distance[y, x], x, y)
     clicked = [(x, y)] if region.any() else []
     distance[y, x] = 0
     y, x = divmod(int(distance.argmax()), int(width))
-    again = _deepest(region, clicked)
+    again = deepest(region, clicked)
     assert (again.depth, again.x, again.y) == ((distance[y, x], x, y) if region.any() else (0.0, 0, 0))

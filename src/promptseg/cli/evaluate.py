@@ -1,7 +1,9 @@
 """`promptseg evaluate TASK DATASET`: the papers' protocols as one command."""
 
+import functools
 import shlex
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +15,45 @@ from promptseg.cli.progress import progress_bar
 from promptseg.errors import InputError
 from promptseg.runtimes.options import EngineOptions
 
-_OWN = {
-    "clicks": "--clicks",
-    "thresholds": "--thresholds",
-    "sentences": "--sentences",
-    "together": "--together",
-    "protocol": "--protocol",
-    "detections": "--detections",
-}
-"""Settings that only some tasks have, and their options."""
+
+class Evaluate(Command):
+    """The verb; what only some tasks have becomes options of it, once it is asked for."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Returns the arguments and options, those of the tasks before those about peers."""
+        known = super().get_params(ctx)
+        place = [each.name for each in known].index("peer")
+        return [*known[:place], *_options_of_tasks(), *known[place:]]
 
 
-@click.command(cls=Command)
+@functools.cache
+def _options_of_tasks() -> tuple[click.Option, ...]:
+    """Makes --way, and an option of each field of a task that is one."""
+    from promptseg.evaluate.catalogue import TASKS, cli_options
+
+    ways = "; ".join(f"{name}: {', '.join(task.ways)}" for name, task in TASKS.items() if task.ways)
+    way = click.Option(["--way"], multiple=True, help=f"{ways}.", metavar="WAY")
+    owners: dict[str, list[str]] = {}
+    for name, task in TASKS.items():
+        for option in cli_options(task):
+            owners.setdefault(option, []).append(name)
+    return way, *(_option(option, names) for option, names in owners.items())
+
+
+def _option(name: str, tasks: list[str]) -> click.Option:
+    from promptseg.evaluate.catalogue import TASKS, cli_options
+
+    about, value = cli_options(TASKS[tasks[0]])[name]
+    (default,) = (field.default for field in fields(TASKS[tasks[0]]) if field.name == name)  # type: ignore[arg-type]
+    about = f"{', '.join(tasks)}: {about}"
+    if isinstance(default, bool):
+        return click.Option([f"--{name}"], is_flag=True, help=f"{about}.")
+    if isinstance(default, int):
+        return click.Option([f"--{name}"], type=int, help=f"{about}; default {default}.")
+    return click.Option([f"--{name}"], help=f"{about}.", metavar=value)
+
+
+@click.command(cls=Evaluate)
 @argument("task", "What to measure; without it, all tasks are listed.", required=False)
 @argument(
     "dataset",
@@ -57,24 +86,7 @@ _OWN = {
 )
 @click.option("--seed", default=0, help="Of all that is drawn at random.")
 @click.option("--workers", default=1, help="Processes that share the pictures.")
-@click.option(
-    "--way",
-    multiple=True,
-    help="everything: fast, exact, proposals; video: box, reference.",
-    metavar="WAY",
-)
-@click.option("--clicks", type=int, help="clicks: the most clicks per object; default 20.")
-@click.option("--thresholds", type=int, help="edges: thresholds on the curve; default 33.")
 @click.option("--points-per-side", default=16, help="edges: points along each side of our grid.")
-@click.option("--sentences", help="referring: first (as SEEM's evaluation) or all sentences.")
-@click.option("--together", is_flag=True, help="referring: all phrases of a picture in one go.")
-@click.option("--protocol", help="boxes, instances: coco or lvis.")
-@click.option(
-    "--detections",
-    type=options.PATH,
-    help="boxes: a COCO results file of boxes to prompt with, instead of true boxes.",
-    metavar="FILE",
-)
 @click.option(
     "--peer",
     multiple=True,
@@ -108,40 +120,28 @@ def evaluate(
     metadata: Path | None,
     seed: int,
     workers: int,
-    way: tuple[str, ...],
-    clicks: int | None,
-    thresholds: int | None,
     points_per_side: int,
-    sentences: str | None,
-    together: bool,
-    protocol: str | None,
-    detections: Path | None,
     peer: tuple[str, ...],
     peer_python: str,
     peer_weights: str | None,
     peer_command: tuple[str, ...],
     no_recipe: bool,
     engine: EngineOptions,
+    way: tuple[str, ...],
+    **own: Any,
 ) -> None:
     """Measures on labelled pictures, by the papers' protocols.
 
     Without arguments all tasks are listed. Needs: pip install "promptseg[evaluate]".
     """
     from promptseg.evaluate import TASKS, DatasetSource, Lineup, PeerCommand, make_task
+    from promptseg.evaluate.catalogue import find_task
     from promptseg.evaluate.lineup import named_peer
 
     if task is None:
         print("\n".join(f"{name:12s} {kind.about}" for name, kind in TASKS.items()))
         raise click.exceptions.Exit(2)
-    own = {
-        "clicks": clicks,
-        "thresholds": thresholds,
-        "sentences": sentences,
-        "together": together or None,
-        "protocol": protocol,
-        "detections": None if detections is None else str(detections),
-    }
-    chosen = _task(task, own, make_task)
+    chosen = make_task(task, **_own(find_task(task), own))
     if dataset is None:
         raise InputError(f"evaluate {task} needs a folder of labelled pictures after it.")
     if workers < 1:
@@ -172,14 +172,15 @@ def evaluate(
     _run(chosen, source, lineup, workers, output, seed, by)
 
 
-def _task(name: str, own: dict[str, Any], make: Any) -> Any:
-    try:
-        return make(name, **own)
-    except InputError as error:
-        for setting, option in _OWN.items():
-            if f"has no setting '{setting}'" in str(error):
-                raise InputError(f"{option} is not for evaluate {name}.") from error
-        raise
+def _own(task: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """Returns the settings that were given (a flag that was not is False), which must be the task's."""
+    from promptseg.evaluate.catalogue import cli_options
+
+    chosen = {name: value for name, value in given.items() if value is not None and value is not False}
+    for name in chosen:
+        if name not in cli_options(task):
+            raise InputError(f"--{name} is not for evaluate {task.name}.")
+    return chosen
 
 
 def _run(task: Any, source: Any, lineup: Any, workers: int, output: Path | None, seed: int, by: Any) -> None:

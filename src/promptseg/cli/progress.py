@@ -1,10 +1,12 @@
 """Progress on stderr."""
 
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import click
+
+from promptseg.progress import Progress
 
 
 def say_skipped(name: str, reason: str) -> None:
@@ -14,7 +16,7 @@ def say_skipped(name: str, reason: str) -> None:
 
 
 @contextmanager
-def progress_bar(label: str) -> Generator[Callable[[int, int], None]]:
+def progress_bar(label: str) -> Generator[Progress]:
     """Shows a bar while the block runs; gives the function to call with (done, in all)."""
     with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
 

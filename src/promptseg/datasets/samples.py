@@ -148,15 +148,11 @@ class Dataset:
         Raises:
             InputError: the limit is not positive.
         """
-        if limit is None:
+        kept = _strided(limit, self.targets, "targets")
+        if kept is None:
             return self
-        if limit < 1:
-            raise InputError(f"The limit of targets must be at least 1, got {limit}.")
-        total = self.targets
-        if limit >= total:
-            return self
-        kept = {position * total // limit for position in range(limit)}
-        return self._where(lambda position, _: position in kept)
+        chosen = frozenset(kept)
+        return self._where(lambda position, _: position in chosen)
 
     def pictures(self, limit: int | None) -> "Dataset":
         """Returns at most `limit` pictures with all their targets, evenly strided; always the same ones.
@@ -164,14 +160,8 @@ class Dataset:
         Raises:
             InputError: the limit is not positive.
         """
-        if limit is not None and limit < 1:
-            raise InputError(f"The limit of pictures must be at least 1, got {limit}.")
-        total = len(self.samples)
-        if limit is None or limit >= total:
-            return self
-        return replace(
-            self, samples=tuple(self.samples[position * total // limit] for position in range(limit))
-        )
+        kept = _strided(limit, len(self.samples), "pictures")
+        return self if kept is None else replace(self, samples=tuple(self.samples[place] for place in kept))
 
     def sequences(self, limit: int | None = None) -> "Dataset":
         """Returns at most `limit` whole videos, evenly strided.
@@ -179,13 +169,12 @@ class Dataset:
         Raises:
             InputError: the limit is not positive.
         """
-        if limit is not None and limit < 1:
-            raise InputError(f"The limit of videos must be at least 1, got {limit}.")
         names = list(dict.fromkeys(sample.sequence for sample in self.samples))
-        if limit is not None and limit < len(names):
-            names = [names[position * len(names) // limit] for position in range(limit)]
-        kept = frozenset(names)
-        return replace(self, samples=tuple(sample for sample in self.samples if sample.sequence in kept))
+        kept = _strided(limit, len(names), "videos")
+        if kept is None:
+            return self
+        chosen = {names[place] for place in kept}
+        return replace(self, samples=tuple(sample for sample in self.samples if sample.sequence in chosen))
 
     def with_metadata(self, columns: Mapping[str, Metadata]) -> "Dataset":
         """Returns the dataset with facts added to the pictures and targets that they name.
@@ -205,6 +194,15 @@ class Dataset:
             if targets:
                 samples.append(replace(sample, targets=targets))
         return replace(self, samples=tuple(samples))
+
+
+def _strided(limit: int | None, total: int, what: str) -> list[int] | None:
+    """Returns `limit` places among `total`, ascending and evenly strided; None where all are kept."""
+    if limit is not None and limit < 1:
+        raise InputError(f"The limit of {what} must be at least 1, got {limit}.")
+    if limit is None or limit >= total:
+        return None
+    return [position * total // limit for position in range(limit)]
 
 
 def _informed(sample: Sample, columns: Mapping[str, Metadata]) -> Sample:

@@ -18,6 +18,13 @@ from promptseg.masks.rle import RLE
 Protocol: TypeAlias = Literal["coco", "lvis"]
 PROTOCOLS: tuple[Protocol, ...] = ("coco", "lvis")
 
+
+def check_protocol(protocol: str | None) -> None:
+    """Raises InputError unless a protocol is known, or left open."""
+    if protocol is not None and protocol not in PROTOCOLS:
+        raise InputError(f"Unknown protocol {protocol!r}: expected {' or '.join(PROTOCOLS)}.")
+
+
 MOST: dict[str, int] = {"coco": 100, "lvis": 300}
 """Masks per picture that count."""
 
@@ -75,8 +82,7 @@ def average_precision(
         InputError: an unknown protocol, or a detection of an unknown picture or class.
         UnavailableError: faster-coco-eval is not installed.
     """
-    if protocol not in PROTOCOLS:
-        raise InputError(f"Unknown protocol {protocol!r}: expected {' or '.join(PROTOCOLS)}.")
+    check_protocol(protocol)
     api = require_coco()
     classes = _class_ids(dataset)
     pictures = {sample.name: number for number, sample in enumerate(dataset.samples, start=1)}

@@ -1,7 +1,7 @@
 """All tasks by name."""
 
 from dataclasses import fields
-from typing import Any
+from typing import Any, get_type_hints
 
 from promptseg.errors import InputError
 from promptseg.evaluate.tasks.boxes import BoxesTask
@@ -16,7 +16,7 @@ from promptseg.evaluate.tasks.point import PointTask
 from promptseg.evaluate.tasks.reference import ByReference
 from promptseg.evaluate.tasks.referring import ReferringTask
 from promptseg.evaluate.tasks.semantic import SemanticTask
-from promptseg.evaluate.tasks.task import EvaluationTask
+from promptseg.evaluate.tasks.task import CliOption, EvaluationTask
 from promptseg.evaluate.tasks.text import TextTask
 from promptseg.evaluate.tasks.video import VideoTask
 
@@ -31,6 +31,27 @@ TASKS: dict[str, type[EvaluationTask]] = {
 """The protocols, in the order in which help lists them."""
 
 
+def cli_options(kind: type[EvaluationTask]) -> dict[str, CliOption]:
+    """Returns the fields of a task that are options of the command line."""
+    return {
+        name: mark
+        for name, hint in get_type_hints(kind, include_extras=True).items()
+        for mark in getattr(hint, "__metadata__", ())
+        if isinstance(mark, CliOption)
+    }
+
+
+def find_task(name: str) -> type[EvaluationTask]:
+    """Returns the task of this name.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name not in TASKS:
+        raise InputError(f"Unknown task {name!r}: expected one of {', '.join(TASKS)}.")
+    return TASKS[name]
+
+
 def make_task(name: str, **options: Any) -> EvaluationTask:
     """Makes a task.
 
@@ -41,9 +62,7 @@ def make_task(name: str, **options: Any) -> EvaluationTask:
     Raises:
         InputError: the name is unknown, or the task has no such setting.
     """
-    if name not in TASKS:
-        raise InputError(f"Unknown task {name!r}: expected one of {', '.join(TASKS)}.")
-    kind = TASKS[name]
+    kind = find_task(name)
     known = {field.name for field in fields(kind)}  # type: ignore[arg-type]  # every task is a dataclass
     given = {option: value for option, value in options.items() if value is not None}
     for option in given:

@@ -5,16 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from promptseg.errors import InputError
+from promptseg.evaluate.catalogue import TASKS, find_task
+from promptseg.evaluate.contestants.classical import ClassicalEdges
 from promptseg.evaluate.contestants.contestant import Contestant
-from promptseg.evaluate.contestants.ours import FOLLOWS, WAYS, OfficialRecipe, Ours
+from promptseg.evaluate.contestants.ours import OfficialRecipe, Ours, usual_ways
 from promptseg.evaluate.peers.process import Peer, PeerCommand, our_command
 from promptseg.runtimes.options import EngineOptions
-
-_PLACES = frozenset({"clicks", "point", "boxes"})
-"""Tasks in which SAM's official recipe takes part beside ours."""
-
-_MANY_QUESTIONS = _PLACES | {"referring", "text", "reference", "labels"}
-"""Tasks that ask several things about a picture, so that embedding it first pays."""
 
 PROGRAM = Path(__file__).parent / "peers" / "program.py"
 
@@ -33,7 +29,7 @@ class Lineup:
     Attributes:
         task: the task's name.
         engine: our model and what computes it; the threads are those of each contestant.
-        ways: single ways of a task to compare: of everything "fast", "exact", "proposals"; of video "box", "reference".
+        ways: single ways of the task to compare; by default the usual ones.
         points_per_side: of our grid for edges.
         peers: who else takes part.
         recipe: whether SAM's official recipe takes part where it can.
@@ -47,17 +43,13 @@ class Lineup:
     recipe: bool = True
 
     def __post_init__(self) -> None:
-        known = {"everything": WAYS, "video": FOLLOWS}.get(self.task, ())
+        known = find_task(self.task).ways
         for way in self.ways:
+            if not known:
+                others = " and ".join(name for name, task in TASKS.items() if task.ways)
+                raise InputError(f"Unknown way {way!r}: {self.task} has no --way; {others} have.")
             if way not in known:
-                raise InputError(
-                    f"Unknown way {way!r}: "
-                    + (
-                        f"expected one of {', '.join(known)}."
-                        if known
-                        else f"{self.task} has no --way; everything and video have."
-                    )
-                )
+                raise InputError(f"Unknown way {way!r}: expected one of {', '.join(known)}.")
 
     def __call__(self) -> list[Contestant]:
         """Returns the contestants; the first is the one that others are compared with.
@@ -67,31 +59,26 @@ class Lineup:
             InputError: an unknown runtime, precision or device, or a peer that cannot be started.
             UnavailableError: the runtime is not installed.
         """
-        ours = self._processes() if self.task == "latency" else self._ours()
+        ours = self._processes() if find_task(self.task).alone else self._ours()
         return [*ours, *(Peer(peer, self._threads()) for peer in self.peers)]
 
     def _ours(self) -> Sequence[Contestant]:
-        from promptseg.evaluate.contestants.classical import ClassicalEdges
-        from promptseg.evaluate.edges.detectors import Canny, Sobel
         from promptseg.segment.sam import SamSegmenter
         from promptseg.segment.segmenter import Segmenter
 
         segmenter = Segmenter.of(self.engine)
-        if self.task in _PLACES:
-            eager = Ours(segmenter)
-            if self.recipe and isinstance(segmenter, SamSegmenter):
-                return [OfficialRecipe(segmenter), eager]
-            return [eager]
-        if self.task == "everything":
-            return [Ours(segmenter, way, eager=False, way=way) for way in self.ways or ("fast", "exact")]
-        if self.task == "video":
-            ways = self.ways or (("reference",) if "classes" in segmenter.abilities else ("box",))
-            return [Ours(segmenter, f"promptseg, {way}", eager=False, follow=way) for way in ways]
-        if self.task == "edges":
+        task = find_task(self.task)
+        if task.ways:
+            ways = self.ways or usual_ways(task.ability, "classes" in segmenter.abilities)
+            return [Ours.by_way(segmenter, way) for way in ways]
+        if task.rivals:
             name = f"promptseg {segmenter.model}"
             ours = Ours(segmenter, name, eager=False, points_per_side=self.points_per_side)
-            return [ours, ClassicalEdges(Canny()), ClassicalEdges(Sobel())]
-        return [Ours(segmenter, eager=self.task in _MANY_QUESTIONS)]
+            return [ours, *(ClassicalEdges(rival()) for rival in task.rivals)]
+        ours = Ours(segmenter, eager=task.questions == "many")
+        if task.recipe and self.recipe and isinstance(segmenter, SamSegmenter):
+            return [OfficialRecipe(segmenter), ours]
+        return [ours]
 
     def _processes(self) -> Sequence[Contestant]:
         return [Peer(our_command(self.engine), self._threads())]

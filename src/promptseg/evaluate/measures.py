@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from promptseg.arrays import Float64
 from promptseg.errors import InputError
-from promptseg.evaluate.metrics import Interval
 
 Unit: TypeAlias = Literal["%", "clicks", "s", "MB", "number"]
 """How a value is written: shares as per cent, the others as they are."""
@@ -26,6 +25,15 @@ Finish: TypeAlias = Callable[[Float64], Float64]
 
 ROUNDS = 1000
 _ROUNDS_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A value and its 95 % confidence interval."""
+
+    mean: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -3,9 +3,6 @@
 Shapes: T targets, K clicks. A sequence of IoUs is (T, K), column k holding the IoU after k + 1 clicks.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
@@ -19,7 +16,6 @@ BOUNDARY_SHARE = 0.02
 """Width of the boundary band as a share of the picture's diagonal (Boundary IoU paper)."""
 DROP_CLICKS = 10
 """A drop is looked for among so many first clicks."""
-_ROUNDS_AT_ONCE = 100
 
 
 def iou(prediction: BoolArray, truth: BoolArray, ignore: BoolArray | None = None) -> float:
@@ -29,11 +25,16 @@ def iou(prediction: BoolArray, truth: BoolArray, ignore: BoolArray | None = None
         InputError: the masks differ in shape or are not bool.
     """
     check_masks(prediction, truth, ignore)
-    union, shared = prediction | truth, prediction & truth
+    return overlap_of(prediction, truth, ignore)[2]
+
+
+def overlap_of(mask: BoolArray, truth: BoolArray, ignore: BoolArray | None) -> tuple[int, int, float]:
+    """Returns shared pixels, pixels of either, and IoU (1 when both are empty), outside the ignored pixels."""
+    shared, union = mask & truth, mask | truth
     if ignore is not None:
-        union, shared = union & ~ignore, shared & ~ignore
-    total = np.count_nonzero(union)
-    return np.count_nonzero(shared) / total if total else 1.0
+        shared, union = shared & ~ignore, union & ~ignore
+    both, either = int(np.count_nonzero(shared)), int(np.count_nonzero(union))
+    return both, either, both / either if either else 1.0
 
 
 def boundary_iou(
@@ -94,42 +95,3 @@ def _first(ious: Floats, clicks: int | None) -> Floats:
     if not 1 <= clicks <= ious.shape[1]:
         raise InputError(f"The sequences hold {ious.shape[1]} clicks; {clicks} cannot be asked of them.")
     return ious[:, :clicks]
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A mean over targets and its 95 % confidence interval."""
-
-    mean: float
-    low: float
-    high: float
-
-
-def bootstrap(values: Floats, groups: Sequence[str], *, seed: int = 0, rounds: int = 2000) -> Interval:
-    """Mean of `values` with the percentile interval of the bootstrap.
-
-    Whole groups are drawn, not single values: objects on one picture are not independent of each other.
-
-    Args:
-        values: one number per target (T,).
-        groups: the picture of each target.
-        seed: of the random numbers; the same seed gives the same interval.
-        rounds: how many samples are drawn.
-
-    Raises:
-        InputError: there are no values, or not one group per value.
-    """
-    if len(values) == 0 or len(values) != len(groups):
-        raise InputError(
-            f"Need one group for each of at least one value, got {len(values)} and {len(groups)}."
-        )
-    _, index = np.unique(np.asarray(groups), return_inverse=True)
-    sizes = np.bincount(index).astype(np.float64)
-    sums = np.bincount(index, weights=values)
-    random = np.random.default_rng(seed)
-    means: list[Floats] = []
-    for block in range(0, rounds, _ROUNDS_AT_ONCE):
-        drawn = random.integers(sizes.size, size=(min(_ROUNDS_AT_ONCE, rounds - block), sizes.size))
-        means.append(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
-    low, high = np.percentile(np.concatenate(means), (2.5, 97.5))
-    return Interval(float(np.mean(values)), float(low), float(high))

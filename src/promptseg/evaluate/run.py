@@ -5,7 +5,7 @@ was stopped goes on where it was. With workers, units are shared out among proce
 """
 
 import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing.util import Finalize
@@ -19,9 +19,7 @@ from promptseg.evaluate.rows import UnitAnswer
 from promptseg.evaluate.scene import Clock, Scene
 from promptseg.evaluate.store import AnswerStore
 from promptseg.evaluate.tasks.task import EvaluationTask
-
-Progress: TypeAlias = Callable[[int, int], None]
-"""Called with the units done and the units in all."""
+from promptseg.progress import Progress
 
 OpensDataset: TypeAlias = Callable[[], Dataset]
 """Opens the dataset; the same one in every process."""
@@ -179,7 +177,7 @@ def _answer(
     if store is not None and (known := store.load(contestant.name, scene.name, facts)):
         return known
     contestant.clock = Clock()
-    if task.starts():
+    if task.starts:
         image = scene.image()
         with contestant.clock.step("picture"):
             contestant.start(image)
@@ -259,9 +257,3 @@ def _answer_number(number: int) -> list[UnitAnswer]:
     answers = _answers(_Worker.task, scene, _Worker.contestants, _Worker.store)
     scene.forget()
     return answers
-
-
-def all_rows(answers: Sequence[UnitAnswer]) -> Iterator[Any]:
-    """Yields the rows of all units."""
-    for answer in answers:
-        yield from answer.rows

@@ -13,11 +13,7 @@ def vocabulary_of(dataset: Dataset) -> Vocabulary:
     """
     if not dataset.categories:
         raise InputError(f"{dataset.name} ({dataset.layout} layout) names no classes, which this task needs.")
-    return Vocabulary(
-        tuple(category.name for category in dataset.categories),
-        tuple(category.thing for category in dataset.categories),
-        tuple(category.id for category in dataset.categories),
-    )
+    return Vocabulary.of_categories(dataset.categories)
 
 
 REST = ("background", "null")
@@ -34,12 +30,7 @@ def without_rest(words: Vocabulary) -> Vocabulary:
     rest = rest_of(words)
     if rest is None:
         return words
-    kept = [place for place in range(len(words.names)) if place != rest]
-    return Vocabulary(
-        tuple(words.names[place] for place in kept),
-        tuple(words.things[place] for place in kept),
-        tuple(words.ids[place] for place in kept),
-    )
+    return Vocabulary.of_categories([*words.categories[:rest], *words.categories[rest + 1 :]])
 
 
 def place_of(words: Vocabulary, label: str | None, contestant: str) -> int:

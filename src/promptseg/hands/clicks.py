@@ -29,7 +29,9 @@ class Click:
 
 
 @dataclass(frozen=True, slots=True)
-class _Deepest:
+class Deepest:
+    """The pixel of a region that is farthest from any pixel outside it, column `x` and row `y`; depth 0 is none."""
+
     depth: float
     x: int = 0
     y: int = 0
@@ -65,8 +67,8 @@ def next_click(
     if ignore is not None:
         missed, added = missed & ~ignore, added & ~ignore
     for passed_over in (clicked, ()):
-        inside = _deepest(missed, passed_over)
-        outside = _deepest(added, passed_over, at_least=inside.depth)
+        inside = deepest(missed, passed_over)
+        outside = deepest(added, passed_over, at_least=inside.depth)
         if inside.depth > outside.depth:
             return Click(inside.x, inside.y, True)
         if outside.depth > 0:
@@ -103,7 +105,9 @@ _MOST_LOOKS = 400_000
 """Distances are looked up pixel by pixel where that takes at most so many looks."""
 
 
-def _deepest(region: BoolArray, passed_over: Collection[tuple[int, int]], at_least: float = 0.0) -> _Deepest:
+def deepest(
+    region: BoolArray, passed_over: Collection[tuple[int, int]] = (), at_least: float = 0.0
+) -> Deepest:
     """Returns the pixel of `region` farthest from any pixel outside it; depth 0 when there is none.
 
     A region that cannot be as deep as `at_least` is not measured. Most errors are thin rims that run all around an
@@ -112,11 +116,11 @@ def _deepest(region: BoolArray, passed_over: Collection[tuple[int, int]], at_lea
     """
     box = bounds(region)
     if box is None:
-        return _Deepest(0.0)
+        return Deepest(0.0)
     rows, columns = box
     crop = region[rows, columns]
     if (min(crop.shape) + 1) // 2 < at_least:
-        return _Deepest(0.0)
+        return Deepest(0.0)
     # All around the bounding box is outside the region, so one ring of it is enough to measure against.
     padded = np.pad(crop, 1)
     corner = (columns.start - 1, rows.start - 1)
@@ -126,7 +130,7 @@ def _deepest(region: BoolArray, passed_over: Collection[tuple[int, int]], at_lea
     layers = _peeled(padded)
     count = len(layers) - 1
     if count * np.sqrt(2) < at_least:
-        return _Deepest(0.0)
+        return Deepest(0.0)
     needed = int(np.ceil(count / np.sqrt(2)))
     ys, xs = np.nonzero(layers[needed])
     ys, xs = ys + needed, xs + needed
@@ -138,7 +142,7 @@ def _deepest(region: BoolArray, passed_over: Collection[tuple[int, int]], at_lea
     part = padded[top : int(ys.max()) + reach + 1, left : int(xs.max()) + reach + 1]
     depths = require_ndimage().distance_transform_edt(part)[ys - top, xs - left]
     best = int(depths.argmax())
-    return _Deepest(float(depths[best]), int(xs[best]) + corner[0], int(ys[best]) + corner[1])
+    return Deepest(float(depths[best]), int(xs[best]) + corner[0], int(ys[best]) + corner[1])
 
 
 def _peeled(padded: BoolArray) -> list[BoolArray]:
@@ -161,7 +165,7 @@ def _looked_up(
     xs: npt.NDArray[np.int64],
     reach: int,
     corner: tuple[int, int],
-) -> _Deepest:
+) -> Deepest:
     """Measures some pixels, none of which is deeper than `reach`, by looking at all around them."""
     span = np.arange(-reach, reach + 1)
     down, right = (grid.ravel() for grid in np.meshgrid(span, span, indexing="ij"))
@@ -175,14 +179,14 @@ def _looked_up(
     # The offsets are sorted, so the first pixel outside is the nearest.
     depths = squares[order][outside.argmax(axis=1)]
     best = int(depths.argmax())
-    return _Deepest(float(np.sqrt(depths[best])), int(xs[best]) + corner[0], int(ys[best]) + corner[1])
+    return Deepest(float(np.sqrt(depths[best])), int(xs[best]) + corner[0], int(ys[best]) + corner[1])
 
 
-def _measured(part: BoolArray, corner: tuple[int, int], passed_over: Collection[tuple[int, int]]) -> _Deepest:
+def _measured(part: BoolArray, corner: tuple[int, int], passed_over: Collection[tuple[int, int]]) -> Deepest:
     """Measures every pixel of a part of the picture whose top-left pixel is `corner` (x, y)."""
     distance: npt.NDArray[np.float64] = require_ndimage().distance_transform_edt(part)
     for x, y in passed_over:
         if 0 <= y - corner[1] < part.shape[0] and 0 <= x - corner[0] < part.shape[1]:
             distance[y - corner[1], x - corner[0]] = 0.0
     y, x = divmod(int(distance.argmax()), part.shape[1])
-    return _Deepest(float(distance[y, x]), x + corner[0], y + corner[1])
+    return Deepest(float(distance[y, x]), x + corner[0], y + corner[1])

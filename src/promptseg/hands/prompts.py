@@ -3,12 +3,11 @@
 All masks are bool (H, W); places are x, y in pixels with centres at halves. Chance comes from the generator alone.
 """
 
-from typing import Any
-
 import numpy as np
 
-from promptseg.arrays import BoolArray, Float64
-from promptseg.errors import InputError, UnavailableError
+from promptseg.arrays import BoolArray, Float64, require_ndimage
+from promptseg.errors import InputError
+from promptseg.hands.clicks import deepest
 
 Random = np.random.Generator
 
@@ -36,14 +35,10 @@ def deepest_point(mask: BoolArray) -> tuple[tuple[float, float], float]:
         InputError: the mask is empty.
         UnavailableError: SciPy is not installed.
     """
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if rows.size == 0:
+    found = deepest(mask)
+    if not found.depth:
         raise InputError("An empty mask has no point to click.")
-    top, left = int(rows[0]), int(columns[0])
-    crop = np.pad(mask[top : rows[-1] + 1, left : columns[-1] + 1], 1)
-    distance = _ndimage().distance_transform_edt(crop)
-    y, x = divmod(int(distance.argmax()), crop.shape[1])
-    return (x - 1 + left + 0.5, y - 1 + top + 0.5), float(distance[y, x])
+    return (found.x + 0.5, found.y + 0.5), found.depth
 
 
 def inner_point(mask: BoolArray, random: Random) -> tuple[float, float]:
@@ -53,7 +48,7 @@ def inner_point(mask: BoolArray, random: Random) -> tuple[float, float]:
         InputError: the mask is empty.
         UnavailableError: SciPy is not installed.
     """
-    distance = _ndimage().distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    distance = require_ndimage().distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
     return random_point(mask & (distance >= 0.5 * distance.max()), random)
 
 
@@ -166,11 +161,3 @@ def correction(
         deepest_point(error) if error.any() else ((0.0, 0.0), 0.0) for error in (missed, added)
     )
     return (*inside, True) if depth > other else (*outside, False)
-
-
-def _ndimage() -> Any:
-    try:
-        from scipy import ndimage
-    except ImportError as error:
-        raise UnavailableError.extra("SciPy", "train") from error
-    return ndimage

@@ -15,6 +15,7 @@ from promptseg.errors import OutputError, WeightsError
 from promptseg.files import atomic_write
 from promptseg.models.registry import ModelCard, embedded_weights_path
 from promptseg.models.tensors import read_safetensors, write_safetensors
+from promptseg.progress import Progress
 
 __all__ = [
     "Opener",
@@ -32,8 +33,6 @@ _LEFTOVER_SECONDS = 24 * 3600
 
 Opener = Callable[[str], contextlib.AbstractContextManager["Response"]]
 """Opens an address for reading."""
-Progress = Callable[[int, int], None]
-"""Told (bytes so far, bytes in all) now and then."""
 
 
 class Response(Protocol):

@@ -14,6 +14,7 @@ from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.segments import Segments
 from promptseg.models.network import Network
 from promptseg.models.registry import DEFAULT_MODEL
+from promptseg.progress import Progress
 from promptseg.prompts.request import Prompts, Request, says_what
 from promptseg.prompts.speech import Transcriber
 from promptseg.prompts.types import ObjectPrompts
@@ -25,7 +26,7 @@ from promptseg.segment.cache import EmbeddingCache
 from promptseg.segment.embedded import EmbeddedImage, embed, picture_of
 from promptseg.segment.everything.edges import edges
 from promptseg.segment.everything.generate import iter_everything
-from promptseg.segment.everything.options import EverythingOptions, Progress
+from promptseg.segment.everything.options import EverythingOptions
 from promptseg.segment.everything.proposals import proposals
 from promptseg.segment.places import predictor
 from promptseg.segment.places.predictor import Granularity

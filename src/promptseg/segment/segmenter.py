@@ -12,6 +12,7 @@ from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.segments import Segments
 from promptseg.models.network import Network
 from promptseg.models.registry import DEFAULT_MODEL, Family, get_card
+from promptseg.progress import Progress
 from promptseg.prompts.request import Prompts
 from promptseg.prompts.speech import Transcriber
 from promptseg.prompts.words import Reference, Text
@@ -21,7 +22,7 @@ from promptseg.runtimes.seem import SeemRuntime
 from promptseg.segment.cache import EmbeddingCache
 from promptseg.segment.embedded import Embedded, picture_of
 from promptseg.segment.everything.generate import joined
-from promptseg.segment.everything.options import EverythingOptions, Progress
+from promptseg.segment.everything.options import EverythingOptions
 from promptseg.segment.places.predictor import Granularity
 from promptseg.segment.session import Session
 from promptseg.segment.tiling import TiledImage

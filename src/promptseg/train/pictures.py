@@ -3,7 +3,7 @@
 Each picture becomes a file of its own, so that a long preparation goes on where it stopped.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,12 +19,12 @@ from promptseg.files import atomic_write
 from promptseg.geometry import MaskGrid, ResizeFrame
 from promptseg.images import Image, preprocess
 from promptseg.masks.upsample import downsample_mask
+from promptseg.progress import Progress
 from promptseg.runtimes.protocol import Runtime
 
 LEAST_CELLS = 6
 """Objects of fewer cells of the grid are too small to learn from."""
 
-Progress = Callable[[int, int], None]
 T = TypeVar("T")
 
 

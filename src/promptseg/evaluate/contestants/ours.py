@@ -38,6 +38,13 @@ FOLLOWS = ("box", "reference")
 BOXES_AT_ONCE = 64
 
 
+def usual_ways(ability: str, semantic: bool) -> tuple[str, ...]:
+    """Returns the ways that are compared where none is asked for; models that know words follow by reference."""
+    if ability == "track":
+        return ("reference",) if semantic else ("box",)
+    return WAYS[:2]
+
+
 class Ours(Contestant):
     """`Segmenter`, as a user has it.
 
@@ -78,6 +85,13 @@ class Ours(Contestant):
         self._image: Image | None = None
         self._session: Session | None = None
         self._embedded: Any = None
+
+    @classmethod
+    def by_way(cls, segmenter: Segmenter, way: str) -> "Ours":
+        """Returns the contestant that does a thing in one of several ways, and is named by it."""
+        if way in FOLLOWS:
+            return cls(segmenter, f"promptseg, {way}", eager=False, follow=way)
+        return cls(segmenter, way, eager=False, way=way)
 
     def start(self, image: Image) -> None:
         """Takes a new picture."""

@@ -19,7 +19,7 @@ from promptseg.images import Image
 from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
-from promptseg.vocabulary import Vocabulary, plain_name
+from promptseg.vocabulary import Category, Vocabulary, plain_name
 
 Fields: TypeAlias = Mapping[str, Any]
 """A request or an answer, plain JSON."""
@@ -125,10 +125,8 @@ def pictures(paths: Iterable[Any]) -> list[Image]:
 
 def classes(values: Sequence[Fields]) -> Vocabulary:
     """Reads classes."""
-    return Vocabulary(
-        tuple(str(each["name"]) for each in values),
-        tuple(bool(each["thing"]) for each in values),
-        tuple(int(each["id"]) for each in values),
+    return Vocabulary.of_categories(
+        [Category(int(each["id"]), str(each["name"]), bool(each["thing"])) for each in values]
     )
 
 

@@ -258,13 +258,13 @@ def _runs(mask: Any) -> dict[str, Any]:
     return {"size": list(mask.shape), "counts": [0, *counts] if flat[0] else counts}
 
 
-def serve(program: Program) -> None:
+def serve(answer_to: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     """Answers lines until the input ends."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever is printed must not come between the answers
     for line in sys.stdin:
         try:
-            answer = program.answer(json.loads(line))
+            answer = answer_to(json.loads(line))
         except Exception as error:  # the other side shows it; a traceback goes to the error stream
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), file=answers, flush=True)
@@ -275,9 +275,9 @@ def main() -> None:
     kind, *rest = sys.argv[1:]
     if kind == "sam":
         module, model, checkpoint = rest
-        serve(Program(lambda threads: SamPeer(module, model, checkpoint, threads)))
+        serve(Program(lambda threads: SamPeer(module, model, checkpoint, threads)).answer)
     elif kind == "grabcut":
-        serve(Program(GrabCutPeer))
+        serve(Program(GrabCutPeer).answer)
     else:
         sys.exit(f"unknown peer {kind!r}: expected sam or grabcut")
 

@@ -6,16 +6,13 @@ It is how latency and memory are measured, and how two versions or two engines o
 """
 
 import argparse
-import json
-import os
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
 from promptseg.evaluate.contestants.contestant import ABILITIES, Contestant
-from promptseg.evaluate.peers.program import PROTOCOL, peak_bytes
+from promptseg.evaluate.peers.program import PROTOCOL, peak_bytes, serve
 from promptseg.images import Image
 from promptseg.runtimes.options import EngineOptions
 
@@ -60,18 +57,6 @@ class ContestantProgram:
         return ABILITIES[operation].answer(getattr(one, operation), request)
 
 
-def serve(program: ContestantProgram) -> None:
-    """Answers lines until the input ends."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever is printed must not come between the answers
-    for line in sys.stdin:
-        try:
-            answer = program.answer(json.loads(line))
-        except Exception as error:  # the other side shows it
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), file=answers, flush=True)
-
-
 def main() -> None:
     """Runs the program."""
     from promptseg.evaluate.contestants.ours import OfficialRecipe, Ours
@@ -94,7 +79,7 @@ def main() -> None:
             return OfficialRecipe(segmenter, name)
         return Ours(segmenter, name, way=way)
 
-    serve(ContestantProgram(make))
+    serve(ContestantProgram(make).answer)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from promptseg.evaluate.measures import Reading, Unit, number_or_none
-from promptseg.evaluate.metrics import Interval
+from promptseg.evaluate.measures import Interval, Reading, Unit, number_or_none
 from promptseg.evaluate.origin import Provenance
 from promptseg.evaluate.report.tables import align
 from promptseg.evaluate.summary import Result, Slice, Summary, facts

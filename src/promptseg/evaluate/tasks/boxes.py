@@ -1,27 +1,26 @@
 """Boxes: each box is answered with one mask; mask AP as in SAM's instance segmentation, and IoU with the truth."""
 
 import functools
-import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
-from promptseg.datasets.samples import Dataset
-from promptseg.errors import FormatError, InputError
-from promptseg.evaluate.average_precision import PROTOCOLS, Protocol
+from promptseg.datasets.samples import Corners, Dataset
+from promptseg.errors import FormatError
+from promptseg.evaluate.average_precision import Protocol, check_protocol
 from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
 from promptseg.evaluate.measures import Measure, mean, plain
 from promptseg.evaluate.metrics import boundary_iou, iou
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
 from promptseg.evaluate.tasks.detections import precision_of
-from promptseg.evaluate.tasks.task import EvaluationTask, Rows, TaskOutcome, known_facts
+from promptseg.evaluate.tasks.task import SHOWN, CliOption, EvaluationTask, Rows, TaskOutcome, known_facts
+from promptseg.formats.reading import read_json
 from promptseg.masks.segments import Segments
 
-SHOWN = 40
-BoxTuple = tuple[float, float, float, float]
+_DETECTIONS = CliOption("a COCO results file of boxes to prompt with, instead of true boxes", "FILE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +39,15 @@ class BoxesTask(EvaluationTask):
     name: ClassVar[str] = "boxes"
     about: ClassVar[str] = "boxes to masks: mask AP (COCO and LVIS protocol), mean IoU, boundary IoU"
     ability: ClassVar[str] = "boxes"
+    questions: ClassVar[Literal["one", "many"]] = "many"
+    recipe: ClassVar[bool] = True
     keeps_empty: ClassVar[bool] = True
     step: ClassVar[str] = "box"
-    protocol: Protocol | None = None
-    detections: str | None = None
+    protocol: Annotated[Protocol | None, CliOption("coco or lvis")] = None
+    detections: Annotated[str | None, _DETECTIONS] = None
 
     def __post_init__(self) -> None:
-        if self.protocol is not None and self.protocol not in PROTOCOLS:
-            raise InputError(f"Unknown protocol {self.protocol!r}: expected {' or '.join(PROTOCOLS)}.")
+        check_protocol(self.protocol)
 
     def settings(self) -> Mapping[str, Any]:
         """Returns what decides about the results."""
@@ -76,7 +76,7 @@ class BoxesTask(EvaluationTask):
         ]
         return [_row(scene, asked, found, overlaps, ranks)]
 
-    def _asked(self, scene: Scene) -> list[tuple[BoxTuple, str, float | None, str]]:
+    def _asked(self, scene: Scene) -> list[tuple[Corners, str, float | None, str]]:
         """Returns box, class, rank and target of every question."""
         if self.detections is None:
             return [
@@ -111,7 +111,7 @@ class BoxesTask(EvaluationTask):
 
 def _row(
     scene: Scene,
-    asked: list[tuple[BoxTuple, str, float | None, str]],
+    asked: list[tuple[Corners, str, float | None, str]],
     found: Segments,
     overlaps: Mapping[str, tuple[float, float]],
     ranks: list[float],
@@ -138,11 +138,11 @@ def _row(
 
 
 @functools.lru_cache(maxsize=2)
-def _detections(path: str) -> Mapping[int, list[tuple[BoxTuple, int, float]]]:
+def _detections(path: str) -> Mapping[int, list[tuple[Corners, int, float]]]:
     """Reads a COCO results file once."""
-    boxes: dict[int, list[tuple[BoxTuple, int, float]]] = defaultdict(list)
+    boxes: dict[int, list[tuple[Corners, int, float]]] = defaultdict(list)
     try:
-        for record in json.loads(Path(path).read_bytes()):
+        for record in read_json(path):
             x, y, width, height = (float(value) for value in record["bbox"])
             if width > 0 and height > 0:
                 boxes[int(record["image_id"])].append(

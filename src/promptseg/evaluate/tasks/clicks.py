@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -23,7 +23,16 @@ from promptseg.evaluate.metrics import (
 )
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import Curve, EvaluationTask, Rows, TaskOutcome, known_facts, pictures
+from promptseg.evaluate.tasks.task import (
+    CliOption,
+    Counts,
+    Curve,
+    EvaluationTask,
+    Rows,
+    TaskOutcome,
+    known_facts,
+    pictures,
+)
 from promptseg.hands.clicks import next_click
 from promptseg.masks.rle import RLE
 
@@ -47,9 +56,11 @@ class ClicksTask(EvaluationTask):
     name: ClassVar[str] = "clicks"
     about: ClassVar[str] = "simulated clicks: IoU@k, NoC@50/80/85/90, boundary IoU, worst drop"
     ability: ClassVar[str] = "click"
-    limit: ClassVar[Literal["objects", "pictures", "videos"]] = "objects"
+    questions: ClassVar[Literal["one", "many"]] = "many"
+    recipe: ClassVar[bool] = True
+    limit: ClassVar[Counts] = "objects"
     step: ClassVar[str] = "click"
-    clicks: int = 20
+    clicks: Annotated[int, CliOption("the most clicks per object")] = 20
 
     def __post_init__(self) -> None:
         if self.clicks < 1:

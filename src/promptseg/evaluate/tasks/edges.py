@@ -1,21 +1,23 @@
 """Edges: the Berkeley boundary benchmark (ODS, OIS, AP, R50)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from promptseg.arrays import Float64
+from promptseg.datasets.layouts.layout import Truth
 from promptseg.datasets.samples import Dataset
 from promptseg.errors import FormatError
 from promptseg.evaluate.contestants.contestant import Contestant
+from promptseg.evaluate.edges.detectors import Canny, EdgeDetector, Sobel
 from promptseg.evaluate.edges.scores import TOLERANCE, Tally, f_measure, part, score, tally, thresholds
 from promptseg.evaluate.measures import counted, plain
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import Curve, EvaluationTask, Rows, TaskOutcome, Truth, known_facts
+from promptseg.evaluate.tasks.task import CliOption, Curve, EvaluationTask, Rows, TaskOutcome, known_facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +31,10 @@ class EdgesTask(EvaluationTask):
     name: ClassVar[str] = "edges"
     about: ClassVar[str] = "edge maps on BSDS500: ODS, OIS, AP, R50"
     ability: ClassVar[str] = "edges"
+    starts: ClassVar[bool] = False  # the whole way from pixels to edge map is one step
+    rivals: ClassVar[tuple[Callable[[], EdgeDetector], ...]] = (Canny, Sobel)
     truth: ClassVar[Truth] = "outlines"
-    thresholds: int = 33
+    thresholds: Annotated[int, CliOption("thresholds on the curve")] = 33
 
     def __post_init__(self) -> None:
         thresholds(self.thresholds)
@@ -38,10 +42,6 @@ class EdgesTask(EvaluationTask):
     def settings(self) -> Mapping[str, Any]:
         """Returns what decides about the results."""
         return {"thresholds": self.thresholds, "tolerance": TOLERANCE}
-
-    def starts(self) -> bool:
-        """The whole way from pixels to edge map is one step."""
-        return False
 
     def judge(self, contestant: Contestant, scene: Scene) -> list[Row]:
         """Asks once and counts what matches, at each threshold."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from promptseg.datasets.samples import Dataset
 from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
+from promptseg.evaluate.contestants.ours import WAYS
 from promptseg.evaluate.measures import Measure, counted, mean, ratio
 from promptseg.evaluate.recall import IOU_THRESHOLDS, LIMITS, SIZES, count_recall
 from promptseg.evaluate.rows import Row
@@ -30,15 +31,13 @@ class EverythingTask(EvaluationTask):
     name: ClassVar[str] = "everything"
     about: ClassVar[str] = "automatic masks and proposals: AR@100 and AR@1000 by size, as on COCO and LVIS"
     ability: ClassVar[str] = "everything"
+    starts: ClassVar[bool] = False  # the whole way from pixels to masks is one step
+    ways: ClassVar[tuple[str, ...]] = WAYS
     limits: tuple[int, ...] = LIMITS
 
     def settings(self) -> Mapping[str, Any]:
         """Returns what decides about the results."""
         return {"limits": list(self.limits)}
-
-    def starts(self) -> bool:
-        """The whole way from pixels to masks is one step."""
-        return False
 
     def judge(self, contestant: Contestant, scene: Scene) -> list[Row]:
         """Asks once and counts which objects are found."""

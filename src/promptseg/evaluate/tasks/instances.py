@@ -2,20 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from promptseg.datasets.samples import Dataset
-from promptseg.errors import InputError
-from promptseg.evaluate.average_precision import PROTOCOLS, Protocol
+from promptseg.evaluate.average_precision import Protocol, check_protocol
 from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
 from promptseg.evaluate.measures import plain
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
 from promptseg.evaluate.tasks.detections import precision_of
-from promptseg.evaluate.tasks.task import EvaluationTask, Rows, TaskOutcome, known_facts
+from promptseg.evaluate.tasks.task import SHOWN, CliOption, EvaluationTask, Rows, TaskOutcome, known_facts
 from promptseg.evaluate.vocabularies import full_name, vocabulary_of
-
-SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,20 +26,16 @@ class InstancesTask(EvaluationTask):
     name: ClassVar[str] = "instances"
     about: ClassVar[str] = "objects of given classes: mask AP (COCO and LVIS protocol)"
     ability: ClassVar[str] = "instances"
+    starts: ClassVar[bool] = False  # the whole way from pixels to masks is one step
     keeps_empty: ClassVar[bool] = True
-    protocol: Protocol | None = None
+    protocol: Annotated[Protocol | None, CliOption("coco or lvis")] = None
 
     def __post_init__(self) -> None:
-        if self.protocol is not None and self.protocol not in PROTOCOLS:
-            raise InputError(f"Unknown protocol {self.protocol!r}: expected {' or '.join(PROTOCOLS)}.")
+        check_protocol(self.protocol)
 
     def settings(self) -> Mapping[str, Any]:
         """Returns what decides about the results."""
         return {"protocol": self.protocol or "of the dataset"}
-
-    def starts(self) -> bool:
-        """The whole way from pixels to masks is one step."""
-        return False
 
     def judge(self, contestant: Contestant, scene: Scene) -> list[Row]:
         """Asks once."""

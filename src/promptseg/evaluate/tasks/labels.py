@@ -6,14 +6,21 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from promptseg.arrays import Float64
 from promptseg.datasets.samples import Dataset
 from promptseg.errors import InputError
 from promptseg.evaluate.contestants.contestant import Contestant
-from promptseg.evaluate.measures import counted, mean, mean_where
+from promptseg.evaluate.measures import mean
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import EvaluationTask, Rows, TaskOutcome, known_facts, pictures
+from promptseg.evaluate.tasks.task import (
+    Counts,
+    EvaluationTask,
+    Rows,
+    TaskOutcome,
+    known_facts,
+    mean_over_classes,
+    pictures,
+)
 from promptseg.evaluate.vocabularies import full_name, vocabulary_of
 from promptseg.masks.segments import Segments
 from promptseg.vocabulary import Category
@@ -31,7 +38,8 @@ class LabelsTask(EvaluationTask):
     name: ClassVar[str] = "labels"
     about: ClassVar[str] = "names of given masks: top-1 and top-5 accuracy"
     ability: ClassVar[str] = "labels"
-    limit: ClassVar[Literal["objects", "pictures", "videos"]] = "objects"
+    questions: ClassVar[Literal["one", "many"]] = "many"
+    limit: ClassVar[Counts] = "objects"
 
     def settings(self) -> Mapping[str, Any]:
         """Returns what decides about the results."""
@@ -81,7 +89,7 @@ class LabelsTask(EvaluationTask):
             measures=(
                 mean("top-1", first, groups),
                 mean("top-5", five, groups),
-                counted("top-1 over classes", _right_per_class(rows), _class_mean),
+                mean_over_classes("top-1 over classes", rows, "top1"),
             )
         )
 
@@ -95,18 +103,3 @@ def with_classes(dataset: Dataset) -> Dataset:
         dataset,
         categories=tuple(Category(number, name, True) for number, name in enumerate(names, start=1)),
     )
-
-
-def _right_per_class(rows: Rows) -> Float64:
-    """Returns (P, 2 C): the right answers and the objects of each class in each picture."""
-    names, places = np.unique([str(row.values["label"]) for row in rows], return_inverse=True)
-    units, units_of = np.unique(pictures(rows), return_inverse=True)
-    table = np.zeros((len(units), 2, len(names)))
-    for unit, place, row in zip(units_of.tolist(), places.tolist(), rows, strict=True):
-        table[unit, :, place] += (row.values["top1"], 1.0)
-    return table.reshape(len(units), -1)
-
-
-def _class_mean(sums: Float64) -> Float64:
-    right, number = np.moveaxis(sums.reshape(len(sums), 2, -1), 1, 0)
-    return mean_where(right / np.maximum(number, 1), number > 0)

@@ -16,7 +16,7 @@ from promptseg.evaluate.tasks.task import EvaluationTask, Rows, TaskOutcome, kno
 from promptseg.hands.clicks import next_click
 
 CLICKS = 3
-_SHOWN = {"picture": "embed", "first click": "first click", "further click": "further click"}
+_STEPS = {"picture": "embed", "first click": "first click", "further click": "further click"}
 _PERCENTILES = (50, 90, 99)
 
 
@@ -32,14 +32,12 @@ class LatencyTask(EvaluationTask):
     name: ClassVar[str] = "latency"
     about: ClassVar[str] = "seconds to embed, to the first and further clicks (median, p90, p99), peak memory"
     ability: ClassVar[str] = "click"
+    starts: ClassVar[bool] = False  # the time of the start is measured here
+    alone: ClassVar[bool] = True
 
     def settings(self) -> Mapping[str, Any]:
         """Returns what decides about the results."""
         return {"clicks": CLICKS}
-
-    def starts(self) -> bool:
-        """The time of the start is measured here."""
-        return False
 
     def judge(self, contestant: Contestant, scene: Scene) -> list[Row]:
         """Shows the picture and clicks."""
@@ -79,7 +77,7 @@ class LatencyTask(EvaluationTask):
     def sum_up(self, dataset: Dataset, rows: Rows) -> TaskOutcome:
         """Turns seconds into percentiles."""
         measures: list[Measure] = []
-        for step, name in _SHOWN.items():
+        for step, name in _STEPS.items():
             seconds = [value for row in rows for value in row.values.get(step, ())]
             for percentile in _PERCENTILES:
                 value = float(np.percentile(seconds, percentile)) if seconds else float("nan")

@@ -1,13 +1,13 @@
 """Panoptic quality: PQ, SQ and RQ over all classes, things and stuff, by the definition of COCO's panopticapi."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from promptseg.arrays import Float64
+from promptseg.datasets.layouts.layout import Truth
 from promptseg.datasets.samples import Dataset, PanopticTruth
 from promptseg.errors import FormatError
 from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
@@ -18,7 +18,6 @@ from promptseg.evaluate.tasks.task import (
     EvaluationTask,
     Rows,
     TaskOutcome,
-    Truth,
     counts_by_class,
     known_facts,
 )
@@ -35,15 +34,8 @@ class PanopticTask(EvaluationTask):
     name: ClassVar[str] = "panoptic"
     about: ClassVar[str] = "things and stuff: PQ, SQ, RQ"
     ability: ClassVar[str] = "panoptic"
+    starts: ClassVar[bool] = False  # the whole way from pixels to segments is one step
     truth: ClassVar[Truth] = "panoptic"
-
-    def settings(self) -> Mapping[str, Any]:
-        """Returns what decides about the results."""
-        return {}
-
-    def starts(self) -> bool:
-        """The whole way from pixels to segments is one step."""
-        return False
 
     def judge(self, contestant: Contestant, scene: Scene) -> list[Row]:
         """Asks once and matches segments."""

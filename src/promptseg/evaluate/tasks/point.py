@@ -14,6 +14,7 @@ from promptseg.evaluate.metrics import boundary_iou, iou
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
 from promptseg.evaluate.tasks.task import (
+    Counts,
     Curve,
     EvaluationTask,
     Rows,
@@ -37,7 +38,9 @@ class PointTask(EvaluationTask):
     name: ClassVar[str] = "point"
     about: ClassVar[str] = "a single click at the centre or at random: mean IoU, oracle, boundary IoU"
     ability: ClassVar[str] = "point"
-    limit: ClassVar[Literal["objects", "pictures", "videos"]] = "objects"
+    questions: ClassVar[Literal["one", "many"]] = "many"
+    recipe: ClassVar[bool] = True
+    limit: ClassVar[Counts] = "objects"
     step: ClassVar[str] = "point"
 
     def settings(self) -> Mapping[str, Any]:

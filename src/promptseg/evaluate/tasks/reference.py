@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from promptseg.datasets.samples import Dataset, Sample, Target
 from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
 from promptseg.evaluate.measures import counted, mean, ratio
+from promptseg.evaluate.metrics import overlap_of
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
 from promptseg.evaluate.tasks.task import (
@@ -17,7 +18,6 @@ from promptseg.evaluate.tasks.task import (
     TaskOutcome,
     column,
     known_facts,
-    overlap_of,
     per_picture,
     pictures,
 )
@@ -38,10 +38,7 @@ class ByReference(EvaluationTask):
         "an object of another picture as prompt: IoU with the class, and with the best object"
     )
     ability: ClassVar[str] = "reference"
-
-    def settings(self) -> Mapping[str, Any]:
-        """Returns what decides about the results."""
-        return {}
+    questions: ClassVar[Literal["one", "many"]] = "many"
 
     def facts(self, scene: Scene) -> Mapping[str, Any]:
         """The references depend on the whole dataset."""

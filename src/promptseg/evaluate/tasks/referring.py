@@ -2,24 +2,26 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
+from promptseg.datasets.layouts.layout import Truth
 from promptseg.datasets.samples import Dataset
 from promptseg.errors import InputError
 from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
 from promptseg.evaluate.measures import counted, mean, ratio
+from promptseg.evaluate.metrics import overlap_of
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
 from promptseg.evaluate.tasks.task import (
+    CliOption,
+    Counts,
     EvaluationTask,
     Rows,
     TaskOutcome,
-    Truth,
     column,
     known_facts,
-    overlap_of,
     per_picture,
     pictures,
 )
@@ -41,10 +43,11 @@ class ReferringTask(EvaluationTask):
     name: ClassVar[str] = "referring"
     about: ClassVar[str] = "phrases for single objects (RefCOCO/+/g): cIoU, mIoU, P@0.5 to 0.9"
     ability: ClassVar[str] = "phrases"
+    questions: ClassVar[Literal["one", "many"]] = "many"
     truth: ClassVar[Truth] = "phrases"
-    limit: ClassVar[Literal["objects", "pictures", "videos"]] = "objects"
-    sentences: str = "first"
-    together: bool = False
+    limit: ClassVar[Counts] = "objects"
+    sentences: Annotated[str, CliOption("first (as SEEM's evaluation) or all sentences")] = "first"
+    together: Annotated[bool, CliOption("all phrases of a picture in one go")] = False
 
     def __post_init__(self) -> None:
         if self.sentences not in SENTENCES:

@@ -1,13 +1,13 @@
 """Semantic segmentation: a class for every pixel; mean IoU."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from promptseg.arrays import Float64, Int64
+from promptseg.datasets.layouts.layout import Truth
 from promptseg.datasets.samples import UNKNOWN, Dataset
 from promptseg.errors import FormatError
 from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
@@ -18,7 +18,6 @@ from promptseg.evaluate.tasks.task import (
     EvaluationTask,
     Rows,
     TaskOutcome,
-    Truth,
     counts_by_class,
     known_facts,
 )
@@ -37,15 +36,8 @@ class SemanticTask(EvaluationTask):
     name: ClassVar[str] = "semantic"
     about: ClassVar[str] = "a class for every pixel: mean IoU, pixel and class accuracy"
     ability: ClassVar[str] = "semantic"
+    starts: ClassVar[bool] = False  # the whole way from pixels to classes is one step
     truth: ClassVar[Truth] = "semantic"
-
-    def settings(self) -> Mapping[str, Any]:
-        """Returns what decides about the results."""
-        return {}
-
-    def starts(self) -> bool:
-        """The whole way from pixels to classes is one step."""
-        return False
 
     def judge(self, contestant: Contestant, scene: Scene) -> list[Row]:
         """Asks once and counts pixels."""

@@ -1,24 +1,39 @@
 """What a task is: which units it judges, how it judges a contestant on one, and how rows become measures."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from promptseg.arrays import BoolArray
+from promptseg.arrays import Float64
+from promptseg.datasets.layouts.layout import Truth
 from promptseg.datasets.samples import Dataset, Sample, Target
 from promptseg.evaluate.contestants.contestant import Contestant
-from promptseg.evaluate.measures import Measure
+from promptseg.evaluate.edges.detectors import EdgeDetector
+from promptseg.evaluate.measures import Measure, counted, mean_where
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
 
-Truth: TypeAlias = Literal["objects", "phrases", "semantic", "panoptic", "outlines", "frames"]
-"""What a task needs to know about its pictures."""
-
 Rows: TypeAlias = Sequence[Row]
+Counts: TypeAlias = Literal["objects", "pictures", "videos"]
+
+SHOWN = 40
+"""Pictures of cases show at most so many masks."""
+
+
+class CliOption(NamedTuple):
+    """Marks a field of a task (`Annotated[int, CliOption(...)]`) as an option of the command line.
+
+    Attributes:
+        about: what it is.
+        value: what its value is called, such as FILE.
+    """
+
+    about: str
+    value: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,19 +79,33 @@ class EvaluationTask(ABC):
         limit: what `--limit` counts.
         step: what an answer is called in the table of times.
         keeps_empty: whether pictures without objects take part.
+        questions: "many" where several things are asked about a picture, so that embedding it first pays.
+        recipe: whether SAM's official recipe takes part beside ours.
+        ways: what `--way` may name: ways of ours that are compared.
+        rivals: classical detectors that take part.
+        alone: whether each contestant runs in a process of its own.
+        starts: whether the frame shows the picture to the contestant before `judge`.
+
+    What else decides about the results are the fields of its dataclass, which may be options of the command line.
     """
 
     name: ClassVar[str]
     about: ClassVar[str]
     ability: ClassVar[str]
     truth: ClassVar[Truth] = "objects"
-    limit: ClassVar[Literal["objects", "pictures", "videos"]] = "pictures"
+    limit: ClassVar[Counts] = "pictures"
     step: ClassVar[str] = "answer"
     keeps_empty: ClassVar[bool] = False
+    questions: ClassVar[Literal["one", "many"]] = "one"
+    recipe: ClassVar[bool] = False
+    ways: ClassVar[tuple[str, ...]] = ()
+    rivals: ClassVar[tuple[Callable[[], EdgeDetector], ...]] = ()
+    alone: ClassVar[bool] = False
+    starts: ClassVar[bool] = True
 
-    @abstractmethod
     def settings(self) -> Mapping[str, Any]:
-        """Returns everything that decides about the results, plain JSON."""
+        """Returns everything that decides about the results, plain JSON; by default nothing does."""
+        return {}
 
     def scenes(self, dataset: Dataset, seed: int) -> list[Scene]:
         """Returns the units: by default each picture."""
@@ -94,10 +123,6 @@ class EvaluationTask(ABC):
         """Returns what else decides about the answers on a unit, plain JSON."""
         del scene
         return {}
-
-    def starts(self) -> bool:
-        """Returns whether the frame shows the picture to the contestant before `judge`."""
-        return True
 
 
 def pictures(rows: Rows) -> list[str]:
@@ -123,20 +148,26 @@ def size_name(area: float) -> str:
     return "small" if area < 32**2 else "medium" if area < 96**2 else "large"
 
 
-def overlap_of(mask: BoolArray, truth: BoolArray, ignore: BoolArray | None) -> tuple[int, int, float]:
-    """Returns shared pixels, pixels of either, and IoU (1 when both are empty), outside the ignored pixels."""
-    shared, union = mask & truth, mask | truth
-    if ignore is not None:
-        shared, union = shared & ~ignore, union & ~ignore
-    both, either = int(np.count_nonzero(shared)), int(np.count_nonzero(union))
-    return both, either, both / either if either else 1.0
-
-
 def per_picture(rows: Rows, names: Sequence[str]) -> npt.NDArray[np.float64]:
     """Adds numbers of the rows up over each picture, (P, N)."""
     _, index = np.unique(np.asarray(pictures(rows)), return_inverse=True)
     sums = [np.bincount(index, weights=np.asarray(column(rows, name), np.float64)) for name in names]
     return np.stack(sums, axis=1).astype(np.float64)
+
+
+def mean_over_classes(name: str, rows: Rows, value: str) -> Measure:
+    """Makes the mean over classes of one measured value's mean in each class; rows have the value "label"."""
+    classes, places = np.unique([str(row.values["label"]) for row in rows], return_inverse=True)
+    units, units_of = np.unique(pictures(rows), return_inverse=True)
+    table = np.zeros((len(units), 2, len(classes)))
+    np.add.at(table[:, 0], (units_of, places), column(rows, value))
+    np.add.at(table[:, 1], (units_of, places), 1.0)
+    return counted(name, table.reshape(len(units), -1), _class_mean)
+
+
+def _class_mean(sums: Float64) -> Float64:
+    values, numbers = np.moveaxis(sums.reshape(len(sums), 2, -1), 1, 0)
+    return mean_where(values / np.maximum(numbers, 1), numbers > 0)
 
 
 def counts_by_class(rows: Rows, kinds: int, classes: int) -> npt.NDArray[np.float64]:

@@ -1,17 +1,16 @@
 """Words for classes: everything of one class in a picture, by its name."""
 
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
-from promptseg.arrays import Float64
 from promptseg.datasets.samples import Dataset, Target
 from promptseg.errors import InputError
 from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
-from promptseg.evaluate.measures import counted, mean, mean_where, ratio
+from promptseg.evaluate.measures import counted, mean, ratio
+from promptseg.evaluate.metrics import overlap_of
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
 from promptseg.evaluate.tasks.task import (
@@ -20,7 +19,7 @@ from promptseg.evaluate.tasks.task import (
     TaskOutcome,
     column,
     known_facts,
-    overlap_of,
+    mean_over_classes,
     per_picture,
     pictures,
 )
@@ -40,10 +39,7 @@ class TextTask(EvaluationTask):
         "names of classes as prompts: IoU of all that is found with all objects of the class"
     )
     ability: ClassVar[str] = "matches"
-
-    def settings(self) -> Mapping[str, Any]:
-        """Returns what decides about the results."""
-        return {}
+    questions: ClassVar[Literal["one", "many"]] = "many"
 
     def judge(self, contestant: Contestant, scene: Scene) -> list[Row]:
         """Asks for every class of the picture."""
@@ -79,7 +75,7 @@ class TextTask(EvaluationTask):
         return TaskOutcome(
             measures=(
                 mean("mIoU", ious, groups),
-                counted("mIoU over classes", _sums_per_class(rows), _class_mean),
+                mean_over_classes("mIoU over classes", rows, "iou"),
                 counted("cIoU", per_picture(rows, ("shared", "union")), ratio),
                 mean("P@0.5", (ious > 0.5).astype(np.float64), groups),
             )
@@ -109,19 +105,3 @@ def class_truth(scene: Scene, label: str, targets: list[Target]) -> tuple[RLE, R
     ignored = [crowd.rle() for crowd in scene.sample.crowds if crowd.label == label]
     ignored += [target.ignore for target in targets if target.ignore is not None]
     return truth, union(ignored, size) if ignored else None
-
-
-def _sums_per_class(rows: Rows) -> Float64:
-    """Returns (P, 2 C): the sum and the number of IoUs of each class in each picture."""
-    groups, labels = pictures(rows), [str(row.values["label"]) for row in rows]
-    names, places = np.unique(labels, return_inverse=True)
-    units, units_of = np.unique(groups, return_inverse=True)
-    table = np.zeros((len(units), 2, len(names)))
-    for unit, place, value in zip(units_of.tolist(), places.tolist(), column(rows, "iou"), strict=True):
-        table[unit, :, place] += (value, 1.0)
-    return table.reshape(len(units), -1)
-
-
-def _class_mean(sums: Float64) -> Float64:
-    values, numbers = np.moveaxis(sums.reshape(len(sums), 2, -1), 1, 0)
-    return mean_where(values / np.maximum(numbers, 1), numbers > 0)

@@ -1,20 +1,21 @@
 """Videos: the objects of the first frame are followed; J, F, their recall and decay, by DAVIS's protocol."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 
+from promptseg.datasets.layouts.layout import Truth
 from promptseg.datasets.samples import Dataset, Sample, Target
 from promptseg.errors import InputError
 from promptseg.evaluate.contestants.contestant import Contestant
+from promptseg.evaluate.contestants.ours import FOLLOWS
 from promptseg.evaluate.contours import contour_accuracy, decay
 from promptseg.evaluate.measures import mean
 from promptseg.evaluate.metrics import Floats, iou
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import Curve, EvaluationTask, Rows, TaskOutcome, Truth, pictures
+from promptseg.evaluate.tasks.task import Counts, Curve, EvaluationTask, Rows, TaskOutcome, pictures
 from promptseg.masks.rle import RLE
 
 
@@ -28,16 +29,10 @@ class VideoTask(EvaluationTask):
     name: ClassVar[str] = "video"
     about: ClassVar[str] = "objects followed through videos (DAVIS 2016, 2017): J&F, J, F, recall, decay"
     ability: ClassVar[str] = "track"
+    starts: ClassVar[bool] = False  # contestants get the frames at once
+    ways: ClassVar[tuple[str, ...]] = FOLLOWS
     truth: ClassVar[Truth] = "frames"
-    limit: ClassVar[Literal["objects", "pictures", "videos"]] = "videos"
-
-    def settings(self) -> Mapping[str, Any]:
-        """Returns what decides about the results."""
-        return {}
-
-    def starts(self) -> bool:
-        """Contestants get the frames at once."""
-        return False
+    limit: ClassVar[Counts] = "videos"
 
     def scenes(self, dataset: Dataset, seed: int) -> list[Scene]:
         """Returns the videos of at least two frames."""

@@ -15,11 +15,12 @@ from promptseg.masks.overlap import box_nms
 from promptseg.masks.regions import region_areas, remove_small_regions
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
+from promptseg.progress import Progress
 from promptseg.prompts.types import Point
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage, embed
 from promptseg.segment.everything.grid import Crop, CropBox, plan_crops
-from promptseg.segment.everything.options import EverythingOptions, Progress
+from promptseg.segment.everything.options import EverythingOptions
 
 EDGE = 20
 """A box this near to the border of its crop, in pixels, belongs to an object that the crop cuts off."""

@@ -9,10 +9,10 @@ from promptseg.arrays import Float32, Int64, sigmoid
 from promptseg.errors import InputError
 from promptseg.geometry import MaskGrid, ResizeFrame
 from promptseg.masks.upsample import upsample_around
+from promptseg.progress import Progress
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.everything.gradients import sobel_of, suppress
-from promptseg.segment.everything.options import Progress
 from promptseg.segment.everything.sweep import sweep
 
 POINTS_PER_SIDE = 16

@@ -16,11 +16,12 @@ from promptseg.geometry import Size
 from promptseg.masks.overlap import box_nms
 from promptseg.masks.segments import Segments
 from promptseg.masks.upsample import upsample_with_stability
+from promptseg.progress import Progress
 from promptseg.runtimes.protocol import DecoderInputs, Runtime
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.everything.contest import Advance, Survivor, cut_off, inclusive_box, iter_crops
 from promptseg.segment.everything.grid import Crop
-from promptseg.segment.everything.options import EverythingOptions, Progress
+from promptseg.segment.everything.options import EverythingOptions
 
 CHUNK = 16
 """Points decoded per call; it bounds memory, and larger batches are not faster on a CPU."""

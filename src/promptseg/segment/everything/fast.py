@@ -25,13 +25,14 @@ from promptseg.masks.stability import stability
 from promptseg.masks.upsample import upsample_with_stability
 from promptseg.models.companions.load import companions_of
 from promptseg.models.companions.objectness import sample
+from promptseg.progress import Progress
 from promptseg.runtimes.protocol import Runtime
 from promptseg.runtimes.scout import PATCH, ScoutView
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.everything.contest import Advance, Survivor, cut_off, inclusive_box, iter_crops
 from promptseg.segment.everything.grid import Crop
 from promptseg.segment.everything.held import HeldLogits, span
-from promptseg.segment.everything.options import EverythingOptions, Progress
+from promptseg.segment.everything.options import EverythingOptions
 
 CHANCE = 0.05
 """Points off the coarse grid are tried from this chance on that they find a small object."""

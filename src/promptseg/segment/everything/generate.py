@@ -6,11 +6,12 @@ import numpy as np
 
 from promptseg.images import Image
 from promptseg.masks.segments import Segments
+from promptseg.progress import Progress
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.everything.exact import iter_exact
 from promptseg.segment.everything.fast import iter_fast
-from promptseg.segment.everything.options import EverythingOptions, Progress
+from promptseg.segment.everything.options import EverythingOptions
 
 
 def everything(

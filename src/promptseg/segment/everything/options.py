@@ -1,6 +1,6 @@
 """What can be set about automatic masks: the parameters and defaults of SAM's generator (specification A1.4)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -11,9 +11,6 @@ from promptseg.errors import InputError
 
 Mode: TypeAlias = Literal["fast", "exact"]
 """How masks are found: "exact" as the official generator does, "fast" in a fraction of the time."""
-
-Progress: TypeAlias = Callable[[int, int], None]
-"""Called with (points done, points in all) as the work goes on."""
 
 Grid: TypeAlias = tuple[tuple[float, float], ...]
 """Points (x, y) as shares of the picture, from 0 to 1."""

@@ -6,10 +6,10 @@ import numpy.typing as npt
 from promptseg.errors import InputError
 from promptseg.masks.segments import Segments
 from promptseg.masks.upsample import upsample_to_rle
+from promptseg.progress import Progress
 from promptseg.prompts.types import Point
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
-from promptseg.segment.everything.options import Progress
 from promptseg.segment.everything.sweep import sweep
 
 POINTS_PER_SIDE = 64

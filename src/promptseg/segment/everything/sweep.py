@@ -15,11 +15,12 @@ from promptseg.errors import InputError
 from promptseg.geometry import MaskGrid, ResizeFrame
 from promptseg.masks.overlap import box_nms
 from promptseg.masks.stability import stability
+from promptseg.progress import Progress
 from promptseg.runtimes.protocol import DecoderInputs, Runtime
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.everything.grid import point_grid
 from promptseg.segment.everything.held import HeldLogits, span
-from promptseg.segment.everything.options import MOST_POINTS_PER_SIDE, Progress
+from promptseg.segment.everything.options import MOST_POINTS_PER_SIDE
 from promptseg.segment.places.predictor import CHUNK
 
 MASKS = 3

@@ -18,12 +18,13 @@ from promptseg.geometry import Size
 from promptseg.masks.overlap import intersection_area
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
+from promptseg.progress import Progress
 from promptseg.prompts.types import ObjectPrompts, Point
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage, embed
 from promptseg.segment.everything.generate import everything, numbered
 from promptseg.segment.everything.grid import plan_crops
-from promptseg.segment.everything.options import EverythingOptions, Progress
+from promptseg.segment.everything.options import EverythingOptions
 from promptseg.segment.tiling.plan import Level, Tile, plan_levels
 from promptseg.segment.tiling.seams import Piece, join_across
 

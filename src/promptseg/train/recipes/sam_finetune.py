@@ -1,12 +1,13 @@
 """SAM for one's own pictures: the paper's interactive training on a small labelled set."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from promptseg.datasets.open import open_dataset
 from promptseg.errors import InputError
 from promptseg.models.network import DECODER, Network
+from promptseg.progress import Progress
 from promptseg.runtimes.factory import create_runtime
 from promptseg.train import pictures
 from promptseg.train.adapters import add_adapters
@@ -99,7 +100,7 @@ def rate_of(name: str) -> float:
     return SCORES_RATE if "iou_prediction_head" in name else 1.0
 
 
-def say(what: str) -> Callable[[int, int], None]:
+def say(what: str) -> Progress:
     """Returns a function that tells a terminal how far a preparation is."""
 
     def tell(done: int, total: int) -> None:

@@ -3,7 +3,7 @@
 Shapes: N cut-outs, C wide channels (1280), D vector length (256), P phrases.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from promptseg.masks.rle import RLE
 from promptseg.models.seem_tiny.backbone import EfficientNetLite
 from promptseg.models.seem_tiny.config import CHANNELS, NAME_CONTEXT, WIDE, WORD_WIDTH
 from promptseg.models.seem_tiny.head import WordMap
+from promptseg.progress import Progress
 from promptseg.runtimes.seem_tiny import CutOut
 from promptseg.segment.words.name import cut_out
 from promptseg.train.recipes.seem_tiny import phrases
@@ -51,8 +52,6 @@ START_LENGTH = 0.5
 BATCH = 8
 CLOSER = 0.8
 """A second look at a whole picture: mirrored, at a square with this share of the longer side."""
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ covariance of real features; a linear map takes the sentences of the class names
 Shapes: N features, W wide channels (1280), D vector length (256), K classes (1000), S sentence length (384).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -23,6 +23,7 @@ from promptseg.files import atomic_write
 from promptseg.images import Image
 from promptseg.models.seem_tiny.backbone import EfficientNetLite
 from promptseg.models.seem_tiny.config import CHANNELS
+from promptseg.progress import Progress
 from promptseg.train.recipes.seem_tiny.examples import ExampleSet
 from promptseg.train.recipes.seem_tiny.phrases import START_TEMPLATES, Sentences, imagenet_names
 from promptseg.train.recipes.seem_tiny.views import show, whole_view
@@ -64,7 +65,7 @@ def collect(
     sets: dict[str, ExampleSet],
     backbone: EfficientNetLite,
     place: Path,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Float32:
     """Returns wide features (N, W) of real pictures: of each, the mean and some cells. Kept in a file.
 
