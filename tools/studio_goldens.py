@@ -15,8 +15,9 @@ from promptseg.masks.regions import components
 from promptseg.masks.rle import RLE
 from promptseg.masks.upsample import upsample_to_rle
 from promptseg.models.companions import correction, retouch
-from promptseg.models.companions.choice import features
-from promptseg.models.companions.load import companions_of
+from promptseg.models.companions.choice import Choice, features
+from promptseg.models.companions.load import loaded
+from promptseg.models.registry import companions_of
 from promptseg.prompts.encode import encode_object
 from promptseg.prompts.types import prompt_from_json
 from promptseg.segment.places.predictor import Candidates, choose
@@ -106,7 +107,7 @@ def learned(size: tuple[int, int]) -> dict[str, Any]:
     inside = logits[:, :height, :width]
     scores = np.array([0.93, 0.8, 0.95], np.float32)
     order, values = features(inside, scores, click)
-    choice = companions_of("mobile-sam-clicks").choice
+    choice = loaded(Choice.read, companions_of("mobile-sam-clicks").choice)
     assert choice is not None  # noqa: S101 - the file is in the package
     return {
         "size": size,
@@ -124,7 +125,7 @@ def corrected(size: tuple[int, int]) -> dict[str, Any]:
     logits = np.stack([waves(shift) - cut for shift, cut in shifts])[:, :height, :width]
     scores = np.array([0.9, 0.93, 0.8, 0.95, 0.9, 0.7], np.float32)
     clicks = np.array([(100.7, 60.2, 1), (20, 9.5, 0), (60.1, 30, 0), (300, 300, 1)], np.float32)
-    choice = companions_of("mobile-sam-clicks").choice
+    choice = loaded(Choice.read, companions_of("mobile-sam-clicks").choice)
     assert choice is not None  # noqa: S101 - the file is in the package
     return {
         "size": size,

@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from promptseg.errors import WeightsError
 from promptseg.models.companions.decoder import trained_decoder
-from promptseg.models.companions.load import CompanionNetworks, load_companions
 from promptseg.models.graphs.stored import complete_model
 from promptseg.models.registry import DEFAULT_MODEL, CompanionFiles, ModelCard, get_card, packaged
 from promptseg.models.sam.keys import check_state_dict
@@ -47,7 +46,7 @@ class Network:
         side: the model's input is a square of this many pixels.
         clicks: tensors that replace those of the checkpoint where prompts are answered; automatic masks, edges and
             proposals keep to the checkpoint, whose scores they are tuned to.
-        companions: the small networks that were trained beside the model.
+        companions: what was trained beside the model and fits these tensors.
     """
 
     card: ModelCard
@@ -55,7 +54,7 @@ class Network:
     source: Path
     side: int = 1024
     clicks: Tensors = field(default_factory=dict, repr=False)
-    companions: CompanionNetworks = field(default=CompanionNetworks(), repr=False)
+    companions: CompanionFiles = field(default_factory=CompanionFiles, repr=False)
 
     @classmethod
     def load(cls, model: str = DEFAULT_MODEL, weights: str | Path | None = None) -> "Network":
@@ -82,7 +81,7 @@ class Network:
         files = card.companions if weights is None else CompanionFiles()
         if files.decoder:
             clicks = trained_decoder(tensors, packaged(files.decoder))
-        network = cls(card, tensors, path, clicks=clicks, companions=load_companions(files))
+        network = cls(card, tensors, path, clicks=clicks, companions=files)
         check_state_dict(card.network, {name: array.shape for name, array in network.answering.items()})
         return network
 

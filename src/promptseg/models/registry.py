@@ -235,6 +235,11 @@ def get_card(name: str) -> ModelCard:
     raise WeightsError(f"There is no model called {name!r}. Known models: {known}.")
 
 
+def companions_of(model: str) -> CompanionFiles:
+    """Returns what was trained beside a model of the registry, by its name; nothing beside any other."""
+    return next((card.companions for card in CARDS if card.name == model), CompanionFiles())
+
+
 def embedded_weights_path(name: str = "mobile_sam") -> Path:
     """Returns a weights file that comes with the package, one of a card's `embedded_files` (safetensors).
 

@@ -57,9 +57,8 @@ def create_runtime(
         )
     if precision not in ("auto", *row.precisions):
         place = "" if row.any_device else " on the CPU"
-        raise InputError(
-            f"{row.title} computes in {' or '.join(row.precisions)}{place}, got precision={precision!r}."
-        )
+        known = " or ".join(row.precisions)
+        raise InputError(f"The {runtime} runtime computes in {known}{place}, got precision={precision!r}.")
     count = threads or default_threads()
     return _named(row.adapter)(network, threads=count, precision=precision, device=device)
 

@@ -1,6 +1,6 @@
 """What the engines need to try many single clicks on one picture (see `models.sam.scout`)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
@@ -34,14 +34,7 @@ class ScoutView:
 
     def feeds(self, points: Float32) -> dict[str, Float32]:
         """Returns the inputs of the graph "scout" for clicks (B, 2) in the 1024 frame."""
-        return {
-            "image": self.image,
-            "positions": self.positions,
-            "margin": self.margin,
-            "margin_positions": self.margin_positions,
-            "margin_bias": self.margin_bias,
-            "points": points,
-        }
+        return {**{field.name: getattr(self, field.name) for field in fields(self)}, "points": points}
 
 
 class ScoutAnswer(NamedTuple):

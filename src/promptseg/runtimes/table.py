@@ -9,7 +9,6 @@ class RuntimeRow:
     """What is known of an engine before it is imported.
 
     Attributes:
-        title: its name in messages.
         package: what must be installed.
         adapter: "module:class" of its `Runtime`, made with (network, threads=, precision=, device=).
         graphs: "module:class" of the `Graphs` that run seem-tiny beside it, made with (network, threads=).
@@ -17,7 +16,6 @@ class RuntimeRow:
         any_device: whether it computes on other devices than the CPU.
     """
 
-    title: str
     package: str
     adapter: str
     graphs: str = "promptseg.runtimes.onnx_graphs:OnnxGraphs"
@@ -27,17 +25,13 @@ class RuntimeRow:
 
 RUNTIMES: dict[str, RuntimeRow] = {
     "openvino": RuntimeRow(
-        title="OpenVINO",
         package="openvino",
         adapter="promptseg.runtimes.openvino:OpenVinoRuntime",
         graphs="promptseg.runtimes.openvino:OpenVinoGraphs",
         precisions=("float32", "bfloat16"),
     ),
-    "onnx": RuntimeRow(
-        title="ONNX Runtime", package="onnxruntime", adapter="promptseg.runtimes.onnx:OnnxRuntime"
-    ),
+    "onnx": RuntimeRow(package="onnxruntime", adapter="promptseg.runtimes.onnx:OnnxRuntime"),
     "torch": RuntimeRow(
-        title="PyTorch",
         package="torch",
         adapter="promptseg.runtimes.torch:TorchRuntime",
         precisions=("float32", "bfloat16"),

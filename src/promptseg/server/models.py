@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from promptseg.errors import WeightsError
+from promptseg.models.companions.load import loaded
 from promptseg.models.companions.retouch import NAME as RETOUCH
+from promptseg.models.companions.retouch import RetouchNetwork
 from promptseg.models.registry import ModelCard, get_card
 from promptseg.models.sam.config import IMAGE_SIDE
 from promptseg.prompts.types import known_prompts
 from promptseg.runtimes.options import EngineOptions
+from promptseg.runtimes.protocol import GraphSource
 from promptseg.segment.cache import EmbeddingCache
 from promptseg.segment.segmenter import Segmenter
 from promptseg.server.http_errors import not_found
@@ -112,7 +115,9 @@ class ServedModels:
             raise not_found(
                 f"{name} has no {graph[:40]}.onnx. Models of the SAM family have {', '.join(DECODERS)}."
             )
-        network = self.get(name).network if graph in DECODERS else self.get(name).network.companions.retouch
+        network: GraphSource | None = self.get(name).network
+        if graph == RETOUCH:
+            network = loaded(RetouchNetwork.read, self.get(name).network.companions.retouch)
         if network is None:
             raise not_found(f"{name} was not trained to retouch masks and has no {graph}.onnx.")
         with self._lock:

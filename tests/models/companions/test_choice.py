@@ -6,10 +6,10 @@ import pytest
 from promptseg import Point, Segmenter
 from promptseg.geometry import ResizeFrame
 from promptseg.models.companions.choice import FEATURES, Choice, features
-from promptseg.models.companions.load import companions_of
+from promptseg.models.companions.load import loaded
 from promptseg.models.companions.perceptron import Perceptron
 from promptseg.models.network import Network
-from promptseg.models.registry import CARDS
+from promptseg.models.registry import CARDS, companions_of
 from promptseg.segment.places.predictor import Candidates
 
 OF_ONE = 12
@@ -81,20 +81,20 @@ def test_candidates_ask_it_for_single_clicks_only():
 
 def test_the_default_model_has_one_and_others_have_none(tmp_path):
     network = Network.load()
-    assert isinstance(network.companions.choice, Choice)
+    assert isinstance(loaded(Choice.read, network.companions.choice), Choice)
     assert [card.name for card in CARDS if card.companions.choice] == [network.name]
-    assert network.companions is companions_of(network.name)
-    assert Network.load("mobile-sam").companions.choice is None
-    assert companions_of("sam-vit-b").choice is None
-    assert companions_of("no such model").choice is None
+    assert network.companions == companions_of(network.name)
+    assert loaded(Choice.read, Network.load("mobile-sam").companions.choice) is None
+    assert not companions_of("sam-vit-b").choice
+    assert not companions_of("no such model").choice
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "openvino", "torch"])
 def test_it_stands_beside_every_engine(runtime):
     pytest.importorskip(runtime if runtime != "onnx" else "onnxruntime")
-    assert (
-        Segmenter(runtime=runtime, threads=1).companions.choice is companions_of("mobile-sam-clicks").choice
-    )
+    learned = loaded(Choice.read, companions_of("mobile-sam-clicks").choice)
+    assert learned is not None
+    assert Segmenter(runtime=runtime, threads=1).companions.choice is learned
     assert Segmenter("mobile-sam", runtime=runtime, threads=1).companions.choice is None
 
 

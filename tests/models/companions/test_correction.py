@@ -8,6 +8,7 @@ import pytest
 
 from promptseg import Box, Point
 from promptseg.masks.upsample import upsample_to_rle
+from promptseg.models.companions.choice import Choice
 from promptseg.models.companions.correction import (
     BEFORE,
     CANDIDATES,
@@ -18,8 +19,9 @@ from promptseg.models.companions.correction import (
     features,
     likeliest,
 )
-from promptseg.models.companions.load import companions_of
+from promptseg.models.companions.load import loaded
 from promptseg.models.companions.perceptron import Perceptron
+from promptseg.models.registry import companions_of
 from promptseg.runtimes.companions import Companions
 from promptseg.runtimes.protocol import DecoderOutputs
 from promptseg.segment.places.refine import refine
@@ -100,7 +102,7 @@ def dialogue(segmenter, embedded):
         logits[0, token, :, :columns] = 9
 
     def next_round(later: Perceptron | None, prompts, granularity="auto"):
-        choice = None if later is None else replace(companions_of("mobile-sam-clicks").choice, later=later)
+        choice = None if later is None else replace(LEARNED, later=later)
         answers = DecoderOutputs(logits, np.array([[0.9, 0.8, 0.7, 0.6]], np.float32))
         engine = SimpleNamespace(decode=lambda *_, **__: answers)
         return refine(engine, picture, before, prompts, granularity, Companions(choice))
@@ -109,6 +111,7 @@ def dialogue(segmenter, embedded):
 
 
 MORE = (Point(40, 40),)
+LEARNED = loaded(Choice.read, companions_of("mobile-sam-clicks").choice)
 
 
 def test_a_round_takes_what_was_chosen(dialogue):

@@ -4,12 +4,13 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from promptseg.models.companions.load import companions_of
-from promptseg.models.companions.objectness import SCALE, sample
+from promptseg.models.companions.load import loaded
+from promptseg.models.companions.objectness import SCALE, ObjectnessHead, sample
+from promptseg.models.registry import companions_of
 
 
 def test_numpy_computes_what_torch_computes():
-    head = companions_of("mobile-sam").objectness
+    head = loaded(ObjectnessHead.read, companions_of("mobile-sam").objectness)
     features = np.random.default_rng(0).standard_normal((1, 256, 64, 64)).astype(np.float32) * 0.2
     x = torch.tensor(features * SCALE)
     *hidden, last = zip(head.weights, head.biases, strict=True)
@@ -29,13 +30,13 @@ def test_sampling_is_bilinear_between_cell_centres_and_flat_at_the_border():
 
 
 def test_other_models_have_no_head():
-    assert companions_of("sam-vit-b").objectness is None
+    assert loaded(ObjectnessHead.read, companions_of("sam-vit-b").objectness) is None
 
 
 def test_small_things_have_higher_chances_than_bare_ground(embedded):
     """The spoon and the cup's details in examples/coffee.jpg against the bare table."""
     picture = embedded("rocket")
-    chances = companions_of("mobile-sam").objectness.chances(picture.features)
+    chances = loaded(ObjectnessHead.read, companions_of("mobile-sam").objectness).chances(picture.features)
     rows = picture.frame.resized.height // 16
     assert 0 <= chances.min() <= chances.max() <= 1
     sky, pad = chances[2 : rows // 3, 4:16], chances[rows // 2 : rows - 2]

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptseg.models.companions.load import companions_of
+from promptseg.models.companions.load import loaded
 from promptseg.models.companions.retouch import (
     MAPS,
     MARGIN,
@@ -15,13 +15,13 @@ from promptseg.models.companions.retouch import (
     PIXELS,
     STEP,
     RetouchInputs,
+    RetouchNetwork,
     retouch_inputs,
     window,
 )
 from promptseg.models.companions.retouch_network import EMBEDDING, Retouch
 from promptseg.models.graphs.stored import graph_manifest
-from promptseg.models.registry import CARDS
-from promptseg.runtimes.companions import Retoucher
+from promptseg.models.registry import CARDS, companions_of
 from promptseg.runtimes.onnx_graphs import OnnxGraphs
 
 MODEL = "mobile-sam-clicks"
@@ -39,24 +39,25 @@ def tensors_of(inputs: RetouchInputs) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize(("rows", "columns"), [(16, 16), (48, 80), (256, 192)])
 def test_the_graph_and_the_module_agree(rows, columns):
-    known = companions_of(MODEL).retouch
+    known = loaded(RetouchNetwork.read, companions_of(MODEL).retouch)
     module = Retouch().eval()
     module.load_state_dict({name: torch.tensor(array) for name, array in known.tensors.items()})
     inputs = some_inputs(rows, columns)
     with torch.no_grad():
         expected = module(*tensors_of(inputs))[0, 0].numpy()
     assert expected.std() > 1
-    np.testing.assert_allclose(Retoucher(OnnxGraphs(known, threads=1))(inputs), expected, atol=2e-4)
+    found = OnnxGraphs(known, threads=1).run(NAME, inputs.feeds())[0][0, 0]
+    np.testing.assert_allclose(found, expected, atol=2e-4)
 
 
 def test_the_package_holds_what_the_graph_reads():
     entry = graph_manifest()["models"][NAME][NAME]
-    known = companions_of(MODEL).retouch
+    known = loaded(RetouchNetwork.read, companions_of(MODEL).retouch)
     assert {name: list(array.shape) for name, array in known.tensors.items()} == entry["shapes"]
     assert sorted(entry["tensors"]) == sorted(entry["shapes"])
     assert sum(array.size for array in known.tensors.values()) == 223_693
     assert [card.name for card in CARDS if card.companions.retouch] == [MODEL]
-    assert companions_of("mobile-sam").retouch is None
+    assert not companions_of("mobile-sam").retouch
 
 
 def test_without_training_it_changes_nothing():

@@ -20,7 +20,7 @@ OBJECTS = [(300, 200, 330, 230), (60, 70, 160, 150), (20, 170, 280, 310), (400, 
 class Eyes:
     """An engine that answers with all pixels of the colour that the prompt points at; boxes point at their centre."""
 
-    name, precision, threads, choice = "eyes", "float32", 1, None
+    name, precision, threads = "eyes", "float32", 1
 
     def __init__(self):
         self.pictures = 0

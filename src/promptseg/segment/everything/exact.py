@@ -22,9 +22,7 @@ from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.everything.contest import Advance, Survivor, cut_off, inclusive_box, iter_crops
 from promptseg.segment.everything.grid import Crop
 from promptseg.segment.everything.options import EverythingOptions
-
-CHUNK = 16
-"""Points decoded per call; it bounds memory, and larger batches are not faster on a CPU."""
+from promptseg.segment.places.predictor import CHUNK
 
 
 def iter_exact(

@@ -23,8 +23,9 @@ from promptseg.masks.overlap import box_nms
 from promptseg.masks.segments import Segments
 from promptseg.masks.stability import stability
 from promptseg.masks.upsample import upsample_with_stability
-from promptseg.models.companions.load import companions_of
-from promptseg.models.companions.objectness import sample
+from promptseg.models.companions.load import loaded
+from promptseg.models.companions.objectness import ObjectnessHead, sample
+from promptseg.models.registry import companions_of
 from promptseg.progress import Progress
 from promptseg.runtimes.protocol import Runtime
 from promptseg.runtimes.scout import PATCH, ScoutView
@@ -95,7 +96,7 @@ def choose_points(part: EmbeddedImage, points: Float64, options: EverythingOptio
         options: they tell whether the points are a regular grid.
     """
     side = round(len(points) ** 0.5)
-    head = companions_of(part.model).objectness
+    head = loaded(ObjectnessHead.read, companions_of(part.model).objectness)
     if head is None or options.points_per_side is None or side < 8:
         return np.arange(len(points))
     index = np.arange(len(points))

@@ -16,7 +16,7 @@ from promptseg.models.companions.choice import Choice
 from promptseg.prompts.encode import EncodedObject, pad_objects
 from promptseg.prompts.request import Granularity, Prompts, Request
 from promptseg.runtimes.companions import NO_COMPANIONS, Companions
-from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs, Runtime
+from promptseg.runtimes.protocol import DecoderInputs, Runtime
 from promptseg.segment.embedded import EmbeddedImage
 
 NESTED = ("part", "object", "whole")
@@ -153,18 +153,14 @@ def decode(
                 embedded.features, DecoderInputs(points, labels, logits), official=official
             )
             for position, row in enumerate(chunk):
-                out[row] = _candidates(result, position, choice, objects[row])
+                click = _click(objects[row]) if objects[row].ambiguous else None
+                out[row] = Candidates(result.logits[position], result.scores[position], click, choice)
     return [out[row] for row in range(len(objects))]
 
 
-def _candidates(
-    result: DecoderOutputs, position: int, choice: Choice | None, item: EncodedObject
-) -> Candidates:
-    found = Candidates(result.logits[position], result.scores[position])
-    if not item.ambiguous:
-        return found
+def _click(item: EncodedObject) -> tuple[float, float]:
     x, y = item.points[0].tolist()
-    return replace(found, click=(x, y), choice=choice)
+    return x, y
 
 
 def decode_again(

@@ -85,14 +85,14 @@ def refine(
     """
     so_far = None if before is None else before.plain or before
     answer = _answer(runtime, embedded, so_far, prompts, granularity, companions.choice)
-    draw = companions.retouch
-    if before is None or granularity != "auto" or draw is None or not _clicks_alone(answer.prompts):
+    network = companions.retouch
+    if before is None or granularity != "auto" or network is None or not _clicks_alone(answer.prompts):
         return answer
     canvas = shades(embedded) if before.canvas is None else before.canvas
     places = embedded.frame.to_model([(click.x, click.y) for click in answer.prompts]) / MaskGrid.CELL
     signs = [click.positive for click in answer.prompts]
     clicks = np.column_stack([places, signs]).astype(np.float32)
-    logits = retouch(draw, embedded, canvas, answer.logits, before.logits, clicks)
+    logits = retouch(network, embedded, canvas, answer.logits, before.logits, clicks)
     mask = upsample_to_rle(logits, embedded.frame)
     return replace(answer, mask=mask, logits=logits, plain=answer, canvas=canvas)
 

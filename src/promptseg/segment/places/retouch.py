@@ -1,13 +1,12 @@
 """Retouches the mask of a correcting click; see `promptseg.models.companions.retouch`."""
 
-from collections.abc import Callable
-
 import numpy as np
 from PIL import Image as Pillow
 
 from promptseg.arrays import Float32
 from promptseg.geometry import MaskGrid
-from promptseg.models.companions.retouch import RetouchInputs, Shades, retouch_inputs, window
+from promptseg.models.companions.retouch import NAME, Shades, retouch_inputs, window
+from promptseg.runtimes.protocol import Graphs
 from promptseg.segment.embedded import EmbeddedImage
 
 
@@ -23,7 +22,7 @@ def shades(embedded: EmbeddedImage) -> Shades:
 
 
 def retouch(
-    draw: Callable[[RetouchInputs], Float32],
+    network: Graphs,
     embedded: EmbeddedImage,
     canvas: Shades,
     logits: Float32,
@@ -33,7 +32,7 @@ def retouch(
     """Returns the logits (256, 256) of the mask with its border drawn anew.
 
     Args:
-        draw: the retouching network; see `Companions`.
+        network: runs the retouching network; see `Companions`.
         embedded: the picture.
         canvas: what `shades` made of it.
         logits: (256, 256) SAM's answer to all clicks.
@@ -43,7 +42,8 @@ def retouch(
     rows, columns = MaskGrid.of(embedded.frame)
     given, earlier = logits[:rows, :columns], before[:rows, :columns]
     place = window(given, earlier, clicks)
-    drawn = draw(retouch_inputs(canvas, given, earlier, clicks, embedded.features, place))
+    inputs = retouch_inputs(canvas, given, earlier, clicks, embedded.features, place)
+    drawn = network.run(NAME, inputs.feeds())[0][0, 0]
     found = logits.copy()
     shown = found[:rows, :columns][place]
     shown[:] = drawn[: shown.shape[0], : shown.shape[1]]
