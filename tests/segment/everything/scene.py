@@ -14,7 +14,7 @@ GRID = np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE))) * (256 / SIDE)
 class SceneRuntime:
     """Looks like an engine; every mask is drawn, none is computed by a network."""
 
-    name = "scene"
+    name, threads = "scene", 1
 
     def __init__(self, precision="float32"):
         self.precision = precision
