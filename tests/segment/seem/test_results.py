@@ -21,7 +21,7 @@ from promptseg.segment.seem.results import (
 )
 from promptseg.vocabulary import COCO_PANOPTIC, Category, Vocabulary
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "seem_postprocess" / "official.npz"
+GOLDEN = Path(__file__).parents[2] / "golden" / "seem_postprocess" / "official.npz"
 FRAME = Enlargement((96, 128), (90, 121), (135, 180))
 
 

@@ -1,5 +1,7 @@
 """The masks of a large picture: whole ones, those across seams, and those that only the whole picture shows."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from segment_tiling_fakes import box_mask, painted
@@ -162,7 +164,7 @@ def test_progress_counts_all_points_of_all_levels(colours):
 
 @pytest.fixture
 def segmenter(monkeypatch):
-    monkeypatch.setattr(sam, "create_runtime", lambda *_, **__: None)
+    monkeypatch.setattr(sam, "create_runtime", lambda *_, **__: SimpleNamespace(threads=1))
     return sam.SamSegmenter()
 
 
