@@ -43,13 +43,7 @@ def is_wanted(source: str, formats: Sequence[str], workers: int, crew: str) -> b
 
 
 def many_pictures(
-    source: str,
-    output: str,
-    engine: EngineOptions,
-    search: "EverythingOptions",
-    *,
-    crew: str,
-    workers: int,
+    source: str, output: str, engine: EngineOptions, search: "EverythingOptions", *, crew: str, workers: int
 ) -> None:
     """Labels many pictures, prints the files written, and reports the rest on stderr.
 
