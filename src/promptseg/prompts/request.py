@@ -113,7 +113,7 @@ class Request:
                     to_text(part)
 
 
-Prompts: TypeAlias = "Request | Prompt | Sequence[Prompt] | Sequence[Sequence[Prompt]]"
+Prompts: TypeAlias = Request | Prompt | Sequence[Prompt] | Sequence[Sequence[Prompt]]
 """What callers may give: see `Request.of`."""
 
 
