@@ -3,7 +3,8 @@
 Each picture becomes a file of its own, so that a long preparation goes on where it stopped.
 """
 
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,17 +39,24 @@ class Lesson:
         masks: (T, 256, 256) which share of each cell an object covers, over the padded frame.
         counted: (256, 256) 1 where the truth is known, 0 in the padding and where it is ignored.
         picture: where the picture is.
+        extent: rows and columns of the grid that the picture takes; the rest is padding.
     """
 
     features: Float32 | None
     masks: Float32
     counted: Float32
     picture: Path
+    extent: tuple[int, int] = (GRID, GRID)
 
     def encoder_input(self) -> Float32:
         """Returns the normalised, padded picture (1, 3, 1024, 1024)."""
         image = Image.open(self.picture)
         return preprocess(image, ResizeFrame.fit(image.size))
+
+
+def cache_in(data: Path, cache: str | None) -> Path:
+    """Returns the folder for what is prepared: by default `.promptseg-train` in that of the data."""
+    return Path(cache) if cache else data / ".promptseg-train"
 
 
 def prepare(
@@ -108,9 +116,31 @@ def read(path: Path) -> Lesson:
             counted[height:], counted[:, width:] = 0, 0
             features = stored["features"].astype(np.float32)[None] if "features" in stored else None
             masks = stored["masks"].astype(np.float32) / 255
-            return Lesson(features, masks, counted, Path(str(stored["picture"])))
+            return Lesson(features, masks, counted, Path(str(stored["picture"])), (height, width))
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise WeightsError(f"{path} is damaged: {error}. Remove it; it will be made again.") from error
+
+
+def random_of(path: Path, more: int = 0) -> np.random.Generator:
+    """Returns a generator that is always the same for a picture, by the name of its file and a number."""
+    return np.random.default_rng(zlib.crc32(path.stem.encode()) + more)
+
+
+def store(path: Path, content: Mapping[str, npt.ArrayLike]) -> None:
+    """Writes arrays by name (`numpy.load` reads them): the file is either whole or not there.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    with atomic_write(path) as file:
+        np.savez(file, allow_pickle=False, **{name: np.asarray(array) for name, array in content.items()})
+
+
+def ious(masks: npt.NDArray[Any], truth: npt.NDArray[Any], counted: npt.NDArray[Any]) -> Float32:
+    """Returns the IoU of masks (M, H, W) with an object (H, W), where cells count (H, W)."""
+    both = (masks * truth * counted).sum((1, 2))
+    either = (masks * counted).sum((1, 2)) + (truth * counted).sum() - both
+    return (both / np.maximum(either, 1e-6)).astype(np.float32)
 
 
 def split(paths: Sequence[T], share: float) -> tuple[list[T], list[T]]:
@@ -152,8 +182,7 @@ def _write(target: Path, sample: Sample, runtime: Runtime | None, objects: int, 
     }
     if runtime is not None:
         content["features"] = runtime.encode(preprocess(image, frame))[0].astype(np.float16)
-    with atomic_write(target) as file:
-        np.savez(file, **content)
+    store(target, content)
     return True
 
 

@@ -89,7 +89,16 @@ def retouch_of(model: str) -> RetouchNetwork | None:
     """
     if model not in FILES:
         return None
-    stored = read_safetensors(str(resources.files("promptseg.models.weights").joinpath(FILES[model])))
+    return read_retouch(str(resources.files("promptseg.models.weights").joinpath(FILES[model])))
+
+
+def read_retouch(path: str) -> RetouchNetwork:
+    """Reads a file that the recipe retouch wrote.
+
+    Raises:
+        WeightsError: it is missing or damaged.
+    """
+    stored = read_safetensors(path)
     return RetouchNetwork(
         {
             name: from_int8(array, stored[name + SCALE]) if array.dtype == np.int8 else array

@@ -1,0 +1,170 @@
+"""The network that chooses the answer to a correcting click."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor, nn
+
+from promptseg.arrays import Float32, Int64
+from promptseg.hands import prompts
+from promptseg.models.companions.choice import Choice, choice_of
+from promptseg.models.companions.correction import BEFORE, CANDIDATES, DRAWN, FOLLOWED, MARGIN, features
+from promptseg.runtimes.protocol import DecoderInputs, Runtime
+from promptseg.segment.places.refine import SETTLED
+from promptseg.train import pictures
+from promptseg.train.pictures import Lesson
+from promptseg.train.recipes.companions.choosing import (
+    MODEL,
+    ChoosingNetwork,
+    ChoosingTask,
+    config_of,
+    part_writer,
+    record,
+)
+from promptseg.train.task import Recipe
+
+OBJECTS, ROUNDS, LEAST, ENOUGH = 2, 9, 60, 0.97
+"""Objects of a picture, clicks on each, the cells of the smallest, and the IoU at which nobody clicks any more."""
+ANY_CLICK, ANY_FIRST, ANY_LATER, BEST_LATER = 0.15, 0.2, 0.25, 0.1
+"""How often a click goes to any wrong place, and how often any first answer, any later one, or the best is taken."""
+FALL = 1.0
+"""How much a candidate is marked down for what it would fall below the mask so far."""
+
+
+def correction(data: Path, *, cache: str | None = None, held: float = 0.2) -> Recipe:
+    """Trains the network that chooses the answer to a correcting click.
+
+    The simulated user clicks the deepest place of the larger error, now and then any wrong place. What the dialogue
+    takes as its answer is mostly the usual candidate, and now and then another one, so that bad masks occur and their
+    repair is learned. The written file (JSON) is that of the package: the network for first clicks stays as it is.
+
+    Args:
+        data: a folder with the folders of the recipe sam-clicks, whose prepared pictures are shared.
+        cache: folder for prepared pictures and dialogues; by default `.promptseg-train` in the folder of the data.
+        held: share of the pictures that is not trained on, to measure; 0 to train on all.
+
+    Raises:
+        InputError: a folder is missing, or there is nothing to learn from.
+        FormatError: the data cannot be read.
+    """
+    learned, measured = record(data, cache, "correction", correct_objects, held)
+    network = ChoosingNetwork(learned, (48, 32), 1, drop=0.15)
+    task = CorrectionTask(network, learned, measured, dict.fromkeys(learned, 1.0))
+    return Recipe(name="correction", task=task, config=config_of(3000), write=part_writer(network, "later"))
+
+
+def correct_objects(
+    lesson: Lesson, runtime: Runtime, random: np.random.Generator
+) -> list[tuple[Float32, Float32]]:
+    """Holds dialogues about objects of a picture; returns features and IoUs of each correction's candidates."""
+    choice = choice_of(MODEL)
+    assert choice is not None  # noqa: S101 - it is in the package
+    found: list[tuple[Float32, Float32]] = []
+    for index in random.permutation(len(lesson.masks))[:OBJECTS]:
+        if ((lesson.masks[index] > 0.5) & (lesson.counted > 0)).sum() >= LEAST:
+            found += _Talk(lesson, int(index), runtime, choice, random).held()
+    return found
+
+
+class _Talk:
+    """A dialogue about one object."""
+
+    def __init__(
+        self, lesson: Lesson, index: int, runtime: Runtime, choice: Choice, random: np.random.Generator
+    ) -> None:
+        self._lesson, self._runtime, self._choice, self._random = lesson, runtime, choice, random
+        self._height, self._width = lesson.extent
+        self._truth, self._counted = self._shown(lesson.masks[index]), self._shown(lesson.counted)
+        self._clicks: list[tuple[float, float, float]] = []
+
+    def held(self) -> list[tuple[Float32, Float32]]:
+        """Clicks until the mask is good enough."""
+        before, score, rows = None, 0.0, list[tuple[Float32, Float32]]()
+        guess = np.zeros(self._truth.shape, bool)
+        for _ in range(ROUNDS):
+            careful = 1 - ANY_CLICK if self._clicks else 1.0
+            click = prompts.correction(
+                guess, self._truth > 0.5, self._random, counted=self._counted > 0, deepest=careful
+            )
+            if click is None:
+                break
+            self._clicks.append((click[0], click[1], float(click[2])))
+            logits, scores = self._decoded(before)
+            if before is None:
+                before, score = self._first(logits, scores)
+            else:
+                before, score, row = self._later(logits, scores, before, score)
+                rows.append(row)
+            guess = self._shown(before) > 0
+            if pictures.ious(guess[None], self._truth, self._counted)[0] > ENOUGH:
+                break
+        return rows
+
+    def _decoded(self, before: Float32 | None) -> tuple[Float32, Float32]:
+        assert self._lesson.features is not None  # noqa: S101 - prepared with a runtime
+        points = np.array([[*((4 * x, 4 * y) for x, y, _ in self._clicks), (0, 0)]], np.float32)
+        labels = np.array([[*(int(sign) for *_, sign in self._clicks), -1]])
+        memory = None if before is None else before[None, None]
+        answers = self._runtime.decode(self._lesson.features, DecoderInputs(points, labels, memory))
+        return answers.logits[0], answers.scores[0]
+
+    def _first(self, logits: Float32, scores: Float32) -> tuple[Float32, float]:
+        chosen = 1 + self._choice.best(self._shown(logits[1:]), scores[1:], self._clicks[0][:2])
+        if self._random.random() < ANY_FIRST:
+            chosen = int(self._random.integers(len(logits)))
+        return logits[chosen], float(scores[chosen])
+
+    def _later(
+        self, logits: Float32, scores: Float32, before: Float32, score: float
+    ) -> tuple[Float32, float, tuple[Float32, Float32]]:
+        drawn, was = logits[DRAWN] > 0, before > 0
+        undone = was & ~drawn if self._clicks[-1][2] else drawn & ~was
+        candidates = np.stack([*logits, np.where(undone, before, logits[DRAWN]), before])
+        worth = np.array([*scores, scores[DRAWN], score], np.float32)
+        shown, clicks = self._shown(candidates), np.array(self._clicks, np.float32)
+        ious = pictures.ious(shown > 0, self._truth, self._counted)
+        alike = (drawn & was).sum() / max(1, (drawn | was).sum())
+        chosen = DRAWN if alike >= SETTLED else FOLLOWED
+        dice = self._random.random()
+        if dice < ANY_LATER:
+            chosen = int(self._random.integers(CANDIDATES))
+        elif dice < ANY_LATER + BEST_LATER:
+            chosen = int(ious[:BEFORE].argmax())
+        row = (features(shown, worth, clicks, len(clicks) - 1), ious)
+        return candidates[chosen], float(worth[chosen]), row
+
+    def _shown(self, grid: Float32) -> Float32:
+        """Cuts the padding away from an array (..., 256, 256)."""
+        return grid[..., : self._height, : self._width]
+
+
+class CorrectionTask(ChoosingTask):
+    """One output for the features (N, 6, 28) of each candidate."""
+
+    def lost(self, outputs: Tensor, ious: Tensor) -> dict[str, Tensor]:
+        """Returns how wrong the outputs are about each candidate's worth, and the worth of a drawn one, negative."""
+        worth = (ious - FALL * (ious[:, BEFORE:] - ious).clamp(min=0)).clamp(min=0)
+        outputs = outputs[..., 0]
+        return {
+            "foretold": 3 * nn.functional.mse_loss(outputs.sigmoid(), worth),
+            "missed": -((4 * outputs).softmax(1) * worth).sum(1).mean(),
+        }
+
+    def answers(self, features: Float32) -> dict[str, Int64]:
+        """Returns the usual candidate, and the one that the network chooses."""
+        worth = 1 / (1 + np.exp(-self.model.outputs(features)[..., 0]))
+        each = np.arange(len(worth))
+        usual = np.where(features[:, DRAWN, 4] < SETTLED, FOLLOWED, DRAWN)
+        best = worth.argmax(1)
+        better = worth[each, best] > worth[each, usual] + MARGIN
+        return {"usual": usual, "chosen": np.where(better, best, usual)}
+
+    def evaluate(self) -> Mapping[str, float]:
+        """Returns the mean IoU of each way to answer, by folder, and how far it falls below the mask so far."""
+        falls: dict[str, float] = {}
+        for name, (seen, ious) in self.measured.items():
+            for way, rows in self.answers(seen).items():
+                reached = ious[np.arange(len(rows)), rows]
+                falls[f"{name} {way} falls"] = float((ious[:, BEFORE] - reached).clip(0).mean())
+        return {**super().evaluate(), **falls}
