@@ -1,7 +1,7 @@
 """Which of SAM's masks answers a click: small networks on how the masks look. NumPy alone.
 
 SAM's own scores tell how well each mask is drawn, not which one a person means, and often prefer a background that
-fills the picture. These networks were trained on what annotators marked (tools/train_choice.py). That for a single
+fills the picture. These networks were trained on what annotators marked (recipe choice). That for a single
 click sees the three masks from the smallest to the largest, their shapes, how they overlap, and where in them the
 click lies; that for the clicks after it is described in `promptseg.models.companions.correction`.
 

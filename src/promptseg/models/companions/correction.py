@@ -1,7 +1,7 @@
 """Which mask answers a correcting click: what the decoder draws, its other proposals, or the mask so far. NumPy alone.
 
 SAM now and then answers a click that adds a missing wheel by dropping the car, and its own scores do not tell. This
-network was trained on dialogues about what annotators marked (tools/train_choice.py): it sees how each candidate
+network was trained on dialogues about what annotators marked (recipe correction): it sees how each candidate
 differs from the mask so far, in which direction, and which of the clicks it obeys, and foretells its IoU; a candidate
 that would fall below the mask so far is marked down by as much again.
 

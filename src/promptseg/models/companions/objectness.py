@@ -1,7 +1,7 @@
 """Where small objects are: a tiny convolutional head on a picture's embedding. NumPy alone.
 
 SAM's grid of points finds large objects many times over and small ones by luck. The head was trained on what the full
-grid finds (tools/train_objectness.py), to tell where a click finds a small mask that passes SAM's filters, so that
+grid finds (recipe objectness), to tell where a click finds a small mask that passes SAM's filters, so that
 the fast mode tries a dense grid only there.
 
 Shapes: C channels, H W embedding grid, D channels inside the head.

@@ -2,7 +2,7 @@
 
 SAM's decoder knows a picture only by an embedding of 64 x 64 cells, and each further click moves the whole mask a
 little. The retouching network looks at the pixels around the mask, at all clicks, at SAM's new mask and at the mask so
-far, and draws the border anew (tools/train_retouch.py; decision 0008). It works on the grid that masks are predicted
+far, and draws the border anew (recipe retouch; decision 0008). It works on the grid that masks are predicted
 on, so that its answer takes the same way as SAM's.
 
 Shapes: H W the picture's part of that grid, h w a window of it (multiples of 16 cells), C clicks.
