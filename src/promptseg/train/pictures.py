@@ -21,6 +21,7 @@ from promptseg.geometry import ResizeFrame
 from promptseg.images import Image, preprocess
 from promptseg.masks.upsample import downsample_mask
 from promptseg.runtimes.protocol import Runtime
+from promptseg.train.log import say
 
 GRID = 256
 LEAST_CELLS = 6
@@ -121,19 +122,28 @@ def read(path: Path) -> Lesson:
         raise WeightsError(f"{path} is damaged: {error}. Remove it; it will be made again.") from error
 
 
-def random_of(path: Path, more: int = 0) -> np.random.Generator:
-    """Returns a generator that is always the same for a picture, by the name of its file and a number."""
-    return np.random.default_rng(zlib.crc32(path.stem.encode()) + more)
+def record(
+    paths: Sequence[Path],
+    subjects: Sequence[T],
+    make: Callable[[T, np.random.Generator], Mapping[str, npt.ArrayLike]],
+    what: str,
+) -> None:
+    """Writes files of arrays (`numpy.load` reads them) that are not there yet; each is either whole or not there.
 
-
-def store(path: Path, content: Mapping[str, npt.ArrayLike]) -> None:
-    """Writes arrays by name (`numpy.load` reads them): the file is either whole or not there.
+    Args:
+        paths: the files.
+        subjects: what each is about.
+        make: makes the content of one, with chance that is always the same for a file's name.
+        what: tells a terminal what is done.
 
     Raises:
-        OutputError: the file cannot be written.
+        OutputError: a file cannot be written.
     """
-    with atomic_write(path) as file:
-        np.savez(file, allow_pickle=False, **{name: np.asarray(array) for name, array in content.items()})
+    tell = say(what)
+    for done, (path, subject) in enumerate(zip(paths, subjects, strict=True), 1):
+        if not path.exists():
+            _store(path, make(subject, np.random.default_rng(zlib.crc32(path.stem.encode()))))
+        tell(done, len(paths))
 
 
 def ious(masks: npt.NDArray[Any], truth: npt.NDArray[Any], counted: npt.NDArray[Any]) -> Float32:
@@ -182,8 +192,13 @@ def _write(target: Path, sample: Sample, runtime: Runtime | None, objects: int, 
     }
     if runtime is not None:
         content["features"] = runtime.encode(preprocess(image, frame))[0].astype(np.float16)
-    store(target, content)
+    _store(target, content)
     return True
+
+
+def _store(path: Path, content: Mapping[str, npt.ArrayLike]) -> None:
+    with atomic_write(path) as file:
+        np.savez(file, allow_pickle=False, **{name: np.asarray(array) for name, array in content.items()})
 
 
 def _cells(mask: npt.NDArray[np.bool_], frame: ResizeFrame) -> npt.NDArray[np.uint8]:

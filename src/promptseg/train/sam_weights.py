@@ -1,6 +1,5 @@
 """The parts of a SAM network that are trained, and the files that they become."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,12 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from promptseg.files import write_bytes
-from promptseg.models.companions.decoder import write_changes
 from promptseg.models.network import Network
 from promptseg.models.sam.checkpoint import load_state_dict
 from promptseg.models.sam.sam import Sam, build_sam
-from promptseg.models.store import file_sha256
 from promptseg.models.tensors import write_safetensors
 from promptseg.train.adapters import merged_state
 
@@ -52,31 +48,7 @@ def changed_writer(sam: Sam, parts: tuple[str, ...], note: str) -> Callable[[Pat
     """Returns a function that writes only the tensors of `parts`."""
 
     def write(path: Path) -> None:
-        write_safetensors(path, _parts(sam, parts), {"trained": note})
+        tensors = {name: stored(value) for name, value in sam.state_dict().items() if name.startswith(parts)}
+        write_safetensors(path, tensors, {"trained": note})
 
     return write
-
-
-def difference_writer(
-    sam: Sam, parts: tuple[str, ...], network: Network, share: float, note: str
-) -> Callable[[Path], None]:
-    """Returns a function that writes a share of how `parts` differ from the network, and a record beside it."""
-
-    def write(path: Path) -> None:
-        origin = f"{note}; {share:g} of the way"
-        write_changes(path, network.tensors, _parts(sam, parts), share, origin)
-        record = {
-            "model": "mobile-sam-clicks",
-            "file": path.name,
-            "bytes": path.stat().st_size,
-            "sha256": file_sha256(path),
-            "licence": "Apache-2.0",
-            "origin": f"differences from mobile_sam.safetensors; {origin}",
-        }
-        write_bytes(path.with_suffix(".json"), (json.dumps(record, indent=2) + "\n").encode())
-
-    return write
-
-
-def _parts(sam: Sam, parts: tuple[str, ...]) -> dict[str, npt.NDArray[np.floating]]:
-    return {name: stored(value) for name, value in sam.state_dict().items() if name.startswith(parts)}

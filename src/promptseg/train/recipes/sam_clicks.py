@@ -13,7 +13,7 @@ from promptseg.train.config import TrainConfig
 from promptseg.train.dialogue import DialogueOptions, SamDialogue
 from promptseg.train.log import say
 from promptseg.train.recipes.sam_finetune import rate_of
-from promptseg.train.sam_weights import changed_writer, difference_writer, trainable
+from promptseg.train.sam_weights import changed_writer, trainable
 from promptseg.train.task import Recipe
 
 MIXTURE: dict[str, tuple[float, int, int, int]] = {
@@ -54,9 +54,7 @@ def prepared(data: Path, cache: str | None, runtime: Runtime) -> dict[str, list[
     }
 
 
-def sam_clicks(
-    data: Path, *, cache: str | None = None, objects: int = 4, held: float = 0.1, share: float | None = None
-) -> Recipe:
+def sam_clicks(data: Path, *, cache: str | None = None, objects: int = 4, held: float = 0.1) -> Recipe:
     """Trains a decoder for prompts on the embedded model (the image encoder stays as it is).
 
     MobileSAM kept the decoder that was trained with SAM's largest encoder. Here it learns from the small encoder's
@@ -68,15 +66,11 @@ def sam_clicks(
         cache: folder for the prepared pictures; by default `.promptseg-train` in the folder of the data.
         objects: of one picture in a batch.
         held: share of the pictures that is not trained on, to measure.
-        share: write the decoder of the package instead, as differences from MobileSAM's: so far (0 to 1) towards what
-            was learned. All the way is better on pictures like those trained on, and worse on others (decision 0006).
 
     Raises:
-        InputError: a folder is missing, or the share is impossible.
+        InputError: a folder is missing.
         FormatError: the data cannot be read.
     """
-    if share is not None and not 0 < share <= 1:
-        raise InputError(f"share says how far to go, above 0 and at most 1, got {share}.")
     network = Network.load("mobile-sam")
     lessons = prepared(data, cache, create_runtime(network))
     groups: list[tuple[float, list[Path]]] = []
@@ -97,11 +91,10 @@ def sam_clicks(
         save_every=20,
     )
     note = "sam-clicks on " + ", ".join(MIXTURE)
-    whole = changed_writer(sam, DECODER, note)
     return Recipe(
         name="sam-clicks",
         task=SamDialogue(sam, groups, measured, DialogueOptions(objects=objects)),
         config=config,
-        write=whole if share is None else difference_writer(sam, DECODER, network, share, note),
+        write=changed_writer(sam, DECODER, note),
         rates=rate_of,
     )

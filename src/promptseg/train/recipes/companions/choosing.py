@@ -23,7 +23,6 @@ from promptseg.runtimes.factory import create_runtime
 from promptseg.runtimes.protocol import Runtime
 from promptseg.train import pictures
 from promptseg.train.config import TrainConfig
-from promptseg.train.log import say
 from promptseg.train.pictures import Lesson
 from promptseg.train.recipes.sam_clicks import prepared
 
@@ -44,37 +43,25 @@ Clicks = tuple[Float32, Float32]
 def record(
     data: Path, cache: str | None, kind: str, examine: Examiner, held: float
 ) -> tuple[dict[str, Clicks], dict[str, Clicks]]:
-    """Examines the prepared pictures of the recipe sam-clicks, each once and stored; a stopped recording goes on.
-
-    Returns:
-        The clicks to learn from and those held out, by folder.
-
-    Raises:
-        InputError: a folder is missing, or there is nothing to learn from.
-        FormatError: the data cannot be read.
-    """
+    """Examines the pictures of the recipe sam-clicks; returns clicks to learn from and to measure, by folder."""
     network = Network.load(MODEL)
     runtime = create_runtime(network)
     folder = pictures.cache_in(data, cache) / f"{kind}-{network.digest[:12]}"
-    learned: dict[str, Clicks] = {}
-    measured: dict[str, Clicks] = {}
+    found: tuple[dict[str, Clicks], dict[str, Clicks]] = ({}, {})
+
+    def make(lesson: Path, random: np.random.Generator) -> Mapping[str, npt.ArrayLike]:
+        rows = examine(pictures.read(lesson), runtime, random)
+        return {"features": [row[0] for row in rows], "ious": [row[1] for row in rows]}
+
     for name, lessons in prepared(data, cache, runtime).items():
-        tell = say(f"clicking on {name}")
-        paths: list[Path] = []
-        for done, path in enumerate(lessons, 1):
-            paths.append(folder / path.name)
-            if not paths[-1].exists():
-                rows = examine(pictures.read(path), runtime, pictures.random_of(path))
-                pictures.store(
-                    paths[-1], {"features": [row[0] for row in rows], "ious": [row[1] for row in rows]}
-                )
-            tell(done, len(lessons))
-        for group, part in zip((learned, measured), pictures.split(paths, held), strict=True):
+        paths = [folder / path.name for path in lessons]
+        pictures.record(paths, lessons, make, f"clicking on {name}")
+        for group, part in zip(found, pictures.split(paths, held), strict=True):
             if (clicks := _joined(part)) is not None:
                 group[name] = clicks
-    if not learned:
+    if not found[0]:
         raise InputError(f"The pictures of {data} have no object that is large enough to learn from.")
-    return learned, measured
+    return found
 
 
 def _joined(paths: Iterable[Path]) -> Clicks | None:

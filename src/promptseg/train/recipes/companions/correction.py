@@ -60,83 +60,66 @@ def correct_objects(
     """Holds dialogues about objects of a picture; returns features and IoUs of each correction's candidates."""
     choice = choice_of(MODEL)
     assert choice is not None  # noqa: S101 - it is in the package
+    height, width = lesson.extent
+    counted = lesson.counted[:height, :width]
     found: list[tuple[Float32, Float32]] = []
     for index in random.permutation(len(lesson.masks))[:OBJECTS]:
-        if ((lesson.masks[index] > 0.5) & (lesson.counted > 0)).sum() >= LEAST:
-            found += _Talk(lesson, int(index), runtime, choice, random).held()
+        truth = lesson.masks[index][:height, :width]
+        if ((truth > 0.5) & (counted > 0)).sum() >= LEAST:
+            found += _dialogue(lesson, truth, counted, random, runtime, choice)
     return found
 
 
-class _Talk:
-    """A dialogue about one object."""
-
-    def __init__(
-        self, lesson: Lesson, index: int, runtime: Runtime, choice: Choice, random: np.random.Generator
-    ) -> None:
-        self._lesson, self._runtime, self._choice, self._random = lesson, runtime, choice, random
-        self._height, self._width = lesson.extent
-        self._truth, self._counted = self._shown(lesson.masks[index]), self._shown(lesson.counted)
-        self._clicks: list[tuple[float, float, float]] = []
-
-    def held(self) -> list[tuple[Float32, Float32]]:
-        """Clicks until the mask is good enough."""
-        before, score, rows = None, 0.0, list[tuple[Float32, Float32]]()
-        guess = np.zeros(self._truth.shape, bool)
-        for _ in range(ROUNDS):
-            careful = 1 - ANY_CLICK if self._clicks else 1.0
-            click = prompts.correction(
-                guess, self._truth > 0.5, self._random, counted=self._counted > 0, deepest=careful
-            )
-            if click is None:
-                break
-            self._clicks.append((click[0], click[1], float(click[2])))
-            logits, scores = self._decoded(before)
-            if before is None:
-                before, score = self._first(logits, scores)
-            else:
-                before, score, row = self._later(logits, scores, before, score)
-                rows.append(row)
-            guess = self._shown(before) > 0
-            if pictures.ious(guess[None], self._truth, self._counted)[0] > ENOUGH:
-                break
-        return rows
-
-    def _decoded(self, before: Float32 | None) -> tuple[Float32, Float32]:
-        assert self._lesson.features is not None  # noqa: S101 - prepared with a runtime
-        points = np.array([[*((4 * x, 4 * y) for x, y, _ in self._clicks), (0, 0)]], np.float32)
-        labels = np.array([[*(int(sign) for *_, sign in self._clicks), -1]])
+def _dialogue(
+    lesson: Lesson,
+    truth: Float32,
+    counted: Float32,
+    random: np.random.Generator,
+    runtime: Runtime,
+    choice: Choice,
+) -> list[tuple[Float32, Float32]]:
+    assert lesson.features is not None  # noqa: S101 - prepared with a runtime
+    height, width = truth.shape
+    inside, known = truth > 0.5, counted > 0
+    before, score, guess = None, 0.0, np.zeros_like(inside)
+    clicks: list[tuple[float, float, float]] = []
+    rows: list[tuple[Float32, Float32]] = []
+    for number in range(ROUNDS):
+        careful = 1 - ANY_CLICK if number else 1.0
+        click = prompts.correction(guess, inside, random, counted=known, deepest=careful)
+        if click is None:
+            break
+        clicks.append((click[0], click[1], float(click[2])))
+        points = np.array([[*((4 * x, 4 * y) for x, y, _ in clicks), (0, 0)]], np.float32)
+        labels = np.array([[*(int(sign) for *_, sign in clicks), -1]])
         memory = None if before is None else before[None, None]
-        answers = self._runtime.decode(self._lesson.features, DecoderInputs(points, labels, memory))
-        return answers.logits[0], answers.scores[0]
-
-    def _first(self, logits: Float32, scores: Float32) -> tuple[Float32, float]:
-        chosen = 1 + self._choice.best(self._shown(logits[1:]), scores[1:], self._clicks[0][:2])
-        if self._random.random() < ANY_FIRST:
-            chosen = int(self._random.integers(len(logits)))
-        return logits[chosen], float(scores[chosen])
-
-    def _later(
-        self, logits: Float32, scores: Float32, before: Float32, score: float
-    ) -> tuple[Float32, float, tuple[Float32, Float32]]:
-        drawn, was = logits[DRAWN] > 0, before > 0
-        undone = was & ~drawn if self._clicks[-1][2] else drawn & ~was
-        candidates = np.stack([*logits, np.where(undone, before, logits[DRAWN]), before])
-        worth = np.array([*scores, scores[DRAWN], score], np.float32)
-        shown, clicks = self._shown(candidates), np.array(self._clicks, np.float32)
-        ious = pictures.ious(shown > 0, self._truth, self._counted)
-        alike = (drawn & was).sum() / max(1, (drawn | was).sum())
-        chosen = DRAWN if alike >= SETTLED else FOLLOWED
-        dice = self._random.random()
-        if dice < ANY_LATER:
-            chosen = int(self._random.integers(CANDIDATES))
-        elif dice < ANY_LATER + BEST_LATER:
-            chosen = int(ious[:BEFORE].argmax())
-        row = (features(shown, worth, clicks, len(clicks) - 1), ious)
-        return candidates[chosen], float(worth[chosen]), row
-
-    def _shown(self, grid: Float32) -> Float32:
-        """Cuts the padding away from an array (..., 256, 256)."""
-        return grid[..., : self._height, : self._width]
+        answers = runtime.decode(lesson.features, DecoderInputs(points, labels, memory))
+        logits, scores = answers.logits[0], answers.scores[0]
+        if before is None:
+            chosen = 1 + choice.best(logits[1:, :height, :width], scores[1:], clicks[0][:2])
+            if random.random() < ANY_FIRST:
+                chosen = int(random.integers(len(logits)))
+            before, score = logits[chosen], float(scores[chosen])
+        else:
+            drawn, was = logits[DRAWN] > 0, before > 0
+            undone = was & ~drawn if click[2] else drawn & ~was
+            candidates = np.stack([*logits, np.where(undone, before, logits[DRAWN]), before])
+            worth = np.array([*scores, scores[DRAWN], score], np.float32)
+            shown = candidates[:, :height, :width]
+            ious = pictures.ious(shown > 0, truth, counted)
+            rows.append((features(shown, worth, np.array(clicks, np.float32), number), ious))
+            alike = (drawn & was).sum() / max(1, (drawn | was).sum())
+            chosen = DRAWN if alike >= SETTLED else FOLLOWED
+            dice = random.random()
+            if dice < ANY_LATER:
+                chosen = int(random.integers(CANDIDATES))
+            elif dice < ANY_LATER + BEST_LATER:
+                chosen = int(ious[:BEFORE].argmax())
+            before, score = candidates[chosen], float(worth[chosen])
+        guess = before[:height, :width] > 0
+        if pictures.ious(guess[None], truth, counted)[0] > ENOUGH:
+            break
+    return rows
 
 
 class CorrectionTask(ChoosingTask):

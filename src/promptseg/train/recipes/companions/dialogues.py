@@ -6,6 +6,7 @@ Shapes: H W the picture's part of the mask grid, T steps (clicks) of a dialogue,
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -54,33 +55,31 @@ class RecordedDialogue:
 
     @classmethod
     def read(cls, path: Path, number: int) -> "RecordedDialogue":
-        """Reads one of the dialogues that `record` stored."""
+        """Reads one of the dialogues that `hold` held."""
         own = ("truth", "counted", "clicks", "answers")
         with np.load(path) as stored:
             return cls(stored["shades"], stored["embedding"], *(stored[f"{name}{number}"] for name in own))
 
 
-def record(
-    path: Path, sample: Sample, runtime: Runtime, random: np.random.Generator, objects: int, clicks: int
-) -> None:
-    """Holds dialogues about some objects of a picture and stores those of two clicks and more, with their number."""
+def hold(
+    sample: Sample, runtime: Runtime, random: np.random.Generator, objects: int, clicks: int
+) -> dict[str, npt.NDArray[Any]]:
+    """Holds dialogues about some objects of a picture; returns those of two clicks and more, and their number."""
     embedded = embed(runtime, Image.open(sample.picture), DEFAULT_MODEL)
-    content: dict[str, npt.NDArray[np.generic]] = {
+    indices = random.permutation(len(sample.targets))[:objects]
+    held = [_held(sample.targets[index], embedded, random, runtime, clicks) for index in indices]
+    kept = [each for each in held if len(each["answers"]) > 1]
+    return {
         "shades": shades(embedded),
         "embedding": embedded.features[0].astype(np.float16),
+        "count": np.array(len(kept)),
+        **{f"{name}{number}": array for number, each in enumerate(kept) for name, array in each.items()},
     }
-    count = 0
-    for index in random.permutation(len(sample.targets))[:objects]:
-        held = _held(sample.targets[index], embedded, random, runtime, clicks)
-        if len(held["answers"]) > 1:
-            content |= {f"{name}{count}": array for name, array in held.items()}
-            count += 1
-    pictures.store(path, {**content, "count": np.array(count)})
 
 
 def _held(
     target: Target, embedded: EmbeddedImage, random: np.random.Generator, runtime: Runtime, most: int
-) -> dict[str, npt.NDArray[np.generic]]:
+) -> dict[str, npt.NDArray[Any]]:
     truth, ignored = target.mask(), target.ignored()
     known = np.ones_like(truth) if ignored is None else ~ignored
     height, width = cells(embedded.frame)

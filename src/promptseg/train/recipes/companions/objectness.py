@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -20,8 +22,7 @@ from promptseg.runtimes.factory import create_runtime
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage, embed
 from promptseg.train import pictures
-from promptseg.train.config import TrainConfig
-from promptseg.train.log import say
+from promptseg.train.recipes.companions.choosing import config_of
 from promptseg.train.task import Recipe
 
 MODEL = "mobile-sam"
@@ -60,29 +61,20 @@ def objectness(
     network = Network.load(MODEL)
     runtime = create_runtime(network)
     folder = pictures.cache_in(data, cache) / f"objectness-{network.digest[:12]}-{points}"
-    tell, kept = say("trying the grid"), list[Path]()
-    for number in range(count):
-        path = found[number * len(found) // count]
-        kept.append(folder / f"{path.parent.parent.name}_{path.stem}.npz")
-        if not kept[-1].exists():
-            pictures.store(kept[-1], _tried(runtime, embed(runtime, Image.open(path), network.name), points))
-        tell(number + 1, count)
+    chosen = [found[number * len(found) // count] for number in range(count)]
+    kept = [folder / f"{path.parent.parent.name}_{path.stem}.npz" for path in chosen]
+
+    def make(path: Path, random: np.random.Generator) -> Mapping[str, npt.ArrayLike]:
+        return _tried(runtime, embed(runtime, Image.open(path), network.name), points)
+
+    pictures.record(kept, chosen, make, "trying the grid")
     learned, measured = pictures.split(kept, held)
     task = ObjectnessTask(learned, measured)
-    steps = EPOCHS * len(learned)
-    config = TrainConfig(
-        steps=steps,
-        learning_rate=3e-3,
-        warmup=steps * 3 // 10,
-        final=0.0,
-        clip=0.0,
-        log_every=100,
-        save_every=500,
-    )
+    config = replace(config_of(EPOCHS * len(learned)), learning_rate=3e-3, weight_decay=0.05)
     return Recipe(name="objectness", task=task, config=config, write=task.write)
 
 
-def _tried(runtime: Runtime, embedded: EmbeddedImage, side: int) -> dict[str, np.ndarray]:
+def _tried(runtime: Runtime, embedded: EmbeddedImage, side: int) -> Mapping[str, npt.ArrayLike]:
     """Tries every point of the grid: does a click there find a mask that passes the filters and is small?"""
     height, width = embedded.frame.resized
     rows, columns = -(-height // 4), -(-width // 4)
@@ -147,12 +139,11 @@ class ObjectnessTask:
         tried = [self._read(path) for path in self._measured]
         chances = torch.cat([self._at(features, points).sigmoid() for features, points, _ in tried])
         labels = torch.cat([each for *_, each in tried]) > 0
-        values: dict[str, float] = {}
-        for least in (0.05, 0.1, 0.2, 0.3, 0.4):
-            above = chances > least
-            values[f"found at {least}"] = float((above & labels).sum() / labels.sum().clamp(min=1))
-            values[f"tried at {least}"] = float(above.float().mean())
-        return values
+        return {
+            f"{what} at {least}": float((chances[of] > least).float().mean())
+            for least in (0.05, 0.1, 0.2, 0.3, 0.4)
+            for what, of in (("found", labels), ("tried", ...))
+        }
 
     def write(self, path: Path) -> None:
         """Writes kernels and biases of each layer in float16."""

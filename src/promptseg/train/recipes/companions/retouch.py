@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from promptseg.arrays import Float32
 from promptseg.datasets.open import open_dataset
+from promptseg.datasets.samples import Sample
 from promptseg.errors import InputError
 from promptseg.models.companions.retouch import RetouchNetwork, read_retouch
 from promptseg.models.companions.retouch_network import Retouch
@@ -25,14 +26,13 @@ from promptseg.models.tensors import write_safetensors
 from promptseg.runtimes.factory import create_runtime
 from promptseg.train import pictures
 from promptseg.train.config import TrainConfig
-from promptseg.train.log import say
 from promptseg.train.recipes.companions.dialogues import (
     SIDE,
     RecordedDialogue,
     Window,
     draw,
+    hold,
     mirrored,
-    record,
 )
 from promptseg.train.recipes.sam_clicks import require_folders
 from promptseg.train.task import Recipe
@@ -102,16 +102,17 @@ def _dialogues(
     runtime = create_runtime(replace(network, retouch=own))
     objects, clicks = PLAIN_TALK if own is None else OWN_TALK
     found: list[list[Recorded]] = [[], []]
+
+    def make(sample: Sample, random: np.random.Generator) -> Mapping[str, npt.ArrayLike]:
+        return hold(sample, runtime, random, objects, clicks)
+
     for name, (least, most) in SETS.items():
         samples = open_dataset(data / name, min_area=least).samples
-        count, paths, tell = min(most, len(samples)), list[Path](), say(f"talking about {name}")
-        for number in range(count):
-            index = number * len(samples) // count
-            paths.append(folder / f"{name}_{index:04d}.npz")
-            if not paths[-1].exists():
-                random = pictures.random_of(paths[-1], int(own is not None))
-                record(paths[-1], samples[index], runtime, random, objects, clicks)
-            tell(number + 1, count)
+        count = min(most, len(samples))
+        chosen = [number * len(samples) // count for number in range(count)]
+        # The name of the file decides about chance: dialogues with a network are about other objects.
+        paths = [folder / f"{'' if own is None else 'own_'}{name}_{index:04d}.npz" for index in chosen]
+        pictures.record(paths, [samples[index] for index in chosen], make, f"talking about {name}")
         for group, part in zip(found, pictures.split(paths, held), strict=True):
             for path in part:
                 with np.load(path) as stored:
