@@ -92,7 +92,7 @@ class Discs:
 
 @pytest.fixture(autouse=True)
 def discs(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("choosing", "objectness", "retouch"):
+    for module in ("choice", "objectness", "retouch"):
         monkeypatch.setattr(f"promptseg.train.recipes.companions.{module}.create_runtime", Discs)
     monkeypatch.setattr(correction, "ROUNDS", 4)
     monkeypatch.setattr(retouch, "PLAIN_TALK", (1, 3))

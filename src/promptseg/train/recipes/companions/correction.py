@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from promptseg.arrays import Float32, Int64
@@ -13,15 +14,9 @@ from promptseg.models.companions.correction import BEFORE, CANDIDATES, DRAWN, FO
 from promptseg.runtimes.protocol import DecoderInputs, Runtime
 from promptseg.segment.places.refine import SETTLED
 from promptseg.train import pictures
+from promptseg.train.config import TrainConfig
 from promptseg.train.pictures import Lesson
-from promptseg.train.recipes.companions.choosing import (
-    MODEL,
-    ChoosingNetwork,
-    ChoosingTask,
-    config_of,
-    part_writer,
-    record,
-)
+from promptseg.train.recipes.companions.choice import MODEL, ChoosingNetwork, ChoosingTask, record
 from promptseg.train.task import Recipe
 
 OBJECTS, ROUNDS, LEAST, ENOUGH = 2, 9, 60, 0.97
@@ -51,7 +46,10 @@ def correction(data: Path, *, cache: str | None = None, held: float = 0.2) -> Re
     learned, measured = record(data, cache, "correction", correct_objects, held)
     network = ChoosingNetwork(learned, (48, 32), 1, drop=0.15)
     task = CorrectionTask(network, learned, measured, dict.fromkeys(learned, 1.0))
-    return Recipe(name="correction", task=task, config=config_of(3000), write=part_writer(network, "later"))
+    config = TrainConfig(
+        steps=3000, learning_rate=2e-3, warmup=900, final=0.0, weight_decay=0.01, clip=0.0, save_every=500
+    )
+    return Recipe(name="correction", task=task, config=config, write=task.write)
 
 
 def correct_objects(
@@ -125,6 +123,8 @@ def _dialogue(
 class CorrectionTask(ChoosingTask):
     """One output for the features (N, 6, 28) of each candidate."""
 
+    part = "later"
+
     def lost(self, outputs: Tensor, ious: Tensor) -> dict[str, Tensor]:
         """Returns how wrong the outputs are about each candidate's worth, and the worth of a drawn one, negative."""
         worth = (ious - FALL * (ious[:, BEFORE:] - ious).clamp(min=0)).clamp(min=0)
@@ -136,7 +136,7 @@ class CorrectionTask(ChoosingTask):
 
     def answers(self, features: Float32) -> dict[str, Int64]:
         """Returns the usual candidate, and the one that the network chooses."""
-        worth = 1 / (1 + np.exp(-self.model.outputs(features)[..., 0]))
+        worth = self.model(torch.from_numpy(features))[..., 0].sigmoid().cpu().numpy()
         each = np.arange(len(worth))
         usual = np.where(features[:, DRAWN, 4] < SETTLED, FOLLOWED, DRAWN)
         best = worth.argmax(1)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ from promptseg.runtimes.factory import create_runtime
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage, embed
 from promptseg.train import pictures
-from promptseg.train.recipes.companions.choosing import config_of
+from promptseg.train.config import TrainConfig
 from promptseg.train.task import Recipe
 
 MODEL = "mobile-sam"
@@ -70,7 +69,10 @@ def objectness(
     pictures.record(kept, chosen, make, "trying the grid")
     learned, measured = pictures.split(kept, held)
     task = ObjectnessTask(learned, measured)
-    config = replace(config_of(EPOCHS * len(learned)), learning_rate=3e-3, weight_decay=0.05)
+    steps = EPOCHS * len(learned)
+    config = TrainConfig(
+        steps=steps, learning_rate=3e-3, warmup=steps * 3 // 10, final=0.0, clip=0.0, save_every=500
+    )
     return Recipe(name="objectness", task=task, config=config, write=task.write)
 
 
