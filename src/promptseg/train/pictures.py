@@ -197,8 +197,9 @@ def _write(target: Path, sample: Sample, runtime: Runtime | None, objects: int, 
 
 
 def _store(path: Path, content: Mapping[str, npt.ArrayLike]) -> None:
+    arrays: dict[str, Any] = {name: np.asarray(array) for name, array in content.items()}
     with atomic_write(path) as file:
-        np.savez(file, allow_pickle=False, **{name: np.asarray(array) for name, array in content.items()})
+        np.savez(file, **arrays)
 
 
 def _cells(mask: npt.NDArray[np.bool_], frame: ResizeFrame) -> npt.NDArray[np.uint8]:

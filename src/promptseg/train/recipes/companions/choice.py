@@ -71,7 +71,7 @@ def record(
 def _joined(paths: Iterable[Path]) -> Clicks | None:
     rows: list[Clicks] = []
     for path in paths:
-        with np.load(path) as stored:
+        with np.load(path, allow_pickle=False) as stored:
             if len(stored["ious"]):
                 rows.append((stored["features"], stored["ious"]))
     if not rows:

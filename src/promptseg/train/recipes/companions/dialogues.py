@@ -57,7 +57,7 @@ class RecordedDialogue:
     def read(cls, path: Path, number: int) -> "RecordedDialogue":
         """Reads one of the dialogues that `hold` held."""
         own = ("truth", "counted", "clicks", "answers")
-        with np.load(path) as stored:
+        with np.load(path, allow_pickle=False) as stored:
             return cls(stored["shades"], stored["embedding"], *(stored[f"{name}{number}"] for name in own))
 
 

@@ -167,7 +167,7 @@ class ObjectnessTask:
 
     def _read(self, path: Path) -> tuple[Tensor, Tensor, Tensor]:
         device = next(self.model.parameters()).device
-        with np.load(path) as stored:
+        with np.load(path, allow_pickle=False) as stored:
             features, points, labels = (
                 torch.from_numpy(stored[name].astype(np.float32)).to(device)
                 for name in ("features", "points", "labels")

@@ -115,7 +115,7 @@ def _dialogues(
         pictures.record(paths, [samples[index] for index in chosen], make, f"talking about {name}")
         for group, part in zip(found, pictures.split(paths, held), strict=True):
             for path in part:
-                with np.load(path) as stored:
+                with np.load(path, allow_pickle=False) as stored:
                     group += [(path, number) for number in range(int(stored["count"]))]
     return found
 
