@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from fakes_for_evaluate import BALL, SMALL, coco_content, names, write_coco
 from pycocotools import mask as coco_mask
 
-from fakes_for_evaluate import BALL, SMALL, coco_content, names, write_coco
 from promptseg.datasets.open import open_dataset
 from promptseg.errors import FormatError
 from promptseg.masks.rle import RLE

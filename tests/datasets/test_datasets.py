@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-
 from fakes_for_evaluate import BALL, SMALL, names, picture, save, write_coco
+
 from promptseg.datasets.open import LAYOUTS, open_dataset
 from promptseg.errors import FormatError, InputError, UnavailableError
 

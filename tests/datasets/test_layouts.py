@@ -5,10 +5,10 @@ import pickle
 
 import numpy as np
 import pytest
+from fakes_for_evaluate import BALL, SMALL, names, picture, save
 from PIL import Image as PIL
 from scipy.io import savemat
 
-from fakes_for_evaluate import BALL, SMALL, names, picture, save
 from promptseg.datasets.open import DatasetSource
 from promptseg.datasets.samples import UNKNOWN
 from promptseg.errors import FormatError, InputError

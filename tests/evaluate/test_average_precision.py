@@ -5,10 +5,10 @@ import io
 
 import numpy as np
 import pytest
+from fakes_for_evaluate import disc, picture
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from fakes_for_evaluate import disc, picture
 from promptseg.datasets.samples import Dataset, Sample, Target
 from promptseg.errors import InputError
 from promptseg.evaluate.average_precision import Detection, average_precision

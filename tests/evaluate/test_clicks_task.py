@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-
 from fakes_for_evaluate import BALL, SMALL, GrowingDisc, Scripted, dataset_of, disc, picture
+
 from promptseg.datasets.samples import Dataset, Sample, Target
 from promptseg.errors import FormatError, InputError
 from promptseg.evaluate.metrics import iou

@@ -5,10 +5,10 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from fakes_for_evaluate import Answering, panoptic_of, picture, readings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fakes_for_evaluate import Answering, panoptic_of, picture, readings
 from promptseg.datasets.samples import UNKNOWN, Dataset, PanopticTruth, Sample
 from promptseg.errors import InputError
 from promptseg.evaluate.run import run

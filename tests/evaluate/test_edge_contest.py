@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
+from fakes_for_evaluate import ORIGIN, Answering, disc, picture, readings, save
 from scipy.io import savemat
 
-from fakes_for_evaluate import ORIGIN, Answering, disc, picture, readings, save
 from promptseg.datasets.open import DatasetSource
 from promptseg.errors import FormatError, InputError
 from promptseg.evaluate.contestants.classical import ClassicalEdges

@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 
 import pytest
-
 from fakes_for_evaluate import BALL, SMALL, Answering, GrowingDisc, dataset_of, picture, save
+
 from promptseg.datasets.open import DatasetSource
 from promptseg.errors import FormatError, InputError
 from promptseg.evaluate.contestants.contestant import Contestant

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from fakes_for_evaluate import disc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import ndimage
 
-from fakes_for_evaluate import disc
 from promptseg.errors import InputError
 from promptseg.evaluate.metrics import (
     bootstrap,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from fakes_for_evaluate import BALL, Answering, dataset_of, disc, panoptic_of, readings, segments
+
 from promptseg.errors import InputError
 from promptseg.evaluate.lineup import PROGRAM, Lineup, named_peer
 from promptseg.evaluate.metrics import iou

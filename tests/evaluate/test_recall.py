@@ -5,10 +5,10 @@ import io
 
 import numpy as np
 import pytest
+from fakes_for_evaluate import Answering, dataset_of, disc, picture, readings
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from fakes_for_evaluate import Answering, dataset_of, disc, picture, readings
 from promptseg.errors import FormatError, InputError
 from promptseg.evaluate.recall import SIZES, RecallCounts, count_recall
 from promptseg.evaluate.run import run

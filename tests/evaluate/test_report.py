@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from fakes_for_evaluate import BALL, ORIGIN, SMALL, picture, readings
+
 from promptseg.datasets.samples import Dataset, Sample
 from promptseg.errors import InputError, OutputError
 from promptseg.evaluate import origin as origin_module

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from fakes_for_evaluate import BALL, SMALL, Answering, disc, picture, readings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fakes_for_evaluate import BALL, SMALL, Answering, disc, picture, readings
 from promptseg.datasets.samples import Dataset, Sample, Target
 from promptseg.errors import InputError
 from promptseg.evaluate.contestants.ours import Ours

@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-
 from fakes_for_evaluate import BALL, SMALL, Answering, dataset_of, picture, readings, segments
+
 from promptseg.datasets.samples import Dataset, Sample, Target
 from promptseg.errors import FormatError, InputError
 from promptseg.evaluate.run import run

@@ -4,12 +4,12 @@ import sys
 
 import numpy as np
 import pytest
+from fakes_for_evaluate import disc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import ndimage
 
-from fakes_for_evaluate import disc
 from promptseg.errors import InputError, UnavailableError
 from promptseg.hands.clicks import Click, _deepest, bounds, next_click
 
