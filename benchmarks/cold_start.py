@@ -1,6 +1,6 @@
 """Cold start beside the peer: a new process loads the model, segments one picture by one click, writes the mask.
 
-    python benchmarks/cold_start.py --peer-python ENV/bin/python --checkpoint mobile_sam.pt [--rounds 7]
+    python benchmarks/cold_start.py --peer-python ENV/bin/python [--rounds 7]
 
 Wall time and peak memory (the process's largest resident set) of whole processes, in turn. It also times
 `import promptseg` in a fresh interpreter.
@@ -14,6 +14,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+import peer
 
 HERE = Path(__file__).resolve().parent
 
@@ -36,20 +38,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--peer-python", required=True)
-    parser.add_argument("--checkpoint", required=True)
+    peer.add_options(parser)
     parser.add_argument("--picture", default=str(HERE.parent / "examples/astronaut.jpg"))
     parser.add_argument("--point", default="225,110")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
     with tempfile.TemporaryDirectory() as folder:
-        peer = [options.peer_python, str(HERE / "peer_once.py"), options.checkpoint, options.picture]
+        theirs = [options.picture, *options.point.split(","), f"{folder}/peer.png"]
         cli = [str(Path(sys.executable).parent / "promptseg"), "segment", options.picture]
         cli += ["--point", options.point, "-f", "png", "-o", folder, "--threads", str(options.threads)]
         commands = {
-            "peer": [*peer, *options.point.split(","), f"{folder}/peer.png"],
+            "peer": peer.command(options.peer_python, "once", *theirs),
             "auto (ONNX Runtime)": cli,
             "--runtime openvino": [*cli, "--runtime", "openvino"],
             "import promptseg": [sys.executable, "-c", "import promptseg"],

@@ -1,6 +1,6 @@
 """The fast mode beside the official generator of mobilesam-mirror: the same weights and pictures, in turn.
 
-    python benchmarks/everything.py --peer-python ENV/bin/python --checkpoint mobile_sam.pt PICTURE... [--output FILE]
+    python benchmarks/everything.py --peer-python ENV/bin/python PICTURE... [--output FILE]
     python benchmarks/everything.py growth PICTURE [--plot FILE.svg] [--output FILE]
 
 First form: for each picture the peer, then each of our engines, every contestant in a process of its own that has
@@ -10,19 +10,18 @@ megapixels and against points per side, a new process each; the plot shows them 
 """
 
 import argparse
-import json
 import os
 import platform
-import resource
-import subprocess
 import sys
 import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
+import peer
 from PIL import Image as Pillow
 
 HERE = Path(__file__).resolve().parent
@@ -36,74 +35,40 @@ def work(engine: str, threads: int) -> None:
 
     segmenter = Segmenter(runtime=engine, threads=threads)
     segmenter.everything(np.zeros((64, 64, 3), np.uint8), points_per_side=2)
-    for line in sys.stdin:
-        job = json.loads(line)
-        picture = Image.open(job["picture"])
+
+    def segment(path: str, options: dict[str, Any]) -> tuple[float, list[dict[str, Any]]]:
+        picture = Image.open(path)
         _ = picture.pixels
         began = time.perf_counter()
-        found = segmenter.everything(picture, **job["options"])
-        seconds = time.perf_counter() - began
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        Path(job["output"]).write_text(
-            json.dumps(
-                {"seconds": seconds, "peak_bytes": peak, "records": found.to_records("uncompressed_rle")}
-            )
-        )
-        print(json.dumps({"seconds": seconds, "masks": len(found)}), flush=True)
+        found = segmenter.everything(picture, **options)
+        return time.perf_counter() - began, found.to_records("uncompressed_rle")
+
+    peer.answer_jobs(segment)
 
 
-class Contestant:
-    """A process that answers jobs."""
-
-    def __init__(self, name: str, command: list[str], folder: Path) -> None:
-        self.name, self._folder, self._count = name, folder, 0
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def run(self, picture: Path, **options: object) -> dict:
-        """Returns seconds, peak bytes and records of one job."""
-        self._count += 1
-        output = self._folder / f"{self.name}_{self._count}.json"
-        job = {"picture": str(picture), "output": str(output), "options": options}
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write(json.dumps(job) + "\n")
-        self._process.stdin.flush()
-        if not self._process.stdout.readline():
-            raise SystemExit(f"{self.name} ended early")
-        return json.loads(output.read_text())
-
-    def close(self) -> None:
-        """Ends the process."""
-        self._process.communicate()
-
-
-def ours(engine: str, threads: int, folder: Path) -> Contestant:
+def ours(engine: str, threads: int, folder: Path) -> peer.Contestant:
     """Starts one of our engines."""
-    return Contestant(engine, [sys.executable, __file__, "worker", engine, str(threads)], folder)
+    return peer.Contestant(engine, [sys.executable, __file__, "worker", engine, str(threads)], folder)
 
 
-def recall(theirs: list[dict], own: list[dict]) -> tuple[int, int]:
+def theirs(arguments: argparse.Namespace, folder: Path) -> peer.Contestant:
+    """Starts the peer."""
+    return peer.Contestant("peer", peer.command(arguments.peer_python, "records", arguments.threads), folder)
+
+
+def recall(expected: list[dict[str, Any]], own: list[dict[str, Any]]) -> tuple[int, int]:
     """Counts their masks, and those that have a partner among ours."""
     from promptseg.masks.overlap import iou_matrix
     from promptseg.masks.rle import RLE
 
-    masks = [[RLE.from_coco(item["segmentation"]) for item in side] for side in (theirs, own)]
-    hit = (iou_matrix(*masks).max(axis=1, initial=0) >= 0.85).sum() if theirs else 0
-    return len(theirs), int(hit)
+    masks = [[RLE.from_coco(item["segmentation"]) for item in side] for side in (expected, own)]
+    hit = (iou_matrix(*masks).max(axis=1, initial=0) >= 0.85).sum() if expected else 0
+    return len(expected), int(hit)
 
 
 def compare(arguments: argparse.Namespace, folder: Path) -> list[str]:
     """Runs all contestants in turn and returns the table."""
-    peer = Contestant(
-        "peer",
-        [
-            arguments.peer_python,
-            str(HERE / "peer_everything.py"),
-            arguments.checkpoint,
-            str(arguments.threads),
-        ],
-        folder,
-    )
+    official = theirs(arguments, folder)
     contestants = [ours(engine, arguments.threads, folder) for engine in ENGINES]
     lines = [
         "| picture | contestant | masks | seconds | peer / ours | recall of the peer's masks |",
@@ -112,7 +77,7 @@ def compare(arguments: argparse.Namespace, folder: Path) -> list[str]:
     ratios: dict[str, list[float]] = {engine: [] for engine in ENGINES}
     totals = {engine: np.zeros(2, int) for engine in ENGINES}
     for picture in arguments.pictures:
-        expected = peer.run(picture)
+        expected = official.run(picture)
         lines.append(
             f"| {picture.name} | peer | {len(expected['records'])} | {expected['seconds']:.1f} | | |"
         )
@@ -133,7 +98,7 @@ def compare(arguments: argparse.Namespace, folder: Path) -> list[str]:
             f"| **all {len(arguments.pictures)}** | {engine} | | | median {median(ratios[engine]):.1f}x "
             f"({min(ratios[engine]):.1f} to {max(ratios[engine]):.1f}) | {hit / max(1, count):.3f} of {count} |"
         )
-    for contestant in (peer, *contestants):
+    for contestant in (official, *contestants):
         contestant.close()
     return lines
 
@@ -169,18 +134,9 @@ def growth(arguments: argparse.Namespace, folder: Path) -> list[str]:
     if arguments.plot:
         arguments.plot.write_text(plot(curves))
     if arguments.peer_python:
-        peer = Contestant(
-            "peer",
-            [
-                arguments.peer_python,
-                str(HERE / "peer_everything.py"),
-                arguments.checkpoint,
-                str(arguments.threads),
-            ],
-            folder,
-        )
-        run = peer.run(folder / "12.jpg", points_per_side=4, points_per_batch=16)
-        peer.close()
+        official = theirs(arguments, folder)
+        run = official.run(folder / "12.jpg", points_per_side=4, points_per_batch=16)
+        official.close()
         lines.append(
             f"| 12 MP | 4, in batches of 16 (its default is 64) | peer | | | {run['peak_bytes'] / 1e6:.0f} MB |"
         )
@@ -233,9 +189,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("pictures", nargs="+")
-    parser.add_argument("--peer-python")
-    parser.add_argument("--checkpoint")
-    parser.add_argument("--threads", type=int, default=2)
+    peer.add_options(parser, required=False)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--output", type=Path)
     parser.add_argument("--plot", type=Path)
@@ -244,11 +198,8 @@ def main() -> None:
     arguments.pictures = [Path(picture) for picture in arguments.pictures]
     with tempfile.TemporaryDirectory() as folder:
         lines = (growth if form == "growth" else compare)(arguments, Path(folder))
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
     head = (
-        f"{datetime.now(UTC):%Y-%m-%d}, commit {commit.stdout.strip()}, {platform.machine()}, "
+        f"{datetime.now(UTC):%Y-%m-%d}, commit {peer.commit()}, {platform.machine()}, "
         f"{os.cpu_count()} cores, {arguments.threads} threads."
     )
     text = "\n".join([head, "", *lines, ""])

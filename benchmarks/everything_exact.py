@@ -1,7 +1,7 @@
 """The exact mode beside the official automatic mask generator: the same weights, the same masks, in the same order.
 
-    python benchmarks/everything_exact.py --peer-python ENV/bin/python --checkpoint mobile_sam.pt --data DIR \
-        --cache DIR [--runtime onnx] [--only STEM ...] [--output benchmarks/everything_exact.md]
+    python benchmarks/everything_exact.py --peer-python ENV/bin/python --data DIR --cache DIR
+        [--runtime onnx] [--only STEM ...] [--output benchmarks/everything_exact.md]
 
 Pictures: the examples, and the first of each of the folders coco, voc, davis2016 and bsds500 of --data (two of the
 first two). The peer takes a minute or more per picture, so its records are kept in --cache (COCO RLE) and used again;
@@ -16,7 +16,6 @@ import itertools
 import json
 import os
 import platform
-import subprocess
 import sys
 import time
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import peer
 
 from promptseg import Image, Segmenter
 from promptseg.masks.overlap import iou_matrix
@@ -50,9 +50,9 @@ def pictures(data: Path) -> list[Path]:
 class Peer:
     """The peer's process, started when first needed, and its kept records."""
 
-    def __init__(self, python: str, checkpoint: str, threads: int, cache: Path) -> None:
-        self._command = [python, str(HERE / "peer_everything.py"), checkpoint, str(threads)]
-        self._process: subprocess.Popen[str] | None = None
+    def __init__(self, python: str, threads: int, cache: Path) -> None:
+        self._command = peer.command(python, "records", threads)
+        self._process: peer.Contestant | None = None
         self._cache = cache
 
     def records(self, picture: Path, case: str) -> dict[str, Any]:
@@ -61,26 +61,15 @@ class Peer:
         kept = self._cache / name
         if not kept.exists():
             self._cache.mkdir(parents=True, exist_ok=True)
-            fresh = kept.with_suffix(".part")
-            self._ask({"picture": str(picture), "output": str(fresh), "options": CASES[case]})
-            answer = json.loads(fresh.read_text())
+            self._process = self._process or peer.Contestant("peer", self._command, self._cache)
+            answer = self._process.run(picture, **CASES[case])
             for record in answer["records"]:
                 record["segmentation"] = RLE.from_coco(record["segmentation"]).to_coco()
+            fresh = kept.with_suffix(".part")
             fresh.write_text(json.dumps(answer | {"options": CASES[case]}))
             os.replace(fresh, kept)
+            print(f"peer: {picture} {answer['seconds']:.1f} s", file=sys.stderr, flush=True)
         return json.loads(kept.read_text())
-
-    def _ask(self, job: dict[str, Any]) -> None:
-        if self._process is None:
-            self._process = subprocess.Popen(
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-            )
-        self._process.stdin.write(json.dumps(job) + "\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
-        print(f"peer: {job['picture']} {answer.strip()}", file=sys.stderr, flush=True)
-        if not answer:
-            raise SystemExit("The peer's process has ended; see its error above.")
 
 
 def compare(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -118,11 +107,11 @@ def _order(pairs: list[tuple[int, int]], scores: Any) -> float:
     return float(np.mean(kept)) if kept else 1.0
 
 
-def measure(segmenter: Segmenter, peer: Peer, jobs: list[tuple[Path, str]]) -> list[dict[str, Any]]:
+def measure(segmenter: Segmenter, official: Peer, jobs: list[tuple[Path, str]]) -> list[dict[str, Any]]:
     """Runs both sides on every job."""
     rows: list[dict[str, Any]] = []
     for path, case in jobs:
-        theirs = peer.records(path, case)
+        theirs = official.records(path, case)
         picture = Image.open(path)
         began = time.perf_counter()
         records = segmenter.everything(picture, mode="exact", **CASES[case]).to_records()
@@ -169,12 +158,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--peer-python", required=True)
-    parser.add_argument("--checkpoint", required=True)
+    peer.add_options(parser)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--runtime", default="onnx")
-    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", nargs="+", metavar="STEM", help="of the pictures, at default settings")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
@@ -183,17 +170,13 @@ def main() -> None:
     if options.only:
         jobs = [(path, "default") for path in chosen if path.stem in options.only]
     segmenter = Segmenter(runtime=options.runtime, precision="float32", threads=options.threads)
-    peer = Peer(options.peer_python, options.checkpoint, options.threads, options.cache)
-    text = table(measure(segmenter, peer, jobs))
+    text = table(measure(segmenter, Peer(options.peer_python, options.threads, options.cache), jobs))
     print(text)
     if options.output:
-        commit = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE, check=False
-        ).stdout.strip()
         head = (
-            f"# The exact mode beside the official generator\n\n{datetime.now(UTC):%Y-%m-%d}, after commit {commit}, "
-            f"{platform.processor() or platform.machine()}, {options.threads} threads, {segmenter!r}; peer: "
-            "`SamAutomaticMaskGenerator` of mobilesam-mirror 1.0.0 with the same weights in torch. Made by "
+            f"# The exact mode beside the official generator\n\n{datetime.now(UTC):%Y-%m-%d}, after commit "
+            f"{peer.commit()}, {platform.processor() or platform.machine()}, {options.threads} threads, {segmenter!r}; "
+            "peer: `SamAutomaticMaskGenerator` of mobilesam-mirror 1.0.0 with the same weights in torch. Made by "
             "`benchmarks/everything_exact.py`, which says what the columns mean. The peer's seconds were taken once "
             "and not in turn with ours: for speed see the fast mode's table.\n\n"
         )

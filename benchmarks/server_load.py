@@ -1,7 +1,7 @@
 """Load on a server: 32 clients that click on pictures and now and then bring a new one.
 
     python benchmarks/server_load.py --seconds 120
-    python benchmarks/server_load.py --seconds 120 --peer /opt/peer/bin/python --checkpoint mobile_sam.pt
+    python benchmarks/server_load.py --seconds 120 --peer-python ENV/bin/python
 
 Each client clicks at random places of eight photographs that are known; every twentieth time it uploads one that
 nobody has seen and clicks on that. It sends the next request when the last is answered. The clients run in this
@@ -26,6 +26,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import peer
 from PIL import Image as Pillow
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -141,8 +142,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--only", choices=["promptseg", "peer"], help="measure one of them")
-    parser.add_argument("--peer", help="Python with mobilesam-mirror, fastapi and uvicorn")
-    parser.add_argument("--checkpoint", help="the official checkpoint, for the peer")
+    parser.add_argument("--peer-python", help="Python with mobilesam-mirror, fastapi and uvicorn")
     parser.add_argument(
         "--serve", nargs="*", default=[], help="options of `promptseg serve`, without their dashes"
     )
@@ -152,8 +152,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             command = [sys.executable, "-m", "promptseg.cli.app", "serve", "--data", folder, *options]
             measure("promptseg", command, given.clients, given.seconds, "--port")
-    if given.peer and given.only != "promptseg":
-        command = [given.peer, str(Path(__file__).with_name("peer_server.py")), given.checkpoint]
+    if given.peer_python and given.only != "promptseg":
+        command = peer.command(given.peer_python, "serve")
         measure("peer", command, given.clients, given.seconds, None)
 
 

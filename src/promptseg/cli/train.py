@@ -22,7 +22,11 @@ from promptseg.errors import InputError
 @click.option(
     "--adapters", type=int, help="Rank of adapters in the image encoder (sam-finetune).", metavar="RANK"
 )
-@click.option("--start", help="Weights of the backbone to start from (seem-tiny).", metavar="FILE")
+@click.option(
+    "--start",
+    help="Weights to start from: the backbone (seem-tiny), an earlier result (retouch).",
+    metavar="FILE",
+)
 @click.option(
     "--sentences", help="Sentence encoder, by default the package's own (seem-tiny).", metavar="FILE"
 )

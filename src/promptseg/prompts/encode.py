@@ -2,7 +2,7 @@
 
 SAM knows points, one box and one mask. A polygon, a scribble or a full-size mask is drawn onto the 256 x 256 prompt
 grid and from there fed as a box, as interior points, as mask logits, or as a combination of them; which combination
-is best was measured for each type (benchmarks/prompt_feeds.md) and stands in its class as `feed`.
+is best was measured for each type (docs/decisions/0010-feeds-of-drawn-prompts.md) and stands in its class as `feed`.
 """
 
 from collections.abc import Mapping, Sequence

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TextIO
@@ -59,6 +59,16 @@ class Log:
         self._lines.close()
         if self._board is not None:
             self._board.close()
+
+
+def say(what: str) -> Callable[[int, int], None]:
+    """Returns a function that tells a terminal how far a preparation is."""
+
+    def tell(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{what}: {done}/{total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+    return tell
 
 
 def _clock(seconds: float) -> str:

@@ -3,7 +3,8 @@
 Each picture becomes a file of its own, so that a long preparation goes on where it stopped.
 """
 
-from collections.abc import Sequence
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from promptseg.images import Image, preprocess
 from promptseg.masks.upsample import downsample_mask
 from promptseg.progress import Progress
 from promptseg.runtimes.protocol import Runtime
+from promptseg.train.log import say
 
 LEAST_CELLS = 6
 """Objects of fewer cells of the grid are too small to learn from."""
@@ -37,17 +39,24 @@ class Lesson:
         masks: (T, 256, 256) which share of each cell an object covers, over the padded frame.
         counted: (256, 256) 1 where the truth is known, 0 in the padding and where it is ignored.
         picture: where the picture is.
+        extent: rows and columns of the grid that the picture takes; the rest is padding.
     """
 
     features: Float32 | None
     masks: Float32
     counted: Float32
     picture: Path
+    extent: tuple[int, int] = (MaskGrid.SIDE, MaskGrid.SIDE)
 
     def encoder_input(self) -> Float32:
         """Returns the normalised, padded picture (1, 3, 1024, 1024)."""
         image = Image.open(self.picture)
         return preprocess(image, ResizeFrame.fit(image.size))
+
+
+def cache_in(data: Path, cache: str | None) -> Path:
+    """Returns the folder for what is prepared: by default `.promptseg-train` in that of the data."""
+    return Path(cache) if cache else data / ".promptseg-train"
 
 
 def prepare(
@@ -107,9 +116,40 @@ def read(path: Path) -> Lesson:
             counted[height:], counted[:, width:] = 0, 0
             features = stored["features"].astype(np.float32)[None] if "features" in stored else None
             masks = stored["masks"].astype(np.float32) / 255
-            return Lesson(features, masks, counted, Path(str(stored["picture"])))
+            return Lesson(features, masks, counted, Path(str(stored["picture"])), (height, width))
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise WeightsError(f"{path} is damaged: {error}. Remove it; it will be made again.") from error
+
+
+def record(
+    paths: Sequence[Path],
+    subjects: Sequence[T],
+    make: Callable[[T, np.random.Generator], Mapping[str, npt.ArrayLike]],
+    what: str,
+) -> None:
+    """Writes files of arrays (`numpy.load` reads them) that are not there yet; each is either whole or not there.
+
+    Args:
+        paths: the files.
+        subjects: what each is about.
+        make: makes the content of one, with chance that is always the same for a file's name.
+        what: tells a terminal what is done.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    tell = say(what)
+    for done, (path, subject) in enumerate(zip(paths, subjects, strict=True), 1):
+        if not path.exists():
+            _store(path, make(subject, np.random.default_rng(zlib.crc32(path.stem.encode()))))
+        tell(done, len(paths))
+
+
+def ious(masks: npt.NDArray[Any], truth: npt.NDArray[Any], counted: npt.NDArray[Any]) -> Float32:
+    """Returns the IoU of masks (M, H, W) with an object (H, W), where cells count (H, W)."""
+    both = (masks * truth * counted).sum((1, 2))
+    either = (masks * counted).sum((1, 2)) + (truth * counted).sum() - both
+    return (both / np.maximum(either, 1e-6)).astype(np.float32)
 
 
 def split(paths: Sequence[T], share: float) -> tuple[list[T], list[T]]:
@@ -151,9 +191,14 @@ def _write(target: Path, sample: Sample, runtime: Runtime | None, objects: int, 
     }
     if runtime is not None:
         content["features"] = runtime.encode(preprocess(image, frame))[0].astype(np.float16)
-    with atomic_write(target) as file:
-        np.savez(file, **content)
+    _store(target, content)
     return True
+
+
+def _store(path: Path, content: Mapping[str, npt.ArrayLike]) -> None:
+    arrays: dict[str, Any] = {name: np.asarray(array) for name, array in content.items()}
+    with atomic_write(path) as file:
+        np.savez(file, **arrays)
 
 
 def _cells(mask: npt.NDArray[np.bool_], frame: ResizeFrame) -> npt.NDArray[np.uint8]:

@@ -43,7 +43,7 @@ class Recipe:
 
     Attributes:
         name: what the log calls it.
-        task: see `Task`.
+        task: see `TrainingTask`.
         config: see `TrainConfig`.
         write: writes the result (with averaged weights, if they are kept) to a file.
         rates: scales the learning rate of a parameter by its name.

@@ -16,6 +16,10 @@ from promptseg.errors import InputError, UnavailableError
 RECIPES: Mapping[str, str] = {
     "sam-finetune": "promptseg.train.recipes.sam_finetune:sam_finetune",
     "sam-clicks": "promptseg.train.recipes.sam_clicks:sam_clicks",
+    "choice": "promptseg.train.recipes.companions.choice:choice",
+    "correction": "promptseg.train.recipes.companions.correction:correction",
+    "objectness": "promptseg.train.recipes.companions.objectness:objectness",
+    "retouch": "promptseg.train.recipes.companions.retouch:retouch",
     "seem-finetune": "promptseg.train.recipes.seem_finetune:seem_finetune",
     "seem-tiny": "promptseg.train.recipes.seem_tiny.recipe:seem_tiny",
 }

@@ -1,15 +1,18 @@
 """A decoder for clicks: MobileSAM's, trained on its own encoder and on pictures of many kinds."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from promptseg.datasets.open import open_dataset
 from promptseg.errors import InputError
 from promptseg.models.network import DECODER, Network
 from promptseg.runtimes.factory import create_runtime
+from promptseg.runtimes.protocol import Runtime
 from promptseg.train import pictures
 from promptseg.train.config import TrainConfig
 from promptseg.train.dialogue import DialogueOptions, SamDialogue
-from promptseg.train.recipes.sam_finetune import rate_of, say
+from promptseg.train.log import say
+from promptseg.train.recipes.sam_finetune import rate_of
 from promptseg.train.sam_weights import changed_writer, trainable
 from promptseg.train.task import Recipe
 
@@ -20,6 +23,35 @@ MIXTURE: dict[str, tuple[float, int, int, int]] = {
     "nuclei": (0.15, 50, 8, 60),
 }
 """Folders of the data: weight, pictures, objects of a picture, smallest object in pixels."""
+
+
+def require_folders(data: Path, names: Iterable[str]) -> None:
+    """Raises InputError unless the data has all these folders."""
+    missing = [name for name in names if not (data / name).is_dir()]
+    if missing:
+        raise InputError(f"{data} lacks {', '.join(missing)}; this recipe trains on {', '.join(names)}.")
+
+
+def prepared(data: Path, cache: str | None, runtime: Runtime) -> dict[str, list[Path]]:
+    """Prepares the pictures of `MIXTURE`, or finds them prepared, by folder.
+
+    Raises:
+        InputError: a folder is missing.
+        FormatError: the data cannot be read.
+    """
+    require_folders(data, MIXTURE)
+    return {
+        name: pictures.prepare(
+            open_dataset(data / name, min_area=least),
+            pictures.cache_in(data, cache),
+            runtime,
+            name=name,
+            objects=most,
+            pictures=count,
+            progress=say(f"embedding {name}"),
+        )
+        for name, (_, count, most, least) in MIXTURE.items()
+    }
 
 
 def sam_clicks(data: Path, *, cache: str | None = None, objects: int = 4, held: float = 0.1) -> Recipe:
@@ -39,26 +71,13 @@ def sam_clicks(data: Path, *, cache: str | None = None, objects: int = 4, held: 
         InputError: a folder is missing.
         FormatError: the data cannot be read.
     """
-    missing = [name for name in MIXTURE if not (data / name).is_dir()]
-    if missing:
-        raise InputError(f"{data} lacks {', '.join(missing)}; this recipe trains on {', '.join(MIXTURE)}.")
     network = Network.load("mobile-sam")
-    runtime = create_runtime(network)
-    folder = Path(cache) if cache else data / ".promptseg-train"
+    lessons = prepared(data, cache, create_runtime(network))
     groups: list[tuple[float, list[Path]]] = []
     measured: list[Path] = []
-    for name, (weight, count, most, least) in MIXTURE.items():
-        paths = pictures.prepare(
-            open_dataset(data / name, min_area=least),
-            folder,
-            runtime,
-            name=name,
-            objects=most,
-            pictures=count,
-            progress=say(f"embedding {name}"),
-        )
+    for name, paths in lessons.items():
         learned, kept = pictures.split(paths, held)
-        groups.append((weight, learned))
+        groups.append((MIXTURE[name][0], learned))
         measured += kept
     sam = trainable(network, DECODER)
     config = TrainConfig(

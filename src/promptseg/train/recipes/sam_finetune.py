@@ -1,18 +1,17 @@
 """SAM for one's own pictures: the paper's interactive training on a small labelled set."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from promptseg.datasets.open import open_dataset
 from promptseg.errors import InputError
 from promptseg.models.network import DECODER, Network
-from promptseg.progress import Progress
 from promptseg.runtimes.factory import create_runtime
 from promptseg.train import pictures
 from promptseg.train.adapters import add_adapters
 from promptseg.train.config import TrainConfig
 from promptseg.train.dialogue import DialogueOptions, SamDialogue
+from promptseg.train.log import say
 from promptseg.train.sam_weights import trainable, whole_writer
 from promptseg.train.task import Recipe
 
@@ -60,7 +59,7 @@ def sam_finetune(
         )
     network = Network.load(model, weights)
     runtime = None if adapters else create_runtime(network)
-    folder = Path(cache) if cache else data / ".promptseg-train"
+    folder = pictures.cache_in(data, cache)
     kind = "plain" if adapters else f"{network.name}-{network.digest[:12]}"
     paths = pictures.prepare(
         open_dataset(data, min_area=min_area),
@@ -98,13 +97,3 @@ def rate_of(name: str) -> float:
     if "parametrizations" in name:
         return ADAPTERS_RATE
     return SCORES_RATE if "iou_prediction_head" in name else 1.0
-
-
-def say(what: str) -> Progress:
-    """Returns a function that tells a terminal how far a preparation is."""
-
-    def tell(done: int, total: int) -> None:
-        if sys.stderr.isatty():
-            print(f"\r{what}: {done}/{total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
-
-    return tell

@@ -16,8 +16,9 @@ from promptseg.models.store import file_sha256
 from promptseg.models.tensors import read_safetensors, write_safetensors
 from promptseg.train.checkpoint import seed_everything
 from promptseg.train.config import TrainConfig
+from promptseg.train.log import say
 from promptseg.train.loop import train
-from promptseg.train.recipes.sam_finetune import say
+from promptseg.train.pictures import cache_in
 from promptseg.train.recipes.seem_tiny import namer
 from promptseg.train.recipes.seem_tiny import start as beginning
 from promptseg.train.recipes.seem_tiny.examples import ExampleSet
@@ -94,7 +95,7 @@ def seem_tiny(
     if threads is not None:
         torch.set_num_threads(threads)
     sets = open_sets(data)
-    common = Path(cache) if cache else data / ".promptseg-train"
+    common = cache_in(data, cache)
     backbone, classifier = read_backbone(Path(start), common)
     folder = common / f"seem-tiny-{file_sha256(start)[:12]}"
     reader = Sentences(read_sentences(None if sentences is None else Path(sentences)))
