@@ -18,7 +18,11 @@ def contract() -> dict[str, Any]:
     """Returns what a server with default settings answers at /openapi.json."""
     with tempfile.TemporaryDirectory() as folder:
         app = create_app(Settings(data=Path(folder), runtime="onnx"))
-        return app.openapi()
+        try:
+            return app.openapi()
+        finally:
+            app.state.server.jobs.close()
+            app.state.server.store.close()
 
 
 if __name__ == "__main__":
