@@ -3,8 +3,8 @@
 python tools/stage_docs.py FOLDER
 
 Pages keep their places, so that their links stay true; README.md becomes the first page, and the decisions get a page
-that lists them. A link to something that is no page, such as a folder or a program, becomes plain text; one to what does
-not exist is left for the builder to refuse.
+that lists them. A link to something that is no page, such as a folder or a program, becomes plain text; one to what
+does not exist is left for the builder to refuse.
 """
 
 import re
