@@ -3,8 +3,10 @@
 import contextlib
 import os
 import re
+import socket
 import subprocess
 import sys
+import time
 import urllib.request
 import zipfile
 from collections.abc import Iterator
@@ -16,6 +18,9 @@ from PIL import Image as Pillow
 ROOT = Path(__file__).parents[2]
 FOREIGN = ("PYTHON", "PROMPTSEG_", "VIRTUAL_ENV", "MAKE", "MFLAGS")
 """Variables that would carry this environment into another one begin so."""
+
+
+STARTUP_S = 120
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -41,18 +46,30 @@ def install(wheel: Path, folder: Path) -> Path:
 
 @contextlib.contextmanager
 def served(command: list[str], folder: Path) -> Iterator[str]:
-    """Starts a server on a port that is free; the address is what it says once it listens there."""
+    """Starts a server on a port that is free, and waits until it answers at the address that it names."""
     with subprocess.Popen(
         command, cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True
     ) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
-            found = re.search(r"http://[\d.:]+", line)
+            found = re.search(r"http://([\d.]+):(\d+)", line)
             assert found, line
+            end = time.monotonic() + STARTUP_S
+            while not listens(found[1], int(found[2])):
+                assert process.poll() is None
+                assert time.monotonic() < end, "The server does not answer."
             yield found[0]
         finally:
             process.terminate()
+
+
+def listens(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=STARTUP_S).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def fetch(url: str) -> str:
