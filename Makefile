@@ -1,5 +1,7 @@
 # make test   sets everything up on a fresh machine and runs every check and test
 # make studio builds the studio (web/) into the package; make test-studio tests its parts, make test-browser plays it in a real browser
+# make wheel  builds dist/promptseg-*.whl with the studio inside
+# make docs   builds the site of the documentation into site/, to be opened from there
 # make demo   sets up what a user needs and segments the example pictures into out/
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +9,7 @@ BIN := $(VENV)/bin
 STUDIO := src/promptseg/server/static/index.html
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: test ready demo check format clean studio test-studio test-browser
+.PHONY: test ready demo check format clean studio test-studio test-browser wheel docs
 
 # Packages come over the network while the studio is built: side by side.
 test:
@@ -43,7 +45,7 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 
 studio: $(STUDIO)
 
-$(STUDIO): web/node_modules/.done web/index.html web/vite.config.ts $(shell find web/src web/public -type f)
+$(STUDIO): web/node_modules/.done web/index.html web/openapi.json $(wildcard web/*.ts web/*.mjs) $(shell find web/src web/public -type f ! -name openapi.ts)
 	cd web && npm run --silent build
 
 web/node_modules/.done: web/package.json web/package-lock.json
@@ -60,5 +62,17 @@ test-browser: $(VENV)/.test studio
 	bash tools/require.sh chromium
 	$(BIN)/python -m pytest web/e2e
 
+wheel: studio | $(BIN)/python
+	rm -f dist/promptseg-*.whl
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+
+docs: $(VENV)/.docs
+	$(BIN)/python tools/stage_docs.py build/docs
+	$(BIN)/zensical build --clean --strict
+
+$(VENV)/.docs: pyproject.toml | $(BIN)/python
+	$(PIP) -e ".[docs]"
+	touch $@
+
 clean:
-	rm -rf $(VENV) out web/node_modules src/promptseg/server/static
+	rm -rf $(VENV) build dist out site web/node_modules src/promptseg/server/static

@@ -15,6 +15,7 @@ export default defineConfig({
   build: {
     outDir: '../src/promptseg/server/static',
     emptyOutDir: true,
+    license: { fileName: 'licences.txt' },
     target: 'es2022',
     chunkSizeWarningLimit: 900,
     modulePreload: { polyfill: false },

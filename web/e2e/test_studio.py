@@ -1,6 +1,6 @@
 """The studio in Chromium against the real server: a user's steps, and what they leave, compared with the Python API.
 
-Needs the built studio, Node and Chromium; `make test-studio` sets them up. Each test plays one of `scenarios.mjs`.
+Needs the built studio, Node and Chromium; `make test-browser` sets them up. Each test plays one of `scenarios.mjs`.
 """
 
 import json

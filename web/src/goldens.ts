@@ -2,11 +2,11 @@
 
 import type { Box4, Size, XY } from './geometry.ts';
 import data from './goldens.json' with { type: 'json' };
-import type { CocoRle } from './masks/coco.ts';
 import type { Granularity, Placed } from './prompts/types.ts';
+import type { Segmentation } from './server/openapi.ts';
 
 interface Goldens {
-  upsample: { size: [number, number]; segmentation: CocoRle; area: number; box: Box4 }[];
+  upsample: { size: [number, number]; segmentation: Segmentation; area: number; box: Box4 }[];
   encode: {
     prompts: Placed[];
     points: XY[];
@@ -34,10 +34,10 @@ interface Goldens {
   paint: {
     size: [number, number];
     ring: XY[];
-    polygon: CocoRle;
+    polygon: Segmentation;
     stroke: XY[];
     width: number;
-    line: CocoRle;
+    line: Segmentation;
   };
   outline: { size: [number, number]; rings: number; corners: number; regions: number[] }[];
 }

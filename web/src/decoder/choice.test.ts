@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { fitFrame } from '../geometry.ts';
 import { goldens, sizeOf, waves } from '../goldens.ts';
+import { choose } from './candidates.ts';
 import { best, type Choice, features } from './choice.ts';
-import { choose } from './choose.ts';
 
 const FILE = new URL('../../../src/promptseg/models/weights/mobile_sam_choice.json', import.meta.url);
 const choice = JSON.parse(readFileSync(FILE, 'utf-8')) as Choice;

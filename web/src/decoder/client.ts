@@ -5,7 +5,7 @@ import { fromCoco, toCoco } from '../masks/coco.ts';
 import { ringsOfRuns } from '../masks/outline.ts';
 import type { Placed } from '../prompts/types.ts';
 import type { Server } from '../server/client.ts';
-import type { ModelRecord } from '../server/types.ts';
+import type { ModelBody } from '../server/openapi.ts';
 import type { Ask, Preview, Reply, Request, Round } from './messages.ts';
 import type { Known } from './round.ts';
 
@@ -46,7 +46,7 @@ export class BrowserDecoder implements Decoder {
   }
 
   /** Starts the worker and loads the network; rejects when this browser cannot run it. */
-  static async start(server: Server, model: ModelRecord): Promise<BrowserDecoder> {
+  static async start(server: Server, model: ModelBody): Promise<BrowserDecoder> {
     if (!model.decoder || !model.mask_decoder || !model.view || !model.sketch)
       throw new Error(`${model.name} has no decoder for browsers.`);
     const decoder = new BrowserDecoder();

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { fitFrame } from '../geometry.ts';
 import { goldens, sizeOf, waves } from '../goldens.ts';
 import { runsOfLogits } from '../masks/upsample.ts';
+import { insideOf } from './candidates.ts';
 import type { Choice } from './choice.ts';
-import { insideOf } from './choose.ts';
 import { features, likeliest } from './correction.ts';
 import { answer, type Known } from './round.ts';
 

@@ -1,4 +1,4 @@
-// Which mask answers a correcting click, exactly as models/correction.py.
+// Which mask answers a correcting click, exactly as models/companions/correction.py.
 
 import { outputsOf, type Perceptron } from './perceptron.ts';
 

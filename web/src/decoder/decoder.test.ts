@@ -5,7 +5,7 @@ import { areaOf, difference } from '../masks/runs.ts';
 import { runsOfLogits } from '../masks/upsample.ts';
 import type { Tokens } from '../prompts/encode.ts';
 import { GRANULARITIES } from '../prompts/types.ts';
-import { type Candidates, choose, stabilityOf } from './choose.ts';
+import { type Candidates, choose, stabilityOf } from './candidates.ts';
 import { widen } from './float16.ts';
 import { answer, type Known } from './round.ts';
 

@@ -1,4 +1,4 @@
-// Fully connected layers with ReLU between them, exactly as models/perceptron.py.
+// Fully connected layers with ReLU between them, exactly as models/companions/perceptron.py.
 
 export interface Perceptron {
   readonly mean: readonly number[];

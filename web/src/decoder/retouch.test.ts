@@ -3,7 +3,7 @@ import { fitFrame } from '../geometry.ts';
 import { goldens, sizeOf, waves } from '../goldens.ts';
 import { runsOfLogits } from '../masks/upsample.ts';
 import type { Placed } from '../prompts/types.ts';
-import { insideOf } from './choose.ts';
+import { insideOf } from './candidates.ts';
 import { type Grid, type Input, inputsOf, pasted, type Window, windowOf } from './retouch.ts';
 import { answer, type Known } from './round.ts';
 

@@ -1,12 +1,12 @@
-// One round of a dialogue about an object, as segment/refine.py: all prompts so far, with the logits of the last round.
+// One round of a dialogue about an object, as segment/places/refine.py: all prompts so far, with the logits of the last round.
 
 import type { Frame } from '../geometry.ts';
 import { intersection, iou, type Runs, union } from '../masks/runs.ts';
-import { gridOfRuns, runsOfLogits } from '../masks/upsample.ts';
+import { CELL, gridOfRuns, runsOfLogits } from '../masks/upsample.ts';
 import { encode, logitsOfGrid, type Tokens } from '../prompts/encode.ts';
 import type { Granularity, Placed } from '../prompts/types.ts';
+import { type Candidates, choose, insideOf, logitsOf, stabilityOf } from './candidates.ts';
 import type { Choice } from './choice.ts';
-import { type Candidates, CELL, choose, insideOf, logitsOf, stabilityOf } from './choose.ts';
 import { BEFORE, DRAWN, FOLLOWED, type GridClick, likeliest } from './correction.ts';
 
 /** What is known of an object: its prompts, its mask, and the logits of its last round when they are at hand. */

@@ -3,8 +3,8 @@
 import type { Frame } from '../geometry.ts';
 import { GRID } from '../masks/upsample.ts';
 import type { Granularity } from '../prompts/types.ts';
+import { type Click, chooseOfThree } from './candidates.ts';
 import { best } from './choice.ts';
-import { type Click, chooseOfThree } from './choose.ts';
 
 /** Logits of one click's three masks, for every cell that the picture reaches into. */
 export interface Sketch {
@@ -17,15 +17,15 @@ export interface Cells {
   readonly columns: number;
 }
 
-const CELL = 16;
+const COARSE = 16;
 /** Prompt-grid cells from one logit to the next, and where in them the logit lies (see models/sam/scout.py). */
 const [STEP, PLACE] = [4, 2];
 
 export function cellsOf(frame: Frame): Cells {
-  const side = frame.side / CELL;
+  const side = frame.side / COARSE;
   return {
-    rows: Math.min(side, Math.ceil(frame.resized.height / CELL)),
-    columns: Math.min(side, Math.ceil(frame.resized.width / CELL)),
+    rows: Math.min(side, Math.ceil(frame.resized.height / COARSE)),
+    columns: Math.min(side, Math.ceil(frame.resized.width / COARSE)),
   };
 }
 
@@ -41,7 +41,7 @@ export function chosen(
   const shares = masks.map((mask) => mask.reduce((sum, value) => sum + (value > 0 ? 1 : 0), 0) / count);
   const index =
     choice && wanted === 'auto'
-      ? best(choice, { ...cells, logits: masks, scores: [...scores] }, [at[0] / CELL, at[1] / CELL])
+      ? best(choice, { ...cells, logits: masks, scores: [...scores] }, [at[0] / COARSE, at[1] / COARSE])
       : chooseOfThree(scores, shares, wanted);
   return { logits: enlarged(masks[index], cells), score: scores[index] };
 }

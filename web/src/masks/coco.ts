@@ -1,13 +1,9 @@
 // COCO's compressed run lengths: pycocotools' string, letter for letter.
 
+import type { Segmentation } from '../server/openapi.ts';
 import { RunBuilder, type Runs } from './runs.ts';
 
-export interface CocoRle {
-  size: [height: number, width: number];
-  counts: string;
-}
-
-export function toCoco({ size, edges }: Runs): CocoRle {
+export function toCoco({ size, edges }: Runs): Segmentation {
   const counts: number[] = [];
   let place = 0;
   for (const edge of edges) {
@@ -19,12 +15,12 @@ export function toCoco({ size, edges }: Runs): CocoRle {
   return { size: [size.height, size.width], counts: writeCounts(counts) };
 }
 
-export function fromCoco({ size, counts }: CocoRle): Runs {
+export function fromCoco({ size, counts }: Segmentation): Runs {
   const [height, width] = size;
   const out = new RunBuilder();
   let place = 0;
   let filled = false;
-  for (const count of readCounts(counts)) {
+  for (const count of typeof counts === 'string' ? readCounts(counts) : counts) {
     if (filled) out.push(place, place + count);
     place += count;
     filled = !filled;

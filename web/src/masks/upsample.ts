@@ -4,7 +4,8 @@
 import type { Frame } from '../geometry.ts';
 import { RunBuilder, type Runs } from './runs.ts';
 
-export const GRID = 256;
+/** Cells along each side of the decoder's grid, and pixels of the model's frame along each side of a cell. */
+export const [GRID, CELL] = [256, 4];
 
 /** Output i is the sum over t of weights[3 i + t] · input[starts[i] + t]. */
 interface Axis {

@@ -5,8 +5,9 @@ import { fromCoco } from '../masks/coco.ts';
 import { interiorPoints } from '../masks/distance.ts';
 import { runsOfRings, runsOfStroke } from '../masks/paint.ts';
 import { areaOf, denseCrop, type Runs } from '../masks/runs.ts';
-import { GRID, gridOfRuns } from '../masks/upsample.ts';
-import type { MaskPrompt, Placed, ScribblePrompt } from './types.ts';
+import { CELL, GRID, gridOfRuns } from '../masks/upsample.ts';
+import type { MaskPrompt, ScribblePrompt } from '../server/openapi.ts';
+import type { Placed } from './types.ts';
 
 const [NEGATIVE, POSITIVE, CORNER_START, CORNER_END, PAD] = [0, 1, 2, 3, -1];
 const MASK_LOGIT = 10;
@@ -134,7 +135,7 @@ function maskShape(prompt: MaskPrompt, frame: Frame): Shape {
 function placesOf(prompt: Placed, inside: Uint8Array, frame: Frame, count: number): XY[] {
   const along = prompt.type === 'scribble' ? alongStroke(prompt, frame, count) : [];
   if (count === 0 || along.length > 0) return along;
-  return interiorPoints(inside, GRID, count).map(([x, y]): XY => [4 * x - 0.5, 4 * y - 0.5]);
+  return interiorPoints(inside, GRID, count).map(([x, y]): XY => [CELL * x - 0.5, CELL * y - 0.5]);
 }
 
 /** Places points at equal distances along a stroke, from its start to its end, inside the picture. */
@@ -173,7 +174,7 @@ function gridBox(inside: Uint8Array): [XY, XY] {
     [x0, y0, x1, y1] = [Math.min(x0, x), Math.min(y0, y), Math.max(x1, x), Math.max(y1, y)];
   }
   return [
-    [4 * x0, 4 * y0],
-    [4 * (x1 + 1), 4 * (y1 + 1)],
+    [CELL * x0, CELL * y0],
+    [CELL * (x1 + 1), CELL * (y1 + 1)],
   ];
 }

@@ -1,61 +1,27 @@
-// Prompts as the server's JSON has them: where an object is, in pixels of the picture.
+// The prompts of the server's JSON, in pixels of the picture, as the studio tells them apart.
 
-import type { Box4, XY } from '../geometry.ts';
-import type { CocoRle } from '../masks/coco.ts';
+import type {
+  BoxPrompt,
+  MaskPrompt,
+  ObjectBody,
+  PointPrompt,
+  PolygonPrompt,
+  ScribblePrompt,
+} from '../server/openapi.ts';
 
-export interface PointPrompt {
-  readonly type: 'point';
-  readonly x: number;
-  readonly y: number;
-  readonly positive: boolean;
-}
-
-export interface BoxPrompt {
-  readonly type: 'box';
-  readonly box: Box4;
-  readonly positive: boolean;
-}
-
-export interface PolygonPrompt {
-  readonly type: 'polygon';
-  readonly points: readonly XY[];
-  readonly positive: boolean;
-}
-
-export interface ScribblePrompt {
-  readonly type: 'scribble';
-  readonly points: readonly XY[];
-  readonly width: number;
-  readonly positive: boolean;
-}
-
-export interface MaskPrompt {
-  readonly type: 'mask';
-  readonly segmentation: CocoRle;
-  readonly positive: boolean;
-}
-
-export interface TextPrompt {
-  readonly type: 'text';
-  readonly phrase: string;
-}
-
-export interface ReferencePrompt {
-  readonly type: 'reference';
-  readonly image: { readonly id: string };
-  readonly mask: Placed;
-}
-
+export type Prompt = ObjectBody['prompts'][number];
+/** What says where an object is, and what the studio has a tool for. */
 export type Placed = PointPrompt | BoxPrompt | PolygonPrompt | ScribblePrompt | MaskPrompt;
-export type Prompt = Placed | TextPrompt | ReferencePrompt;
 
-export type Granularity = 'auto' | 'part' | 'object' | 'whole';
+export type Granularity = NonNullable<ObjectBody['granularity']>;
 export const GRANULARITIES: readonly Granularity[] = ['auto', 'part', 'object', 'whole'];
 
+const PLACED: ReadonlySet<string> = new Set<Placed['type']>(['point', 'box', 'polygon', 'scribble', 'mask']);
+
 export function isPlaced(prompt: Prompt): prompt is Placed {
-  return prompt.type !== 'text' && prompt.type !== 'reference';
+  return PLACED.has(prompt.type);
 }
 
 export function isPositive(prompt: Prompt): boolean {
-  return !isPlaced(prompt) || prompt.positive;
+  return !('positive' in prompt) || prompt.positive;
 }

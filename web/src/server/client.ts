@@ -1,17 +1,50 @@
 // Every request to the server goes through here.
 
+import type { XY } from '../geometry.ts';
 import type { Granularity, Prompt } from '../prompts/types.ts';
 import type {
-  ClassRecord,
-  ExportFormat,
-  ImageRecord,
-  ImportFormat,
-  ModelsAnswer,
-  ObjectRecord,
-  ObjectsAnswer,
-  SegmentAnswer,
-  StreamLine,
-} from './types.ts';
+  ClassBody,
+  ClassesBody,
+  ErrorBody,
+  EverythingRequest,
+  ImageBody,
+  ImageList,
+  ImportedBody,
+  MaskBody,
+  MasksBody,
+  ModelsBody,
+  ObjectBody,
+  PanopticRequest,
+  PutObjects,
+  paths,
+  Segmentation,
+  SegmentRequest,
+  StoredObjectsBody,
+  VersionBody,
+} from './openapi.ts';
+
+type Query<Path extends keyof paths> = paths[Path] extends { post: { parameters: { query?: infer Q } } }
+  ? Q
+  : never;
+export type ExportFormat = Query<'/v1/images/{image}/export'>['format'];
+export type ImportFormat = Query<'/v1/images/{image}/import'>['format'];
+
+/** A request without what the server has a default for. */
+type Wanted<T> = { readonly [Key in keyof T]?: T[Key] extends object ? Wanted<T[Key]> : T[Key] };
+
+/** A mask with its run lengths, the form that the studio asks for. */
+export type FoundMask = MaskBody & { readonly segmentation: Segmentation };
+export type FoundMasks = Omit<MasksBody, 'masks'> & { readonly masks: readonly FoundMask[] };
+
+/** A mask of a search for everything, with the points that it was found with. */
+export type SearchedMask = FoundMask & { readonly points: readonly XY[] };
+
+/** A line of a search for everything, which OpenAPI has no word for. */
+export type StreamLine =
+  | { readonly type: 'progress'; readonly done: number; readonly total: number }
+  | { readonly type: 'masks'; readonly masks: readonly SearchedMask[] }
+  | { readonly type: 'done'; readonly count: number }
+  | ({ readonly type: 'error' } & ErrorBody);
 
 /** The server answered with an error; its message is written for people. */
 export class ServerError extends Error {
@@ -78,21 +111,21 @@ export class Server {
     return (await this.send(path, { method, signal, ...content })).json() as Promise<T>;
   }
 
-  models(): Promise<ModelsAnswer> {
+  models(): Promise<ModelsBody> {
     return this.json('/v1/models', 'GET');
   }
 
-  async images(): Promise<ImageRecord[]> {
-    return (await this.json<{ images: ImageRecord[] }>('/v1/images', 'GET')).images;
+  async images(): Promise<readonly ImageBody[]> {
+    return (await this.json<ImageList>('/v1/images', 'GET')).images;
   }
 
-  async upload(file: Blob, name: string): Promise<ImageRecord> {
+  async upload(file: Blob, name: string): Promise<ImageBody> {
     const query = new URLSearchParams({ name, embed: 'true' });
     const headers = {
       'Content-Type': file.type.startsWith('image/') ? file.type : 'application/octet-stream',
     };
     const response = await this.send(`/v1/images?${query}`, { method: 'POST', body: file, headers });
-    return response.json() as Promise<ImageRecord>;
+    return response.json() as Promise<ImageBody>;
   }
 
   async remove(id: string): Promise<void> {
@@ -114,18 +147,21 @@ export class Server {
     granularity: Granularity,
     model?: string,
     signal?: AbortSignal,
-  ): Promise<SegmentAnswer> {
-    return this.json(`/v1/images/${id}/segment`, 'POST', { prompts: [prompts], granularity, model }, signal);
+  ): Promise<FoundMasks> {
+    const body: Partial<SegmentRequest> = { prompts: [prompts], granularity, model };
+    return this.json(`/v1/images/${id}/segment`, 'POST', body, signal);
   }
 
-  panoptic(id: string, model?: string, signal?: AbortSignal): Promise<SegmentAnswer> {
-    return this.json(`/v1/images/${id}/panoptic`, 'POST', { model }, signal);
+  panoptic(id: string, model?: string, signal?: AbortSignal): Promise<FoundMasks> {
+    const body: Partial<PanopticRequest> = { model };
+    return this.json(`/v1/images/${id}/panoptic`, 'POST', body, signal);
   }
 
   async *everything(id: string, signal: AbortSignal): AsyncGenerator<StreamLine> {
+    const body: Wanted<EverythingRequest> = { options: { mode: 'fast' }, format: 'rle' };
     const response = await this.send(`/v1/images/${id}/everything`, {
       method: 'POST',
-      body: JSON.stringify({ options: { mode: 'fast' }, format: 'rle' }),
+      body: JSON.stringify(body),
       headers: { 'Content-Type': 'application/json' },
       signal,
     });
@@ -139,31 +175,28 @@ export class Server {
     if (rest) yield JSON.parse(rest) as StreamLine;
   }
 
-  objects(id: string): Promise<ObjectsAnswer> {
+  objects(id: string): Promise<StoredObjectsBody> {
     return this.json(`/v1/images/${id}/objects`, 'GET');
   }
 
-  putObjects(
-    id: string,
-    version: number | null,
-    objects: readonly ObjectRecord[],
-  ): Promise<{ version: number }> {
+  putObjects(id: string, version: number | null, objects: readonly ObjectBody[]): Promise<VersionBody> {
     const base = version === null ? {} : { base_version: version };
-    return this.json(`/v1/images/${id}/objects`, 'PUT', { ...base, objects });
+    const body: PutObjects = { ...base, objects };
+    return this.json(`/v1/images/${id}/objects`, 'PUT', body);
   }
 
-  async classes(): Promise<ClassRecord[]> {
-    return (await this.json<{ classes: ClassRecord[] }>('/v1/classes', 'GET')).classes;
+  async classes(): Promise<readonly ClassBody[]> {
+    return (await this.json<ClassesBody>('/v1/classes', 'GET')).classes;
   }
 
-  async putClasses(classes: readonly ClassRecord[]): Promise<void> {
+  async putClasses(classes: readonly ClassBody[]): Promise<void> {
     await this.json('/v1/classes', 'PUT', { classes });
   }
 
   async export(
     id: string,
     format: ExportFormat,
-    objects: readonly ObjectRecord[],
+    objects: readonly ObjectBody[],
   ): Promise<{ name: string; data: Blob }> {
     const response = await this.send(`/v1/images/${id}/export?format=${format}`, {
       method: 'POST',
@@ -174,10 +207,9 @@ export class Server {
     return { name, data: await response.blob() };
   }
 
-  async import(id: string, format: ImportFormat, record: unknown): Promise<ObjectRecord[]> {
-    return (
-      await this.json<{ objects: ObjectRecord[] }>(`/v1/images/${id}/import?format=${format}`, 'POST', record)
-    ).objects;
+  async import(id: string, format: ImportFormat, record: unknown): Promise<readonly ObjectBody[]> {
+    return (await this.json<ImportedBody>(`/v1/images/${id}/import?format=${format}`, 'POST', record))
+      .objects;
   }
 }
 
@@ -189,7 +221,7 @@ export function fileName(disposition: string): string | null {
 
 async function errorOf(response: Response): Promise<ServerError> {
   try {
-    const { error } = (await response.json()) as { error: { type: string; message: string } };
+    const { error } = (await response.json()) as ErrorBody;
     return new ServerError(response.status, error.type, error.message);
   } catch {
     return new ServerError(response.status, 'Error', `${response.status} ${response.statusText}`);

@@ -35,3 +35,7 @@ export class Notices {
     this.list = this.list.filter((notice) => notice.id !== id);
   }
 }
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

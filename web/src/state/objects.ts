@@ -1,11 +1,11 @@
 // The objects of a picture: immutable values, and what can be done with them.
 
 import type { Plain } from '../decoder/round.ts';
-import { type CocoRle, fromCoco, toCoco } from '../masks/coco.ts';
+import { fromCoco, toCoco } from '../masks/coco.ts';
 import { regionsOf } from '../masks/regions.ts';
 import { areaOf, type Runs, union } from '../masks/runs.ts';
 import { GRANULARITIES, type Granularity, type Prompt } from '../prompts/types.ts';
-import type { ObjectRecord } from '../server/types.ts';
+import type { ObjectBody, Segmentation } from '../server/openapi.ts';
 
 export interface StudioObject {
   readonly id: string;
@@ -155,16 +155,16 @@ export function splitObject(work: Work, id: string): Work {
   return { ...work, objects };
 }
 
-const written = new WeakMap<Runs, CocoRle>();
+const written = new WeakMap<Runs, Segmentation>();
 
 /** COCO's form of a mask; it is asked for at every save, and masks never change. */
-function cocoOf(mask: Runs): CocoRle {
+function cocoOf(mask: Runs): Segmentation {
   const known = written.get(mask) ?? toCoco(mask);
   written.set(mask, known);
   return known;
 }
 
-export function toRecord(object: StudioObject): ObjectRecord {
+export function toRecord(object: StudioObject): ObjectBody {
   const { id, name, label, colour, visible, opacity, score, granularity, prompts } = object;
   return {
     id,
@@ -177,15 +177,13 @@ export function toRecord(object: StudioObject): ObjectRecord {
     score,
     stability_score: object.stability,
     granularity,
-    prompts: [...prompts],
+    prompts,
+    locked: false,
+    extra: {},
   };
 }
 
-export function fromRecord(
-  record: ObjectRecord,
-  others: readonly StudioObject[],
-  word: string,
-): StudioObject {
+export function fromRecord(record: ObjectBody, others: readonly StudioObject[], word: string): StudioObject {
   const granularity = GRANULARITIES.find((name) => name === record.granularity) ?? 'auto';
   return newObject(
     others,
@@ -195,9 +193,9 @@ export function fromRecord(
       id: record.id,
       label: record.label ?? null,
       colour: record.colour ?? nextColour(others),
-      visible: record.visible ?? true,
-      opacity: record.opacity ?? OPACITY,
-      prompts: record.prompts ?? [],
+      visible: record.visible,
+      opacity: record.opacity,
+      prompts: record.prompts,
       granularity,
       score: record.score ?? null,
       stability: record.stability_score ?? null,

@@ -2,8 +2,9 @@
 
 import { fromCoco } from '../masks/coco.ts';
 import { areaOf } from '../masks/runs.ts';
-import type { Prompt, ReferencePrompt } from '../prompts/types.ts';
-import type { MaskRecord } from '../server/types.ts';
+import type { Prompt } from '../prompts/types.ts';
+import type { FoundMask, SearchedMask } from '../server/client.ts';
+import type { ReferencePrompt } from '../server/openapi.ts';
 import { t } from '../words/words.svelte.ts';
 import { newObject, nextName, type StudioObject } from './objects.ts';
 import type { Studio } from './studio.svelte.ts';
@@ -26,7 +27,7 @@ export class Searches {
 
   async everything(): Promise<void> {
     await this.run('everything', async (image, signal) => {
-      const found: MaskRecord[] = [];
+      const found: SearchedMask[] = [];
       for await (const line of this.studio.server.everything(image, signal)) {
         if (line.type === 'progress') this.progress = line.total ? line.done / line.total : 0;
         else if (line.type === 'masks') found.push(...line.masks);
@@ -34,7 +35,7 @@ export class Searches {
       }
       return found.map((mask) => ({
         mask,
-        prompts: (mask.points ?? []).map(([x, y]) => pointAt(x, y)),
+        prompts: mask.points.map(([x, y]) => pointAt(x, y)),
         name: null,
       }));
     });
@@ -70,21 +71,21 @@ export class Searches {
 
   /** A model with semantics if the server has one; otherwise its answer says what is missing. */
   private get semantic(): string | undefined {
-    return this.studio.models.find((model) => model.semantic)?.name;
+    return this.studio.decoding.models.find((model) => model.semantic)?.name;
   }
 
   private async run(
     kind: NonNullable<Searches['running']>,
     search: (image: string, signal: AbortSignal) => Promise<Finding[]>,
   ): Promise<void> {
-    const image = this.studio.current;
+    const image = this.studio.pictures.current;
     if (!image || this.running) return;
     this.running = kind;
     this.progress = 0;
     this.stopper = new AbortController();
     try {
       const findings = await search(image, this.stopper.signal);
-      if (this.studio.current === image) this.add(findings);
+      if (this.studio.pictures.current === image) this.add(findings);
     } catch (error) {
       if (!this.stopper.signal.aborted) this.studio.complain(error);
     } finally {
@@ -98,7 +99,7 @@ export class Searches {
     const filled = sized
       .filter(({ runs }) => areaOf(runs) > 0)
       .sort((a, b) => areaOf(b.runs) - areaOf(a.runs));
-    const { work } = this.studio;
+    const { work } = this.studio.changes;
     const made: StudioObject[] = [];
     for (const { mask, runs, prompts, name, label } of filled) {
       const others = [...work.objects, ...made];
@@ -108,18 +109,18 @@ export class Searches {
         stability: mask.stability_score ?? null,
         label: label ?? null,
       };
-      const coloured = label ? { ...details, colour: this.studio.classColour(label) } : details;
+      const coloured = label ? { ...details, colour: this.studio.classes.colourOf(label) } : details;
       made.push(
         newObject(others, name ? numbered(name, others) : nextName(others, t('object')), runs, coloured),
       );
     }
-    if (made.length > 0) this.studio.addObjects(made);
+    if (made.length > 0) this.studio.objects.add(made);
     this.studio.notices.show(t('foundMany', { count: made.length }));
   }
 }
 
 interface Finding {
-  readonly mask: MaskRecord;
+  readonly mask: FoundMask;
   readonly prompts: readonly Prompt[];
   readonly name: string | null;
   readonly label?: string | null;

@@ -49,21 +49,22 @@ export class Shortcuts {
 
   private withControl(key: string, shift: boolean, places: Places): boolean {
     const { studio } = this;
-    if (key === 'z') shift ? studio.redo() : studio.undo();
-    else if (key === 'y') studio.redo();
+    if (key === 'z') shift ? studio.changes.redo() : studio.changes.undo();
+    else if (key === 'y') studio.changes.redo();
     else if (key === 'o') places.open();
     else if (key === 's' || key === 'e') places.export();
-    else if (key === 'a') studio.selected = new Set(studio.work.objects.map(({ id }) => id));
+    else if (key === 'a') studio.objects.select(studio.objects.all.map(({ id }) => id));
     else return false;
     return true;
   }
 
   private named(key: string): boolean {
     const { studio } = this;
-    if (key === 'Delete' || key === 'Backspace') studio.remove(studio.chosen.map(({ id }) => id));
-    else if (key === 'Escape') studio.activate(null);
-    else if (key === 'PageUp') studio.step(-1);
-    else if (key === 'PageDown') studio.step(1);
+    if (key === 'Delete' || key === 'Backspace')
+      studio.objects.remove(studio.objects.chosen.map(({ id }) => id));
+    else if (key === 'Escape') studio.objects.activate(null);
+    else if (key === 'PageUp') studio.pictures.step(-1);
+    else if (key === 'PageDown') studio.pictures.step(1);
     else return false;
     return true;
   }
@@ -71,11 +72,11 @@ export class Shortcuts {
   private letter(key: string, places: Places): boolean {
     const { studio } = this;
     const tool = TOOL_OF_KEY.get(key);
-    if (tool && studio.current) studio.tool = tool;
-    else if (key === 'n') studio.activate(null);
-    else if (key === 'g') studio.setGranularity(after(GRANULARITIES, studio.granularity));
-    else if (key === 'm') studio.merge();
-    else if (key === 'd') studio.split();
+    if (tool && studio.pictures.current) studio.tool = tool;
+    else if (key === 'n') studio.objects.activate(null);
+    else if (key === 'g') studio.dialogue.setGranularity(after(GRANULARITIES, studio.dialogue.granularity));
+    else if (key === 'm') studio.objects.merge();
+    else if (key === 'd') studio.objects.split();
     else if (key === 'h') this.toggleVisible();
     else if (key === '[') studio.brush = Math.max(2, Math.round(studio.brush / 1.25));
     else if (key === ']') studio.brush = Math.min(160, Math.round(studio.brush * 1.25));
@@ -89,12 +90,9 @@ export class Shortcuts {
 
   private toggleVisible(): void {
     const { studio } = this;
-    const ids = new Set(studio.chosen.map(({ id }) => id));
-    const shown = studio.chosen.some(({ visible }) => visible);
-    const objects = studio.work.objects.map((object) =>
-      ids.has(object.id) ? { ...object, visible: !shown } : object,
-    );
-    if (ids.size > 0) studio.commit({ ...studio.work, objects });
+    const ids = new Set(studio.objects.chosen.map(({ id }) => id));
+    const shown = studio.objects.chosen.some(({ visible }) => visible);
+    if (ids.size > 0) studio.objects.changeAll(({ id }) => (ids.has(id) ? { visible: !shown } : null));
   }
 }
 

@@ -28,24 +28,22 @@ class SelectTool extends Tool {
   }
 
   private under([x, y]: XY): string | null {
-    const hit = this.studio.work.objects.findLast(
-      ({ visible, mask }) => visible && containsPixel(mask, x, y),
-    );
+    const hit = this.studio.objects.all.findLast(({ visible, mask }) => visible && containsPixel(mask, x, y));
     return hit?.id ?? null;
   }
 
   override hover(hand: Hand): void {
-    this.studio.pointed = this.under(hand.at);
+    this.studio.objects.pointed = this.under(hand.at);
   }
 
   override leave(): void {
-    this.studio.pointed = null;
+    this.studio.objects.pointed = null;
   }
 
   override tap(hand: Hand): void {
     const id = this.under(hand.at);
-    if (id && hand.shift) this.studio.toggleSelected(id);
-    else this.studio.activate(id);
+    if (id && hand.shift) this.studio.objects.toggleSelected(id);
+    else this.studio.objects.activate(id);
   }
 }
 
@@ -53,17 +51,18 @@ class PointTool extends Tool {
   readonly name = 'point';
 
   override hover({ at, positive }: Hand): void {
-    const { image } = this.studio;
-    this.studio.look(image && insidePicture(at, image) ? at : null, positive);
+    const { image } = this.studio.pictures;
+    this.studio.previews.look(image && insidePicture(at, image) ? at : null, positive);
   }
 
   override leave(): void {
-    this.studio.look(null);
+    this.studio.previews.look(null);
   }
 
   override tap({ at: [x, y], positive }: Hand): void {
-    const { image } = this.studio;
-    if (image && insidePicture([x, y], image)) void this.studio.prompt([{ type: 'point', x, y, positive }]);
+    const { image } = this.studio.pictures;
+    if (image && insidePicture([x, y], image))
+      void this.studio.dialogue.prompt([{ type: 'point', x, y, positive }]);
   }
 }
 
@@ -85,8 +84,8 @@ class BoxTool extends Tool {
   override up(): void {
     const { corners, studio } = this;
     this.corners = null;
-    if (!corners || !studio.image) return;
-    const { width, height } = studio.image;
+    if (!corners || !studio.pictures.image) return;
+    const { width, height } = studio.pictures.image;
     const [x0, y0, x1, y1] = orderedBox(corners[0], corners[1]);
     const box = [
       clamp(x0, 0, width),
@@ -95,7 +94,7 @@ class BoxTool extends Tool {
       clamp(y1, 0, height),
     ] as const;
     if (box[2] - box[0] < 2 || box[3] - box[1] < 2) return;
-    void studio.prompt([{ type: 'box', box, positive: this.positive }], this.positive);
+    void studio.dialogue.prompt([{ type: 'box', box, positive: this.positive }], this.positive);
   }
 
   override cancel(): void {
@@ -153,7 +152,7 @@ class PolygonTool extends Tool {
     const points = this.corners;
     this.corners = [];
     if (points.length >= 3)
-      void this.studio.prompt([{ type: 'polygon', points, positive: this.positive }], this.positive);
+      void this.studio.dialogue.prompt([{ type: 'polygon', points, positive: this.positive }], this.positive);
   }
 
   override key(key: string): boolean {
@@ -242,8 +241,8 @@ class StrokeTool extends Tool {
     this.stroke = [];
     if (points.length === 0) return;
     const width = this.width / this.scale;
-    if (this.name !== 'scribble') studio.paint(points, width, !this.adds);
-    else void studio.prompt([{ type: 'scribble', points, width, positive: this.positive }]);
+    if (this.name !== 'scribble') studio.objects.paint(points, width, !this.adds);
+    else void studio.dialogue.prompt([{ type: 'scribble', points, width, positive: this.positive }]);
   }
 
   override cancel(): void {
@@ -252,7 +251,8 @@ class StrokeTool extends Tool {
 
   override draw(context: CanvasRenderingContext2D, { camera, studio }: View): void {
     this.scale = camera.scale;
-    const colour = this.name === 'scribble' ? signColour(this.positive) : (studio.active?.colour ?? POSITIVE);
+    const colour =
+      this.name === 'scribble' ? signColour(this.positive) : (studio.objects.active?.colour ?? POSITIVE);
     context.globalAlpha = 0.6;
     const line = this.stroke.map((place) => toScreen(camera, place));
     if (line.length > 0) drawPolyline(context, line, this.adds ? colour : NEGATIVE, this.width, false, false);

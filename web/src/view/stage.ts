@@ -121,14 +121,15 @@ export class Stage {
     if (this.overlayState) this.overlay.draw(context, camera, view, ratio, this.overlayState, this.moving);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     this.drawPreview();
-    const active = this.studio.active;
+    const active = this.studio.objects.active;
     if (active?.visible) drawPrompts(context, active.prompts, camera);
     this.tool.draw(context, { camera, studio: this.studio });
     if (this.cursor && document.activeElement === this.canvas) this.drawCursor(toScreen(camera, this.cursor));
   }
 
   private drawPreview(): void {
-    const { preview, active } = this.studio;
+    const { preview } = this.studio.previews;
+    const { active } = this.studio.objects;
     if (!preview) return;
     const { context, camera } = this;
     const path = pathOfRings(preview.rings);
@@ -234,7 +235,7 @@ export class Stage {
       if (this.pointer && !this.held) this.tool.hover(this.handOf(event));
       // While a picture is prepared, frames would only slow that down. Later they go on with the mouse: a page
       // that has gone idle shows a mask some 40 ms later (measured in Chromium).
-      if (this.tool.follows || this.studio.ready) this.redraw();
+      if (this.tool.follows || this.studio.decoding.ready) this.redraw();
       return;
     }
     if (!press.moved && Math.hypot(place[0] - press.start[0], place[1] - press.start[1]) < TAP_PIXELS) return;

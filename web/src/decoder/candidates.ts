@@ -1,12 +1,10 @@
-// Which of the decoder's four masks answers, as segment/predictor.py chooses.
+// What the decoder proposes, and which of its four masks answers, as segment/places/predictor.py chooses.
 
 import type { Frame, XY } from '../geometry.ts';
-import { GRID } from '../masks/upsample.ts';
+import { CELL, GRID } from '../masks/upsample.ts';
 import type { Granularity } from '../prompts/types.ts';
 import { best, type Choice, type Three } from './choice.ts';
 
-/** Pixels of the model's frame along each side of a cell of the mask grid. */
-export const CELL = 4;
 const [SIZE_PRICE, HALF_PRICE] = [0.03, 0.2];
 
 /** What the decoder proposes for one object: masks of 256 × 256; 0 is the single-mask output. */
@@ -36,7 +34,7 @@ export function choose(
     const [x, y] = click.at;
     if (click.choice) return 1 + best(click.choice, threeOf(candidates, frame), [x / CELL, y / CELL]);
   }
-  const shares = [1, 2, 3].map((index) => shareOf(candidates, index, frame));
+  const shares = threeOf(candidates, frame).logits.map((mask) => countAbove(mask, 0) / mask.length);
   return 1 + chooseOfThree(candidates.scores.subarray(1), shares, wanted);
 }
 
@@ -70,27 +68,13 @@ export function chooseOfThree(scores: Float32Array, shares: readonly number[], w
   return worth.indexOf(Math.max(...worth));
 }
 
-/** Which part of the picture a mask covers, on the grid. */
-function shareOf(candidates: Candidates, index: number, frame: Frame): number {
-  const height = Math.ceil(frame.resized.height / 4);
-  const width = Math.ceil(frame.resized.width / 4);
-  let count = 0;
-  for (let y = 0; y < height; y++) {
-    const row = index * GRID * GRID + y * GRID;
-    for (let x = 0; x < width; x++) if (candidates.logits[row + x] > 0) count++;
-  }
-  return count / (height * width);
-}
-
 /** Area above logit 1 over area above -1, in the picture's part of the grid; null when both are empty. */
 export function stabilityOf(logits: Float32Array, frame: Frame): number | null {
-  let [strict, loose] = [0, 0];
-  for (let y = 0; y < Math.ceil(frame.resized.height / 4); y++) {
-    for (let x = 0; x < Math.ceil(frame.resized.width / 4); x++) {
-      const value = logits[y * GRID + x];
-      if (value > 1) strict++;
-      if (value > -1) loose++;
-    }
-  }
-  return loose === 0 ? null : strict / loose;
+  const [inside] = insideOf([logits], frame).logits;
+  const loose = countAbove(inside, -1);
+  return loose === 0 ? null : countAbove(inside, 1) / loose;
+}
+
+function countAbove(logits: Float32Array, least: number): number {
+  return logits.reduce((count, value) => count + (value > least ? 1 : 0), 0);
 }
