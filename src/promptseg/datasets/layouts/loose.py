@@ -72,7 +72,7 @@ def _read_boxes(root: Path) -> Content:
             Sample(picture, picture.stem, tuple(_boxed(picture, item) for item in items))
             for picture, items in ((root / "images" / str(file), record[file]) for file in sorted(record))
         ]
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError) as error:
         raise FormatError(
             f"{root / 'boxes.json'} holds no boxes: expected [{{label, box}}] by picture ({error})."
         ) from error
