@@ -35,9 +35,7 @@ def run(command: list[str], environment: dict[str, str]) -> tuple[float, float]:
 
 def main() -> None:
     """Runs the command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     peer.add_options(parser)
     parser.add_argument("--picture", default=str(HERE.parent / "examples/astronaut.jpg"))
     parser.add_argument("--point", default="225,110")

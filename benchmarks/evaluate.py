@@ -84,25 +84,14 @@ def command(job: Job, given: argparse.Namespace) -> list[str]:
     if job.needs == "peers":
         if job.task != "latency":
             words += ["--peer", "grabcut"]
-        words += [
-            "--peer",
-            "mobilesam-mirror",
-            "--peer-python",
-            given.peer_python,
-            "--peer-weights",
-            str(WEIGHTS),
-        ]
+        words += ["--peer", "mobilesam-mirror", "--peer-python", given.peer_python, "--peer-weights", str(WEIGHTS)]
     return [*words, "--threads", str(given.threads), *shlex.split(given.options)]
 
 
 def shown(words: list[str], given: argparse.Namespace) -> str:
     """Returns the command with names in place of this machine's folders."""
     text = shlex.join(["promptseg", *words])
-    for place, name in (
-        (str(given.dev), "DEV"),
-        (given.peer_python, "ENV/bin/python"),
-        (str(WEIGHTS), "WEIGHTS"),
-    ):
+    for place, name in ((str(given.dev), "DEV"), (given.peer_python, "ENV/bin/python"), (str(WEIGHTS), "WEIGHTS")):
         text = text.replace(place, name) if place else text
     return text
 
@@ -146,9 +135,7 @@ def parts(given: argparse.Namespace) -> Iterator[str]:
 
 def main() -> None:
     """Runs the command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dev", help="the folder of dev sets")
     parser.add_argument("-o", "--output", default="out/results")
     parser.add_argument("--page", default=str(HERE / "results.md"))

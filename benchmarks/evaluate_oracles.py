@@ -132,9 +132,7 @@ def semantic(dev: Path, random: Random, pictures: int) -> float:
         found = np.maximum(np.roll(truth, tuple(random.integers(-6, 7, 2)), (0, 1)), 0)
         found[random.random(found.shape) < 0.1] = random.integers(classes)
         table += count_pixels(found, truth, classes)
-        metric.update(
-            torch.from_numpy(found.astype(np.int64))[None], torch.from_numpy(truth.astype(np.int64))[None]
-        )
+        metric.update(torch.from_numpy(found.astype(np.int64))[None], torch.from_numpy(truth.astype(np.int64))[None])
     ours = table[0] / np.maximum(table[1] + table[2] - table[0], 1)
     print(f"semantic: {len(dataset.samples)} pictures, mean IoU {ours.mean():.6f}")
     return float(np.abs(ours - metric.compute().numpy()).max())
@@ -142,9 +140,7 @@ def semantic(dev: Path, random: Random, pictures: int) -> float:
 
 def main() -> None:
     """Runs the command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dev", type=Path)
     parser.add_argument("--pictures", type=int, default=40)
     given = parser.parse_args()

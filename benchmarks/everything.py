@@ -78,9 +78,7 @@ def compare(arguments: argparse.Namespace, folder: Path) -> list[str]:
     totals = {engine: np.zeros(2, int) for engine in ENGINES}
     for picture in arguments.pictures:
         expected = official.run(picture)
-        lines.append(
-            f"| {picture.name} | peer | {len(expected['records'])} | {expected['seconds']:.1f} | | |"
-        )
+        lines.append(f"| {picture.name} | peer | {len(expected['records'])} | {expected['seconds']:.1f} | | |")
         for contestant in contestants:
             runs = [contestant.run(picture) for _ in range(arguments.rounds)]
             seconds = median(run["seconds"] for run in runs)
@@ -105,19 +103,16 @@ def compare(arguments: argparse.Namespace, folder: Path) -> list[str]:
 
 def growth(arguments: argparse.Namespace, folder: Path) -> list[str]:
     """Measures one picture at several sizes and grids; the peer's memory with a grid far smaller than its own."""
-    lines = [
-        "| picture | points per side | engine | masks | seconds | peak memory |",
-        "|---|---|---|---|---|---|",
-    ]
+    lines = ["| picture | points per side | engine | masks | seconds | peak memory |", "|---|---|---|---|---|---|"]
     source = Pillow.open(arguments.pictures[0]).convert("RGB")
     jobs = [(size, 32) for size in MEGAPIXELS] + [(1, side) for side in GRIDS if side != 32]
     curves: dict[str, list[tuple[float, float, float]]] = {engine: [] for engine in ENGINES}
     for megapixels, side in jobs:
         factor = (megapixels * 1e6 / (source.width * source.height)) ** 0.5
         path = folder / f"{megapixels}.jpg"
-        source.resize(
-            (round(source.width * factor), round(source.height * factor)), Pillow.Resampling.BICUBIC
-        ).save(path, quality=90)
+        source.resize((round(source.width * factor), round(source.height * factor)), Pillow.Resampling.BICUBIC).save(
+            path, quality=90
+        )
         for engine in ENGINES:
             contestant = ours(engine, arguments.threads, folder)
             runs = [contestant.run(path, points_per_side=side) for _ in range(arguments.rounds)]
@@ -127,8 +122,7 @@ def growth(arguments: argparse.Namespace, folder: Path) -> list[str]:
             if side == 32:
                 curves[engine].append((megapixels, seconds, peak))
             lines.append(
-                f"| {megapixels} MP | {side} | {engine} | {len(runs[0]['records'])} | "
-                f"{seconds:.1f} | {peak:.0f} MB |"
+                f"| {megapixels} MP | {side} | {engine} | {len(runs[0]['records'])} | {seconds:.1f} | {peak:.0f} MB |"
             )
             print(lines[-1], flush=True)
     if arguments.plot:
@@ -157,20 +151,14 @@ def plot(curves: dict[str, list[tuple[float, float, float]]]) -> str:
         parts.append(f'<path d="M{x0} {top}v{height}h{width}" fill="none" stroke="#888"/>')
         for step in range(5):
             y = top + height - step * height / 4
-            parts.append(
-                f'<text x="{x0 - 6}" y="{y + 4}" text-anchor="end">{high * step / 4:.{2 - column}f}</text>'
-            )
+            parts.append(f'<text x="{x0 - 6}" y="{y + 4}" text-anchor="end">{high * step / 4:.{2 - column}f}</text>')
         for megapixels in MEGAPIXELS:
             x = x0 + width * megapixels / most
             parts.append(f'<text x="{x}" y="{top + height + 16}" text-anchor="middle">{megapixels}</text>')
-        parts.append(
-            f'<text x="{x0 + width / 2}" y="{top + height + 36}" text-anchor="middle">megapixels</text>'
-        )
+        parts.append(f'<text x="{x0 + width / 2}" y="{top + height + 36}" text-anchor="middle">megapixels</text>')
         for number, (engine, points) in enumerate(curves.items()):
             colour = ("#0072b2", "#d55e00")[number % 2]
-            places = [
-                (x0 + width * point[0] / most, top + height * (1 - point[column] / high)) for point in points
-            ]
+            places = [(x0 + width * point[0] / most, top + height * (1 - point[column] / high)) for point in points]
             line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
             parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
             parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in places]
@@ -185,9 +173,7 @@ def main() -> None:
     """Runs the command."""
     if sys.argv[1:2] == ["worker"]:
         return work(sys.argv[2], int(sys.argv[3]))
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pictures", nargs="+")
     peer.add_options(parser, required=False)
     parser.add_argument("--rounds", type=int, default=1)

@@ -84,9 +84,7 @@ def load(weights: str) -> Any:
 
     model = sam_model_registry["vit_t"](checkpoint=None)
     tensors = load_file(weights).items()
-    model.load_state_dict(
-        {name: each.float() if each.is_floating_point() else each for name, each in tensors}
-    )
+    model.load_state_dict({name: each.float() if each.is_floating_point() else each for name, each in tensors})
     return model.eval()  # after loading: the attention biases are cached by eval()
 
 

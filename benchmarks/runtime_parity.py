@@ -21,9 +21,7 @@ from promptseg.segment.places.predictor import choose, decode
 ENGINES = ("onnx:float32", "openvino:float32", "openvino:bfloat16")
 
 
-def compare(
-    reference: Segmenter, others: list[Segmenter], path: Path
-) -> dict[str, list[tuple[bool, bool, float]]]:
+def compare(reference: Segmenter, others: list[Segmenter], path: Path) -> dict[str, list[tuple[bool, bool, float]]]:
     """Returns for each runtime and mask: was it the answer, would this runtime choose it too, IoU."""
     images = [segmenter.embed(path) for segmenter in (reference, *others)]
     frame = images[0].frame
@@ -49,9 +47,7 @@ def compare(
 
 def main() -> None:
     """Runs the command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pictures", type=int, default=20)
     parser.add_argument("--threads", type=int, default=2)
@@ -70,9 +66,7 @@ def main() -> None:
             rows[name] += values
             answers = [value for is_answer, _, value in values if is_answer]
             print(path.name, name, *(f"{value:.4f}" for value in answers), file=sys.stderr, flush=True)
-    print(
-        "| runtime | answers | mean IoU of answers | lowest | same choice | mean IoU of all masks | median |"
-    )
+    print("| runtime | answers | mean IoU of answers | lowest | same choice | mean IoU of all masks | median |")
     print("|---|---|---|---|---|---|---|")
     for name, values in rows.items():
         answers = [value for is_answer, _, value in values if is_answer]

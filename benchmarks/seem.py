@@ -91,9 +91,7 @@ def ours(weights: Path, precision: str, threads: int, rounds: int) -> Measured:
         kept["phrases"] = runtime.read(np.array([IDS]))
 
     def decoder() -> None:
-        (kept["reply"],) = runtime.decode(
-            kept.pop("features"), [SeemRequest(text=kept["phrases"], **request)]
-        )
+        (kept["reply"],) = runtime.decode(kept.pop("features"), [SeemRequest(text=kept["phrases"], **request)])
 
     times = timed(dict(zip(STAGES, (backbone, pixel_decoder, text, decoder), strict=True)), rounds)
     return times, kept["reply"].masks, kept["reply"].captions
@@ -161,9 +159,7 @@ def official(weights: Path, checkout: Path, prelude: Path | None, threads: int, 
 def child(arguments: argparse.Namespace) -> None:
     if arguments.child == "official":
         checkout, prelude = arguments.official, arguments.prelude
-        times, masks, captions = official(
-            arguments.weights, checkout, prelude, arguments.threads, arguments.rounds
-        )
+        times, masks, captions = official(arguments.weights, checkout, prelude, arguments.threads, arguments.rounds)
     else:
         times, masks, captions = ours(arguments.weights, arguments.child, arguments.threads, arguments.rounds)
     times["sum"] = sum(times.values())
@@ -181,9 +177,7 @@ def distance(answer: Path, reference: Path) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--official", type=Path, help="a checkout of the official code")
     parser.add_argument("--prelude", type=Path, help="a Python file to run before the official imports")
     parser.add_argument("--weights", type=Path, default=Path("out/seem-synthetic.safetensors"))

@@ -109,16 +109,12 @@ def coco_pictures(dev: Path, limit: int) -> list[tuple[Path, Segments]]:
     """Returns COCO pictures with their instances."""
     content = json.loads((dev / "coco/instances.json").read_text())
     found = sorted(Segments.all_from_coco(content).values(), key=lambda pair: pair[0])
-    return [
-        (dev / "coco/images" / name, segments) for name, segments in spread(found, limit) if len(segments)
-    ]
+    return [(dev / "coco/images" / name, segments) for name, segments in spread(found, limit) if len(segments)]
 
 
 def coco_names(dev: Path) -> list[str]:
     """Returns the 80 names."""
-    return [
-        category["name"] for category in json.loads((dev / "coco/instances.json").read_text())["categories"]
-    ]
+    return [category["name"] for category in json.loads((dev / "coco/instances.json").read_text())["categories"]]
 
 
 def coco_text(segmenter: Segmenter, dev: Path, limit: int) -> dict[str, Any]:
@@ -233,9 +229,7 @@ def seconds(segmenter: Segmenter, dev: Path, limit: int) -> dict[str, Any]:
     return {
         "seconds: embedding for SAM": statistics.median(embed),
         "seconds: look of seem-tiny": statistics.median(look),
-        "both, as multiple of SAM's": statistics.median(
-            (a + b) / a for a, b in zip(embed, look, strict=True)
-        ),
+        "both, as multiple of SAM's": statistics.median((a + b) / a for a, b in zip(embed, look, strict=True)),
         "seconds: a phrase after that": statistics.median(text),
     }
 
@@ -265,9 +259,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int)
     given = parser.parse_args()
     segmenter = Segmenter(words=given.words, cache=given.cache, threads=given.threads)
-    print(
-        f"{datetime.date.today()}, {platform.processor() or platform.machine()}, {segmenter!r}, limit {given.limit}"
-    )
+    print(f"{datetime.date.today()}, {platform.processor() or platform.machine()}, {segmenter!r}, limit {given.limit}")
     print("\n| figure | value |\n|---|---|")
     for name in given.only:
         for row, value in FIGURES[name](segmenter, given.dev, given.limit).items():

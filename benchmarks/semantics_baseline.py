@@ -48,9 +48,7 @@ def cut(pixels: np.ndarray, mask: np.ndarray, *, alone: bool) -> np.ndarray:
 @torch.no_grad()
 def main() -> None:
     """Runs the command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dev", type=Path)
     parser.add_argument("--backbone", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=20)
@@ -71,9 +69,7 @@ def main() -> None:
         present = sorted({label for label in truth.labels if label})
         for alone in (True, False):
             chances = [
-                classifier(
-                    backbone(torch.from_numpy(cut(pixels, mask, alone=alone))[None]).wide_BCHW.mean((2, 3))
-                )
+                classifier(backbone(torch.from_numpy(cut(pixels, mask, alone=alone))[None]).wide_BCHW.mean((2, 3)))
                 .softmax(1)[0]
                 .numpy()
                 for mask in found.dense()
@@ -90,9 +86,7 @@ def main() -> None:
     best = max(rows, key=lambda key: float(np.mean(rows[key])))
     for key, scores in sorted(rows.items()):
         mark = "  <- best" if key == best else ""
-        print(
-            f"alone {key[0]}, near {key[1]}, threshold {key[2]}: {np.mean(scores):.3f} of {len(scores)}{mark}"
-        )
+        print(f"alone {key[0]}, near {key[1]}, threshold {key[2]}: {np.mean(scores):.3f} of {len(scores)}{mark}")
 
 
 if __name__ == "__main__":

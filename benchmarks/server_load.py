@@ -143,9 +143,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--only", choices=["promptseg", "peer"], help="measure one of them")
     parser.add_argument("--peer-python", help="Python with mobilesam-mirror, fastapi and uvicorn")
-    parser.add_argument(
-        "--serve", nargs="*", default=[], help="options of `promptseg serve`, without their dashes"
-    )
+    parser.add_argument("--serve", nargs="*", default=[], help="options of `promptseg serve`, without their dashes")
     given = parser.parse_args()
     options = [f"--{text}" for text in given.serve]
     if given.only != "peer":
@@ -166,15 +164,10 @@ def measure(name: str, command: list[str], clients: int, seconds: float, port_op
         await_server(f"http://127.0.0.1:{port}/healthz", process)
         before = cpu_seconds(process.pid)
         log = asyncio.run(load(f"http://127.0.0.1:{port}", clients, seconds))
-        server, ours, machine = (
-            now - then for now, then in zip(cpu_seconds(process.pid), before, strict=True)
-        )
+        server, ours, machine = (now - then for now, then in zip(cpu_seconds(process.pid), before, strict=True))
         report(name, log, seconds)
         others = max(0.0, machine - server - ours)
-        print(
-            f"  processor seconds: server {server:.0f}, clients {ours:.0f}, other processes {others:.0f}",
-            flush=True,
-        )
+        print(f"  processor seconds: server {server:.0f}, clients {ours:.0f}, other processes {others:.0f}", flush=True)
         if port_option:
             text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
             memory = re.search(r"^process_resident_memory_bytes (\S+)", text, re.MULTILINE)

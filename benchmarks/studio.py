@@ -39,16 +39,7 @@ def measure(folder: Path, runtime: str) -> dict[str, object]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}/"
-    serve = [
-        sys.executable,
-        "-m",
-        "promptseg.cli.app",
-        "serve",
-        "--port",
-        str(port),
-        "--data",
-        str(folder / "data"),
-    ]
+    serve = [sys.executable, "-m", "promptseg.cli.app", "serve", "--port", str(port), "--data", str(folder / "data")]
     with (folder / "log").open("w") as log:
         server = subprocess.Popen([*serve, "--runtime", runtime], stdout=log, stderr=log)
     try:
@@ -60,11 +51,7 @@ def measure(folder: Path, runtime: str) -> dict[str, object]:
                 time.sleep(0.2)
         pictures = [str(large_picture(name, folder)) for name in PICTURES]
         done = subprocess.run(
-            ["node", "e2e/measure.mjs", url, *pictures],
-            cwd=ROOT / "web",
-            capture_output=True,
-            text=True,
-            check=True,
+            ["node", "e2e/measure.mjs", url, *pictures], cwd=ROOT / "web", capture_output=True, text=True, check=True
         )
         return json.loads(done.stdout)
     finally:
@@ -104,9 +91,7 @@ def frames(name: str, values: list[float]) -> str:
 
 
 def report(found: dict[str, list[float]], runtime: str) -> str:
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
-    ).stdout
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout
     chromium = subprocess.run(["chromium", "--version"], capture_output=True, text=True).stdout.split()
     lines = [
         "# The studio, measured",

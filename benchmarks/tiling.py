@@ -65,9 +65,7 @@ def lay(samples: Sequence[Sample], columns: int, file: Path) -> tuple[list[RLE],
     for position, sample in enumerate(samples):
         x, y = position % columns * cell_width, position // columns * cell_height
         with Pillow.open(sample.picture) as picture:
-            mosaic.paste(
-                picture.convert("RGB").resize((cell_width, cell_height), Pillow.Resampling.BICUBIC), (x, y)
-            )
+            mosaic.paste(picture.convert("RGB").resize((cell_width, cell_height), Pillow.Resampling.BICUBIC), (x, y))
         for target in sample.targets:
             enlarged = target.mask().repeat(SCALE, axis=0).repeat(SCALE, axis=1)
             truth.append(RLE.encode_crop(enlarged, (x, y), size))
@@ -201,9 +199,7 @@ def memory(samples: Sequence[Sample], columns: int, settings: argparse.Namespace
 
 def main() -> None:
     """Runs the command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with instances.json and images/")
     parser.add_argument("--small", action="store_true", help="a mosaic of 2 x 2")
     parser.add_argument("--megapixels", type=float, help="a mosaic of about this size")

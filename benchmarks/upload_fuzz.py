@@ -163,9 +163,7 @@ def attack(url: str, count: int, seed: int) -> int:
     for status, times in statuses.most_common():
         print(f"{times:6d}  {status}")
     growth = memory[-1] - memory[1]
-    print(
-        f"slowest answer {slowest:.2f} s; memory {memory[1]:.0f} MB after a tenth, {memory[-1]:.0f} MB at the end"
-    )
+    print(f"slowest answer {slowest:.2f} s; memory {memory[1]:.0f} MB after a tenth, {memory[-1]:.0f} MB at the end")
     failed = [status for status in statuses if status.startswith("5")]
     return 1 if failed or slowest > SLOW_SECONDS or growth > 100 else 0
 

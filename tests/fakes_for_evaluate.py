@@ -186,34 +186,10 @@ def coco_content() -> dict:
             {"id": 4, "file_name": "c.jpg", "width": 60, "height": 40},
         ],
         "annotations": [
-            {
-                "id": 12,
-                "image_id": 7,
-                "category_id": 1,
-                "segmentation": RLE.encode(SMALL).to_coco(),
-                "area": 81,
-            },
-            {
-                "id": 11,
-                "image_id": 7,
-                "category_id": 2,
-                "segmentation": RLE.encode(BALL).to_coco(),
-                "iscrowd": 0,
-            },
-            {
-                "id": 13,
-                "image_id": 7,
-                "category_id": 2,
-                "segmentation": RLE.encode(BALL).to_coco(),
-                "iscrowd": 1,
-            },
-            {
-                "id": 10,
-                "image_id": 3,
-                "category_id": 2,
-                "segmentation": [[10, 5, 30, 5, 30, 25, 10, 25]],
-                "area": 400,
-            },
+            {"id": 12, "image_id": 7, "category_id": 1, "segmentation": RLE.encode(SMALL).to_coco(), "area": 81},
+            {"id": 11, "image_id": 7, "category_id": 2, "segmentation": RLE.encode(BALL).to_coco(), "iscrowd": 0},
+            {"id": 13, "image_id": 7, "category_id": 2, "segmentation": RLE.encode(BALL).to_coco(), "iscrowd": 1},
+            {"id": 10, "image_id": 3, "category_id": 2, "segmentation": [[10, 5, 30, 5, 30, 25, 10, 25]], "area": 400},
         ],
         "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
     }

@@ -51,13 +51,9 @@ def convert(wheel: Path, folder: Path) -> None:
 
 def main() -> None:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("wheel", type=Path)
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; compare with the files of the package"
-    )
+    parser.add_argument("--check", action="store_true", help="write nothing; compare with the files of the package")
     given = parser.parse_args()
     if not given.check:
         convert(given.wheel, FOLDER)

@@ -30,11 +30,7 @@ BATCH_NORM_EPS = 1e-5
 WINDOWS = {1: 7, 2: 14, 3: 7}
 """Attention window of each TinyViT stage."""
 
-METADATA = {
-    "origin": "ChaoningZhang/MobileSAM, mobile_sam.pt",
-    "model": "mobile-sam",
-    "licence": "Apache-2.0",
-}
+METADATA = {"origin": "ChaoningZhang/MobileSAM, mobile_sam.pt", "model": "mobile-sam", "licence": "Apache-2.0"}
 
 Tensors = dict[str, np.ndarray]
 
@@ -194,10 +190,7 @@ def write(tensors: Tensors, target: Path) -> None:
         "licence": "Apache-2.0",
         "origin": "MobileSAM (ChaoningZhang/MobileSAM, mobile_sam.pt; TinyViT distilled from Segment Anything)",
         "recovered_from": f"npm {PACKAGE}, {INTEGRITY}",
-        "not_recovered": [
-            "image_encoder.norm_head.*",
-            "image_encoder.head.* (unused 1000-way classifier; zeros)",
-        ],
+        "not_recovered": ["image_encoder.norm_head.*", "image_encoder.head.* (unused 1000-way classifier; zeros)"],
     }
     target.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n")
     print(f"{target}: {len(content) / 1e6:.1f} MB, sha256 {record['sha256']}")
@@ -260,9 +253,7 @@ def _spell(differences: Sequence[float]) -> str:
 
 def main() -> None:
     """Runs the command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--verify", nargs="+", type=Path, default=[], metavar="PICTURE")
     parser.add_argument("--target", type=Path, default=TARGET)
     options = parser.parse_args()

@@ -33,9 +33,7 @@ def write(file: str, model: str, graph: str) -> dict[str, object]:
     traced = _traced(model, graph)
     content = gzip.compress(traced.model.SerializeToString(), mtime=0)
     (TARGET / file).write_bytes(content)
-    print(
-        f"{file}: {len(content) / 1e3:.0f} kB, {len(traced.model.graph.node)} nodes, {len(traced.tensors)} tensors"
-    )
+    print(f"{file}: {len(content) / 1e3:.0f} kB, {len(traced.model.graph.node)} nodes, {len(traced.tensors)} tensors")
     digest = hashlib.sha256(content).hexdigest()
     return {"file": file, "sha256": digest, **declared(traced.model), **_needs(model, graph, traced)}
 

@@ -28,8 +28,7 @@ def stage(target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     pages = {path: path.read_text() for pattern in PAGES for path in ROOT.glob(pattern)}
     pages[INDEX] = "# Decisions\n\n" + "".join(
-        f"- [{pages[path].splitlines()[0].lstrip('# ')}]({path.name})\n"
-        for path in sorted(DECISIONS.glob("*.md"))
+        f"- [{pages[path].splitlines()[0].lstrip('# ')}]({path.name})\n" for path in sorted(DECISIONS.glob("*.md"))
     )
     for path, text in pages.items():
         place = target / _place(path)

@@ -21,9 +21,7 @@ WEIGHTS = Path(__file__).parents[1] / "src/promptseg/models/weights"
 
 def main() -> None:
     """Runs the command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("trained", type=Path)
     parser.add_argument("--share", type=float, default=0.35)
     given = parser.parse_args()

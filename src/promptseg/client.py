@@ -134,9 +134,7 @@ class Client:
             try:
                 content = Path(image).read_bytes()
             except OSError as error:
-                raise ImageError(
-                    f"{image} cannot be read: {error.strerror or error}. Check the path."
-                ) from error
+                raise ImageError(f"{image} cannot be read: {error.strerror or error}. Check the path.") from error
         answer = self._json(
             "POST",
             "/v1/images",
@@ -155,12 +153,7 @@ class Client:
         self._request("DELETE", f"/v1/images/{image.id}")
 
     def segment(
-        self,
-        image: RemoteImage,
-        prompts: Prompts,
-        *,
-        granularity: Granularity = "auto",
-        model: str | None = None,
+        self, image: RemoteImage, prompts: Prompts, *, granularity: Granularity = "auto", model: str | None = None
     ) -> Segments:
         """Segments the objects that the prompts speak of; see `Segmenter.segment`.
 
@@ -189,9 +182,7 @@ class Client:
             InputError: an option is wrong.
             ServerError: the server refuses, or the stream is cut.
         """
-        request = self._http.build_request(
-            "POST", f"/v1/images/{image.id}/everything", json={"options": options}
-        )
+        request = self._http.build_request("POST", f"/v1/images/{image.id}/everything", json={"options": options})
         with self._sent(request, stream=True) as response:
             for line in response.iter_lines():
                 record: dict[str, Any] = json.loads(line)
@@ -270,9 +261,7 @@ class Client:
                 return response if not stream else _Closing(response)
             response.read()
         except self._failures as error:
-            raise ServerError(
-                f"{request.url} cannot be reached: {error}. Is `promptseg serve` running?"
-            ) from error
+            raise ServerError(f"{request.url} cannot be reached: {error}. Is `promptseg serve` running?") from error
         wait = response.headers.get("Retry-After") if response.status_code == 503 else None
         try:
             body = response.json()
@@ -348,9 +337,7 @@ def _image(record: Mapping[str, Any]) -> RemoteImage:
 
 
 def _segments(
-    image: RemoteImage,
-    masks: Sequence[Mapping[str, Any]],
-    objects: Sequence[tuple[Prompt, ...]] | None = None,
+    image: RemoteImage, masks: Sequence[Mapping[str, Any]], objects: Sequence[tuple[Prompt, ...]] | None = None
 ) -> Segments:
     stabilities = [mask["stability_score"] for mask in masks]
     crops = [mask.get("crop_box") for mask in masks]
@@ -371,9 +358,7 @@ def _floats(values: Sequence[Any]) -> Any:
     return np.array(values, np.float32) if values and all(value is not None for value in values) else None
 
 
-def _prompts(
-    mask: Mapping[str, Any], objects: Sequence[tuple[Prompt, ...]] | None
-) -> tuple[Prompt, ...] | None:
+def _prompts(mask: Mapping[str, Any], objects: Sequence[tuple[Prompt, ...]] | None) -> tuple[Prompt, ...] | None:
     if objects is not None:
         return objects[mask["object_id"]]
     points = mask.get("points")

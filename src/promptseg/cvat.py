@@ -71,9 +71,7 @@ class Detector:
         given = [name.strip() for name in (labels or "").split(",") if name.strip()]
         self._classes = "classes" in self._segmenter.abilities
         if not self._classes and len(given) > 1:
-            raise InputError(
-                f"{self._segmenter.model} knows no classes, so all masks get one label; got {labels!r}."
-            )
+            raise InputError(f"{self._segmenter.model} knows no classes, so all masks get one label; got {labels!r}.")
         self._names = given or (_coco_things() if self._classes else ["object"])
         self._spec = self._sdk.DetectionFunctionSpec(
             labels=[self._sdk.label_spec(name, number, type="any") for number, name in enumerate(self._names)]
@@ -104,8 +102,7 @@ class Detector:
         if not polygons:
             return [self._sdk.mask(label, _encoded(mask))]
         return [
-            self._sdk.polygon(label, bridge_holes(part).ravel().tolist())
-            for part in trace_polygons(mask, TOLERANCE)
+            self._sdk.polygon(label, bridge_holes(part).ravel().tolist()) for part in trace_polygons(mask, TOLERANCE)
         ]
 
 
@@ -119,16 +116,11 @@ class Interactor:
     """
 
     def __init__(
-        self,
-        model: str = DEFAULT_MODEL,
-        weights: str | None = None,
-        segmenter: Segmenter | None = None,
+        self, model: str = DEFAULT_MODEL, weights: str | None = None, segmenter: Segmenter | None = None
     ) -> None:
         self._sdk = _sdk()
         self._segmenter = segmenter or Segmenter(model, weights=weights)
-        self._spec = self._sdk.InteractionFunctionSpec(
-            min_pos_points=0, min_neg_points=0, min_bounding_boxes=0
-        )
+        self._spec = self._sdk.InteractionFunctionSpec(min_pos_points=0, min_neg_points=0, min_bounding_boxes=0)
 
     @property
     def spec(self) -> Any:

@@ -60,9 +60,7 @@ class ServerError(PromptsegError):
         retry_after: seconds after which to try again, where the server says so.
     """
 
-    def __init__(
-        self, message: str, status: int = 0, kind: str = "", retry_after: float | None = None
-    ) -> None:
+    def __init__(self, message: str, status: int = 0, kind: str = "", retry_after: float | None = None) -> None:
         super().__init__(message)
         self.status, self.kind, self.retry_after = status, kind, retry_after
 

@@ -37,9 +37,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Generator[BinaryIO]:
     except OSError as error:
         if isinstance(error, OutputError):
             raise
-        raise OutputError(
-            f"Cannot write {target}: {error.strerror or error}. Choose another place with -o."
-        ) from error
+        raise OutputError(f"Cannot write {target}: {error.strerror or error}. Choose another place with -o.") from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):

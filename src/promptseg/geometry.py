@@ -49,9 +49,7 @@ class ResizeFrame:
         """
         height, width = size
         if height < 1 or width < 1:
-            raise InputError(
-                f"A picture must have at least one pixel, got height {height} and width {width}."
-            )
+            raise InputError(f"A picture must have at least one pixel, got height {height} and width {width}.")
         scale = side * 1.0 / max(height, width)
         # The short side of a 1 x 5000 picture would round to zero: the official code fails there, we keep one row.
         resized = Size(max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5)))

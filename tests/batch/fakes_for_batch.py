@@ -34,9 +34,7 @@ class QuickLabeler(Labeler):
         picture = Image.open(bytes(source) if isinstance(source, bytes) else source)
         grey = picture.pixels.mean(axis=2)
         masks = [RLE.encode(grey > 127), RLE.encode(grey <= 127)]
-        segments = Segments(
-            picture.size, masks, stability_scores=np.ones(2, np.float32), prompts=((Point(1, 1),),) * 2
-        )
+        segments = Segments(picture.size, masks, stability_scores=np.ones(2, np.float32), prompts=((Point(1, 1),),) * 2)
         return sa1b_text(segments, Path(name).name, image_id_of(name))
 
 

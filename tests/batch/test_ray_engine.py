@@ -50,9 +50,7 @@ def ray_run(tmp_path, source="pictures", output="out", **options):
 
 def local_run(tmp_path, output="local"):
     items = find_pictures(str(tmp_path / "pictures"))
-    label_pictures(
-        items, tmp_path / output, LabelerSettings(engine=EngineOptions(threads=1)), make=QuickLabeler
-    )
+    label_pictures(items, tmp_path / output, LabelerSettings(engine=EngineOptions(threads=1)), make=QuickLabeler)
     return records_in(tmp_path / output)
 
 

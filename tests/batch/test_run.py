@@ -154,16 +154,11 @@ def test_a_record_that_is_gone_or_changed_is_made_again(items, tmp_path):
 
 def test_settings_must_stay(items, tmp_path):
     label(items[:2])
-    other = LabelerSettings(
-        options=SETTINGS.options.changed(points_per_side=7), engine=EngineOptions(threads=1)
-    )
+    other = LabelerSettings(options=SETTINGS.options.changed(points_per_side=7), engine=EngineOptions(threads=1))
     with pytest.raises(InputError, match=r"made with other settings \(options\)"):
         label_pictures(items, "out", other, make=QuickLabeler)
     assert (
-        label_pictures(
-            items, "out", LabelerSettings(engine=EngineOptions(threads=3)), make=QuickLabeler
-        ).skipped
-        == 2
+        label_pictures(items, "out", LabelerSettings(engine=EngineOptions(threads=3)), make=QuickLabeler).skipped == 2
     )
 
 

@@ -12,16 +12,7 @@ from promptseg.errors import InputError
 
 @pytest.fixture(autouse=True)
 def _tree(tmp_path, monkeypatch):
-    for name in (
-        "b.jpg",
-        "a.PNG",
-        "note.txt",
-        "c.json",
-        "deep/er/d.tiff",
-        ".hidden/e.jpg",
-        ".f.jpg",
-        "x[1].jpg",
-    ):
+    for name in ("b.jpg", "a.PNG", "note.txt", "c.json", "deep/er/d.tiff", ".hidden/e.jpg", ".f.jpg", "x[1].jpg"):
         path = tmp_path / "photos" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
@@ -43,9 +34,7 @@ def test_folders(tmp_path):
     os.chdir("photos")
     assert names(".") == expected
     (tmp_path / "empty").mkdir()
-    with pytest.raises(
-        InputError, match=r"There are no pictures in .*empty. Looked for files ending in .bmp"
-    ):
+    with pytest.raises(InputError, match=r"There are no pictures in .*empty. Looked for files ending in .bmp"):
         find_pictures(str(tmp_path / "empty"))
 
 
@@ -110,9 +99,7 @@ def test_pictures_of_one_stem():
 
 
 NAMES = st.sets(
-    st.builds(
-        "".join, st.lists(st.sampled_from(["a", "A", "b", ".jpg", ".json", "/"]), min_size=1, max_size=5)
-    )
+    st.builds("".join, st.lists(st.sampled_from(["a", "A", "b", ".jpg", ".json", "/"]), min_size=1, max_size=5))
     .map(lambda name: name.strip("/").replace("//", "/"))
     .filter(lambda name: name and not name.endswith(".") and "/." not in f"/{name}"),
     min_size=1,

@@ -121,11 +121,7 @@ def test_edges(quick, cat):
     code, out, _ = quick("evaluate", "edges", "set", *options)
     assert code == 0
     content = json.loads(Path("report/edges.json").read_bytes())
-    assert [each["name"] for each in content["contestants"]] == [
-        "promptseg mobile-sam-clicks",
-        "Canny",
-        "Sobel",
-    ]
+    assert [each["name"] for each in content["contestants"]] == ["promptseg mobile-sam-clicks", "Canny", "Sobel"]
     assert out.splitlines()[2].startswith("| ODS")
 
 

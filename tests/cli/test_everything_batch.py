@@ -87,10 +87,7 @@ def test_killed_in_mid_run(photos, warm):
 def test_lists_and_single_pictures(warm, photos):
     Path("list.txt").write_text("photos/sub/rocket.png\n")
     assert warm("everything", "@list.txt", *QUICK)[1] == "out/rocket.json\n"
-    assert (
-        warm("everything", "photos/sub/rocket.png", "-f", "sa1b", "-o", "one", *QUICK)[1]
-        == "one/rocket.json\n"
-    )
+    assert warm("everything", "photos/sub/rocket.png", "-f", "sa1b", "-o", "one", *QUICK)[1] == "one/rocket.json\n"
     assert Path("one/rocket.json").read_bytes() == Path("out/rocket.json").read_bytes()
 
 
@@ -102,18 +99,11 @@ def test_ray_gets_what_was_asked(run, photos, monkeypatch):
         return BatchSummary(failed={"a.jpg": "bad"})
 
     monkeypatch.setattr(ray_engine, "label_with_ray", label)
-    code, _, err = run(
-        "everything", "s3://bucket/photos", "-o", "s3://bucket/out", "--engine", "ray", "--workers", 7
-    )
+    code, _, err = run("everything", "s3://bucket/photos", "-o", "s3://bucket/out", "--engine", "ray", "--workers", 7)
     assert code == 1
     assert "1 failed" in err
     ((source, output, settings, actors),) = asked
-    assert (source, output, actors, settings.engine.threads) == (
-        "s3://bucket/photos",
-        "s3://bucket/out",
-        7,
-        None,
-    )
+    assert (source, output, actors, settings.engine.threads) == ("s3://bucket/photos", "s3://bucket/out", 7, None)
 
 
 @pytest.mark.parametrize(

@@ -188,9 +188,7 @@ def test_names_that_are_no_text(cat, tmp_path):
     command = [SCRIPT, "segment", name, *CAT, "--runtime", "onnx", "--threads", "1", *formats]
     done = subprocess.run(command, capture_output=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
-    assert {os.fsdecode(line) for line in done.stdout.splitlines()} == {
-        f"out/{file}" for file in os.listdir("out")
-    }
+    assert {os.fsdecode(line) for line in done.stdout.splitlines()} == {f"out/{file}" for file in os.listdir("out")}
     assert len(os.listdir("out")) == 4
 
 

@@ -66,10 +66,7 @@ def test_sliver_between_pixel_centres_is_not_lost(tmp_path):
         (lambda content: content["annotations"][0].pop("segmentation"), "no 'segmentation'"),
         (lambda content: content["annotations"][0].update(category_id=9), "no 9"),
         (lambda content: content["annotations"][0].update(segmentation="x"), "neither polygons nor RLE"),
-        (
-            lambda content: content["annotations"][0].update(segmentation={"size": [4, 4], "counts": "?"}),
-            "instances",
-        ),
+        (lambda content: content["annotations"][0].update(segmentation={"size": [4, 4], "counts": "?"}), "instances"),
         (lambda content: content.update(images=3), "not a COCO instances file"),
     ],
 )

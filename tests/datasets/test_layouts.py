@@ -81,10 +81,7 @@ def test_sbd(tmp_path):
     base = tmp_path / "benchmark_RELEASE" / "dataset"
     picture(base / "img" / "2008_000002.jpg")
     (base / "inst").mkdir()
-    truth = {
-        "Segmentation": np.where(BALL, 1, np.where(SMALL, 2, 0)).astype(np.uint8),
-        "Categories": [[12], [8]],
-    }
+    truth = {"Segmentation": np.where(BALL, 1, np.where(SMALL, 2, 0)).astype(np.uint8), "Categories": [[12], [8]]}
     savemat(base / "inst" / "2008_000002.mat", {"GTinst": truth})
     (base / "val.txt").write_text("2008_000002\n")
     dataset = opened(tmp_path)
@@ -118,10 +115,7 @@ def test_ade20k(tmp_path):
     colours = np.zeros((40, 60, 3), np.uint8)
     colours[BALL], colours[SMALL] = (2, 1, 0), (2, 2, 0)
     save(base / "annotations_instance" / "validation" / "ADE_val_00000001.png", colours)
-    assert [target.area for target in opened(tmp_path).samples[0].targets] == [
-        (BALL & ~SMALL).sum(),
-        SMALL.sum(),
-    ]
+    assert [target.area for target in opened(tmp_path).samples[0].targets] == [(BALL & ~SMALL).sum(), SMALL.sum()]
 
 
 @pytest.fixture
@@ -154,14 +148,9 @@ def test_davis_2016(davis):
     lines = [f"/JPEGImages/480p/bear/{n:05d}.jpg /Annotations/480p/bear/{n:05d}.png" for n in range(3)]
     (lists / "val.txt").write_text("\n".join(lines))
     for frame in range(3):
-        save(
-            davis / "DAVIS" / "Annotations" / "480p" / "bear" / f"{frame:05d}.png",
-            (BALL * 255).astype(np.uint8),
-        )
+        save(davis / "DAVIS" / "Annotations" / "480p" / "bear" / f"{frame:05d}.png", (BALL * 255).astype(np.uint8))
     frames = opened(davis, "frames")
-    assert [(sample.name, len(sample.targets)) for sample in frames.samples] == [
-        (f"bear/{n:05d}", 1) for n in range(3)
-    ]
+    assert [(sample.name, len(sample.targets)) for sample in frames.samples] == [(f"bear/{n:05d}", 1) for n in range(3)]
     assert np.array_equal(frames.samples[0].targets[0].mask(), BALL)
 
 
@@ -232,10 +221,7 @@ def test_refcoco(tmp_path, ending):
         assert dataset.layout == "refcoco"
         (sample,) = dataset.samples
         assert sample.picture.is_file()
-        assert [target.phrases for target in sample.targets] == [
-            ("big dog", "dog in front"),
-            ("the small dog",),
-        ]
+        assert [target.phrases for target in sample.targets] == [("big dog", "dog in front"), ("the small dog",)]
         assert np.array_equal(sample.targets[1].mask(), SMALL)
     assert opened(tmp_path, "phrases", split="testA").samples[0].targets[0].phrases == ("left",)
     with pytest.raises(FormatError, match="no split 'train': known are testA, val"):
@@ -273,9 +259,7 @@ def test_sa1b(tmp_path):
 
 def test_labelme(tmp_path):
     picture(tmp_path / "cat.jpg")
-    write_labelme(
-        tmp_path / "cat.json", Segments((40, 60), (RLE.encode(BALL),), labels=("cat",)), "gone/cat.jpg"
-    )
+    write_labelme(tmp_path / "cat.json", Segments((40, 60), (RLE.encode(BALL),), labels=("cat",)), "gone/cat.jpg")
     dataset = opened(tmp_path)
     assert (dataset.layout, names(dataset)) == ("labelme", [("cat", "cat 1")])
     assert np.array_equal(dataset.samples[0].targets[0].mask(), BALL)
@@ -289,8 +273,7 @@ def test_labelme(tmp_path):
     [("images", "labels", None), ("images/val", "labels/val", None), ("test/images", "test/labels", "test")],
 )
 @pytest.mark.parametrize(
-    "listing",
-    ["names: ['cat', dog]\n", "names:\n  0: cat\n  1: dog  # two\nnc: 2\n", "nc: 2\nnames:\n- cat\n- dog\n"],
+    "listing", ["names: ['cat', dog]\n", "names:\n  0: cat\n  1: dog  # two\nnc: 2\n", "nc: 2\nnames:\n- cat\n- dog\n"]
 )
 def test_yolo(tmp_path, images, labels, split, listing):
     picture(tmp_path / images / "a.jpg")

@@ -95,12 +95,7 @@ def test_boxes(tmp_path):
     mask = np.zeros((40, 60), bool)
     mask[6:20, 10:] = True
     assert np.array_equal(target.mask(), mask)
-    for wrong in (
-        '{"b.jpg": [{"label": "apple"}]}',
-        '{"b.jpg": 3}',
-        "[1]",
-        '{"b.jpg": [{"label": "a", "box": [1]}]}',
-    ):
+    for wrong in ('{"b.jpg": [{"label": "apple"}]}', '{"b.jpg": 3}', "[1]", '{"b.jpg": [{"label": "a", "box": [1]}]}'):
         file.write_text(wrong)
         with pytest.raises(FormatError, match=r"boxes\.json holds no boxes"):
             DatasetSource(path=str(tmp_path), truth="boxes")()

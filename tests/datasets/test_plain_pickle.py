@@ -41,9 +41,7 @@ def test_shared_and_large_values_come_back():
     value = {"a": shared, "b": shared, "many": list(range(3000)), "set": {1, 2}, "bytes": b"x" * 300}
     for protocol in range(4, 6):
         assert read_plain_pickle(pickle.dumps(value, protocol), "refs") == value
-    again = read_plain_pickle(
-        pickle.dumps(value, 2)[:0] + pickle.dumps({"a": shared, "b": shared}, 2), "refs"
-    )
+    again = read_plain_pickle(pickle.dumps(value, 2)[:0] + pickle.dumps({"a": shared, "b": shared}, 2), "refs")
     assert again["a"] is again["b"]
 
 
@@ -55,14 +53,7 @@ class Evil:
 @pytest.mark.parametrize("protocol", range(6))
 @pytest.mark.parametrize(
     "value",
-    [
-        Evil(),
-        [1, {"x": Evil()}],
-        datetime.date(2020, 1, 1),
-        collections.OrderedDict(a=1),
-        complex(1, 2),
-        os.mkdir,
-    ],
+    [Evil(), [1, {"x": Evil()}], datetime.date(2020, 1, 1), collections.OrderedDict(a=1), complex(1, 2), os.mkdir],
     ids=["call", "nested", "date", "ordered", "complex", "function"],
 )
 def test_whatever_could_run_code_is_refused(tmp_path, monkeypatch, value, protocol):
@@ -90,9 +81,7 @@ def test_each_other_instruction_is_refused(name):
         read_plain_pickle(b"\x80\x04N" + code + rest + b".", "refs")
 
 
-@pytest.mark.parametrize(
-    "stream", [b"cos\nmkdir\n.", b"\x80\x04\x8c\x02os\x8c\x05mkdir\x93.", b"Pname\n.", b"NQ."]
-)
+@pytest.mark.parametrize("stream", [b"cos\nmkdir\n.", b"\x80\x04\x8c\x02os\x8c\x05mkdir\x93.", b"Pname\n.", b"NQ."])
 def test_the_unpickler_itself_finds_nothing(stream):
     """The second wall, were the first one not there."""
     with pytest.raises(pickle.UnpicklingError, match="it names"):
@@ -112,17 +101,7 @@ def test_the_unpickler_itself_finds_nothing(stream):
         b"\x95" + struct.pack("<Q", 1 << 40) + b"].",
         b"K\x01h\x09.",
     ],
-    ids=[
-        "far place",
-        "far place in text",
-        "no place",
-        "bytes",
-        "text",
-        "short bytes",
-        "number",
-        "frame",
-        "unknown",
-    ],
+    ids=["far place", "far place in text", "no place", "bytes", "text", "short bytes", "number", "frame", "unknown"],
 )
 def test_bombs_take_no_memory(stream):
     tracemalloc.start()

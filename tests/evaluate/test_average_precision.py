@@ -101,9 +101,7 @@ def test_it_is_pycocotools(seed, tmp_path):
     dataset, detections = random_case(seed, tmp_path)
     ours = average_precision(dataset, detections).values
     stats = official(dataset, detections)
-    expected = dict(zip(("AP", "AP50", "AP75", "APs", "APm", "APl"), stats[:6], strict=True)) | {
-        "AR": stats[8]
-    }
+    expected = dict(zip(("AP", "AP50", "AP75", "APs", "APm", "APl"), stats[:6], strict=True)) | {"AR": stats[8]}
     for name, value in expected.items():
         wanted = np.nan if value == -1 else value
         assert ours[name] == pytest.approx(wanted, abs=1e-6, nan_ok=True), name

@@ -29,9 +29,7 @@ def test_calls_come_in_the_promised_order(tmp_path):
     kinds = [call if isinstance(call, str) else "click" for call in contestant.calls]
     assert kinds == ["start", *["begin", "click", "click"] * 2, "start", "begin", "click", "click"]
     assert contestant.calls[2] == (25.0, 20.0, True)
-    assert all(
-        isinstance(value, float) for call in contestant.calls if isinstance(call, tuple) for value in call[:2]
-    )
+    assert all(isinstance(value, float) for call in contestant.calls if isinstance(call, tuple) for value in call[:2])
 
 
 def test_every_contestant_gets_clicks_from_its_own_mistakes(tmp_path):
@@ -85,9 +83,7 @@ def test_ignored_pixels_do_not_count(tmp_path):
 def test_limit_and_progress(tmp_path):
     dataset = dataset_of(tmp_path, {"a": [BALL, SMALL], "b": [BALL, SMALL]})
     seen: list[tuple[int, int]] = []
-    (rows,) = run_clicks(
-        dataset.subset(2), [GrowingDisc("d", 4)], clicks=1, progress=lambda *done: seen.append(done)
-    )
+    (rows,) = run_clicks(dataset.subset(2), [GrowingDisc("d", 4)], clicks=1, progress=lambda *done: seen.append(done))
     assert seen == [(1, 2), (2, 2)]
     assert [row.picture for row in rows] == ["a", "b"]
 

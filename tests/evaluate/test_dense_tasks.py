@@ -41,9 +41,7 @@ def test_mean_iou_is_torchmetrics(seed, classes, pictures):
     table = np.stack([count_pixels(f, t, classes) for f, t in zip(found, truth, strict=True)]).astype(float)
     ours = mean_iou(table.reshape(pictures, -1).sum(axis=0)[None])[0]
     metric = MulticlassJaccardIndex(classes, average="macro", ignore_index=UNKNOWN)
-    expected = float(
-        metric(torch.from_numpy(found.astype(np.int64)), torch.from_numpy(truth.astype(np.int64)))
-    )
+    expected = float(metric(torch.from_numpy(found.astype(np.int64)), torch.from_numpy(truth.astype(np.int64))))
     occurring = set(truth[truth >= 0].tolist()) | set(found[truth >= 0].tolist())
     if len(occurring) == classes:  # the library counts classes that occur nowhere in its own way
         assert ours == pytest.approx(expected, abs=1e-6)
@@ -109,9 +107,7 @@ def by_definition(truth, found, places, classes):
 @given(st.integers(0, 10**6), st.booleans())
 def test_matches_are_those_of_the_definition(seed, crowd):
     truth, found, places = random_scene(np.random.default_rng(seed), crowd=crowd)
-    assert np.allclose(
-        count_matches(truth, found, places, 4), by_definition(truth, found, places, 4), atol=1e-12
-    )
+    assert np.allclose(count_matches(truth, found, places, 4), by_definition(truth, found, places, 4), atol=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -152,9 +148,7 @@ def _one_stuff(truth, found, places):
 def _coloured(numbers, classes):
     """(1, H, W, 2): class and number of each pixel, as the library wants it."""
     labels = np.array([0, *classes])[numbers]
-    return torch.from_numpy(
-        np.stack([labels, np.where(labels < 2, numbers, 0)], axis=-1)[None].astype(np.int64)
-    )
+    return torch.from_numpy(np.stack([labels, np.where(labels < 2, numbers, 0)], axis=-1)[None].astype(np.int64))
 
 
 @pytest.fixture
@@ -179,9 +173,7 @@ def answer(perfect=True):
     numbers = np.zeros((20, 30), np.int32)
     numbers[:10], numbers[10:, :15] = 1, 2
     sky = Category(1, "sky", False)  # as people say it
-    return panoptic_of(
-        numbers if perfect else np.where(numbers == 1, 1, 0), [sky, CLASSES[0]][: 2 if perfect else 1]
-    )
+    return panoptic_of(numbers if perfect else np.where(numbers == 1, 1, 0), [sky, CLASSES[0]][: 2 if perfect else 1])
 
 
 def test_panoptic_task(dataset):
@@ -216,8 +208,7 @@ def test_the_rest_is_what_no_class_claims(dataset, rest):
     classes = (CLASSES[0], Category(9, rest, False), CLASSES[2])
     truth = np.repeat([[1], [0]], 10, axis=0) * np.ones((1, 30), np.int32)
     samples = [
-        Sample(sample.picture, sample.name, (), semantic=lambda: truth.astype(np.int32))
-        for sample in dataset.samples
+        Sample(sample.picture, sample.name, (), semantic=lambda: truth.astype(np.int32)) for sample in dataset.samples
     ]
     summary = summarise(
         run(SemanticTask(), Dataset("r", "labels", tuple(samples), classes), [Answering(semantic=look)])

@@ -88,12 +88,8 @@ def plain_thin(mask):
                 # x1 to x8, from the right counterclockwise, and x1 again
                 n = [now[y + dy, x + dx] for dy, dx in ((0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1))]
                 n += [now[y + dy, x + dx] for dy, dx in ((1, -1), (1, 0), (1, 1), (0, 1))]
-                crossings = sum(not n[i] and (n[i + 1] or n[i + 2]) for i in (0, 2, 4)) + (
-                    not n[6] and (n[7] or n[0])
-                )
-                ones = min(
-                    sum(n[i] or n[i + 1] for i in (0, 2, 4, 6)), sum(n[i] or n[i + 1] for i in (1, 3, 5, 7))
-                )
+                crossings = sum(not n[i] and (n[i + 1] or n[i + 2]) for i in (0, 2, 4)) + (not n[6] and (n[7] or n[0]))
+                ones = min(sum(n[i] or n[i + 1] for i in (0, 2, 4, 6)), sum(n[i] or n[i + 1] for i in (1, 3, 5, 7)))
                 side = ((n[1] or n[2] or not n[7]) and n[0], (n[5] or n[6] or not n[3]) and n[4])[half]
                 if crossings == 1 and 2 <= ones <= 3 and not side:
                     gone.append((y, x))

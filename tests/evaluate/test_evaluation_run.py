@@ -46,12 +46,7 @@ def test_workers_give_the_same_answers(folder, tmp_path):
     alone = run(ClicksTask(clicks=4), source(), Discs()())
     seen = []
     shared = run_in_workers(
-        ClicksTask(clicks=4),
-        source,
-        Discs(),
-        2,
-        store=tmp_path / "store",
-        progress=lambda *pair: seen.append(pair),
+        ClicksTask(clicks=4), source, Discs(), 2, store=tmp_path / "store", progress=lambda *pair: seen.append(pair)
     )
     assert shared.names == alone.names == ("small", "large")
     assert without_times(shared) == without_times(alone)
@@ -114,11 +109,7 @@ def test_rows_and_answers_come_back():
     answer = UnitAnswer(unit="p", rows=(row,), seconds={"click": [0.5]}, peak_memory=7)
     again = UnitAnswer.from_json(json.loads(json.dumps(answer.to_json())))
     assert again.to_json() == answer.to_json()
-    for wrong in (
-        {},
-        {"unit": "p", "rows": [{}], "seconds": {}, "peak_memory": None},
-        {"unit": "p", "rows": 3},
-    ):
+    for wrong in ({}, {"unit": "p", "rows": [{}], "seconds": {}, "peak_memory": None}, {"unit": "p", "rows": 3}):
         with pytest.raises(FormatError, match=r"no (row|answer) of an evaluation"):
             UnitAnswer.from_json(wrong)
 

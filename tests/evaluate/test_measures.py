@@ -21,10 +21,7 @@ def bootstrap(values, groups, seed, rounds):
 
 
 @settings(max_examples=25)
-@given(
-    st.lists(st.tuples(st.floats(0, 1), st.sampled_from("abcdef")), min_size=1, max_size=30),
-    st.integers(0, 9),
-)
+@given(st.lists(st.tuples(st.floats(0, 1), st.sampled_from("abcdef")), min_size=1, max_size=30), st.integers(0, 9))
 def test_a_mean_is_the_bootstrap_over_pictures(pairs, seed):
     values, pictures = np.array([value for value, _ in pairs]), [name for _, name in pairs]
     reading = read(mean("m", values, pictures), seed=seed, rounds=300)

@@ -9,22 +9,10 @@ from scipy import ndimage
 
 from fakes_for_evaluate import disc
 from promptseg.errors import InputError
-from promptseg.evaluate.metrics import (
-    boundary_iou,
-    clicks_needed,
-    iou,
-    iou_at,
-    never_reached,
-    worst_drop,
-)
+from promptseg.evaluate.metrics import boundary_iou, clicks_needed, iou, iou_at, never_reached, worst_drop
 
 IOUS = np.array(
-    [
-        [0.50, 0.86, 0.91, 0.95],
-        [0.92, 0.40, 0.88, 0.90],
-        [0.10, 0.20, 0.30, 0.25],
-        [0.85, 0.85, 0.85, 0.85],
-    ]
+    [[0.50, 0.86, 0.91, 0.95], [0.92, 0.40, 0.88, 0.90], [0.10, 0.20, 0.30, 0.25], [0.85, 0.85, 0.85, 0.85]]
 )
 
 

@@ -96,11 +96,7 @@ def test_peers_that_are_none(toy):
 def test_peers_by_name():
     assert named_peer("grabcut", "py").command == ("py", str(PROGRAM), "grabcut")
     assert named_peer("mobilesam-mirror", "py", "w.pt").command[2:] == ("sam", "mobile_sam", "vit_t", "w.pt")
-    assert named_peer("segment-anything:vit_l", "py", "w.pth").command[3:] == (
-        "segment_anything",
-        "vit_l",
-        "w.pth",
-    )
+    assert named_peer("segment-anything:vit_l", "py", "w.pth").command[3:] == ("segment_anything", "vit_l", "w.pth")
     assert named_peer("promptseg", "/old/bin/python").name == "promptseg of old"
     with pytest.raises(InputError, match="Unknown peer 'yolo'"):
         named_peer("yolo", "py")
@@ -155,9 +151,7 @@ def test_the_official_predictor_behind_the_protocol(official_mobile_sam, segment
     tensors = {name: torch.from_numpy(value.copy()) for name, value in Network.load().tensors.items()}
     wide = {name: each.float() if each.is_floating_point() else each for name, each in tensors.items()}
     torch.save(wide, tmp_path / "mobile_sam.pt")
-    program = Program(
-        lambda threads: SamPeer("mobile_sam", "vit_t", str(tmp_path / "mobile_sam.pt"), threads)
-    )
+    program = Program(lambda threads: SamPeer("mobile_sam", "vit_t", str(tmp_path / "mobile_sam.pt"), threads))
     hello = program.answer({"op": "hello", "threads": torch.get_num_threads()})
     assert hello["name"] == "mobilesam-mirror"
     path = Path(__file__).parents[2] / "examples" / "chelsea.jpg"

@@ -31,9 +31,7 @@ def scene(random):
             proposals.append(disc(*SIZE, x + dx, y + dy, radius * random.uniform(0.85, 1.1)))
     proposals += [disc(*SIZE, *random.uniform(0, 240, 2), 15) for _ in range(5)]
     random.shuffle(proposals)
-    return [RLE.encode(mask) for mask in truth if mask.any()], [
-        RLE.encode(mask) for mask in proposals if mask.any()
-    ]
+    return [RLE.encode(mask) for mask in truth if mask.any()], [RLE.encode(mask) for mask in proposals if mask.any()]
 
 
 def official(scenes, limits):
@@ -42,9 +40,7 @@ def official(scenes, limits):
     for image, (truth, proposals) in enumerate(scenes, start=1):
         for mask in truth:
             record = {"id": len(annotations) + 1, "image_id": image, "category_id": 1, "iscrowd": 0}
-            annotations.append(
-                {**record, "segmentation": mask.to_coco(), "area": mask.area, "bbox": [0, 0, 1, 1]}
-            )
+            annotations.append({**record, "segmentation": mask.to_coco(), "area": mask.area, "bbox": [0, 0, 1, 1]})
         for rank, mask in enumerate(proposals):
             record = {"image_id": image, "category_id": 1, "segmentation": mask.to_coco()}
             results.append({**record, "score": 1 - rank / 1000})
@@ -120,9 +116,7 @@ def test_masks_count_in_the_order_given(dataset):
 
     contestants = [finder("careful", good, bad), finder("careless", bad, good), finder("idle")]
     seen = []
-    found = run(
-        EverythingTask(limits=(1, 10)), dataset, contestants, progress=lambda *pair: seen.append(pair)
-    )
+    found = run(EverythingTask(limits=(1, 10)), dataset, contestants, progress=lambda *pair: seen.append(pair))
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
     summary = summarise(found)
     careful, careless, idle = (readings(summary, number) for number in range(3))
@@ -155,9 +149,7 @@ def test_refusals_of_the_comparison(dataset, tmp_path):
         run(EverythingTask(), dataset, [idle])
     picture(tmp_path / "a.png", *SIZE)
     wrong = Answering("odd", everything=Segments.empty((7, 9)))
-    with pytest.raises(
-        InputError, match=r"odd answered with 0 masks of size \(7, 9\); expected masks of size"
-    ):
+    with pytest.raises(InputError, match=r"odd answered with 0 masks of size \(7, 9\); expected masks of size"):
         run(EverythingTask(), dataset, [wrong])
 
 

@@ -40,15 +40,8 @@ def answers(ious, seconds):
             picture=picture_,
             item=item,
             score=float(values[-1]),
-            values={
-                "ious": values.tolist(),
-                "boundary": [values[0] / 2, None],
-                "area": 100,
-            },
-            metadata={
-                "size": "small" if item in "ab" else "large",
-                "light": "day" if picture_ != "r" else "night",
-            },
+            values={"ious": values.tolist(), "boundary": [values[0] / 2, None], "area": 100},
+            metadata={"size": "small" if item in "ab" else "large", "light": "day" if picture_ != "r" else "night"},
             shown={
                 "masks": [RLE.encode(BALL).to_coco()],
                 "truths": [RLE.encode(BALL | SMALL).to_coco()],
@@ -132,9 +125,7 @@ def test_slices_are_summaries_of_a_part():
     assert day.results[0].reading("IoU@1").value.mean == pytest.approx(FIRST[:3, 0].mean())
     assert day.results[1].reading("IoU@1").difference.mean == pytest.approx(0.05)
     assert not np.isnan(day.results[0].reading("IoU@1").value.low)
-    with pytest.raises(
-        InputError, match="No row has 'colour' to split the results by; known are: light, size"
-    ):
+    with pytest.raises(InputError, match="No row has 'colour' to split the results by; known are: light, size"):
         summary(by=["colour"])
 
 
@@ -152,15 +143,7 @@ def test_table_is_aligned_and_complete(markdown):
     assert re.search(r"drop max .*52\.0", table)
     assert re.search(r"peak memory \(MB\) .* 3 ", table)
     assert re.search(r"day +\W+ *old", table)
-    for fact in (
-        "tiny",
-        "4 rows on 3 pictures",
-        "clicks 3",
-        "old: onnx float32.",
-        "abc1234",
-        "Test CPU",
-        "2025-01-31",
-    ):
+    for fact in ("tiny", "4 rows on 3 pictures", "clicks 3", "old: onnx float32.", "abc1234", "Test CPU", "2025-01-31"):
         assert fact in table
 
 
@@ -187,9 +170,7 @@ def test_json_holds_everything_but_masks():
 def test_csv_is_one_line_per_measure():
     rows = list(csv.DictReader(io.StringIO(to_csv(summary(by=["light"]), ORIGIN))))
     assert {row["contestant"] for row in rows} == {"old", "new <b>"}
-    found = next(
-        row for row in rows if (row["contestant"], row["measure"], row["part"]) == ("new <b>", "IoU@1", "all")
-    )
+    found = next(row for row in rows if (row["contestant"], row["measure"], row["part"]) == ("new <b>", "IoU@1", "all"))
     assert float(found["value"]) == pytest.approx(0.6425)
     assert float(found["difference_value"]) == pytest.approx(0.05)
     assert found["processor"] == "Test CPU"
@@ -284,9 +265,7 @@ def checkout(tmp_path, monkeypatch) -> Path:
 
 def git(folder: Path, *arguments: str) -> str:
     identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
-    done = subprocess.run(
-        ["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True, text=True
-    )
+    done = subprocess.run(["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True, text=True)
     return done.stdout.strip()
 
 

@@ -136,9 +136,7 @@ def test_referring(labelled):
     found = run(ReferringTask(), labelled, [Answering(phrases=phrases)])
     values, half = readings(summarise(found)), iou(HALF, BALL)
     assert values["mIoU"] == pytest.approx((3 * half + 2) / 5)
-    assert values["cIoU"] == pytest.approx(
-        (3 * HALF.sum() + 2 * SMALL.sum()) / (3 * BALL.sum() + 2 * SMALL.sum())
-    )
+    assert values["cIoU"] == pytest.approx((3 * HALF.sum() + 2 * SMALL.sum()) / (3 * BALL.sum() + 2 * SMALL.sum()))
     assert values["P@0.5"] == 1
     assert values["P@0.9"] == pytest.approx(2 / 5)
     assert [row.shown["words"] for row in found.answers[0][0].rows] == ["the ball", "the small one"]
@@ -206,19 +204,14 @@ def test_reference(labelled):
 def test_names(labelled):
     def labels(image, masks, words, top):
         assert top == 5
-        return [
-            ("ball", "small", "ghost") if mask.area > 100 else ("ghost", "ball", "small")
-            for mask in masks.masks
-        ]
+        return [("ball", "small", "ghost") if mask.area > 100 else ("ghost", "ball", "small") for mask in masks.masks]
 
     values = readings(summarise(run(LabelsTask(), labelled, [Answering(labels=labels)])))
     assert values["top-1"] == pytest.approx(3 / 5)
     assert values["top-5"] == 1
     assert values["top-1 over classes"] == pytest.approx(0.5)
     single = Answering(labels=lambda image, masks, words, top: [("ball",)] * len(masks))
-    assert np.isnan(readings(summarise(run(LabelsTask(), labelled, [single])))["top-5"]), (
-        "one name is no five"
-    )
+    assert np.isnan(readings(summarise(run(LabelsTask(), labelled, [single])))["top-5"]), "one name is no five"
     short = Answering("short", labels=lambda image, masks, words, top: [])
     with pytest.raises(InputError, match="short named 0 masks of 2"):
         run(LabelsTask(), labelled, [short])
@@ -260,9 +253,7 @@ def test_a_contestant_that_cannot(labelled):
     from promptseg.evaluate.contestants.classical import ClassicalEdges
     from promptseg.evaluate.edges import Sobel
 
-    with pytest.raises(
-        InputError, match=r"Sobel cannot take part: the task needs 'boxes' .*it can do: edges"
-    ):
+    with pytest.raises(InputError, match=r"Sobel cannot take part: the task needs 'boxes' .*it can do: edges"):
         run(BoxesTask(), labelled, [ClassicalEdges(Sobel())])
     with pytest.raises(InputError, match="Sobel does not know boxes"):
         ClassicalEdges(Sobel()).boxes([])

@@ -24,11 +24,7 @@ for line in sys.stdin:
     answer = {}
     operation = request["op"]
     if operation == "hello":
-        answer = {
-            "protocol": 2 if mood == "old" else 1,
-            "name": "toy",
-            "abilities": ["click", "point", "flying"],
-        }
+        answer = {"protocol": 2 if mood == "old" else 1, "name": "toy", "abilities": ["click", "point", "flying"]}
         if mood == "shy":
             answer = {}
     elif operation == "picture":

@@ -30,8 +30,7 @@ def test_export(tmp_path, segmenter, embedded):
 
     masks = segmenter.runtime.decode(features, DecoderInputs(points, labels)).logits[:, :1]
     logits, scores = run_model(
-        contents["mask-decoder"],
-        {"features": features, "points": points, "labels": labels, "mask_logits": masks},
+        contents["mask-decoder"], {"features": features, "points": points, "labels": labels, "mask_logits": masks}
     )
     assert logits.shape == (5, 4, 256, 256)
     assert scores.shape == (5, 4)

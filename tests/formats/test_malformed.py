@@ -83,13 +83,7 @@ def test_mutated_records(name, data):
 def test_any_bytes(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "any"
     path.write_bytes(content)
-    for read in (
-        read_coco,
-        read_labelme,
-        png.read_mask,
-        png.read_index,
-        lambda path: read_yolo(path, (5, 6)),
-    ):
+    for read in (read_coco, read_labelme, png.read_mask, png.read_index, lambda path: read_yolo(path, (5, 6))):
         with contextlib.suppress(FormatError):
             read(path)
 
@@ -109,11 +103,7 @@ def test_mutated_png(tmp_path_factory, data):
 
 
 @settings(max_examples=200)
-@given(
-    st.lists(
-        st.sampled_from(["0", "1", "0.5", "nan", "inf", "-3", "1e300", "x", "٣", "1_0", "²"]), max_size=9
-    )
-)
+@given(st.lists(st.sampled_from(["0", "1", "0.5", "nan", "inf", "-3", "1e300", "x", "٣", "1_0", "²"]), max_size=9))
 def test_any_yolo_words(tmp_path_factory, words):
     path = tmp_path_factory.getbasetemp() / "words.txt"
     path.write_text(" ".join(words), encoding="utf-8")

@@ -65,7 +65,5 @@ with TestClient(create_app(settings), base_url="http://127.0.0.1:8000") as clien
 
 def test_a_row_is_all_that_a_format_needs(tmp_path):
     """In a process of its own, where the row stands before the server is made, as in the table itself."""
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(tmp_path)], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", PROGRAM, str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -50,9 +50,7 @@ def segments_of(stack, labels=None):
 def test_bridged_holes_come_back_exactly(stack):
     for mask in stack:
         polygons = trace_polygons(mask)
-        assert union(
-            [polygon_to_rle(bridge_holes(p), mask.shape) for p in polygons], mask.shape
-        ) == RLE.encode(mask)
+        assert union([polygon_to_rle(bridge_holes(p), mask.shape) for p in polygons], mask.shape) == RLE.encode(mask)
 
 
 def test_coco_file(tmp_path):
@@ -146,11 +144,7 @@ def test_labelme_file_and_its_other_shapes(tmp_path):
     shapes = [
         {"shape_type": "rectangle", "points": [[9, 3], [2, 7]], "label": "r"},
         {"shape_type": "circle", "points": [[20, 10], [20, 15]], "label": "c"},
-        {
-            "shape_type": "mask",
-            "points": [[4, 5], [6, 7]],
-            "mask": base64.b64encode(buffer.getvalue()).decode(),
-        },
+        {"shape_type": "mask", "points": [[4, 5], [6, 7]], "mask": base64.b64encode(buffer.getvalue()).decode()},
         {"shape_type": "point", "points": [[4, 5]], "label": "p"},
         {"shape_type": "linestrip", "points": [[4, 5], [5, 6]], "label": "l"},
         {"points": [[0, 0], [4, 0], [4, 4]], "label": "t"},

@@ -90,9 +90,7 @@ def test_numbers():
     assert image_id_of("photos/dog.jpg") == 328736248907, "stays so for ever"
     assert image_id_of("not\udcff text.jpg") > 0
     ids = [
-        entry["id"]
-        for number in (0, 1, 2**39 - 1)
-        for entry in sa1b_record(found(), "a.jpg", number)["annotations"]
+        entry["id"] for number in (0, 1, 2**39 - 1) for entry in sa1b_record(found(), "a.jpg", number)["annotations"]
     ]
     assert len(set(ids)) == 9
     assert max(ids) < 2**53
@@ -133,10 +131,7 @@ MALFORMED = {
     "a negative id": (changed((*FIRST, "id"), -1), "at least 0, got -1"),
     "true": (changed((*FIRST, "area"), True), "area must be an integer"),
     "nan": (changed((*FIRST, "predicted_iou"), float("nan")), "predicted_iou must be a number"),
-    "endless": (
-        changed((*FIRST, "predicted_iou"), 10**400),
-        "predicted_iou must be at most 1000000000, got 1000",
-    ),
+    "endless": (changed((*FIRST, "predicted_iou"), 10**400), "predicted_iou must be at most 1000000000, got 1000"),
     "unstable": (changed((*FIRST, "stability_score"), 1.5), "at most 1, got 1.5"),
     "box of three": (changed((*FIRST, "bbox"), [1, 2, 3]), "at least 4 elements"),
     "box of five": (changed((*FIRST, "bbox"), [1, 2, 3, 4, 5]), "at most 4 elements"),

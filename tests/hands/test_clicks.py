@@ -125,9 +125,7 @@ def test_bounds():
 masks = arrays.arrays(bool, st.tuples(st.integers(1, 14), st.integers(1, 14)))
 
 
-def reference_click(
-    prediction: np.ndarray, truth: np.ndarray, clicked: list[tuple[int, int]]
-) -> Click | None:
+def reference_click(prediction: np.ndarray, truth: np.ndarray, clicked: list[tuple[int, int]]) -> Click | None:
     """The protocol as it is written down, over the whole picture and without short cuts."""
     open_pixels = np.ones_like(truth)
     for x, y in clicked:
@@ -176,10 +174,7 @@ def test_clicks_never_repeat_while_an_unclicked_error_is_left(data: st.DataObjec
 @given(st.data())
 def test_ignored_errors_do_not_move_the_click(data: st.DataObject):
     truth = data.draw(masks)
-    prediction, ignore = (
-        data.draw(arrays.arrays(bool, truth.shape)),
-        data.draw(arrays.arrays(bool, truth.shape)),
-    )
+    prediction, ignore = (data.draw(arrays.arrays(bool, truth.shape)), data.draw(arrays.arrays(bool, truth.shape)))
     click = next_click(prediction, truth, ignore)
     assert click == next_click(np.where(ignore, truth, prediction), truth)
 

@@ -90,9 +90,7 @@ def test_nothing_wrong_needs_no_click() -> None:
     assert prompts.correction(mask & False, mask, random, counted=~mask) is None
 
 
-@pytest.mark.parametrize(
-    "make", [prompts.random_point, prompts.noisy_box, prompts.scribble, prompts.rough_polygon]
-)
+@pytest.mark.parametrize("make", [prompts.random_point, prompts.noisy_box, prompts.scribble, prompts.rough_polygon])
 def test_empty_masks_are_refused(make: object) -> None:
     with pytest.raises(InputError, match="empty mask"):
         make(np.zeros((4, 4), np.bool_), np.random.default_rng(0))  # type: ignore[operator]

@@ -84,13 +84,7 @@ def _dialogue(segmenter: Segmenter, image: Any, width: int, height: int) -> dict
     session = segmenter.session(image)
     rounds = [
         shown(session.add(Point(width * x, height * y, positive=sign)))
-        for x, y, sign in (
-            (0.5, 0.5, True),
-            (0.6, 0.6, True),
-            (0.2, 0.2, False),
-            (0.45, 0.7, True),
-            (0.8, 0.1, False),
-        )
+        for x, y, sign in ((0.5, 0.5, True), (0.6, 0.6, True), (0.2, 0.2, False), (0.45, 0.7, True), (0.8, 0.1, False))
     ]
     rounds.append(shown(session.add(Box(width / 5, height / 5, width / 2, height / 2), object_id=3)))
     rounds.append(shown(session.undo()))

@@ -19,13 +19,7 @@ from promptseg.models.companions.retouch import RetouchNetwork
 from promptseg.models.graphs import assembly
 from promptseg.models.graphs.stored import graph_manifest
 from promptseg.models.network import GRAPHS
-from promptseg.models.registry import (
-    CARDS,
-    DEFAULT_MODEL,
-    companions_of,
-    embedded_record,
-    embedded_weights_path,
-)
+from promptseg.models.registry import CARDS, DEFAULT_MODEL, companions_of, embedded_record, embedded_weights_path
 from promptseg.models.seem_tiny.weights import GRAPHS as TINY_GRAPHS
 from promptseg.models.seem_tiny.weights import TinyNetwork
 from promptseg.models.tensors import read_shapes
@@ -121,14 +115,10 @@ def test_the_one_unpickler_finds_nothing():
     """Of the pickle module it takes only the Unpickler, as the base of a class that refuses whatever is named."""
     tree = ast.parse(UNPICKLES.read_text(encoding="utf-8"))
     used = {
-        node.attr
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "pickle"
+        node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "pickle"
     }
     assert used == {"Unpickler", "UnpicklingError"}
-    assert [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Import)].count(
-        "import pickle"
-    ) == 1
+    assert [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Import)].count("import pickle") == 1
     (kind,) = (node for node in tree.body if isinstance(node, ast.ClassDef))
     assert [ast.unparse(base) for base in kind.bases] == ["pickle.Unpickler"]
     methods = {node.name: node for node in kind.body if isinstance(node, ast.FunctionDef)}

@@ -19,14 +19,7 @@ def test_coco():
     assert COCO_PANOPTIC.things == (True,) * 80 + (False,) * 53
     assert digest(COCO_PANOPTIC.names) == "a670bc7c1167e453"
     known = dict(zip(COCO_PANOPTIC.names, COCO_PANOPTIC.ids, strict=True))
-    places = {
-        "person": 1,
-        "stop sign": 13,
-        "umbrella": 28,
-        "dining table": 67,
-        "toothbrush": 90,
-        "banner": 92,
-    }
+    places = {"person": 1, "stop sign": 13, "umbrella": 28, "dining table": 67, "toothbrush": 90, "banner": 92}
     places |= {"door-stuff": 112, "roof": 151, "window-other": 181, "tree-merged": 184, "rug-merged": 200}
     assert {name: known[name] for name in places} == places
     assert sorted(known.values()) == list(COCO_PANOPTIC.ids)

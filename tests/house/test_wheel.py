@@ -47,9 +47,7 @@ def install(wheel: Path, folder: Path) -> Path:
 @contextlib.contextmanager
 def served(command: list[str], folder: Path) -> Iterator[str]:
     """Starts a server on a port that is free, and waits until it answers at the address that it names."""
-    with subprocess.Popen(
-        command, cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen(command, cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()

@@ -35,9 +35,7 @@ def rooms() -> set[str]:
 def test_every_room_has_its_word():
     words = defined_words()
     words |= {f"{word}s" for word in words} | PLAIN
-    unknown = {
-        room for room in rooms() if room.replace("_", "") not in words and not set(room.split("_")) <= words
-    }
+    unknown = {room for room in rooms() if room.replace("_", "") not in words and not set(room.split("_")) <= words}
     assert not unknown, f"CONTEXT.md does not say what these are: {sorted(unknown)}"
 
 

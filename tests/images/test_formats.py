@@ -21,10 +21,7 @@ LOSSLESS = ("PNG", "WEBP", "TIFF", "BMP")
 
 
 def near(pixels: np.ndarray, expected: np.ndarray, tolerance: int = 0) -> bool:
-    return (
-        pixels.shape == expected.shape
-        and np.abs(pixels.astype(int) - expected.astype(int)).max() <= tolerance
-    )
+    return pixels.shape == expected.shape and np.abs(pixels.astype(int) - expected.astype(int)).max() <= tolerance
 
 
 @pytest.mark.parametrize("kind", LOSSLESS)
@@ -55,20 +52,12 @@ GREY_CASES = {
     "BMP L": (lambda: encoded(RGB.convert("L"), "BMP"), GREY, 0),
     "GIF L": (lambda: encoded(RGB.convert("L"), "GIF"), GREY, 0),
     "PNG 16": (lambda: encoded(Pillow.fromarray(GREY.astype(np.uint16) * 257), "PNG"), GREY, 0),
-    "PNG 16 high byte": (
-        lambda: encoded(Pillow.fromarray(GREY.astype(np.uint16) * 256 + 255), "PNG"),
-        GREY,
-        0,
-    ),
+    "PNG 16 high byte": (lambda: encoded(Pillow.fromarray(GREY.astype(np.uint16) * 256 + 255), "PNG"), GREY, 0),
     "TIFF 16": (lambda: encoded(Pillow.fromarray(GREY.astype(np.uint16) * 257), "TIFF"), GREY, 0),
     "TIFF 16 big": (lambda: big_endian_tiff(GREY.astype(np.uint16) * 257), GREY, 0),
     "TIFF I 8": (lambda: encoded(Pillow.fromarray(GREY.astype(np.int32)), "TIFF"), GREY, 0),
     "TIFF I 16": (lambda: encoded(Pillow.fromarray(GREY.astype(np.int32) * 257), "TIFF"), GREY, 0),
-    "TIFF I negative": (
-        lambda: encoded(Pillow.fromarray(GREY.astype(np.int32) * 1000 - 70_000), "TIFF"),
-        GREY,
-        0,
-    ),
+    "TIFF I negative": (lambda: encoded(Pillow.fromarray(GREY.astype(np.int32) * 1000 - 70_000), "TIFF"), GREY, 0),
     "TIFF F unit": (lambda: encoded(Pillow.fromarray(GREY.astype(np.float32) / 255), "TIFF"), GREY, 0),
     "TIFF F bytes": (lambda: encoded(Pillow.fromarray(GREY.astype(np.float32)), "TIFF"), GREY, 0),
     "TIFF F wide": (lambda: encoded(Pillow.fromarray(GREY.astype(np.float32) * 40 - 9), "TIFF"), GREY, 0),
@@ -184,9 +173,7 @@ def upright(stored: np.ndarray, orientation: int) -> np.ndarray:
 def test_orientation_is_applied_once(kind: str, orientation: int) -> None:
     exif = Pillow.Exif()
     exif[0x0112] = orientation
-    options = {"PNG": {}, "TIFF": {}, "WEBP": {"lossless": True}, "JPEG": {"quality": 98, "subsampling": 0}}[
-        kind
-    ]
+    options = {"PNG": {}, "TIFF": {}, "WEBP": {"lossless": True}, "JPEG": {"quality": 98, "subsampling": 0}}[kind]
     image = Image.open(encoded(RGB, kind, exif=exif, **options))
     assert near(image.pixels, upright(gradient(), orientation), 12 if kind == "JPEG" else 0)
     again = Image.open(Pillow.fromarray(image.pixels))
@@ -223,9 +210,7 @@ def test_damaged_exif_folder_of_a_tiff() -> None:
     data = encoded(RGB, "TIFF", tiffinfo={274: 6, 0x8769: 8})
     assert np.array_equal(Image.open(data).pixels, upright(gradient(), 6))
     for offset in (3, len(data) - 1, 2**31):
-        broken = data.replace(
-            struct.pack("<HHII", 0x8769, 4, 1, 8), struct.pack("<HHII", 0x8769, 4, 1, offset)
-        )
+        broken = data.replace(struct.pack("<HHII", 0x8769, 4, 1, 8), struct.pack("<HHII", 0x8769, 4, 1, offset))
         assert np.array_equal(Image.open(broken).pixels, upright(gradient(), 6)), offset
 
 

@@ -30,20 +30,11 @@ def png_header(width: int, height: int) -> bytes:
 
 def png_bomb(width: int, height: int) -> bytes:
     body = b"IDAT" + zlib.compress(b"\0" * 1000)
-    return (
-        png_header(width, height)
-        + struct.pack(">I", len(body) - 4)
-        + body
-        + struct.pack(">I", zlib.crc32(body))
-    )
+    return png_header(width, height) + struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
 
 
 def bmp(width: int, height: int) -> bytes:
-    return (
-        b"BM"
-        + struct.pack("<IHHIIiiHHIIiiII", 58, 0, 0, 54, 40, width, height, 1, 24, 0, 4, 0, 0, 0, 0)
-        + b"\0" * 4
-    )
+    return b"BM" + struct.pack("<IHHIIiiHHIIiiII", 58, 0, 0, 54, 40, width, height, 1, 24, 0, 4, 0, 0, 0, 0) + b"\0" * 4
 
 
 BOMBS = {
@@ -132,10 +123,7 @@ def test_paths_that_are_no_files(tmp_path: Path) -> None:
 def test_permission_and_other_system_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(SAMPLES["PNG"])
-    for error, hint in (
-        (PermissionError(13, "no"), "permission denied"),
-        (OSError(5, "I/O error"), "I/O error"),
-    ):
+    for error, hint in ((PermissionError(13, "no"), "permission denied"), (OSError(5, "I/O error"), "I/O error")):
 
         def fail(*_: object, error: OSError = error) -> None:
             raise error
@@ -189,9 +177,7 @@ def test_every_truncation(kind: str) -> None:
         attempt(data[:end])
 
 
-@pytest.mark.parametrize(
-    "kind", ["TIFF LZW", "TIFF JPEG", "GIF key", "JPEG progressive", "PNG palette", "WEBP lossy"]
-)
+@pytest.mark.parametrize("kind", ["TIFF LZW", "TIFF JPEG", "GIF key", "JPEG progressive", "PNG palette", "WEBP lossy"])
 def test_every_truncation_of_variants(kind: str) -> None:
     picture = Pillow.fromarray(gradient(24, 31))
     data = {

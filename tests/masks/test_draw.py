@@ -66,9 +66,7 @@ def test_any_size_can_be_drawn_with_labels(size, fill):
     elif fill == "stripe":
         mask[size[0] // 2] = True
     image = np.zeros((*size, 3), np.uint8)
-    segments = Segments(
-        size, (RLE.encode(mask),), labels=("a very long label, longer than the picture",), image=image
-    )
+    segments = Segments(size, (RLE.encode(mask),), labels=("a very long label, longer than the picture",), image=image)
     assert segments.draw().size == size[::-1]
 
 
@@ -114,9 +112,7 @@ def test_prompts_are_green_or_red(prompt, spot):
 
 def test_prompts_may_be_nested_and_far_away():
     far = [Point(1e9, 1e9), Box(-1e9, -1e9, 1e9, 1e9), Polygon(((-1e9, 0), (1e9, 5), (5, 1e9)))]
-    drawn = draw_prompts(
-        Image.fromarray(GREY), [far, [Scribble(((1e8, 3), (-1e8, 9)), 1e7)], None, Text("dog")]
-    )
+    drawn = draw_prompts(Image.fromarray(GREY), [far, [Scribble(((1e8, 3), (-1e8, 9)), 1e7)], None, Text("dog")])
     assert drawn.size == (160, 120)
     assert np.array_equal(np.asarray(draw_prompts(GREY, [Text("dog")])), GREY)
     with pytest.raises(InputError, match="Only prompts"):

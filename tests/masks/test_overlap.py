@@ -63,10 +63,7 @@ def test_box_nms_agrees_with_the_matrix(count, seed, threshold):
     boxes = np.concatenate([corners.min(1), corners.max(1)], -1)
     scores = rng.integers(0, 4, count) / 4
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    low, high = (
-        np.maximum(boxes[:, None, :2], boxes[None, :, :2]),
-        np.minimum(boxes[:, None, 2:], boxes[None, :, 2:]),
-    )
+    low, high = (np.maximum(boxes[:, None, :2], boxes[None, :, :2]), np.minimum(boxes[:, None, 2:], boxes[None, :, 2:]))
     shared = np.clip(high - low, 0, None).prod(-1)
     overlap = shared / (areas[:, None] + areas[None] - shared)
     assert box_nms(boxes, scores, threshold).tolist() == reference_nms(overlap, scores, threshold)

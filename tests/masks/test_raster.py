@@ -97,9 +97,7 @@ def test_stroke_constants():
     assert not stroke_to_mask([(50, 50), (60, 60)], 3, (5, 5)).any()
 
 
-@pytest.mark.parametrize(
-    "points", [[], [(1, 2, 3)], [(float("nan"), 1)], [(float("inf"), 1), (2, 2), (3, 3)], 7]
-)
+@pytest.mark.parametrize("points", [[], [(1, 2, 3)], [(float("nan"), 1)], [(float("inf"), 1), (2, 2), (3, 3)], 7])
 def test_wrong_points(points):
     with pytest.raises(InputError, match=r"\(x, y\) pairs"):
         polygon_to_mask(points, (4, 4))

@@ -5,12 +5,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from promptseg.errors import InputError
-from promptseg.masks.regions import (
-    components,
-    largest_component,
-    region_areas,
-    remove_small_regions,
-)
+from promptseg.masks.regions import components, largest_component, region_areas, remove_small_regions
 from promptseg.masks.rle import RLE
 
 from .shapes import MASKS, SPECIAL

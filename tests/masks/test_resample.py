@@ -21,9 +21,7 @@ def two_steps(low, enlargement):
     def resize(tensor, size, name):
         antialias = name.endswith("antialias")
         mode = name.partition("-")[0]
-        return functional.interpolate(
-            tensor, tuple(size), mode=mode, align_corners=False, antialias=antialias
-        )
+        return functional.interpolate(tensor, tuple(size), mode=mode, align_corners=False, antialias=antialias)
 
     height, width = enlargement.resized
     padded = resize(torch.tensor(low)[None, None], enlargement.padded, enlargement.first)

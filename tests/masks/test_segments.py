@@ -108,9 +108,7 @@ def test_stability_scores_and_crop_boxes_go_along():
     assert chosen.stability_scores.tolist() == pytest.approx([0.3, 0.1])
     assert chosen.crop_boxes.tolist() == crops[[2, 0]].tolist()
     assert Segments.concatenate(list(segments)) == segments
-    assert Segments.concatenate([Segments.empty(SIZE), segments]) == segments, (
-        "a part without masks lacks nothing"
-    )
+    assert Segments.concatenate([Segments.empty(SIZE), segments]) == segments, "a part without masks lacks nothing"
     assert Segments.concatenate([segments, make(1)]).crop_boxes is None
     best = segments.nms(1.0)
     assert best.stability_scores.tolist() == segments.stability_scores[::-1].tolist()
@@ -225,9 +223,7 @@ def test_coco_round_trip(count, seed):
         assert entry["area"] == mask.sum()
         assert (
             entry["bbox"]
-            == oracle.toBbox(
-                entry["segmentation"] | {"counts": entry["segmentation"]["counts"].encode()}
-            ).tolist()
+            == oracle.toBbox(entry["segmentation"] | {"counts": entry["segmentation"]["counts"].encode()}).tolist()
         )
         assert entry["iscrowd"] == 0
         assert entry["image_id"] == 7

@@ -5,12 +5,7 @@ from promptseg.errors import InputError
 from promptseg.geometry import ResizeFrame
 from promptseg.masks import upsample
 from promptseg.masks.rle import RLE
-from promptseg.masks.upsample import (
-    downsample_mask,
-    upsample_around,
-    upsample_to_rle,
-    upsample_with_stability,
-)
+from promptseg.masks.upsample import downsample_mask, upsample_around, upsample_to_rle, upsample_with_stability
 
 torch = pytest.importorskip("torch")
 
@@ -55,11 +50,7 @@ def official(logits, frame):
 @pytest.mark.parametrize("kind", ["smooth", "noise"])
 def test_agrees_with_torch(size, kind):
     frame = ResizeFrame.fit(size)
-    logits = (
-        smooth_logits(1)
-        if kind == "smooth"
-        else np.random.default_rng(2).normal(0, 4, (256, 256)).astype("f4")
-    )
+    logits = smooth_logits(1) if kind == "smooth" else np.random.default_rng(2).normal(0, 4, (256, 256)).astype("f4")
     expected = official(logits, frame)
     result = upsample_logits(logits, frame)
     assert result.shape == size

@@ -46,8 +46,7 @@ def test_key_lists_agree(name):
 
 def test_no_torch_is_needed_to_check_names():
     code = (
-        "import sys, promptseg.models.sam.keys as k; k.expected_shapes('sam-vit-h'); "
-        "sys.exit('torch' in sys.modules)"
+        "import sys, promptseg.models.sam.keys as k; k.expected_shapes('sam-vit-h'); sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -61,9 +60,7 @@ def test_first_missing_key_is_named():
     shapes = official_keys("mobile-sam")
     for key in ("mask_decoder.iou_token.weight", "image_encoder.layers.2.blocks.3.attn.attention_biases"):
         del shapes[key]
-    with pytest.raises(
-        WeightsError, match=r"layers\.2\.blocks\.3\.attn\.attention_biases is missing.*\(5, 196\)"
-    ):
+    with pytest.raises(WeightsError, match=r"layers\.2\.blocks\.3\.attn\.attention_biases is missing.*\(5, 196\)"):
         keys.check_state_dict("mobile-sam", shapes)
 
 
@@ -76,16 +73,12 @@ def test_wrong_shape_is_named_with_both_shapes():
 
 def test_unexpected_key_is_named():
     shapes = official_keys("mobile-sam") | {"mask_decoder.hf_token.weight": (1, 256)}
-    with pytest.raises(
-        WeightsError, match=r"mask_decoder\.hf_token\.weight of shape \(1, 256\) is unexpected"
-    ):
+    with pytest.raises(WeightsError, match=r"mask_decoder\.hf_token\.weight of shape \(1, 256\) is unexpected"):
         keys.check_state_dict("mobile-sam", shapes)
 
 
 def test_another_variant_is_refused():
-    with pytest.raises(
-        WeightsError, match=r"sam-vit-l: image_encoder\.pos_embed has shape \(1, 64, 64, 768\)"
-    ):
+    with pytest.raises(WeightsError, match=r"sam-vit-l: image_encoder\.pos_embed has shape \(1, 64, 64, 768\)"):
         keys.check_state_dict("sam-vit-l", official_keys("sam-vit-b"))
 
 

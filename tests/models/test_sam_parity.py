@@ -5,16 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sam_synthetic import (
-    COMBINATIONS,
-    OBJECTS,
-    difference,
-    fill,
-    normal,
-    official_prediction,
-    picture,
-    prompt_parts,
-)
+from sam_synthetic import COMBINATIONS, OBJECTS, difference, fill, normal, official_prediction, picture, prompt_parts
 
 from promptseg.errors import PromptError
 from promptseg.geometry import LABEL_ABSENT
@@ -91,9 +82,7 @@ def test_vit_b_equals_golden_arrays(golden):
     # An official checkpoint runs on the embedded graph, without torch.
     tensors = {name: value.numpy() for name, value in ours.state_dict().items()}
     runtime = OnnxRuntime(Network(get_card("sam-vit-b"), tensors, Path()), threads=1)
-    assert (
-        difference(torch.from_numpy(runtime.encode(picture().numpy()))[:, ::16, ::8, ::8], expected) <= LIMIT
-    )
+    assert difference(torch.from_numpy(runtime.encode(picture().numpy()))[:, ::16, ::8, ::8], expected) <= LIMIT
 
 
 @pytest.mark.parametrize(

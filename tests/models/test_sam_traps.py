@@ -124,9 +124,7 @@ def test_tiny_vit_bias_is_never_stale(official):
 def test_tiny_vit_offsets_stand_in_the_order_first_seen(side):
     cells = [(y, x) for y in range(side) for x in range(side)]
     seen: dict[tuple[int, int], int] = {}
-    expected = [
-        [seen.setdefault((abs(a[0] - b[0]), abs(a[1] - b[1])), len(seen)) for b in cells] for a in cells
-    ]
+    expected = [[seen.setdefault((abs(a[0] - b[0]), abs(a[1] - b[1])), len(seen)) for b in cells] for a in cells]
     assert tiny_vit.offset_index(side).tolist() == expected
 
 
@@ -177,9 +175,7 @@ def test_windowed_attention_equals_a_loop():
     for top in range(0, 8, 4):
         for left in range(0, 12, 4):
             cut = normed[:, top : top + 4, left : left + 4]
-            seen[:, top : top + 4, left : left + 4] = block.attn(cut.flatten(1, 2), (4, 4)).unflatten(
-                1, (4, 4)
-            )
+            seen[:, top : top + 4, left : left + 4] = block.attn(cut.flatten(1, 2), (4, 4)).unflatten(1, (4, 4))
     looped = x + seen[:, :6, :9]
     assert difference(block(x), looped + block.mlp(block.norm2(looped))) <= 1e-5
 
@@ -203,11 +199,7 @@ def test_first_layer_has_no_shortcut_and_no_positions(official):
 def test_points_are_shifted_by_half_a_pixel_of_the_model_frame(mobile_pair):
     encoder = mobile_pair[1].prompt_encoder
     points, labels = torch.tensor([[[10.0, 700.0]]]), torch.tensor([[1]])
-    angles = (
-        2
-        * torch.pi
-        * ((2 * (points + 0.5) / 1024 - 1) @ encoder.pe_layer.positional_encoding_gaussian_matrix)
-    )
+    angles = 2 * torch.pi * ((2 * (points + 0.5) / 1024 - 1) @ encoder.pe_layer.positional_encoding_gaussian_matrix)
     expected = torch.cat([angles.sin(), angles.cos()], -1) + encoder.point_embeddings[1].weight
     assert difference(encoder.sparse_tokens(points, labels), expected) <= 1e-4
     assert difference(encoder.sparse_tokens(points + 0.5, labels), expected) > 1e-3

@@ -20,8 +20,7 @@ MEMORY = np.linspace(-9, 9, 65536, dtype=np.float32).reshape(256, 256)
 
 def table(item):
     return [
-        (round(float(x), 3), round(float(y), 3), int(k))
-        for (x, y), k in zip(item.points, item.labels, strict=True)
+        (round(float(x), 3), round(float(y), 3), int(k)) for (x, y), k in zip(item.points, item.labels, strict=True)
     ]
 
 
@@ -71,9 +70,7 @@ def official_tokens(mobile, points, labels, box):
 
 
 POINTS = st.lists(st.tuples(st.floats(0, WIDTH), st.floats(0, HEIGHT), st.booleans()), max_size=4)
-CORNERS = st.none() | st.tuples(
-    st.floats(0, 200), st.floats(0, 100), st.floats(201, WIDTH), st.floats(101, HEIGHT)
-)
+CORNERS = st.none() | st.tuples(st.floats(0, 200), st.floats(0, 100), st.floats(201, WIDTH), st.floats(101, HEIGHT))
 
 
 @given(points=POINTS, box=CORNERS)
@@ -216,20 +213,7 @@ def test_prompts_that_do_not_fit_the_picture(prompts):
         lambda w, h: Box(0, 0, w, h, False),
         lambda w, h: Box(w * 0.4, h * 0.4, w * 0.4001, h * 0.4001, False),
     ],
-    ids=[
-        "all",
-        "nothing",
-        "line",
-        "huge",
-        "dot",
-        "corner",
-        "thick",
-        "mask",
-        "cell",
-        "pixel",
-        "box",
-        "tiny box",
-    ],
+    ids=["all", "nothing", "line", "huge", "dot", "corner", "thick", "mask", "cell", "pixel", "box", "tiny box"],
 )
 def test_thin_and_tiny_and_huge_shapes(size, make):
     height, width = size
@@ -264,7 +248,5 @@ def test_circles_are_fed_as_polygons():
 
 @pytest.mark.parametrize("prompt", [Text("a cat"), Audio("a.wav"), Reference("a.png", Box(1, 2, 3, 4))])
 def test_the_message_says_which_model_understands(prompt):
-    with pytest.raises(
-        PromptError, match=rf"{prompt.kind.capitalize()} prompts need a model with semantics .SEEM"
-    ):
+    with pytest.raises(PromptError, match=rf"{prompt.kind.capitalize()} prompts need a model with semantics .SEEM"):
         encode_object((prompt,), FRAME)

@@ -47,9 +47,7 @@ class Ellipse(PlacePrompt):
 
     def shape(self, size):
         angles = np.arange(64) * (2 * math.pi / 64)
-        return Shape(
-            np.column_stack([self.x + self.across * np.cos(angles), self.y + self.down * np.sin(angles)])
-        )
+        return Shape(np.column_stack([self.x + self.across * np.cos(angles), self.y + self.down * np.sin(angles)]))
 
     def cropped(self, box, size):
         return Ellipse(self.x - box[0], self.y - box[1], self.across, self.down, self.positive)
@@ -85,9 +83,7 @@ def test_wrong_records_and_numbers():
 def test_the_command_line_reads_it():
     assert Ellipse.from_text("220,150,150,120", "--ellipse") == FACE
     assert Ellipse.from_text("20,20,15,10", "--not-ellipse", positive=False) == BESIDE
-    with pytest.raises(
-        PromptError, match=r"--ellipse expects x,y,across,down in pixels .like 320,210,40,30."
-    ):
+    with pytest.raises(PromptError, match=r"--ellipse expects x,y,across,down in pixels .like 320,210,40,30."):
         Ellipse.from_text("1,2", "--ellipse")
 
 

@@ -136,14 +136,7 @@ HALF = np.array([[0, 1], [1, 1]])
 
 @pytest.mark.parametrize(
     "array",
-    [
-        HALF > 0,
-        HALF.astype(np.uint8),
-        HALF.astype(np.uint8) * 255,
-        HALF.astype(np.int64),
-        HALF / 1.0,
-        HALF.tolist(),
-    ],
+    [HALF > 0, HALF.astype(np.uint8), HALF.astype(np.uint8) * 255, HALF.astype(np.int64), HALF / 1.0, HALF.tolist()],
     ids=["bool", "0/1", "0/255", "int64", "float", "list"],
 )
 def test_masks_of_all_kinds(array):
@@ -213,9 +206,7 @@ def test_references_take_pictures_of_all_kinds(tmp_path):
     assert len({*inside, by_path}) == 2
     assert inside[0] != Reference(PIXELS, 1 - mask)
     assert inside[0] != "other.png"
-    assert Reference("gone.png", Box(1, 2, 3, 4)).mask == Box(1, 2, 3, 4), (
-        "the file is read when it is needed"
-    )
+    assert Reference("gone.png", Box(1, 2, 3, 4)).mask == Box(1, 2, 3, 4), "the file is read when it is needed"
     with pytest.raises(ImageError, match=r"no file gone\.png"):
         Reference("gone.png", mask).open()
 
@@ -281,9 +272,7 @@ PROMPTS = st.one_of(
     .map(lambda b: Box(*b[0], *b[1], b[2])),
     st.builds(Polygon, st.lists(PAIRS, min_size=3, max_size=6), st.booleans()),
     st.builds(Scribble, st.lists(PAIRS, min_size=1, max_size=6), st.floats(0.1, 100), st.booleans()),
-    st.builds(
-        Mask, arrays.arrays(bool, arrays.array_shapes(min_dims=2, max_dims=2, max_side=9)), st.booleans()
-    ),
+    st.builds(Mask, arrays.arrays(bool, arrays.array_shapes(min_dims=2, max_dims=2, max_side=9)), st.booleans()),
     st.builds(Circle, NUMBER, NUMBER, st.floats(0.1, 1e6), st.booleans()),
     st.builds(Text, st.text(min_size=1).filter(str.strip)),
     st.builds(Audio, st.text(min_size=1).filter(str.strip)),
@@ -310,8 +299,7 @@ JUNK = st.recursive(
 
 @settings(max_examples=200)
 @given(
-    st.sampled_from(PROMPTS.original_strategies if hasattr(PROMPTS, "original_strategies") else [PROMPTS]),
-    st.data(),
+    st.sampled_from(PROMPTS.original_strategies if hasattr(PROMPTS, "original_strategies") else [PROMPTS]), st.data()
 )
 def test_damaged_records_are_prompt_errors(strategy, data):
     record = data.draw(strategy).to_json()

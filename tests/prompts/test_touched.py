@@ -25,14 +25,8 @@ def rows(mask):
         (Point(0, 0), ["##......", "##......", "........", "........", "........", "........"]),
         (Point(8, 6), ["........", "........", "........", "........", "......##", "......##"]),
         (Box(1, 1, 4, 3), ["........", ".###....", ".###....", "........", "........", "........"]),
-        (
-            Box(-9, 4.6, 2, 99),
-            ["........", "........", "........", "........", "........", "##......"],
-        ),
-        (
-            Box(5.1, 2.1, 5.2, 2.2),
-            ["........", "........", ".....#..", "........", "........", "........"],
-        ),
+        (Box(-9, 4.6, 2, 99), ["........", "........", "........", "........", "........", "##......"]),
+        (Box(5.1, 2.1, 5.2, 2.2), ["........", "........", ".....#..", "........", "........", "........"]),
         (
             Polygon(((0, 0), (6, 0), (0, 6))),
             # centres on the slanted edge belong to the polygon on their right, which is not this one
@@ -47,14 +41,8 @@ def rows(mask):
             ["........", "#######.", "#######.", "#######.", "........", "........"],
         ),
         (Circle(4, 3, 1), ["........", "........", "...##...", "...##...", "........", "........"]),
-        (
-            Circle(3.5, 2.5, 2),
-            ["...#....", "..###...", ".#####..", "..###...", "...#....", "........"],
-        ),
-        (
-            Circle(3.2, 2.1, 0.01),
-            ["........", "........", "...#....", "........", "........", "........"],
-        ),
+        (Circle(3.5, 2.5, 2), ["...#....", "..###...", ".#####..", "..###...", "...#....", "........"]),
+        (Circle(3.2, 2.1, 0.01), ["........", "........", "...#....", "........", "........", "........"]),
     ],
     ids=repr,
 )
@@ -66,10 +54,9 @@ def test_coordinates_are_scaled_by_axis():
     big = Size(60, 40)  # 10 times as high, 5 times as wide
     assert rows(Box(5, 10, 20, 30).touched(big, SIZE)) == rows(Box(1, 1, 4, 3).touched(SIZE, SIZE))
     assert rows(Point(19.5, 20).touched(big, SIZE)) == rows(Point(3.9, 2).touched(SIZE, SIZE))
-    assert rows(Circle(20, 30, 7).touched(Size(30, 40), SIZE)) == [
-        *["........"] * 5,
-        "...##...",
-    ], "7 pixels are 1.4 here: centres 0.71 away are inside, 1.58 are not"
+    assert rows(Circle(20, 30, 7).touched(Size(30, 40), SIZE)) == [*["........"] * 5, "...##..."], (
+        "7 pixels are 1.4 here: centres 0.71 away are inside, 1.58 are not"
+    )
 
 
 def test_widths_are_scaled():
@@ -127,9 +114,7 @@ def test_prompts_beside_the_picture(prompt):
         touched_pixels([prompt], SIZE, SIZE)
 
 
-@given(
-    arrays.arrays(bool, arrays.array_shapes(min_dims=2, max_dims=2, max_side=20)).filter(np.any), st.data()
-)
+@given(arrays.arrays(bool, arrays.array_shapes(min_dims=2, max_dims=2, max_side=20)).filter(np.any), st.data())
 def test_no_mask_gets_lost(mask, data):
     new = data.draw(st.tuples(st.integers(1, 30), st.integers(1, 30)))
     drawn = Mask(mask).touched(Size(7, 7), Size(*new))

@@ -15,9 +15,7 @@ from promptseg.runtimes.onnx_graphs import run_model
 
 ARRAYS = st.dictionaries(
     st.text(min_size=1, max_size=200),
-    arrays.arrays(
-        st.sampled_from([np.float32, np.int64]), arrays.array_shapes(min_dims=0, max_dims=4, max_side=7)
-    ),
+    arrays.arrays(st.sampled_from([np.float32, np.int64]), arrays.array_shapes(min_dims=0, max_dims=4, max_side=7)),
     max_size=4,
 )
 

@@ -59,6 +59,5 @@ def test_a_search_is_set_by_the_same_fields_everywhere():
     assert {name.replace("_", "-") for name in names} <= set(options_of("everything"))
     assert names - set(EverythingBody.model_fields) == {"point_grids"}
     assert (
-        EverythingBody().model_dump().items()
-        <= {item.name: item.default for item in fields(EverythingOptions)}.items()
+        EverythingBody().model_dump().items() <= {item.name: item.default for item in fields(EverythingOptions)}.items()
     )

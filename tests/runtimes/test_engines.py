@@ -118,9 +118,7 @@ def test_ragged_rows_equal_each_alone(engines, features, memory, engine, masked)
         count = int((LABELS[row] != -2).sum())
         alone = runtime.decode(
             features,
-            DecoderInputs(
-                POINTS[row : row + 1, :count], LABELS[row : row + 1, :count], memory if masked else None
-            ),
+            DecoderInputs(POINTS[row : row + 1, :count], LABELS[row : row + 1, :count], memory if masked else None),
         )
         assert abs(alone.logits[0] - together.logits[row]).max() <= 1e-3
         assert abs(alone.scores[0] - together.scores[row]).max() <= 1e-4

@@ -42,10 +42,7 @@ def test_refusals(network, options, hint):
 
 @pytest.mark.parametrize(
     ("name", "package", "hint"),
-    [
-        ("openvino", "openvino", r"promptseg\[openvino\]"),
-        ("torch", "torch", r"promptseg\[torch\]"),
-    ],
+    [("openvino", "openvino", r"promptseg\[openvino\]"), ("torch", "torch", r"promptseg\[torch\]")],
 )
 def test_missing_packages(network, monkeypatch, name, package, hint):
     monkeypatch.setitem(sys.modules, package, None)

@@ -36,14 +36,10 @@ def test_rounded_filters_keep_their_sums(weights):
 
 def test_an_even_surface_keeps_its_value():
     """Rounded one by one, these nine weights sum to 0.0098 instead of 0.0081."""
-    weights = np.array(
-        [0.3337, -0.3331, 0.2219, -0.2213, 0.1117, -0.1109, 0.0523, -0.0519, 0.0057], np.float32
-    )
+    weights = np.array([0.3337, -0.3331, 0.2219, -0.2213, 0.1117, -0.1109, 0.0523, -0.0519, 0.0057], np.float32)
     weights = weights.reshape(1, 1, 3, 3)
     exact = float(weights.sum())
-    assert abs(float(to_bfloat16(weights).sum()) - exact) > 20 * abs(
-        float(round_filters(weights).sum()) - exact
-    )
+    assert abs(float(to_bfloat16(weights).sum()) - exact) > 20 * abs(float(round_filters(weights).sum()) - exact)
 
 
 def test_levels_are_whole_numbers(embedded):
@@ -96,9 +92,7 @@ def test_an_encoder_without_batch_norm():
     from openvino import opset13
 
     generator = np.random.default_rng(0)
-    weights, bias = (
-        generator.standard_normal(size).astype(np.float32) for size in ((8, 3, 4, 4), (1, 8, 1, 1))
-    )
+    weights, bias = (generator.standard_normal(size).astype(np.float32) for size in ((8, 3, 4, 4), (1, 8, 1, 1)))
 
     def make():
         image = opset13.parameter([1, 3, 16, 16], np.float32)

@@ -23,9 +23,7 @@ def network():
 
 def plain(runtime, embedded, x, y):
     points = np.array([[embedded.frame.to_model(np.array([[x, y]]))[0], (0, 0)]], np.float32)
-    answer = runtime.decode(
-        embedded.features, DecoderInputs(points, np.array([[LABEL_POSITIVE, LABEL_PAD]], np.int64))
-    )
+    answer = runtime.decode(embedded.features, DecoderInputs(points, np.array([[LABEL_POSITIVE, LABEL_PAD]], np.int64)))
     return answer.logits[0, 1:], answer.scores[0, 1:]
 
 

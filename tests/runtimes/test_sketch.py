@@ -43,9 +43,7 @@ def test_it_answers_as_the_whole_decoder_does(network, segmenter, embedded, name
     logits, scores = run_model(network.model("sketch"), feeds)
     assert logits.shape == (2, 3, rows, columns)
 
-    inputs = DecoderInputs(
-        np.stack([points, np.zeros_like(points)], 1), np.array([[1, -1], [1, -1]], np.int64)
-    )
+    inputs = DecoderInputs(np.stack([points, np.zeros_like(points)], 1), np.array([[1, -1], [1, -1]], np.int64))
     whole = segmenter.runtime.decode(picture.features, inputs)
     fine = whole.logits[:, 1:, 2::4, 2::4][:, :, :rows, :columns]
     assert ((logits > 0) != (fine > 0)).mean() < 0.01  # the condensed padding changes a few cells
@@ -54,15 +52,11 @@ def test_it_answers_as_the_whole_decoder_does(network, segmenter, embedded, name
 
 def test_without_padding_it_is_the_same(network, segmenter):
     features = np.random.default_rng(0).normal(0, 0.1, (1, 256, 64, 64)).astype(np.float32)
-    view = run_model(
-        network.model("view"), {"features": features, "rows": np.arange(64), "columns": np.arange(64)}
-    )
+    view = run_model(network.model("view"), {"features": features, "rows": np.arange(64), "columns": np.arange(64)})
     assert (view[4] < -1e8).all()
     names = ("image", "positions", "margin", "margin_positions", "margin_bias")
     point = np.array([[500, 400]], np.float32)
-    logits, scores = run_model(
-        network.model("sketch"), {**dict(zip(names, view, strict=True)), "points": point}
-    )
+    logits, scores = run_model(network.model("sketch"), {**dict(zip(names, view, strict=True)), "points": point})
     inputs = DecoderInputs(np.stack([point, 0 * point], 1), np.array([[1, -1]], np.int64))
     whole = segmenter.runtime.decode(features, inputs)
     np.testing.assert_allclose(logits, whole.logits[:, 1:, 2::4, 2::4], atol=0.05)

@@ -35,9 +35,7 @@ def test_it_is_offered_and_its_limits_are_said():
     assert "toy" in table.runtime_names()
     assert "toy" in table.available_runtimes()
     assert table.spoken_runtimes() == "auto, onnx, openvino, torch or toy"
-    with pytest.raises(
-        InputError, match=r"The toy runtime computes in float32 on the CPU, got precision='bfloat16'\."
-    ):
+    with pytest.raises(InputError, match=r"The toy runtime computes in float32 on the CPU, got precision='bfloat16'\."):
         Segmenter(runtime="toy", precision="bfloat16")
     with pytest.raises(InputError, match=r"Use runtime='torch'\."):
         Segmenter(runtime="toy", device="cuda")

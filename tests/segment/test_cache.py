@@ -148,9 +148,7 @@ def test_the_key_is_picture_model_weights_and_precision(runtime, network):
         return key_of(engine, picture(image), net).digest
 
     other = Network(
-        network.card,
-        {**network.tensors, "image_encoder.neck.1.bias": np.zeros(256, np.float32)},
-        network.source,
+        network.card, {**network.tensors, "image_encoder.neck.1.bias": np.zeros(256, np.float32)}, network.source
     )
     same = Network(network.card, dict(reversed(network.tensors.items())), network.source.with_name("other"))
     assert digest() == digest(net=same)

@@ -156,9 +156,7 @@ def test_prompts_that_are_refused(segmenter, embedded, prompts, kind, hint):
 
 def test_other_refusals(segmenter, embedded, tmp_path):
     image = embedded("chelsea")
-    with pytest.raises(
-        InputError, match="Unknown granularity 'big': expected auto, part, object, whole, all"
-    ):
+    with pytest.raises(InputError, match="Unknown granularity 'big': expected auto, part, object, whole, all"):
         segmenter.segment(image, FACE, granularity="big")
     import dataclasses
 

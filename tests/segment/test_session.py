@@ -47,11 +47,7 @@ def test_the_first_round_is_what_segment_gives(session, segmenter, embedded):
 
 
 def test_rounds_and_objects(held):
-    assert held.rounds == (
-        Round(0, (CLICK,)),
-        Round(7, (Box(10, 10, 90, 90),)),
-        Round(0, (FIX,), "whole"),
-    )
+    assert held.rounds == (Round(0, (CLICK,)), Round(7, (Box(10, 10, 90, 90),)), Round(0, (FIX,), "whole"))
     cut = held.segments
     assert cut.object_ids.tolist() == [0, 7]
     assert cut.prompts == ((CLICK, FIX), (Box(10, 10, 90, 90),))

@@ -43,12 +43,7 @@ def run(settings: Settings) -> Iterator[Running]:
         listener.listen(128)  # from here on connections wait until the server takes them
         port = listener.getsockname()[1]
         config = uvicorn.Config(
-            app,
-            log_level="critical",
-            lifespan="on",
-            ws="none",
-            timeout_keep_alive=600,
-            timeout_graceful_shutdown=5,
+            app, log_level="critical", lifespan="on", ws="none", timeout_keep_alive=600, timeout_graceful_shutdown=5
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],))

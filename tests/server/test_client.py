@@ -48,8 +48,7 @@ def test_masks_are_those_of_a_segmenter(client, image, twin, examples) -> None:
 def test_everything_with_progress(client, image, twin, examples) -> None:
     told = list(client.iter_everything(image, points_per_side=3))
     assert (
-        told[-1 if isinstance(told[-1], SearchProgress) else 0] == SearchProgress(9, 9)
-        or SearchProgress(9, 9) in told
+        told[-1 if isinstance(told[-1], SearchProgress) else 0] == SearchProgress(9, 9) or SearchProgress(9, 9) in told
     )
     expected = twin.everything(examples / "astronaut.jpg", points_per_side=3)
     found = client.everything(image, points_per_side=3)
@@ -71,9 +70,7 @@ def test_sessions(client, image, twin, examples) -> None:
 
 def test_objects_and_label_files(client, image) -> None:
     cut = client.segment(image, Point(220, 120))
-    version = client.put_objects(
-        image, [{"id": "a", "segmentation": cut.masks[0].to_coco(), "label": "face"}]
-    )
+    version = client.put_objects(image, [{"id": "a", "segmentation": cut.masks[0].to_coco(), "label": "face"}])
     stored = client.objects(image)
     assert stored["version"] == version
     assert client.export(image, "svg").startswith(b"<svg")
@@ -109,10 +106,7 @@ def test_a_busy_server_is_asked_again() -> None:
     with Client(transport=httpx.MockTransport(answer)) as client:
         assert client.health() == {"status": "ok"}
     answers[:] = [503, 503]
-    with (
-        Client(transport=httpx.MockTransport(answer), retries=1) as client,
-        pytest.raises(ServerError) as caught,
-    ):
+    with Client(transport=httpx.MockTransport(answer), retries=1) as client, pytest.raises(ServerError) as caught:
         client.health()
     assert (caught.value.status, caught.value.retry_after) == (503, 0)
 

@@ -32,9 +32,7 @@ def test_a_picture_is_named_by_its_pixels(here, noise) -> None:
 
 def test_a_picture_without_a_name_takes_the_first_that_comes(here) -> None:
     content = png(np.full((9, 9, 3), 77))
-    names = [
-        here.upload(content, **given)["name"] for given in ({}, {"name": "a.png"}, {"name": "b.png"}, {})
-    ]
+    names = [here.upload(content, **given)["name"] for given in ({}, {"name": "a.png"}, {"name": "b.png"}, {})]
     assert names == ["", "a.png", "a.png", "a.png"]
 
 
@@ -50,9 +48,7 @@ def test_a_form_does_as_well_as_raw_bytes(here, noise) -> None:
     answer = here.http.post("/v1/images", files={"file": ("again.png", png(noise), "image/png")})
     assert answer.json()["id"] == raw["id"]
     failure(here.http.post("/v1/images", files={"other": ("a.png", png(noise))}), 422, "ImageError")
-    failure(
-        here.http.post("/v1/images", files=[("file", ("a", b"1")), ("file", ("b", b"2"))]), 400, "FormError"
-    )
+    failure(here.http.post("/v1/images", files=[("file", ("a", b"1")), ("file", ("b", b"2"))]), 400, "FormError")
 
 
 @pytest.mark.parametrize(
@@ -73,10 +69,7 @@ def test_what_is_no_picture_is_refused(here, content, media, status, kind) -> No
 def test_records_lists_and_deletion(start, noise) -> None:
     server = start()
     first, second = server.upload(png(noise)), server.upload(png(noise[::-1]))
-    assert [item["id"] for item in server.http.get("/v1/images").json()["images"]] == [
-        first["id"],
-        second["id"],
-    ]
+    assert [item["id"] for item in server.http.get("/v1/images").json()["images"]] == [first["id"], second["id"]]
     url = f"/v1/images/{first['id']}"
     assert server.http.get(url).json() == first
     session = server.http.post("/v1/sessions", json={"image": first["id"]}).json()["id"]

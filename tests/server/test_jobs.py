@@ -156,9 +156,7 @@ def test_identical_requests_share_one_embedding(slow, astronaut) -> None:
         embedding.may_end.set()
         statuses = [answer.result().status_code for answer in answers]
     assert embedding.calls == 1
-    assert (
-        statuses.count(200) >= 2
-    )  # one worker and one place to wait: the decoding of the others may be refused
+    assert statuses.count(200) >= 2  # one worker and one place to wait: the decoding of the others may be refused
     assert set(statuses) <= {200, 503}
 
 

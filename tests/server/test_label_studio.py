@@ -110,11 +110,7 @@ def ask(server: Any, address: str, *results: dict[str, Any], config: str = CONFI
             "model_version": "x",
             "project": "1.1700000000",
             "label_config": config,
-            "params": {
-                "login": None,
-                "password": None,
-                "context": {"result": list(results)} if results else None,
-            },
+            "params": {"login": None, "password": None, "context": {"result": list(results)} if results else None},
         },
     )
 
@@ -127,18 +123,10 @@ def address(astronaut: bytes) -> str:
 def test_health_setup_and_webhook(here) -> None:
     health = here.http.get("/label-studio/health").json()
     assert health["status"] == "UP"
-    body = {
-        "project": "1.17",
-        "schema": CONFIG,
-        "hostname": "http://x",
-        "access_token": "t",
-        "extra_params": None,
-    }
+    body = {"project": "1.17", "schema": CONFIG, "hostname": "http://x", "access_token": "t", "extra_params": None}
     version = here.http.post("/label-studio/setup", json=body).json()["model_version"]
     assert version == health["model_class"]
-    answer = here.http.post(
-        "/label-studio/webhook", json={"action": "ANNOTATION_CREATED", "project": {"id": 1}}
-    )
+    answer = here.http.post("/label-studio/webhook", json={"action": "ANNOTATION_CREATED", "project": {"id": 1}})
     assert (answer.status_code, answer.json()) == (201, {"status": "ok"})
 
 
@@ -240,9 +228,7 @@ class Uploads(BaseHTTPRequestHandler):
             self.send_response(302)
             self.send_header("Location", "http://169.254.169.254/")
         else:
-            right = self.headers["Authorization"] == "Token secret" and self.path.startswith(
-                "/data/upload/1/"
-            )
+            right = self.headers["Authorization"] == "Token secret" and self.path.startswith("/data/upload/1/")
             self.send_response(200 if right else 404)
         self.end_headers()
         self.wfile.write(self.content)

@@ -114,23 +114,11 @@ def test_too_many_masks_end_the_stream_with_an_error(start, astronaut) -> None:
     ("route", "body", "status", "kind", "says"),
     [
         ("segment", {"prompts": [{"type": "point", "x": 9000, "y": 5}]}, 422, "PromptError", "512 x 512"),
-        (
-            "segment",
-            {"prompts": [{"type": "point", "x": "a", "y": 5}]},
-            422,
-            "SchemaError",
-            "body.prompts.0.point.x",
-        ),
+        ("segment", {"prompts": [{"type": "point", "x": "a", "y": 5}]}, 422, "SchemaError", "body.prompts.0.point.x"),
         ("segment", {"prompts": []}, 422, "SchemaError", "prompts"),
         ("segment", {"prompts": [{"type": "spell"}]}, 422, "SchemaError", "spell"),
         ("segment", {"prompts": [{"type": "audio", "file": "/etc/passwd"}]}, 422, "SchemaError", "audio"),
-        (
-            "segment",
-            {"prompts": [{"type": "point", "x": 1, "y": 1}], "colour": 1},
-            422,
-            "SchemaError",
-            "colour",
-        ),
+        ("segment", {"prompts": [{"type": "point", "x": 1, "y": 1}], "colour": 1}, 422, "SchemaError", "colour"),
         (
             "segment",
             {"prompts": [{"type": "point", "x": 1, "y": 1, "positive": False}]},
@@ -138,13 +126,7 @@ def test_too_many_masks_end_the_stream_with_an_error(start, astronaut) -> None:
             "PromptError",
             "positive",
         ),
-        (
-            "segment",
-            {"prompts": [{"type": "box", "box": [1, 1, 1, 5]}]},
-            422,
-            "PromptError",
-            "width and a height",
-        ),
+        ("segment", {"prompts": [{"type": "box", "box": [1, 1, 1, 5]}]}, 422, "PromptError", "width and a height"),
         ("segment", {"prompts": [{"type": "text", "phrase": " "}]}, 422, "PromptError", "phrase"),
         (
             "segment",
@@ -160,22 +142,10 @@ def test_too_many_masks_end_the_stream_with_an_error(start, astronaut) -> None:
             "PromptError",
             "mask",
         ),
-        (
-            "segment",
-            {"prompts": [{"type": "point", "x": 1, "y": 1}], "model": "gpt"},
-            404,
-            "NotFoundError",
-            "gpt",
-        ),
+        ("segment", {"prompts": [{"type": "point", "x": 1, "y": 1}], "model": "gpt"}, 404, "NotFoundError", "gpt"),
         ("segment", {"prompts": [{"type": "point", "x": 1, "y": 1}] * 1001}, 413, "TooLargeError", "1,001"),
         ("segment", {"prompts": [[{"type": "point", "x": 1, "y": 1}]] * 300}, 413, "TooLargeError", "300"),
-        (
-            "segment",
-            {"prompts": [{"type": "scribble", "points": [[1, 1]] * 20_001}]},
-            413,
-            "TooLargeError",
-            "20,001",
-        ),
+        ("segment", {"prompts": [{"type": "scribble", "points": [[1, 1]] * 20_001}]}, 413, "TooLargeError", "20,001"),
         ("everything", {"options": {"points_per_side": 65}}, 413, "TooLargeError", "64"),
         ("everything", {"options": {"box_nms_thresh": 7}}, 422, "InputError", "box_nms_thresh"),
         ("everything", {"options": {"point_grids": [[[0, 0]]]}}, 422, "SchemaError", "point_grids"),
@@ -230,9 +200,7 @@ def test_a_browser_decodes_the_same_mask(here, picture, twin, seen) -> None:
     h, w = (int(side) for side in answer.headers["X-Promptseg-Resized"].split(","))
     address = here.http.get("/v1/models").json()["models"][0]
     graphs = {
-        name: onnxruntime.InferenceSession(
-            here.http.get(address[name]).content, providers=["CPUExecutionProvider"]
-        )
+        name: onnxruntime.InferenceSession(here.http.get(address[name]).content, providers=["CPUExecutionProvider"])
         for name in ("decoder", "mask_decoder", "view", "sketch", "retouch")
     }
 
@@ -261,9 +229,7 @@ def test_a_browser_decodes_the_same_mask(here, picture, twin, seen) -> None:
     assert upsample_to_rle(logits[0, best], frame) == session.add(Point(220, 120)).masks[0]
 
     rows, columns = -(-h // 16), -(-w // 16)
-    parts = graphs["view"].run(
-        None, {"features": features, "rows": np.arange(rows), "columns": np.arange(columns)}
-    )
+    parts = graphs["view"].run(None, {"features": features, "rows": np.arange(rows), "columns": np.arange(columns)})
     names = [item.name for item in graphs["view"].get_outputs()]
     point = np.array([(220 * w / width, 120 * h / height)], np.float32)
     coarse, _ = graphs["sketch"].run(None, {**dict(zip(names, parts, strict=True)), "points": point})
@@ -272,9 +238,7 @@ def test_a_browser_decodes_the_same_mask(here, picture, twin, seen) -> None:
 
     before, score = logits[0, best], scores[0, best]
     logits, scores = decode([(220, 120), (400, 60), (0, 0)], [1, 0, -1], before)
-    followed = np.where(
-        (logits[0, 0] > 0) & (before <= 0), before, logits[0, 0]
-    )  # a click beside it adds nothing
+    followed = np.where((logits[0, 0] > 0) & (before <= 0), before, logits[0, 0])  # a click beside it adds nothing
     usual = 0 if iou(upsample_to_rle(before, frame), upsample_to_rle(logits[0, 0], frame)) >= 0.7 else 4
     six = np.stack([*logits[0], followed, before])
     clicks = np.array([(*click, 1), (400 * w / width / 4, 60 * h / height / 4, 0)], np.float32)

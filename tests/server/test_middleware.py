@@ -37,10 +37,7 @@ def test_the_token_opens_everything_but_health_and_the_studio(start) -> None:
             assert answer.headers["WWW-Authenticate"] == "Bearer"
         assert server.http.get(path, headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
     basic = base64.b64encode(f"anyone:{TOKEN}".encode()).decode()
-    assert (
-        server.http.get("/label-studio/health", headers={"Authorization": f"Basic {basic}"}).status_code
-        == 200
-    )
+    assert server.http.get("/label-studio/health", headers={"Authorization": f"Basic {basic}"}).status_code == 200
     assert server.http.get("/healthz").json()["token"] is True
     assert server.http.get("/").status_code == 200
 
@@ -93,11 +90,7 @@ def test_foreign_hosts_and_origins_are_refused(here) -> None:
 def test_an_allowed_origin_may_use_the_server(start) -> None:
     page = "http://localhost:5173"
     server = start(origins=(page,), token=TOKEN)
-    asked = {
-        "Origin": page,
-        "Access-Control-Request-Method": "PUT",
-        "Access-Control-Request-Headers": "authorization",
-    }
+    asked = {"Origin": page, "Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "authorization"}
     answer = server.http.options("/v1/classes", headers=asked)
     assert answer.status_code == 200
     assert answer.headers["access-control-allow-origin"] == page
@@ -132,9 +125,7 @@ def test_bodies_beyond_the_limit_are_refused_with_and_without_a_length(start) ->
 def test_a_wrong_length_and_a_body_that_never_comes(start) -> None:
     server = start(limits=Limits(body_seconds=0.2))
     for length in (b"-5", b"x"):
-        head = (
-            b"POST /v1/images HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: " + length
-        )
+        head = b"POST /v1/images HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: " + length
         assert raw(server.url, head + b"\r\n\r\n").startswith(b"HTTP/1.1 400")
     head = b"POST /v1/images HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nabc"
     assert raw(server.url, head).startswith(b"HTTP/1.1 408")
@@ -146,10 +137,7 @@ def test_all_bodies_together_are_limited(start) -> None:
     host, _, port = server.url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port))) as held:
         held.sendall(head)
-        while (
-            server.parts.limits
-            and b"503" not in (answer := raw(server.url, head + b"x" * 10)).split(b"\r\n")[0]
-        ):
+        while server.parts.limits and b"503" not in (answer := raw(server.url, head + b"x" * 10)).split(b"\r\n")[0]:
             assert answer.startswith(b"HTTP/1.1 4"), answer  # the first has not been read yet
         assert b"retry-after" in answer.lower()
 

@@ -67,10 +67,7 @@ def work(here, small) -> str:
 def test_objects_come_back_as_they_were_put(here, work, small) -> None:
     stored = here.http.get(f"{work}/objects").json()
     for given, kept in zip(OBJECTS, stored["objects"], strict=True):
-        assert (
-            given.items()
-            <= {**kept, "prompts": [_without_sign(prompt) for prompt in kept["prompts"]]}.items()
-        )
+        assert given.items() <= {**kept, "prompts": [_without_sign(prompt) for prompt in kept["prompts"]]}.items()
         assert kept["visible"] is True
     assert here.http.get(work).json()["objects"] == 2
     assert stored["version"] >= 1
@@ -86,9 +83,7 @@ def test_versions_tell_of_conflicts(start, astronaut) -> None:
     assert server.http.get(url).json() == {"version": 0, "updated": "", "objects": []}
     empty: dict[str, Any] = {"objects": []}
     assert server.http.put(url, json={**empty, "base_version": 0}).json()["version"] == 1
-    assert "version 0" in failure(
-        server.http.put(url, json={**empty, "base_version": 0}), 409, "ConflictError"
-    )
+    assert "version 0" in failure(server.http.put(url, json={**empty, "base_version": 0}), 409, "ConflictError")
     assert server.http.put(url, json={**empty, "base_version": 1}).json()["version"] == 2
     assert server.http.put(url, json=empty).json()["version"] == 3
 
@@ -154,9 +149,7 @@ def test_exports_that_are_json(here, work) -> None:
     assert list(picture.segments.masks) == masks
     assert picture.file_name == "two pets.png"
     assert answer.headers["Content-Disposition"].startswith('attachment; filename="two_pets.json"')
-    assert [record["area"] for record in export(here, work, "records").json()] == [
-        mask.area for mask in masks
-    ]
+    assert [record["area"] for record in export(here, work, "records").json()] == [mask.area for mask in masks]
 
 
 def test_exports_that_are_pictures_and_archives(here, work) -> None:
@@ -208,11 +201,7 @@ def test_one_picture_is_taken_out_of_a_coco_file_of_several(here, work) -> None:
     other = {"id": 9, "file_name": "other.png", "height": 30, "width": 50}
     huge = {"id": 8, "file_name": "huge.png", "height": 40_000, "width": 50_000}
     masks = [{"id": 77, "image_id": 9, "category_id": 1, "segmentation": RLE.encode(RIGHT).to_coco()}]
-    several = {
-        **record,
-        "images": [*record["images"], other, huge],
-        "annotations": [*record["annotations"], *masks],
-    }
+    several = {**record, "images": [*record["images"], other, huge], "annotations": [*record["annotations"], *masks]}
     objects = here.http.post(f"{work}/import?format=coco", json=several).json()["objects"]
     assert len(objects) == 2
     objects = here.http.post(f"{work}/import?format=coco&file_name=other.png", json=several).json()["objects"]
@@ -224,9 +213,7 @@ def test_one_picture_is_taken_out_of_a_coco_file_of_several(here, work) -> None:
 
 
 @pytest.mark.parametrize("form", ["coco", "labelme", "sa1b"])
-@pytest.mark.parametrize(
-    "record", [{}, {"images": 1, "annotations": 2, "shapes": 3}, {"images": [1]}, {"image": 1}]
-)
+@pytest.mark.parametrize("record", [{}, {"images": 1, "annotations": 2, "shapes": 3}, {"images": [1]}, {"image": 1}])
 def test_label_files_that_are_none(here, work, form, record) -> None:
     failure(here.http.post(f"{work}/import", params={"format": form}, json=record), 422, "FormatError")
 

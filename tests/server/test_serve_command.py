@@ -59,9 +59,7 @@ def test_without_the_extra_the_message_says_so() -> None:
     assert 'pip install "promptseg[server]"' in done.stderr
 
 
-@pytest.mark.parametrize(
-    "module", ["promptseg", "promptseg.server", "promptseg.server.settings", "promptseg.cvat"]
-)
+@pytest.mark.parametrize("module", ["promptseg", "promptseg.server", "promptseg.server.settings", "promptseg.cvat"])
 def test_no_web_framework_comes_with_the_package(module) -> None:
     code = f"import sys, {module}; print([name for name in ('fastapi', 'starlette', 'httpx') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

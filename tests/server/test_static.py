@@ -56,9 +56,7 @@ def test_packed_files_go_by_their_own_name(studio, accepted) -> None:
     assert get(studio, "/assets/index-9.js.gz").status_code == 404
 
 
-@pytest.mark.parametrize(
-    "path", ["/secret.py", "/../secret.py", "/assets/%2e%2e/secret.py", "/assets/", "/nothing"]
-)
+@pytest.mark.parametrize("path", ["/secret.py", "/../secret.py", "/assets/%2e%2e/secret.py", "/assets/", "/nothing"])
 def test_nothing_else_is_served(studio, path) -> None:
     assert get(studio, path).status_code == 404
 

@@ -46,9 +46,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 instances[(columns - x) ** 2 + (rows - 30 - 6 * number) ** 2 < 180] = index
             picture = (40 + columns + 70 * (instances == 1) + 90 * (instances == 2)).clip(0, 255)
             picture[::3] = 20  # lines across the discs, so that one click does not find them
-            PIL.fromarray(np.stack([picture] * 3, -1).astype(np.uint8)).save(
-                root / kind / f"images/{number}.png"
-            )
+            PIL.fromarray(np.stack([picture] * 3, -1).astype(np.uint8)).save(root / kind / f"images/{number}.png")
             PIL.fromarray(instances).save(root / kind / f"instances/{number}.png")
     return root
 
@@ -82,9 +80,7 @@ class Discs:
         return resized
 
     def scout(self, view: Size, point: Float32, worth: float) -> ScoutAnswer:
-        answers = self.decode(
-            np.zeros(1, np.float32), DecoderInputs(point[None, None], np.array([[1]], np.int64))
-        )
+        answers = self.decode(np.zeros(1, np.float32), DecoderInputs(point[None, None], np.array([[1]], np.int64)))
         small = point[0] < view.width / 2
         return ScoutAnswer(answers.scores[0, 1:] + 0.1, answers.logits[0, 1:] if small else None)
 

@@ -95,8 +95,7 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
     script = Path(__file__).with_name("two_ranks.py")
     environment = os.environ | {"MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": "1"}
     ranks = [
-        subprocess.Popen([sys.executable, str(script), str(tmp_path), str(rank)], env=environment)
-        for rank in (0, 1)
+        subprocess.Popen([sys.executable, str(script), str(tmp_path), str(rank)], env=environment) for rank in (0, 1)
     ]
     assert [process.wait(timeout=120) for process in ranks] == [0, 0]
     first, second = (load_file(tmp_path / f"{rank}.safetensors") for rank in (0, 1))
@@ -126,9 +125,7 @@ def test_norms_biases_and_embeddings_are_spared_from_decay() -> None:
     ],
 )
 def test_schedules(schedule: str, expected: list[float]) -> None:
-    config = TrainConfig(steps=6, learning_rate=1, warmup=2, final=0, milestones=(0.5, 0.8)).changed(
-        schedule=schedule
-    )
+    config = TrainConfig(steps=6, learning_rate=1, warmup=2, final=0, milestones=(0.5, 0.8)).changed(schedule=schedule)
     assert [config.rate_at(step) for step in range(6)] == pytest.approx(expected)
 
 

@@ -19,9 +19,7 @@ TRUTH = mask("1100", "1100", "0000")
 
 
 def test_focal_by_hand() -> None:
-    logits = torch.zeros(
-        1, 3, 4
-    )  # everywhere one half, so (1/2)^2 * log 2, weighted .25 on 4 cells and .75 on 8
+    logits = torch.zeros(1, 3, 4)  # everywhere one half, so (1/2)^2 * log 2, weighted .25 on 4 cells and .75 on 8
     expected = (4 * 0.25 + 8 * 0.75) / 12 * 0.25 * math.log(2)
     assert losses.focal_loss(logits, TRUTH).item() == pytest.approx(expected)
     assert losses.focal_loss(40 * (TRUTH - 0.5), TRUTH).item() < 1e-6
@@ -54,9 +52,7 @@ def test_actual_iou() -> None:
 
 
 def test_only_the_best_of_three_masks_learns() -> None:
-    logits = torch.stack([5 * (TRUTH[0] - 0.5), torch.zeros(3, 4), -5 * (TRUTH[0] - 0.5)])[
-        None
-    ].requires_grad_()
+    logits = torch.stack([5 * (TRUTH[0] - 0.5), torch.zeros(3, 4), -5 * (TRUTH[0] - 0.5)])[None].requires_grad_()
     each = losses.sam_mask_loss(logits, TRUTH)
     assert each.shape == (1, 3)
     expected = 20 * losses.focal_loss(logits[:, 0], TRUTH) + losses.dice_loss(logits[:, 0], TRUTH)

@@ -72,9 +72,7 @@ def test_damaged_files_and_tiny_objects_are_named(folder: Path, tmp_path: Path) 
         pictures.prepare(open_dataset(tmp_path), tmp_path / "c", None, name="a")
 
 
-@pytest.mark.parametrize(
-    ("count", "share", "held"), [(10, 0.1, 1), (10, 0.3, 3), (2, 0.1, 1), (1, 0.5, 0), (9, 0, 0)]
-)
+@pytest.mark.parametrize(("count", "share", "held"), [(10, 0.1, 1), (10, 0.3, 3), (2, 0.1, 1), (1, 0.5, 0), (9, 0, 0)])
 def test_split(count: int, share: float, held: int) -> None:
     paths = [Path(str(number)) for number in range(count)]
     train, kept = pictures.split(paths, share)
@@ -97,13 +95,9 @@ class Oracle(nn.Module):
         return logits, self.weight * torch.tensor([[0.1, 0.2, 0.9, 0.3]]).expand(len(logits), 4)
 
 
-def dialogue(
-    lessons: list[Path], answer: float, talk: DialogueOptions
-) -> tuple[Oracle, SamDialogue, DialogueBatch]:
+def dialogue(lessons: list[Path], answer: float, talk: DialogueOptions) -> tuple[Oracle, SamDialogue, DialogueBatch]:
     lesson = pictures.read(lessons[0])
-    lesson = pictures.Lesson(
-        np.zeros((1, 256, 64, 64), np.float32), lesson.masks, lesson.counted, lesson.picture
-    )
+    lesson = pictures.Lesson(np.zeros((1, 256, 64, 64), np.float32), lesson.masks, lesson.counted, lesson.picture)
     oracle = Oracle(torch.tensor(lesson.masks - 0.5) * answer)
     return oracle, SamDialogue(oracle, [(1, lessons)], [], talk), DialogueBatch(lesson, lesson.masks, "click")  # type: ignore[arg-type]
 
@@ -147,9 +141,7 @@ def test_adapters_start_as_nothing_and_are_merged() -> None:
     class Encoder(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.block = nn.ModuleDict(
-                {"attn": nn.ModuleDict({"qkv": nn.Linear(8, 24)}), "neck": nn.Linear(24, 4)}
-            )
+            self.block = nn.ModuleDict({"attn": nn.ModuleDict({"qkv": nn.Linear(8, 24)}), "neck": nn.Linear(24, 4)})
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.block["neck"](self.block["attn"]["qkv"](x))
@@ -191,10 +183,7 @@ def test_finetuning_by_command(folder: Path, tmp_path: Path) -> None:
     told = CliRunner().invoke(app, arguments + [part for text in settings for part in ("--set", text)])
     assert told.exit_code == 0, told.output
     assert str(output) in told.stdout
-    log = [
-        json.loads(line)
-        for line in (tmp_path / "discs.safetensors.run" / "log.jsonl").read_text().splitlines()
-    ]
+    log = [json.loads(line) for line in (tmp_path / "discs.safetensors.run" / "log.jsonl").read_text().splitlines()]
     assert log[-1]["kind"] == "evaluate"
     assert 0 <= log[-1]["iou_1"] <= log[-1]["best_of_three"] <= 1
     old, new = Network.load().answering, read_safetensors(output)

@@ -72,9 +72,6 @@ def test_ways_to_the_original_size():
     inside, original = (90, 121), (135, 180)
     evaluated = enlarged(inside, original)
     np.testing.assert_allclose(evaluated[:11, ::5, ::5], theirs["postprocessed_slice"], atol=1e-5)
-    ways = [
-        enlarged(inside, (45, 60), *filters)
-        for filters in ((), ("bilinear", "bilinear"), ("bicubic", "bicubic"))
-    ]
+    ways = [enlarged(inside, (45, 60), *filters) for filters in ((), ("bilinear", "bilinear"), ("bicubic", "bicubic"))]
     for first, second in ((0, 1), (0, 2), (1, 2)):
         assert abs(ways[first] - ways[second]).max() > 0.1

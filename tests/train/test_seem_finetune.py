@@ -17,13 +17,7 @@ from promptseg.datasets.samples import Dataset, PanopticTruth, Sample, Target
 from promptseg.errors import FormatError, InputError
 from promptseg.hands.strokes import KINDS, MOST_DOTS, click, first_touch
 from promptseg.masks.rle import RLE
-from promptseg.models.seem.config import (
-    FocalConfig,
-    PixelDecoderConfig,
-    PredictorConfig,
-    SeemConfig,
-    TextConfig,
-)
+from promptseg.models.seem.config import FocalConfig, PixelDecoderConfig, PredictorConfig, SeemConfig, TextConfig
 from promptseg.models.seem.seem import Seem
 from promptseg.models.tensors import read_safetensors
 from promptseg.train.config import TrainConfig

@@ -20,16 +20,7 @@ from promptseg.models.tensors import read_safetensors
 from promptseg.runtimes.factory import create_tiny
 from promptseg.train.loop import CHECKPOINT, train
 from promptseg.train.recipes import find_recipe
-from promptseg.train.recipes.seem_tiny import (
-    losses,
-    mixture,
-    namer,
-    phrases,
-    recipe,
-    start,
-    views,
-    weights,
-)
+from promptseg.train.recipes.seem_tiny import losses, mixture, namer, phrases, recipe, start, views, weights
 from promptseg.train.recipes.seem_tiny.phrases import Sentences
 
 QUICK = {
@@ -93,9 +84,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     images = [{"id": n, "file_name": f"{n}.png", "width": 64, "height": 64} for n in range(2)]
     (root / "coco" / "instances.json").write_text(
-        json.dumps(
-            {"images": images, "annotations": annotations, "categories": [{"id": 7, "name": "orange"}]}
-        )
+        json.dumps({"images": images, "annotations": annotations, "categories": [{"id": 7, "name": "orange"}]})
     )
     (root / "caltech101" / "labels.json").write_text(json.dumps({"0.png": "anchor", "1.png": "ant"}))
     box = [{"label": "apple", "box": [10, 22, 39, 51]}]
@@ -159,9 +148,7 @@ def test_the_result_runs_in_an_engine(result: Path, checkpoint: Path, data: Path
     np.testing.assert_allclose(kept, state["blocks.18.project.weight"].numpy(), rtol=0, atol=2e-3)
 
 
-def test_a_stopped_run_goes_on_to_the_same_bits(
-    result: Path, data: Path, checkpoint: Path, tmp_path: Path
-) -> None:
+def test_a_stopped_run_goes_on_to_the_same_bits(result: Path, data: Path, checkpoint: Path, tmp_path: Path) -> None:
     entry = find_recipe("seem_tiny")
     whole = entry.build(data, start=str(checkpoint), **QUICK)
     assert train(whole, tmp_path, quiet=True, stop_after=1) == tmp_path / CHECKPOINT
@@ -200,11 +187,7 @@ def test_batch_norms_are_folded(checkpoint: Path, data: Path) -> None:
     state = torch.load(checkpoint, weights_only=True)
     norm = nn.BatchNorm2d(352, eps=1e-3).eval()
     norm.load_state_dict(
-        {
-            name: state[f"_blocks.20._bn2.{name}"]
-            for name in norm.state_dict()
-            if name != "num_batches_tracked"
-        },
+        {name: state[f"_blocks.20._bn2.{name}"] for name in norm.state_dict() if name != "num_batches_tracked"},
         strict=False,
     )
     x = torch.randn(1, backbone.blocks[20].project.in_channels, 3, 3)
@@ -252,9 +235,7 @@ def test_the_closed_form_knows_what_the_classifier_knew() -> None:
     features = 4 * directions[labels] + 0.05 * torch.randn(400, 1280)
     begun = start.solve(features.numpy(), classifier, sentences, names)
     assert start.agreement(begun, features, labels, sentences(names)) > 0.95
-    assert torch.linalg.norm((features - begun.mean) @ begun.projection.T, dim=1).mean() == pytest.approx(
-        1, abs=1e-3
-    )
+    assert torch.linalg.norm((features - begun.mean) @ begun.projection.T, dim=1).mean() == pytest.approx(1, abs=1e-3)
 
 
 def test_losses_fall_with_the_right_answer() -> None:
@@ -271,11 +252,7 @@ def test_losses_fall_with_the_right_answer() -> None:
     unknown = torch.full((8, 8), views.UNKNOWN)
     assert [float(loss) for loss in losses.classes_loss(right, unknown)] == [0, 0]
     assert float(losses.everywhere_loss(right, unknown)) == 0
-    assert (
-        losses.somewhere_loss(right[1], torch.ones(8, 8))
-        < 0.01
-        < losses.absent_loss(right[1:], torch.ones(8, 8))
-    )
+    assert losses.somewhere_loss(right[1], torch.ones(8, 8)) < 0.01 < losses.absent_loss(right[1:], torch.ones(8, 8))
 
 
 def test_the_mean_is_folded_into_the_namer() -> None:
@@ -289,9 +266,7 @@ def test_the_mean_is_folded_into_the_namer() -> None:
         + network.around(features[:, :1280])
         + network.inside(features[:, 1280:])
     )
-    torch.testing.assert_close(
-        network(features), nn.functional.normalize(expected, dim=-1), atol=1e-4, rtol=1e-4
-    )
+    torch.testing.assert_close(network(features), nn.functional.normalize(expected, dim=-1), atol=1e-4, rtol=1e-4)
 
 
 def test_phrases() -> None:

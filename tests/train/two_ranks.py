@@ -11,9 +11,7 @@ from promptseg.train.loop import train
 
 if __name__ == "__main__":
     folder, rank = Path(sys.argv[1]), int(sys.argv[2])
-    distributed.init_process_group(
-        "gloo", init_method=f"file://{folder / 'meeting'}", rank=rank, world_size=2
-    )
+    distributed.init_process_group("gloo", init_method=f"file://{folder / 'meeting'}", rank=rank, world_size=2)
     recipe = toy_recipe()
     train(recipe, folder, quiet=True)
     save_file(dict(recipe.task.model.state_dict()), folder / f"{rank}.safetensors")

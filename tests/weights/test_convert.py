@@ -51,8 +51,7 @@ def test_honest_checkpoints(form: str, legacy: bool, tmp_path: Path) -> None:
         "state_dict": {"state_dict": STATE},
         "module": {f"module.{name}": tensor for name, tensor in STATE.items()},
         "parameters": {
-            name: torch.nn.Parameter(tensor) if tensor.is_floating_point() else tensor
-            for name, tensor in STATE.items()
+            name: torch.nn.Parameter(tensor) if tensor.is_floating_point() else tensor for name, tensor in STATE.items()
         },
     }[form]
     source = tmp_path / "a b.pth"
@@ -79,9 +78,7 @@ class Evil:
         return os.system, (self.command,)
 
 
-@pytest.mark.parametrize(
-    ("where", "legacy"), [("top", False), ("inside", True), ("top", None), ("inside", False)]
-)
+@pytest.mark.parametrize(("where", "legacy"), [("top", False), ("inside", True), ("top", None), ("inside", False)])
 def test_malicious_pickles_do_nothing(legacy: bool | None, where: str, tmp_path: Path) -> None:
     source, target, proof = tmp_path / "evil.pth", tmp_path / "out.safetensors", tmp_path / "proof"
     evil = Evil(f"touch {proof}")

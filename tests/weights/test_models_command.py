@@ -79,10 +79,7 @@ def test_download(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "download", fetch)
     monkeypatch.setattr(convert, "_check", lambda *_: None)
     assert run("download", "vit_b").splitlines()[-1] == str(cache / "sam-vit-b.safetensors")
-    assert sorted(path.name for path in cache.iterdir()) == [
-        "sam-vit-b.safetensors",
-        "sam-vit-b.safetensors.json",
-    ]
+    assert sorted(path.name for path in cache.iterdir()) == ["sam-vit-b.safetensors", "sam-vit-b.safetensors.json"]
     assert "is there already" in run("download", "sam-vit-b")
     monkeypatch.setattr(convert, "find_spec", lambda _: None)
     with pytest.raises(UnavailableError):

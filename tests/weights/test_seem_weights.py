@@ -117,10 +117,7 @@ def test_loading(small, tmp_path, monkeypatch, stored, wanted):
 def test_damage_is_found(small, tmp_path, monkeypatch):
     monkeypatch.setattr(weights, "build_seem", lambda _: Tiny())
     path = tmp_path / "a.safetensors"
-    for value, message in (
-        (torch.full((6,), torch.nan), "not finite"),
-        (torch.ones(6).int(), "expected floats"),
-    ):
+    for value, message in ((torch.full((6,), torch.nan), "not finite"), (torch.ones(6).int(), "expected floats")):
         save_file({**small, "backbone.norm0.weight": value}, path)
         with pytest.raises(WeightsError, match=message):
             weights.load_seem("seem-focal-t", path)

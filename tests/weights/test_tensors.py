@@ -127,9 +127,7 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
-def test_cut_or_changed_files(
-    data: st.DataObject, valid: bytes, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_cut_or_changed_files(data: st.DataObject, valid: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     content = bytearray(valid)
     for _ in range(data.draw(st.integers(0, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))

@@ -102,9 +102,7 @@ class Fake:
 
 def test_a_good_download(tmp_path: Path, server: str) -> None:
     seen: list[int] = []
-    path = download(
-        card_of(), tmp_path / "new", opener=opener(server), progress=lambda done, total: seen.append(done)
-    )
+    path = download(card_of(), tmp_path / "new", opener=opener(server), progress=lambda done, total: seen.append(done))
     assert path == tmp_path / "new" / "toy.pth"
     assert path.read_bytes() == CONTENT
     assert seen == sorted(seen)
@@ -155,9 +153,7 @@ def test_stopping_leaves_nothing(stop: BaseException, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "url", ["http://example.org/toy.pth", "file:///etc/passwd", "ftp://a/toy.pth", "toy.pth"]
-)
+@pytest.mark.parametrize("url", ["http://example.org/toy.pth", "file:///etc/passwd", "ftp://a/toy.pth", "toy.pth"])
 def test_https_only(url: str, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="by https only"):
         download(card_of(url=url), tmp_path, opener=Fake(CONTENT))
@@ -171,11 +167,7 @@ def test_redirects_must_be_https(tmp_path: Path, server: str) -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [
-        urllib.error.URLError("Name or service not known"),
-        ConnectionRefusedError(111, "refused"),
-        TimeoutError("t"),
-    ],
+    [urllib.error.URLError("Name or service not known"), ConnectionRefusedError(111, "refused"), TimeoutError("t")],
 )
 def test_offline_says_the_manual_way(error: OSError, tmp_path: Path) -> None:
     def offline(_: str) -> Fake:

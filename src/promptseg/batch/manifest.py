@@ -85,9 +85,7 @@ class Manifest:
             self.close()
             if isinstance(error, OutputError):
                 raise
-            raise OutputError(
-                f"Cannot write {self.path}: {error.strerror}. Choose another place with -o."
-            ) from error
+            raise OutputError(f"Cannot write {self.path}: {error.strerror}. Choose another place with -o.") from error
         except BaseException:
             self.close()
             raise
@@ -144,9 +142,7 @@ class Manifest:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise InputError(
-                f"Another run is at work in {self.folder}: wait for it, or use another folder."
-            ) from error
+            raise InputError(f"Another run is at work in {self.folder}: wait for it, or use another folder.") from error
 
     def _read(self, settings: Any) -> None:
         content = self.path.read_bytes()

@@ -32,9 +32,7 @@ class LabelerAnswer(NamedTuple):
     error: str
 
 
-def label_here(
-    settings: LabelerSettings, items: Iterable[Item], make: MakeLabeler
-) -> Generator[LabelerAnswer]:
+def label_here(settings: LabelerSettings, items: Iterable[Item], make: MakeLabeler) -> Generator[LabelerAnswer]:
     """Labels pictures in this process, one after the other."""
     labeler = make(settings)
     for item in items:
@@ -64,9 +62,7 @@ def label_in_processes(
                     crew.remove(worker)
                     code = worker.stop()
                     if item is None:
-                        raise PromptsegError(
-                            f"A worker process ended with code {code} before it was ready."
-                        ) from None
+                        raise PromptsegError(f"A worker process ended with code {code} before it was ready.") from None
                     losses[item] = losses.get(item, 0) + 1
                     if losses[item] < _ATTEMPTS:
                         again.append(item)

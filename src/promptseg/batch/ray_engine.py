@@ -121,9 +121,7 @@ def _run(
         return
     ray = _import_ray()
     _connect(ray, actors, settings.engine.threads or 1)
-    rows = [
-        {"name": item.name, "path": item.path if remote else os.path.abspath(item.path)} for item in pending
-    ]
+    rows = [{"name": item.name, "path": item.path if remote else os.path.abspath(item.path)} for item in pending]
     # Blocks are small, since a block is what is lost with an actor, but as many as there are actors at least.
     blocks = min(len(rows), max(2 * actors, len(rows) // _PICTURES_PER_BLOCK))
     odd = {item.name: outputs[item.name] for item in pending if outputs[item.name] != _usual(item.name)}
@@ -162,9 +160,7 @@ def _read(batch: Columns, place: "_Place") -> dict[str, Any]:
 def _write(batch: Columns, target: "_Place | str", odd: Mapping[str, str]) -> dict[str, list[Any]]:
     """Ray task: puts records into their places and returns what the manifest needs."""
     entries = [
-        _put(
-            LabelerAnswer(Item(str(name), ""), str(record), str(error)), target, odd.get(name) or _usual(name)
-        )
+        _put(LabelerAnswer(Item(str(name), ""), str(record), str(error)), target, odd.get(name) or _usual(name))
         for name, record, error in zip(batch["name"], batch["record"], batch["error"], strict=True)
     ]
     columns = [field.name for field in fields(Entry)]
@@ -198,9 +194,7 @@ class _Place:
         paths = [path for path in self._walk() if posixpath.splitext(path)[1].lower() in PICTURE_SUFFIXES]
         if not paths:
             raise InputError(f"There are no pictures at {self.address}.")
-        return sorted(
-            (Item(posixpath.relpath(path, root), path) for path in paths), key=lambda item: item.name
-        )
+        return sorted((Item(posixpath.relpath(path, root), path) for path in paths), key=lambda item: item.name)
 
     def files(self) -> set[str]:
         """Returns the paths of all files below the folder, relative to it."""
@@ -263,10 +257,7 @@ def _everywhere(settings: LabelerSettings) -> LabelerSettings:
     return replace(
         settings,
         engine=replace(
-            engine,
-            weights=absolute(engine.weights),
-            cache=absolute(engine.cache),
-            threads=engine.threads or 1,
+            engine, weights=absolute(engine.weights), cache=absolute(engine.cache), threads=engine.threads or 1
         ),
     )
 

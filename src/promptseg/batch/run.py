@@ -124,11 +124,7 @@ def keep(folder: Path, output: str, answer: LabelerAnswer) -> Entry:
 
 
 def tell(
-    entry: Entry,
-    folder: str | Path,
-    progress: tuple[int, int],
-    summary: BatchSummary,
-    on_outcome: OnPicture | None,
+    entry: Entry, folder: str | Path, progress: tuple[int, int], summary: BatchSummary, on_outcome: OnPicture | None
 ) -> None:
     """Counts an entry and reports it."""
     if entry.error:

@@ -83,9 +83,7 @@ def name_outputs(names: Iterable[str], taken: Mapping[str, str] | None = None) -
     wanted = Counter(output.casefold() for output in short.values())
     outputs = dict(taken)
     used = {output.casefold() for output in outputs.values()}
-    for name in sorted(
-        new, key=lambda name: wanted[short[name].casefold()] > 1
-    ):  # those without rivals first
+    for name in sorted(new, key=lambda name: wanted[short[name].casefold()] > 1):  # those without rivals first
         output, tries = short[name], 0
         while output.casefold() in used or (tries == 0 and wanted[output.casefold()] > 1):
             tries += 1

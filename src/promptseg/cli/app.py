@@ -6,19 +6,7 @@ import sys
 import click
 
 import promptseg
-from promptseg.cli import (
-    classes,
-    edges,
-    embed,
-    evaluate,
-    everything,
-    export,
-    models,
-    proposals,
-    segment,
-    serve,
-    train,
-)
+from promptseg.cli import classes, edges, embed, evaluate, everything, export, models, proposals, segment, serve, train
 from promptseg.cli.command import Group
 from promptseg.errors import PromptsegError
 

@@ -21,26 +21,19 @@ _ENGINE = options.engine(
     model="Model name, see `promptseg models`; SEEM models answer in their own way.",
 )
 _VOCABULARY = click.option(
-    "--vocabulary",
-    help='The classes, such as "cat, dog, sofa"; default: the 133 of COCO.',
-    metavar="NAMES",
+    "--vocabulary", help='The classes, such as "cat, dog, sofa"; default: the 133 of COCO.', metavar="NAMES"
 )
 
 
 def _short_side(default: int) -> Callable[[Function], Function]:
     return click.option(
-        "--short-side",
-        type=int,
-        help="SEEM models: short side of the resized picture.",
-        show_default=str(default),
+        "--short-side", type=int, help="SEEM models: short side of the resized picture.", show_default=str(default)
     )
 
 
 @click.command(cls=Command)
 @argument("image", "The picture.")
-@click.option(
-    "-o", "--output", type=options.PATH, default="out", help="Folder for the results.", metavar="DIR"
-)
+@click.option("-o", "--output", type=options.PATH, default="out", help="Folder for the results.", metavar="DIR")
 @_VOCABULARY
 @click.option("--score", default=0.8, help="SEEM models: segments need a class probability above this.")
 @click.option("--overlap", default=0.8, help="SEEM models: segments need to keep this share of their mask.")
@@ -81,22 +74,13 @@ def panoptic(
 @argument("masks", "Masks: COCO JSON, or records as `everything` writes them.", type=options.PATH)
 @click.option("--image", required=True, help="Their picture.", metavar="PICTURE")
 @click.option(
-    "-o",
-    "--output",
-    type=options.PATH,
-    help="File for the result; default: standard output.",
-    metavar="FILE",
+    "-o", "--output", type=options.PATH, help="File for the result; default: standard output.", metavar="FILE"
 )
 @_VOCABULARY
 @_short_side(512)
 @_ENGINE
 def label(
-    masks: Path,
-    image: str,
-    output: Path | None,
-    vocabulary: str | None,
-    short_side: int | None,
-    engine: EngineOptions,
+    masks: Path, image: str, output: Path | None, vocabulary: str | None, short_side: int | None, engine: EngineOptions
 ) -> None:
     """Names masks of any origin. COCO JSON comes back with categories, records with a field "label"."""
     from promptseg.files import write_bytes
@@ -113,9 +97,7 @@ def label(
             f"The masks of {masks} are of a picture of {tuple(segments.size)}, {image} has {tuple(picture.size)}."
         )
     segmenter: Any = Segmenter.of(engine)
-    embedded = segmenter.embed(
-        picture, **({"short_side": short_side} if "classes" in segmenter.abilities else {})
-    )
+    embedded = segmenter.embed(picture, **({"short_side": short_side} if "classes" in segmenter.abilities else {}))
     named = segmenter.label(embedded, segments, options.names(vocabulary))
     if records is None:
         content = named.to_coco(file_name=Path(image).name)

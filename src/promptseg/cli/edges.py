@@ -13,22 +13,14 @@ from promptseg.runtimes.options import EngineOptions
 
 @click.command(cls=Command)
 @options.image
-@click.option(
-    "-o", "--output", type=options.PATH, help="PNG file; default: out/<name>_edges.png.", metavar="FILE"
-)
+@click.option("-o", "--output", type=options.PATH, help="PNG file; default: out/<name>_edges.png.", metavar="FILE")
 @click.option("--bits", default=8, help="8 or 16 bits of grey.")
 @click.option("--invert", is_flag=True, help="Dark edges on white.")
 @click.option("--thin/--no-thin", default=True, help="Thin the edges to lines.")
 @click.option("--points-per-side", default=16, help="Points along each side of the grid.")
 @options.engine()
 def edges(
-    image: str,
-    output: Path | None,
-    bits: int,
-    invert: bool,
-    thin: bool,
-    points_per_side: int,
-    engine: EngineOptions,
+    image: str, output: Path | None, bits: int, invert: bool, thin: bool, points_per_side: int, engine: EngineOptions
 ) -> None:
     """Draws SAM's zero-shot edge map: bright lines where the outlines of masks run."""
     from promptseg.formats.png import write_picture

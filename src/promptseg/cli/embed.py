@@ -24,16 +24,9 @@ from promptseg.runtimes.options import EngineOptions
     help="Folder for the embeddings; default: embeddings in promptseg's cache.",
     metavar="DIR",
 )
-@click.option(
-    "--limit", help="Largest size of the folder, like 500MB or 20GB; what was not used for longest goes."
-)
+@click.option("--limit", help="Largest size of the folder, like 500MB or 20GB; what was not used for longest goes.")
 @options.engine()
-def embed(
-    source: str,
-    cache: Path | None,
-    limit: str | None,
-    engine: EngineOptions,
-) -> None:
+def embed(source: str, cache: Path | None, limit: str | None, engine: EngineOptions) -> None:
     """Embeds pictures into a cache that `segment` and `everything` use with --cache.
 
     An embedding takes 2 MiB. Pictures that are there already cost no computing. Pictures that cannot be read are
@@ -62,10 +55,7 @@ def embed(
                 failed += 1
                 say_skipped(item.name, str(error))
             follow(number, len(items))
-    print(
-        f"{len(items) - there - failed} embedded, {there} there before, {failed} failed: {folder}",
-        file=sys.stderr,
-    )
+    print(f"{len(items) - there - failed} embedded, {there} there before, {failed} failed: {folder}", file=sys.stderr)
     if failed:
         raise click.exceptions.Exit(1)
 

@@ -55,12 +55,7 @@ def _option(name: str, tasks: list[str]) -> click.Option:
 
 @click.command(cls=Evaluate)
 @argument("task", "What to measure; without it, all tasks are listed.", required=False)
-@argument(
-    "dataset",
-    "A folder in a known layout (docs/evaluate.md lists them).",
-    required=False,
-    type=options.PATH,
-)
+@argument("dataset", "A folder in a known layout (docs/evaluate.md lists them).", required=False, type=options.PATH)
 @click.option(
     "-o",
     "--output",
@@ -73,10 +68,7 @@ def _option(name: str, tasks: list[str]) -> click.Option:
 @click.option("--layout", help="The dataset's layout, where it is not recognised.")
 @click.option("--split", help="The part of the dataset; default: the validation part.")
 @click.option(
-    "--by",
-    multiple=True,
-    help="Also split the results by this column, such as class or size.",
-    metavar="COLUMN",
+    "--by", multiple=True, help="Also split the results by this column, such as class or size.", metavar="COLUMN"
 )
 @click.option(
     "--metadata",

@@ -35,9 +35,7 @@ def _search(**given: Any) -> EverythingOptions:
 @formats(batch=True)
 @options.fields_of(EverythingOptions, "search", make=_search)
 @options.engine(*options.ENGINE, "cache")
-@click.option(
-    "--workers", default=1, help="Pictures at a time, with sa1b: worker processes, or actors in Ray."
-)
+@click.option("--workers", default=1, help="Pictures at a time, with sa1b: worker processes, or actors in Ray.")
 @click.option("--engine", "crew", default="local", help="What runs the workers, with sa1b: local or ray.")
 def everything(
     image: str,

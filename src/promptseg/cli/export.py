@@ -10,9 +10,7 @@ from promptseg.runtimes.options import EngineOptions
 
 
 @click.command(cls=Command)
-@click.option(
-    "-o", "--output", type=options.PATH, required=True, help="Folder for the graphs.", metavar="DIR"
-)
+@click.option("-o", "--output", type=options.PATH, required=True, help="Folder for the graphs.", metavar="DIR")
 @options.engine("model", "weights")
 @click.option(
     "--graph",

@@ -49,12 +49,5 @@ def formats(*default: str, batch: bool = False) -> Callable[[Function], Function
         return [*(given or default)]
 
     return click.option(
-        "-f",
-        "--format",
-        "formats",
-        cls=FormatOption,
-        batch=batch,
-        multiple=True,
-        callback=checked,
-        metavar="FORMAT",
+        "-f", "--format", "formats", cls=FormatOption, batch=batch, multiple=True, callback=checked, metavar="FORMAT"
     )

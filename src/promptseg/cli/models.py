@@ -10,21 +10,11 @@ import click
 from promptseg.cli.command import Command, Group, argument
 from promptseg.cli.options import PATH
 from promptseg.errors import WeightsError
-from promptseg.models.registry import (
-    CARDS,
-    ModelCard,
-    embedded_record,
-    embedded_weights_path,
-    get_card,
-)
+from promptseg.models.registry import CARDS, ModelCard, embedded_record, embedded_weights_path, get_card
 from promptseg.models.store import cache_folder
 
 _CACHE = click.option(
-    "--cache",
-    type=PATH,
-    help="The folder of downloaded weights.",
-    envvar="PROMPTSEG_CACHE",
-    show_envvar=True,
+    "--cache", type=PATH, help="The folder of downloaded weights.", envvar="PROMPTSEG_CACHE", show_envvar=True
 )
 
 
@@ -154,6 +144,4 @@ def _table(rows: list[dict[str, Any]]) -> str:
         megabytes = f"{row['bytes'] / 1e6:,.0f} MB" if row["bytes"] else "?"
         lines.append((row["name"], million, megabytes, row["state"], row["licence"], row["source"]))
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    return "\n".join(
-        "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)

@@ -11,16 +11,7 @@ import click
 from promptseg.cli.command import Function
 from promptseg.errors import InputError, PromptError
 from promptseg.prompts.request import Request
-from promptseg.prompts.types import (
-    PLACES,
-    Audio,
-    Mask,
-    Prompt,
-    Reference,
-    Scribble,
-    Text,
-    prompt_from_json,
-)
+from promptseg.prompts.types import PLACES, Audio, Mask, Prompt, Reference, Scribble, Text, prompt_from_json
 
 Texts = Sequence[str]
 
@@ -50,9 +41,7 @@ def _beside(kind: str) -> str:
 _OPTIONS = {
     **{kind: _repeat(f"--{kind}", place.about, place.form.upper()) for kind, place in PLACES.items()},
     **{
-        f"not_{kind}": _repeat(
-            f"{_beside(kind)} not_{kind}", f"A {kind} beside the object.", place.form.upper()
-        )
+        f"not_{kind}": _repeat(f"{_beside(kind)} not_{kind}", f"A {kind} beside the object.", place.form.upper())
         for kind, place in PLACES.items()
     },
     "scribble_width": click.option("--scribble-width", default=5.0, help="Width of the strokes in pixels."),
@@ -69,13 +58,7 @@ _OPTIONS = {
 
 
 def _request(
-    *,
-    scribble_width: float,
-    text: Texts,
-    reference: Texts,
-    audio: Texts,
-    prompts: Path | None,
-    **places: Texts,
+    *, scribble_width: float, text: Texts, reference: Texts, audio: Texts, prompts: Path | None, **places: Texts
 ) -> Request:
     """Makes the request of what stands behind all options; each object has the negative prompts."""
     positive = [

@@ -17,21 +17,12 @@ from promptseg.runtimes.options import EngineOptions
 @click.command(cls=Command)
 @options.image
 @click.option("--top", default=1000, help="At most so many masks, the likeliest first.")
-@click.option(
-    "--points-per-side",
-    default=64,
-    help="Points along each side of the grid; 64 take a minute or more.",
-)
+@click.option("--points-per-side", default=64, help="Points along each side of the grid; 64 take a minute or more.")
 @options.output
 @formats("overlay", "records")
 @options.engine()
 def proposals(
-    image: str,
-    top: int,
-    points_per_side: int,
-    output: Path | None,
-    formats: list[str],
-    engine: EngineOptions,
+    image: str, top: int, points_per_side: int, output: Path | None, formats: list[str], engine: EngineOptions
 ) -> None:
     """Proposes masks as in SAM's paper: a dense grid, three masks per point, no filter but duplicates.
 

@@ -20,11 +20,7 @@ from promptseg.runtimes.options import EngineOptions
 @click.command(cls=Command)
 @options.image
 @asked
-@click.option(
-    "--vocabulary",
-    help="Classes for the labels of SEEM models; default: the 133 of COCO.",
-    metavar="NAMES",
-)
+@click.option("--vocabulary", help="Classes for the labels of SEEM models; default: the 133 of COCO.", metavar="NAMES")
 @click.option("--granularity", default="auto", help="auto, part, object, whole, or all three.")
 @options.output
 @formats("png", "overlay")
@@ -75,9 +71,6 @@ def segment(
     paths = write(segments, Path(image).stem, output or Path("out"), formats, picture)
     for index, (score, area) in enumerate(zip(segments.scores, segments.areas, strict=True)):
         kind = segments.granularities[index] or segments.labels[index]
-        print(
-            f"mask {index}{f' ({kind})' if kind else ''}: score {score:.2f}, {int(area):,} pixels",
-            file=sys.stderr,
-        )
+        print(f"mask {index}{f' ({kind})' if kind else ''}: score {score:.2f}, {int(area):,} pixels", file=sys.stderr)
     for path in paths:
         print(path)

@@ -14,9 +14,7 @@ from promptseg.runtimes.options import EngineOptions
 
 
 @click.command(cls=Command)
-@click.option(
-    "--host", default="127.0.0.1", help="Address to listen on; any other than 127.0.0.1 demands a token."
-)
+@click.option("--host", default="127.0.0.1", help="Address to listen on; any other than 127.0.0.1 demands a token.")
 @click.option("--port", default=8765, help="Port; 0 takes a free one.")
 @click.option(
     "--token",
@@ -32,8 +30,7 @@ from promptseg.runtimes.options import EngineOptions
 @click.option(
     "--model",
     multiple=True,
-    help="A model, as NAME or NAME=WEIGHTS; may be repeated, the first is the default.  "
-    f"[default: {DEFAULT_MODEL}]",
+    help=f"A model, as NAME or NAME=WEIGHTS; may be repeated, the first is the default.  [default: {DEFAULT_MODEL}]",
     metavar="MODEL",
 )
 @options.engine("runtime", "precision", "threads")
@@ -113,9 +110,7 @@ def serve(
     try:
         socket = config.bind_socket()
     except SystemExit as error:  # uvicorn's way to say that the port is taken
-        raise InputError(
-            f"Cannot listen on {host}:{port}: it is in use or not allowed. Try another --port."
-        ) from error
+        raise InputError(f"Cannot listen on {host}:{port}: it is in use or not allowed. Try another --port.") from error
     address = f"http://{'[' + host + ']' if ':' in host else host}:{socket.getsockname()[1]}"
     print(f"promptseg serves {address}/  (data in {settings.data}; Ctrl-C stops)")
     if static.studio() is None:

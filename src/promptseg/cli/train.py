@@ -15,41 +15,21 @@ from promptseg.errors import InputError
 @click.command(cls=Command)
 @argument("recipe", "Which recipe, such as sam-finetune.")
 @argument("data", "Folder of labelled pictures; the recipe says in which layout.", type=PATH)
-@click.option(
-    "-o", "--output", type=PATH, required=True, help="The trained weights (safetensors).", metavar="FILE"
-)
+@click.option("-o", "--output", type=PATH, required=True, help="The trained weights (safetensors).", metavar="FILE")
 @click.option("--steps", type=int, help="Steps of the optimiser.")
+@click.option("--adapters", type=int, help="Rank of adapters in the image encoder (sam-finetune).", metavar="RANK")
 @click.option(
-    "--adapters", type=int, help="Rank of adapters in the image encoder (sam-finetune).", metavar="RANK"
+    "--start", help="Weights to start from: the backbone (seem-tiny), an earlier result (retouch).", metavar="FILE"
 )
-@click.option(
-    "--start",
-    help="Weights to start from: the backbone (seem-tiny), an earlier result (retouch).",
-    metavar="FILE",
-)
-@click.option(
-    "--sentences", help="Sentence encoder, by default the package's own (seem-tiny).", metavar="FILE"
-)
+@click.option("--sentences", help="Sentence encoder, by default the package's own (seem-tiny).", metavar="FILE")
 @click.option("--threads", type=int, help="Computing threads.")
 @click.option("--device", help="cpu, cuda, mps.")
 @click.option("--seed", type=int, help="Of every random number.")
 @click.option(
-    "-s",
-    "--set",
-    "settings",
-    multiple=True,
-    help="Another setting of the recipe or the run.",
-    metavar="NAME=VALUE",
+    "-s", "--set", "settings", multiple=True, help="Another setting of the recipe or the run.", metavar="NAME=VALUE"
 )
 @click.option("--run", type=PATH, help="Folder of checkpoint and log; by default FILE.run.", metavar="DIR")
-def train(
-    recipe: str,
-    data: Path,
-    output: Path,
-    settings: tuple[str, ...],
-    run: Path | None,
-    **given: Any,
-) -> None:
+def train(recipe: str, data: Path, output: Path, settings: tuple[str, ...], run: Path | None, **given: Any) -> None:
     """Trains on your own labelled pictures; a run that was stopped goes on from its last checkpoint.
 
     Needs: pip install "promptseg[train]".

@@ -79,9 +79,7 @@ class DatasetSource:
         return dataset.subset(self.limit) if self.count == "objects" else dataset.pictures(self.limit)
 
 
-def open_dataset(
-    path: str | os.PathLike[str], *, limit: int | None = None, min_area: int | None = None
-) -> Dataset:
+def open_dataset(path: str | os.PathLike[str], *, limit: int | None = None, min_area: int | None = None) -> Dataset:
     """Opens the labelled objects in a folder.
 
     Args:
@@ -116,9 +114,7 @@ def read_metadata(path: Path) -> dict[str, Metadata]:
     facts: dict[str, Metadata] = {}
     for row in rows:
         name = row["picture"] if not row.get("object") else f"{row['picture']}/{row['object']}"
-        facts[name] = {
-            key: value for key, value in row.items() if key not in ("picture", "object", None) and value
-        }
+        facts[name] = {key: value for key, value in row.items() if key not in ("picture", "object", None) and value}
     return facts
 
 
@@ -131,9 +127,7 @@ def _read(root: Path, truth: str, layout: str | None, split: str | None) -> Data
         reader = each.find(root, split)
         if reader is not None:
             content = reader()
-            return Dataset(
-                root.resolve().name, each.name, content.samples, content.categories, content.frequencies
-            )
+            return Dataset(root.resolve().name, each.name, content.samples, content.categories, content.frequencies)
     known = "\n".join(f"  - {each.form}" for each in candidates)
     raise FormatError(
         f"{root} is not a dataset with {_NEEDED[truth]}: found {_content(root)}. Layouts that are read:\n{known}"
@@ -164,8 +158,7 @@ def _with_targets(dataset: Dataset, root: Path, min_area: int | None, keep_empty
         return found
     kept = {sample.name: sample.targets for sample in found.samples}
     return replace(
-        dataset,
-        samples=tuple(replace(sample, targets=kept.get(sample.name, ())) for sample in dataset.samples),
+        dataset, samples=tuple(replace(sample, targets=kept.get(sample.name, ())) for sample in dataset.samples)
     )
 
 

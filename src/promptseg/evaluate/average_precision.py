@@ -150,9 +150,7 @@ def _truth_record(
                 }
             )
         images.append(image)
-    categories = [
-        {"id": number, "name": name, **_frequency(dataset, name)} for name, number in classes.items()
-    ]
+    categories = [{"id": number, "name": name, **_frequency(dataset, name)} for name, number in classes.items()]
     return {"images": images, "annotations": annotations, "categories": categories}
 
 
@@ -165,9 +163,7 @@ def _frequency(dataset: Dataset, name: str) -> dict[str, str]:
 
 
 def _found_records(
-    detections: Sequence[Detection],
-    classes: Mapping[str, int],
-    pictures: Mapping[str, int],
+    detections: Sequence[Detection], classes: Mapping[str, int], pictures: Mapping[str, int]
 ) -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = []
     for each in detections:

@@ -81,9 +81,7 @@ def counted(name: str, counts: npt.ArrayLike, finish: Finish, unit: Unit = "%") 
     table = np.asarray(counts, np.float64)
     if table.ndim != 2 or len(table) == 0:
         raise InputError(f"{name} needs counts of at least one picture, got shape {table.shape}.")
-    return Measure(
-        name=name, unit=unit, value=float(finish(table.sum(axis=0)[None])[0]), counts=table, finish=finish
-    )
+    return Measure(name=name, unit=unit, value=float(finish(table.sum(axis=0)[None])[0]), counts=table, finish=finish)
 
 
 def mean(name: str, values: npt.ArrayLike, pictures: Sequence[str], unit: Unit = "%") -> Measure:
@@ -132,9 +130,7 @@ def read(measure: Measure, first: Measure | None = None, *, seed: int = 0, round
     difference = None
     if first is not None:
         if (measure.counts is None) != (first.counts is None) or (
-            measure.counts is not None
-            and first.counts is not None
-            and len(measure.counts) != len(first.counts)
+            measure.counts is not None and first.counts is not None and len(measure.counts) != len(first.counts)
         ):
             raise InputError(f"{measure.name} of two contestants is over different pictures.")
         difference = _interval(measure.value - first.value, own, _values(first, seed, rounds))

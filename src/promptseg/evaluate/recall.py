@@ -19,12 +19,7 @@ IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 LIMITS = (100, 1000)
 """Proposals per picture that count, the best first."""
 
-SIZES = {
-    "all": (0.0, 1e10),
-    "small": (0.0, 32.0**2),
-    "medium": (32.0**2, 96.0**2),
-    "large": (96.0**2, 1e10),
-}
+SIZES = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
 """Ranges of area in pixels, both ends included, as COCO has them."""
 
 
@@ -51,18 +46,11 @@ class RecallCounts:
         """Returns the recall, averaged over the IoU thresholds, by size and limit; NaN where nothing is wanted."""
         with np.errstate(invalid="ignore", divide="ignore"):
             means = self.found.mean(axis=2) / self.wanted[:, None]
-        return {
-            name: dict(zip(self.limits, row.tolist(), strict=True))
-            for name, row in zip(SIZES, means, strict=True)
-        }
+        return {name: dict(zip(self.limits, row.tolist(), strict=True)) for name, row in zip(SIZES, means, strict=True)}
 
 
 def count_recall(
-    truth: Sequence[RLE],
-    areas: Sequence[float],
-    proposals: Sequence[RLE],
-    *,
-    limits: Sequence[int] = LIMITS,
+    truth: Sequence[RLE], areas: Sequence[float], proposals: Sequence[RLE], *, limits: Sequence[int] = LIMITS
 ) -> RecallCounts:
     """Counts which true masks of one picture are among the proposals.
 

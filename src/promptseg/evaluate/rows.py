@@ -99,9 +99,7 @@ class UnitAnswer:
             return cls(
                 unit=str(record["unit"]),
                 rows=tuple(Row.from_json(row) for row in record["rows"]),
-                seconds={
-                    step: [float(value) for value in values] for step, values in record["seconds"].items()
-                },
+                seconds={step: [float(value) for value in values] for step, values in record["seconds"].items()},
                 peak_memory=record["peak_memory"],
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -170,9 +170,7 @@ def _answers(
     return [_answer(task, scene, contestant, store) for contestant in contestants]
 
 
-def _answer(
-    task: EvaluationTask, scene: Scene, contestant: Contestant, store: AnswerStore | None
-) -> UnitAnswer:
+def _answer(task: EvaluationTask, scene: Scene, contestant: Contestant, store: AnswerStore | None) -> UnitAnswer:
     facts = _facts(task, scene, contestant)
     if store is not None and (known := store.load(contestant.name, scene.name, facts)):
         return known
@@ -183,10 +181,7 @@ def _answer(
             contestant.start(image)
     rows = task.judge(contestant, scene)
     answer = UnitAnswer(
-        unit=scene.name,
-        rows=tuple(rows),
-        seconds=contestant.clock.seconds,
-        peak_memory=contestant.peak_memory(),
+        unit=scene.name, rows=tuple(rows), seconds=contestant.clock.seconds, peak_memory=contestant.peak_memory()
     )
     if store is not None:
         store.save(contestant.name, facts, answer)
@@ -203,9 +198,7 @@ def _facts(task: EvaluationTask, scene: Scene, contestant: Contestant) -> dict[s
         "classes": list(scene.dataset.class_names),
         "unit": scene.name,
         "targets": [
-            [target.name, target.area, *target.phrases]
-            for sample in scene.samples
-            for target in sample.targets
+            [target.name, target.area, *target.phrases] for sample in scene.samples for target in sample.targets
         ],
         "metadata": [
             sorted({**sample.metadata, **target.metadata}.items())

@@ -133,9 +133,7 @@ def _slices(run: EvaluationRun, rows: Sequence[tuple[Row, ...]], name: str) -> l
     values = sorted({row.metadata[name] for row in rows[0] if name in row.metadata})
     if not values:
         known = sorted({key for row in rows[0] for key in row.metadata})
-        raise InputError(
-            f"No row has {name!r} to split the results by; known are: {', '.join(known) or 'none'}."
-        )
+        raise InputError(f"No row has {name!r} to split the results by; known are: {', '.join(known) or 'none'}.")
     slices: list[Slice] = []
     for value in values:
         parts = [tuple(row for row in own if row.metadata.get(name) == value) for own in rows]

@@ -108,9 +108,7 @@ _DYNAMIC: dict[str, dict[int, str]] = {
 def trace(name: str, graph: str) -> TracedGraph:
     """Traces one graph of a model; its names are in `models.network.GRAPHS`."""
     sam = build_sam(name)
-    part: str | tuple[str, ...] = (
-        "image_encoder." if graph == "encoder" else ("prompt_encoder.", "mask_decoder.")
-    )
+    part: str | tuple[str, ...] = "image_encoder." if graph == "encoder" else ("prompt_encoder.", "mask_decoder.")
     names = tuple(key for key in sam.state_dict() if key.startswith(part) and not key.endswith("_tracked"))
     inputs = example_inputs(graph)
     dynamic = _SCOUT_DYNAMIC if graph in SCOUT else _DYNAMIC

@@ -61,9 +61,7 @@ def export_model(network: Network, folder: Path, graphs: Sequence[str] = GRAPHS)
         content = assemble(traced.model.SerializeToString(), traced.tensors, tensors)
         difference = _difference(answering if prompted else sam, graph, content)
         if not difference <= TOLERANCE:
-            raise PromptsegError(
-                f"The exported {graph} differs from torch by {difference:.1e}; it was not written."
-            )
+            raise PromptsegError(f"The exported {graph} differs from torch by {difference:.1e}; it was not written.")
         path = folder / f"{network.name}-{graph.replace('_', '-')}.onnx"
         write_bytes(path, content)
         yield ExportReport(path, declared(traced.model)["opset"], difference)

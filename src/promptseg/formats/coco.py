@@ -38,17 +38,13 @@ def polygon_segmentation(mask: RLE, tolerance: float = 0.0) -> list[list[float]]
     return [bridge_holes(polygon).ravel().tolist() for polygon in trace_polygons(mask, tolerance)]
 
 
-def write_coco(
-    path: str | os.PathLike[str], results: Mapping[str, Segments], polygons: float | None = None
-) -> None:
+def write_coco(path: str | os.PathLike[str], results: Mapping[str, Segments], polygons: float | None = None) -> None:
     """Writes a COCO instances file (see `coco_record`).
 
     Raises:
         OutputError: the file cannot be written.
     """
-    write_bytes(
-        path, json.dumps(coco_record(results, polygons), ensure_ascii=False).encode("utf-8", "replace")
-    )
+    write_bytes(path, json.dumps(coco_record(results, polygons), ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def read_coco(path: str | os.PathLike[str]) -> dict[str, Segments]:

@@ -36,9 +36,7 @@ def numbers(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
     return red + 256 * green + 65536 * blue
 
 
-def panoptic_record(
-    results: Mapping[str, PanopticSegments], categories: Sequence[Category] = ()
-) -> dict[str, Any]:
+def panoptic_record(results: Mapping[str, PanopticSegments], categories: Sequence[Category] = ()) -> dict[str, Any]:
     """Returns the JSON of several pictures.
 
     Args:
@@ -50,9 +48,7 @@ def panoptic_record(
     for image_id, (file_name, result) in enumerate(results.items(), start=1):
         height, width = result.segments.size
         images.append({"id": image_id, "file_name": file_name, "height": height, "width": width})
-        annotations.append(
-            {"image_id": image_id, "file_name": _png_name(file_name), "segments_info": _infos(result)}
-        )
+        annotations.append({"image_id": image_id, "file_name": _png_name(file_name), "segments_info": _infos(result)})
     used = (category for result in results.values() for category in result.categories)
     return {
         "images": images,
@@ -65,9 +61,7 @@ def panoptic_record(
 
 
 def write_panoptic(
-    path: str | os.PathLike[str],
-    results: Mapping[str, PanopticSegments],
-    categories: Sequence[Category] = (),
+    path: str | os.PathLike[str], results: Mapping[str, PanopticSegments], categories: Sequence[Category] = ()
 ) -> None:
     """Writes the JSON file, and the PNG files into the folder beside it.
 
@@ -141,13 +135,6 @@ def _infos(result: PanopticSegments) -> list[dict[str, Any]]:
         x0, y0, x1, y1 = mask.box
         box = [x0, y0, x1 - x0, y1 - y0]
         infos.append(
-            {
-                "id": number,
-                "category_id": category.id,
-                "area": mask.area,
-                "bbox": box,
-                "iscrowd": 0,
-                "score": score,
-            }
+            {"id": number, "category_id": category.id, "area": mask.area, "bbox": box, "iscrowd": 0, "score": score}
         )
     return infos

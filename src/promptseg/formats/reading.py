@@ -135,9 +135,7 @@ def fields(value: Any, what: str, *names: str) -> Mapping[str, Any]:
             raise FormatError(f"{what} needs {name!r}, got {shorten(value)}.")
     for name in record:
         if name not in names:
-            raise FormatError(
-                f"{what} has {shorten(name)}, which does not belong there: expected {', '.join(names)}."
-            )
+            raise FormatError(f"{what} has {shorten(name)}, which does not belong there: expected {', '.join(names)}.")
     return record
 
 

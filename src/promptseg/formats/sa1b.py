@@ -29,16 +29,7 @@ _IMAGE_BITS, _MASK_BITS = 39, 14
 
 _HIGHEST_ID = 2**53 - 1
 _COUNTS = re.compile("^[0-o]+$")
-_ENTRY = (
-    "id",
-    "segmentation",
-    "bbox",
-    "area",
-    "predicted_iou",
-    "stability_score",
-    "crop_box",
-    "point_coords",
-)
+_ENTRY = ("id", "segmentation", "bbox", "area", "predicted_iou", "stability_score", "crop_box", "point_coords")
 
 _OFFICIAL_NAME = re.compile(r"sa_(\d{1,11})")
 
@@ -106,9 +97,7 @@ def sa1b_text(segments: Segments, file_name: str, image_id: int | None = None) -
         raise InputError(f"The masks of {file_name} have a score that is not a finite number.") from error
 
 
-def write_sa1b(
-    path: str | os.PathLike[str], segments: Segments, file_name: str, image_id: int | None = None
-) -> None:
+def write_sa1b(path: str | os.PathLike[str], segments: Segments, file_name: str, image_id: int | None = None) -> None:
     """Writes an SA-1B file (see `sa1b_record`).
 
     Raises:
@@ -222,13 +211,9 @@ def _annotation(entry: Mapping[str, Any], number: int) -> dict[str, Any]:
 def _mask(entry: Mapping[str, Any], size: Size) -> RLE:
     mask = RLE.from_coco(entry["segmentation"])
     if mask.size != size:
-        raise FormatError(
-            f"A mask of size {tuple(mask.size)} does not fit its SA-1B image of size {tuple(size)}."
-        )
+        raise FormatError(f"A mask of size {tuple(mask.size)} does not fit its SA-1B image of size {tuple(size)}.")
     if mask.area != entry["area"]:
-        raise FormatError(
-            f"Annotation {entry['id']} says area {entry['area']}, its mask has {mask.area} pixels."
-        )
+        raise FormatError(f"Annotation {entry['id']} says area {entry['area']}, its mask has {mask.area} pixels.")
     return mask
 
 

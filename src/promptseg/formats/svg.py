@@ -22,8 +22,7 @@ def svg_text(segments: Segments, image_link: str | None = None, tolerance: float
     """
     height, width = segments.size
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
     ]
     if image_link is not None:
         lines.append(f'  <image href={quoteattr(_clean(image_link))} width="{width}" height="{height}"/>')
@@ -42,10 +41,7 @@ def svg_text(segments: Segments, image_link: str | None = None, tolerance: float
 
 
 def write_svg(
-    path: str | os.PathLike[str],
-    segments: Segments,
-    image_link: str | None = None,
-    tolerance: float = 0.0,
+    path: str | os.PathLike[str], segments: Segments, image_link: str | None = None, tolerance: float = 0.0
 ) -> None:
     """Writes an SVG drawing (see `svg_text`).
 

@@ -131,10 +131,7 @@ FORMATS: dict[str, LabelFormat] = {
     "overlay": LabelFormat(
         "the picture with its masks",
         PNG,
-        _one_file(
-            "_overlay.png",
-            lambda path, segments, _, image: png.write_picture(path, segments.draw(image)),
-        ),
+        _one_file("_overlay.png", lambda path, segments, _, image: png.write_picture(path, segments.draw(image))),
         needs_picture=True,
     ),
     "index": LabelFormat(
@@ -148,10 +145,7 @@ FORMATS: dict[str, LabelFormat] = {
         _a_file_each("mask", lambda path, segments, index, _: png.write_mask(path, segments.masks[index])),
     ),
     "cutout": LabelFormat(
-        "an object each, transparent around it",
-        ZIP,
-        _a_file_each("cutout", png.write_cutout),
-        needs_picture=True,
+        "an object each, transparent around it", ZIP, _a_file_each("cutout", png.write_cutout), needs_picture=True
     ),
     "yolo": LabelFormat("YOLO's polygons", ZIP, _yolo),
 }
@@ -164,9 +158,7 @@ def format_names(*, batch: bool = False) -> list[str]:
     return [*single, *(name for name in FORMATS if batch and name not in single)]
 
 
-def write(
-    segments: Segments, stem: str, directory: Path, formats: Sequence[str], image: Any = None
-) -> list[Path]:
+def write(segments: Segments, stem: str, directory: Path, formats: Sequence[str], image: Any = None) -> list[Path]:
     """Writes the segments in each of the named formats.
 
     Args:

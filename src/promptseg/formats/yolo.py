@@ -55,10 +55,7 @@ def yolo_lines(segments: Segments, names: Sequence[str], tolerance: float = 0.0)
 
 
 def write_yolo(
-    path: str | os.PathLike[str],
-    segments: Segments,
-    names: Sequence[str] | None = None,
-    tolerance: float = 0.0,
+    path: str | os.PathLike[str], segments: Segments, names: Sequence[str] | None = None, tolerance: float = 0.0
 ) -> list[str]:
     """Writes the text file of one picture.
 
@@ -73,9 +70,7 @@ def write_yolo(
     return all_names
 
 
-def read_yolo(
-    path: str | os.PathLike[str], size: tuple[int, int], names: Sequence[str] | None = None
-) -> Segments:
+def read_yolo(path: str | os.PathLike[str], size: tuple[int, int], names: Sequence[str] | None = None) -> Segments:
     """Reads the text file of one picture; every line becomes a mask.
 
     Args:
@@ -103,9 +98,7 @@ def _read_line(words: list[str], where: str) -> tuple[int, npt.NDArray[np.float6
     if not (words[0].isascii() and words[0].isdigit()) or len(words[0]) > 7 or int(words[0]) > _HIGHEST_CLASS:
         raise FormatError(f"{where}: a class number comes first, got {shorten(words[0])}.")
     if len(words) < 7 or len(words) % 2 == 0:
-        raise FormatError(
-            f"{where}: at least three x y pairs must follow the class, got {len(words) - 1} numbers."
-        )
+        raise FormatError(f"{where}: at least three x y pairs must follow the class, got {len(words) - 1} numbers.")
     try:
         shares = np.array([float(word) for word in words[1:]])
     except ValueError as error:

@@ -82,9 +82,7 @@ def check_masks(prediction: BoolArray, truth: BoolArray, ignore: BoolArray | Non
     shapes = [mask.shape for mask in masks]
     if truth.ndim != 2 or len(set(shapes)) > 1:
         listed = ", ".join("x".join(map(str, shape)) for shape in shapes)
-        raise InputError(
-            f"Prediction, truth and ignored pixels must be masks of one height and width, got {listed}."
-        )
+        raise InputError(f"Prediction, truth and ignored pixels must be masks of one height and width, got {listed}.")
     if any(mask.dtype != np.bool_ for mask in masks):
         raise InputError(f"Masks must be bool, got {', '.join(str(mask.dtype) for mask in masks)}.")
 
@@ -105,9 +103,7 @@ _MOST_LOOKS = 400_000
 """Distances are looked up pixel by pixel where that takes at most so many looks."""
 
 
-def deepest(
-    region: BoolArray, passed_over: Collection[tuple[int, int]] = (), at_least: float = 0.0
-) -> Deepest:
+def deepest(region: BoolArray, passed_over: Collection[tuple[int, int]] = (), at_least: float = 0.0) -> Deepest:
     """Returns the pixel of `region` farthest from any pixel outside it; depth 0 when there is none.
 
     A region that cannot be as deep as `at_least` is not measured. Most errors are thin rims that run all around an
@@ -160,11 +156,7 @@ def _peeled(padded: BoolArray) -> list[BoolArray]:
 
 
 def _looked_up(
-    padded: BoolArray,
-    ys: npt.NDArray[np.int64],
-    xs: npt.NDArray[np.int64],
-    reach: int,
-    corner: tuple[int, int],
+    padded: BoolArray, ys: npt.NDArray[np.int64], xs: npt.NDArray[np.int64], reach: int, corner: tuple[int, int]
 ) -> Deepest:
     """Measures some pixels, none of which is deeper than `reach`, by looking at all around them."""
     span = np.arange(-reach, reach + 1)

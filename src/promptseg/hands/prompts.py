@@ -52,9 +52,7 @@ def inner_point(mask: BoolArray, random: Random) -> tuple[float, float]:
     return random_point(mask & (distance >= 0.5 * distance.max()), random)
 
 
-def noisy_box(
-    mask: BoolArray, random: Random, *, side: int | None = None
-) -> tuple[float, float, float, float]:
+def noisy_box(mask: BoolArray, random: Random, *, side: int | None = None) -> tuple[float, float, float, float]:
     """Returns the mask's box with noise of a tenth of its side, at most 20 pixels of a frame of 1024.
 
     Args:
@@ -134,12 +132,7 @@ def rough_polygon(mask: BoolArray, random: Random, *, corners: int = 12, noise: 
 
 
 def correction(
-    guess: BoolArray,
-    truth: BoolArray,
-    random: Random,
-    *,
-    counted: BoolArray | None = None,
-    deepest: float = 0.5,
+    guess: BoolArray, truth: BoolArray, random: Random, *, counted: BoolArray | None = None, deepest: float = 0.5
 ) -> tuple[float, float, bool] | None:
     """Returns the next click (x, y, positive), or None when nothing is wrong.
 

@@ -69,9 +69,7 @@ def decode(data: bytes, what: str, limits: ImageLimits) -> npt.NDArray[np.uint8]
     return guarded(opened, what, kind, limits)
 
 
-def guarded(
-    opened: Callable[[], Pillow.Image], what: str, kind: str, limits: ImageLimits
-) -> npt.NDArray[np.uint8]:
+def guarded(opened: Callable[[], Pillow.Image], what: str, kind: str, limits: ImageLimits) -> npt.NDArray[np.uint8]:
     """Runs Pillow on the picture that `opened` gives: size check, decoding, orientation, RGB.
 
     Raises:
@@ -121,9 +119,7 @@ def _describe(data: bytes) -> str:
             return name
     if data[4:8] == b"ftyp":
         brand = data[8:12]
-        return (
-            "an AVIF picture" if brand in (b"avif", b"avis") else "a HEIC picture or a video (ISO media file)"
-        )
+        return "an AVIF picture" if brand in (b"avif", b"avis") else "a HEIC picture or a video (ISO media file)"
     head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n")
     if b"<svg" in head:
         return "an SVG drawing"

@@ -39,9 +39,7 @@ class ImageLimits:
             ImageError: it has none or too many.
         """
         if width < 1 or height < 1:
-            raise ImageError(
-                f"{what} is empty: {width} x {height} pixels. A picture needs at least one pixel."
-            )
+            raise ImageError(f"{what} is empty: {width} x {height} pixels. A picture needs at least one pixel.")
         if width * height > self.max_pixels:
             raise ImageError(
                 f"{what} is {width} x {height} = {width * height:,} pixels; "

@@ -40,9 +40,7 @@ class Image:
     def __post_init__(self) -> None:
         pixels: Any = self.pixels
         if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[2:] != (3,):
-            raise ImageError(
-                f"Image holds (H, W, 3) uint8 pixels, got {_form(pixels)}. Use Image.open for the rest."
-            )
+            raise ImageError(f"Image holds (H, W, 3) uint8 pixels, got {_form(pixels)}. Use Image.open for the rest.")
         if pixels.size == 0:
             raise ImageError(f"A picture needs at least one pixel, got {_form(pixels)}.")
         if pixels.flags.writeable or not pixels.flags.c_contiguous:
@@ -51,9 +49,7 @@ class Image:
             object.__setattr__(self, "pixels", pixels)
 
     @classmethod
-    def open(
-        cls, source: ImageSource, *, name: str | None = None, limits: ImageLimits | None = None
-    ) -> "Image":
+    def open(cls, source: ImageSource, *, name: str | None = None, limits: ImageLimits | None = None) -> "Image":
         """Reads a picture, turns it upright by its EXIF orientation, and makes it RGB.
 
         Files may be JPEG, PNG, WebP, TIFF, BMP or GIF (first frame or page); the content decides, not the
@@ -103,9 +99,7 @@ class Image:
         except (TypeError, ValueError, OverflowError) as error:
             raise ImageError(f"A crop needs four whole numbers (x0, y0, x1, y1), got {box!r}.") from error
         if not (whole and 0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
-            raise ImageError(
-                f"A crop must be whole pixels (x0, y0, x1, y1) within {width} x {height}, got {box!r}."
-            )
+            raise ImageError(f"A crop must be whole pixels (x0, y0, x1, y1) within {width} x {height}, got {box!r}.")
         return Image(self.pixels[y0:y1, x0:x1], self.name)
 
     def __eq__(self, other: object) -> bool:

@@ -24,10 +24,7 @@ Pixels = npt.NDArray[np.uint8]
 _Converter = Callable[[Pillow.Image], Pixels]
 _STRIP_PIXELS = 2**22  # pictures are converted in strips, so that a large one is never held three times
 _ALPHA_MODES = {"LA", "La", "PA", "RGBA", "RGBa"}
-_ARRAYS = (
-    "Expected (H, W, 3) RGB, (H, W, 4) RGBA, (H, W) or (H, W, 1) grey, "
-    "of uint8, uint16, bool or float in [0, 1]"
-)
+_ARRAYS = "Expected (H, W, 3) RGB, (H, W, 4) RGBA, (H, W) or (H, W, 1) grey, of uint8, uint16, bool or float in [0, 1]"
 
 
 def to_rgb(picture: Pillow.Image, orientation: int = 1) -> Pixels:
@@ -71,9 +68,7 @@ def _array_to_bytes(array: npt.NDArray[Any], given: str) -> Pixels:
     if array.dtype.kind == "u" and array.dtype.itemsize == 2:
         return (array >> 8).astype(np.uint8)
     if array.dtype.kind != "f":
-        raise ImageError(
-            f"{given}. {_ARRAYS}; convert it with .astype(numpy.uint8) if its values are 0 to 255."
-        )
+        raise ImageError(f"{given}. {_ARRAYS}; convert it with .astype(numpy.uint8) if its values are 0 to 255.")
     least, greatest = float(array.min()), float(array.max())
     if not (least >= 0 and greatest <= 1):
         raise ImageError(

@@ -103,9 +103,7 @@ def _place(mask: RLE, width: float, height: float) -> tuple[float, float]:
     if x1 - x0 > 1.6 * width and y1 - y0 > 3 * height:
         step = max(1, max(x1 - x0, y1 - y0) // _ANCHOR_GRID)
         sample = mask.crop()[::step, ::step]
-        inner_x, inner_y = (
-            interior_point(sample) if sample.any() else ((x1 - x0) / 2 / step, (y1 - y0) / 2 / step)
-        )
+        inner_x, inner_y = interior_point(sample) if sample.any() else ((x1 - x0) / 2 / step, (y1 - y0) / 2 / step)
         x, y = x0 + inner_x * step - width / 2, y0 + inner_y * step - height / 2
     else:
         x = (x0 + x1 - width) / 2

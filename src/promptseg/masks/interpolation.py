@@ -53,9 +53,7 @@ class Interpolation:
     def reached(self, first: int, last: int) -> tuple[int, int]:
         """Returns the range of outputs that inputs `first:last` have any part in."""
         taps = self.weights.shape[1]
-        return int(np.searchsorted(self.starts, first - taps, "right")), int(
-            np.searchsorted(self.starts, last, "left")
-        )
+        return int(np.searchsorted(self.starts, first - taps, "right")), int(np.searchsorted(self.starts, last, "left"))
 
 
 @functools.lru_cache(maxsize=32)

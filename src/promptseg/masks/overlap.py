@@ -21,9 +21,7 @@ def intersection_area(a: RLE, b: RLE) -> int:
         InputError: the masks belong to pictures of different sizes.
     """
     if a.size != b.size:
-        raise InputError(
-            f"Masks of different pictures cannot be compared: sizes {tuple(a.size)} and {tuple(b.size)}."
-        )
+        raise InputError(f"Masks of different pictures cannot be compared: sizes {tuple(a.size)} and {tuple(b.size)}.")
     return _shared(a.runs(), b.runs()) if _boxes_meet(a, b) else 0
 
 
@@ -46,9 +44,7 @@ def iou_matrix(first: Sequence[RLE], second: Sequence[RLE]) -> npt.NDArray[np.fl
     result = np.zeros((len(first), len(second)))
     sizes = {mask.size for mask in (*first, *second)}
     if len(sizes) > 1:
-        raise InputError(
-            f"Masks of different pictures cannot be compared: sizes {sorted(map(tuple, sizes))}."
-        )
+        raise InputError(f"Masks of different pictures cannot be compared: sizes {sorted(map(tuple, sizes))}.")
     if result.size == 0:
         return result
     meet = box_iou([mask.bbox for mask in first], [mask.bbox for mask in second]) > 0
@@ -73,9 +69,7 @@ def union(masks: Sequence[RLE], size: tuple[int, int]) -> RLE:
     apart = starts[1:] > reach[:-1]
     if len(starts) == 0:
         return RLE.empty(size)
-    return RLE.from_runs(
-        starts[np.concatenate([[True], apart])], reach[np.concatenate([apart, [True]])], size
-    )
+    return RLE.from_runs(starts[np.concatenate([[True], apart])], reach[np.concatenate([apart, [True]])], size)
 
 
 def mask_nms(masks: Sequence[RLE], scores: npt.ArrayLike, threshold: float) -> Int64:
@@ -118,9 +112,7 @@ def box_nms(boxes: npt.ArrayLike, scores: npt.ArrayLike, threshold: float) -> In
         best = order[0]
         kept.append(int(best))
         order = order[1:]
-        order = (
-            order[box_iou(boxes_[best : best + 1], boxes_[order])[0] <= threshold] if len(order) else order
-        )
+        order = order[box_iou(boxes_[best : best + 1], boxes_[order])[0] <= threshold] if len(order) else order
     return np.array(kept, np.int64)
 
 

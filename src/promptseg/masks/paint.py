@@ -46,13 +46,9 @@ def as_pixels(image: Any, size: tuple[int, int] | None = None) -> UInt8:
         image = np.asarray(image.convert("RGB"))
     pixels = np.asarray(getattr(image, "pixels", image))
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
-        raise InputError(
-            f"Drawing needs a uint8 (H, W, 3) picture, got {pixels.dtype} of shape {pixels.shape}."
-        )
+        raise InputError(f"Drawing needs a uint8 (H, W, 3) picture, got {pixels.dtype} of shape {pixels.shape}.")
     if size is not None and pixels.shape[:2] != tuple(size):
-        raise InputError(
-            f"The masks are of size {tuple(size)}, but the picture is of size {pixels.shape[:2]}."
-        )
+        raise InputError(f"The masks are of size {tuple(size)}, but the picture is of size {pixels.shape[:2]}.")
     return pixels
 
 
@@ -109,9 +105,7 @@ def _stroke_table(width: float) -> npt.NDArray[np.float32]:
 
 
 def stamp(
-    picture: Image.Image,
-    box: tuple[float, float, float, float],
-    paint: Callable[[ImageDraw.ImageDraw, "Pen"], None],
+    picture: Image.Image, box: tuple[float, float, float, float], paint: Callable[[ImageDraw.ImageDraw, "Pen"], None]
 ) -> None:
     """Draws on a transparent layer over `box` (x0, y0, x1, y1), smooths it, and lays it over the picture."""
     x0, y0 = max(0, int(np.floor(box[0]))), max(0, int(np.floor(box[1])))

@@ -28,9 +28,7 @@ class PanopticSegments:
 
     def __post_init__(self) -> None:
         if len(self.segments) != len(self.categories):
-            raise InputError(
-                f"{len(self.segments)} segments need as many categories, got {len(self.categories)}."
-            )
+            raise InputError(f"{len(self.segments)} segments need as many categories, got {len(self.categories)}.")
         if union(self.segments.masks, self.segments.size).area != self.segments.areas.sum():
             raise InputError("The segments of a panoptic result must not overlap, and these do.")
 

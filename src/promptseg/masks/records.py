@@ -72,9 +72,7 @@ def coco_instances(
     return {
         "images": images,
         "annotations": annotations,
-        "categories": [
-            {"id": number, "name": name, "supercategory": ""} for name, number in categories.items()
-        ],
+        "categories": [{"id": number, "name": name, "supercategory": ""} for name, number in categories.items()],
     }
 
 
@@ -141,9 +139,7 @@ def read_coco_instances(record: Any) -> dict[int, CocoPicture]:
         FormatError: the record is malformed.
     """
     if not isinstance(record, Mapping):
-        raise FormatError(
-            f"A COCO record must be an object with images and annotations, got {type(record).__name__}."
-        )
+        raise FormatError(f"A COCO record must be an object with images and annotations, got {type(record).__name__}.")
     names = {
         _field(entry, "id", int): _field(entry, "name", str)
         for entry in _entries(record, "categories", missing_is_empty=True)
@@ -152,9 +148,7 @@ def read_coco_instances(record: Any) -> dict[int, CocoPicture]:
     for entry in _entries(record, "images"):
         size = Size(_field(entry, "height", int), _field(entry, "width", int))
         if min(size) < 1 or too_large(*size):
-            raise FormatError(
-                f"A COCO image has an impossible size: height {size.height}, width {size.width}."
-            )
+            raise FormatError(f"A COCO image has an impossible size: height {size.height}, width {size.width}.")
         name = entry.get("file_name", "")
         found[_field(entry, "id", int)] = CocoPicture(name if isinstance(name, str) else "", size, [], [], [])
     for entry in _entries(record, "annotations"):
@@ -178,9 +172,7 @@ def mask_from_coco(segmentation: Any, size: Size) -> RLE:
         return union([ring_to_rle(_ring(flat), size) for flat in segmentation], size)
     mask = RLE.from_coco(segmentation)
     if mask.size != size:
-        raise FormatError(
-            f"An RLE of size {tuple(mask.size)} does not fit its picture of size {tuple(size)}."
-        )
+        raise FormatError(f"An RLE of size {tuple(mask.size)} does not fit its picture of size {tuple(size)}.")
     return mask
 
 
@@ -201,8 +193,7 @@ def _ring(flat: Any) -> npt.NDArray[np.float64]:
     real = all(isinstance(number, int | float) and abs(number) <= FARTHEST for number in numbers)
     if not real or len(numbers) < 6 or len(numbers) % 2:
         raise FormatError(
-            f"A COCO polygon must be a flat list of x, y, x, y, ... of at least three points, "
-            f"got {shorten(flat)}."
+            f"A COCO polygon must be a flat list of x, y, x, y, ... of at least three points, got {shorten(flat)}."
         )
     return np.array(numbers, np.float64).reshape(-1, 2)
 

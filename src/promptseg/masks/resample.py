@@ -75,6 +75,4 @@ class Enlargement:
             yield first, band
 
     def _axis(self, axis: int, low: int) -> Interpolation:
-        return interpolation(
-            low, self.padded[axis], self.resized[axis], self.picture[axis], self.first, self.second
-        )
+        return interpolation(low, self.padded[axis], self.resized[axis], self.picture[axis], self.first, self.second)

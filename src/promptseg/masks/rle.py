@@ -41,14 +41,10 @@ class RLE:
 
     def __post_init__(self) -> None:
         if min(self.size) < 1:
-            raise InputError(
-                f"A mask needs at least one pixel, got height {self.size[0]} and width {self.size[1]}."
-            )
+            raise InputError(f"A mask needs at least one pixel, got height {self.size[0]} and width {self.size[1]}.")
         x0, y0, x1, y1 = self.box
         if not (0 <= x0 <= x1 <= self.size[1] and 0 <= y0 <= y1 <= self.size[0]):
-            raise InputError(
-                f"The box {self.box} does not fit a mask of height {self.size[0]}, width {self.size[1]}."
-            )
+            raise InputError(f"The box {self.box} does not fit a mask of height {self.size[0]}, width {self.size[1]}.")
         counts = np.array(self.counts, np.uint32)
         if counts.sum(dtype=np.int64) != (x1 - x0) * (y1 - y0):
             raise InputError(f"The run lengths do not add up to the pixels of the box {self.box}.")
@@ -84,8 +80,7 @@ class RLE:
         x, y = origin
         if x < 0 or y < 0 or x + crop.shape[1] > size[1] or y + crop.shape[0] > size[0]:
             raise InputError(
-                f"A crop of shape {crop.shape} at x {x}, y {y} "
-                f"reaches out of a picture of size {tuple(size)}."
+                f"A crop of shape {crop.shape} at x {x}, y {y} reaches out of a picture of size {tuple(size)}."
             )
         filled = np.flatnonzero(crop.any(axis=1))
         if len(filled) == 0:
@@ -206,9 +201,7 @@ class RLE:
 def _checked(mask: BoolArray) -> BoolArray:
     mask = np.asarray(mask)
     if mask.ndim != 2 or mask.size == 0:
-        raise InputError(
-            f"A mask needs a (height, width) array with at least one pixel, got shape {mask.shape}."
-        )
+        raise InputError(f"A mask needs a (height, width) array with at least one pixel, got shape {mask.shape}.")
     return mask if mask.dtype == np.bool_ else mask != 0
 
 
@@ -219,9 +212,7 @@ def too_large(height: int, width: int) -> bool:
 
 def _read_record(record: Any) -> tuple[Size, runlength.Int64]:
     if not isinstance(record, Mapping) or "size" not in record or "counts" not in record:
-        raise FormatError(
-            'An RLE mask needs {"size": [height, width], "counts": ...}, ' + f"got {str(record)[:80]!r}."
-        )
+        raise FormatError('An RLE mask needs {"size": [height, width], "counts": ...}, ' + f"got {str(record)[:80]!r}.")
     size, given = _read_size(record["size"]), record["counts"]
     if isinstance(given, str | bytes):
         counts = runlength.read_string(given)
@@ -244,9 +235,7 @@ def _read_size(given: Any) -> Size:
     numbers: list[Any] = list(given) if isinstance(given, Sequence | np.ndarray) else []
     whole = all(isinstance(number, int | np.integer) and not isinstance(number, bool) for number in numbers)
     if isinstance(given, str | bytes) or len(numbers) != 2 or not whole or min(numbers) < 1:
-        raise FormatError(
-            f"An RLE size must be [height, width], two positive integers, got {str(given)[:80]!r}."
-        )
+        raise FormatError(f"An RLE size must be [height, width], two positive integers, got {str(given)[:80]!r}.")
     size = Size(int(numbers[0]), int(numbers[1]))
     if too_large(*size):
         raise FormatError(

@@ -100,8 +100,7 @@ def read_string(text: str | bytes) -> Int64:
     if characters.min() < 0 or characters.max() > 63:
         wrong = int(np.flatnonzero((characters < 0) | (characters > 63))[0])
         raise FormatError(
-            f"The RLE string has a character outside '0' to 'o' "
-            f"at position {wrong}: {raw[wrong : wrong + 1]!r}."
+            f"The RLE string has a character outside '0' to 'o' at position {wrong}: {raw[wrong : wrong + 1]!r}."
         )
     last = (characters & 32) == 0
     if not last[-1]:
@@ -109,9 +108,7 @@ def read_string(text: str | bytes) -> Int64:
     final = np.flatnonzero(last)
     digits = np.diff(final, prepend=-1)
     if digits.max() > _MOST_DIGITS:
-        raise FormatError(
-            f"The RLE string holds a number of {digits.max()} digits; at most {_MOST_DIGITS} make sense."
-        )
+        raise FormatError(f"The RLE string holds a number of {digits.max()} digits; at most {_MOST_DIGITS} make sense.")
     first = final - digits + 1
     place = np.arange(len(characters)) - np.repeat(first, digits)
     values = np.add.reduceat((characters & 31) << (_DIGIT_BITS * place), first)

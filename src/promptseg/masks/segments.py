@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from promptseg.masks.polygons import PolygonWithHoles
     from promptseg.masks.records import CocoPicture, RecordOutput
 
-Index: TypeAlias = (
-    int | slice | Sequence[int] | Sequence[bool] | npt.NDArray[np.integer] | npt.NDArray[np.bool_]
-)
+Index: TypeAlias = int | slice | Sequence[int] | Sequence[bool] | npt.NDArray[np.integer] | npt.NDArray[np.bool_]
 
 _PER_MASK = ("scores", "labels", "prompts", "object_ids", "granularities")
 _OPTIONAL_ARRAYS = ("low_res_logits", "stability_scores", "crop_boxes")
@@ -96,16 +94,12 @@ class Segments:
     def _check(self) -> None:
         for name in _PER_MASK:
             if len(getattr(self, name)) != len(self.masks):
-                raise InputError(
-                    f"{len(self.masks)} masks need as many {name}, got {len(getattr(self, name))}."
-                )
+                raise InputError(f"{len(self.masks)} masks need as many {name}, got {len(getattr(self, name))}.")
         if any(mask.size != self.size for mask in self.masks):
             raise InputError(f"Every mask must have the size of the picture, {tuple(self.size)}.")
         logits = self.low_res_logits
         if logits is not None and (logits.ndim != 3 or len(logits) != len(self.masks)):
-            raise InputError(
-                f"{len(self.masks)} masks need (N, 256, 256) low-res logits, got shape {logits.shape}."
-            )
+            raise InputError(f"{len(self.masks)} masks need (N, 256, 256) low-res logits, got shape {logits.shape}.")
         for name, shape in (("stability_scores", ()), ("crop_boxes", (4,))):
             given = getattr(self, name)
             if given is not None and given.shape != (len(self.masks), *shape):
@@ -277,9 +271,7 @@ class Segments:
         """
         from promptseg.masks.records import generator_records
 
-        return generator_records(
-            self.masks, self.scores, self.prompts, self.stability_scores, self.crop_boxes, output
-        )
+        return generator_records(self.masks, self.scores, self.prompts, self.stability_scores, self.crop_boxes, output)
 
     @classmethod
     def from_coco(cls, record: Any, image_id: int | None = None) -> "Segments":
@@ -298,9 +290,7 @@ class Segments:
                 raise FormatError(f"This COCO record holds {len(by_image)} images: say which with image_id=.")
             (image_id,) = by_image
         if image_id not in by_image:
-            raise FormatError(
-                f"This COCO record has no image with id {image_id}; it has {shorten(list(by_image))}."
-            )
+            raise FormatError(f"This COCO record has no image with id {image_id}; it has {shorten(list(by_image))}.")
         return by_image[image_id][1]
 
     @classmethod
@@ -331,9 +321,7 @@ class Segments:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Segments):
             return NotImplemented
-        same = all(
-            getattr(self, name) == getattr(other, name) for name in ("size", "masks", "labels", "prompts")
-        )
+        same = all(getattr(self, name) == getattr(other, name) for name in ("size", "masks", "labels", "prompts"))
         arrays = ("scores", "object_ids", "granularities", *_OPTIONAL_ARRAYS)
         return same and all(_same(getattr(self, name), getattr(other, name)) for name in arrays)
 

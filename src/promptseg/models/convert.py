@@ -56,9 +56,7 @@ def convert_checkpoint(
     except OSError as error:
         if isinstance(error, OutputError):
             raise
-        raise OutputError(
-            f"Cannot write {target}: {error.strerror or error}. Choose another place."
-        ) from error
+        raise OutputError(f"Cannot write {target}: {error.strerror or error}. Choose another place.") from error
     return target
 
 

@@ -67,9 +67,7 @@ def load(source: str) -> dict[str, Any]:
     except ImportError as error:
         raise Refused(f"PyTorch cannot be imported ({error}).") from error
     if tuple(int(part) for part in torch.__version__.split(".")[:2]) < (2, 6):
-        raise Refused(
-            f"PyTorch {torch.__version__} does not open untrusted files safely; install 2.6 or newer."
-        )
+        raise Refused(f"PyTorch {torch.__version__} does not open untrusted files safely; install 2.6 or newer.")
     forbid_actions()
     try:
         content = torch.load(source, map_location="cpu", weights_only=True)
@@ -84,9 +82,7 @@ def _reason(error: Exception) -> str:
     """Says why torch gave up, without passing on its advice to switch the safety off."""
     text = str(error)
     if asked := re.search(r"GLOBAL ([\w.]+)", text):
-        return (
-            f"it asks to run {asked[1]}, which is refused. Nothing was run. Only plain weights are converted."
-        )
+        return f"it asks to run {asked[1]}, which is refused. Nothing was run. Only plain weights are converted."
     if "Weights only load failed" in text:
         return "it is not a checkpoint of plain weights, and anything else is refused. Nothing was run."
     first = text.strip().splitlines()[0][:120] if text.strip() else "no more data"

@@ -69,9 +69,7 @@ class Network:
         """
         card = get_card(model)
         if card.family != "sam":
-            raise WeightsError(
-                f"{card.name} is no SAM network and has no such graphs. Use Segmenter({card.name!r})."
-            )
+            raise WeightsError(f"{card.name} is no SAM network and has no such graphs. Use Segmenter({card.name!r}).")
         given = {} if weights is None else read_safetensors(weights)
         clicks: Tensors = {}
         if given and all(name.startswith(DECODER) for name in given):

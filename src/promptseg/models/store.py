@@ -17,15 +17,7 @@ from promptseg.models.registry import ModelCard, embedded_weights_path
 from promptseg.models.tensors import read_safetensors, write_safetensors
 from promptseg.progress import Progress
 
-__all__ = [
-    "Opener",
-    "cache_folder",
-    "download",
-    "file_sha256",
-    "find_weights",
-    "read_safetensors",
-    "write_safetensors",
-]
+__all__ = ["Opener", "cache_folder", "download", "file_sha256", "find_weights", "read_safetensors", "write_safetensors"]
 
 _CHUNK = 2**20
 _TIMEOUT_SECONDS = 30
@@ -58,9 +50,7 @@ def cache_folder(environment: Mapping[str, str] | None = None) -> Path:
     try:
         return Path(variables.get("HOME") or Path.home()) / ".cache" / "promptseg"
     except RuntimeError as error:
-        raise WeightsError(
-            "There is no home folder for the cache. Set PROMPTSEG_CACHE to a folder."
-        ) from error
+        raise WeightsError("There is no home folder for the cache. Set PROMPTSEG_CACHE to a folder.") from error
 
 
 def find_weights(card: ModelCard, cache: Path) -> Path:
@@ -86,9 +76,7 @@ def _how_to_get(card: ModelCard) -> str:
     )
 
 
-def download(
-    card: ModelCard, cache: Path, *, opener: Opener | None = None, progress: Progress | None = None
-) -> Path:
+def download(card: ModelCard, cache: Path, *, opener: Opener | None = None, progress: Progress | None = None) -> Path:
     """Downloads the official checkpoint of a model into the cache, unless the right file is there already.
 
     The bytes go to a temporary file of the same folder, which takes the final name only when its size and
@@ -145,17 +133,13 @@ def _copy(response: Response, file: BinaryIO, card: ModelCard, progress: Progres
     while chunk := _received(response, card):
         received += len(chunk)
         if received > card.bytes:
-            raise WeightsError(
-                f"{card.url} sends more than the {card.bytes:,} bytes of {card.name}. Not kept."
-            )
+            raise WeightsError(f"{card.url} sends more than the {card.bytes:,} bytes of {card.name}. Not kept.")
         digest.update(chunk)
         file.write(chunk)
         if progress:
             progress(received, card.bytes)
     if received != card.bytes:
-        raise WeightsError(
-            f"The download of {card.url} ended after {received:,} of {card.bytes:,} bytes. Try again."
-        )
+        raise WeightsError(f"The download of {card.url} ended after {received:,} of {card.bytes:,} bytes. Try again.")
     if digest.hexdigest() != card.sha256:
         raise WeightsError(
             f"{card.url} sent a file with the SHA-256 {digest.hexdigest()}, expected {card.sha256}. Not kept."

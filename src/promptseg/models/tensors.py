@@ -60,9 +60,7 @@ def read_shapes(path: str | os.PathLike[str]) -> dict[str, tuple[int, ...]]:
 
 
 def write_safetensors(
-    path: str | os.PathLike[str],
-    tensors: Mapping[str, npt.NDArray[Any]],
-    metadata: Mapping[str, str] | None = None,
+    path: str | os.PathLike[str], tensors: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str] | None = None
 ) -> None:
     """Writes tensors atomically: `path` is either the whole new file or what it was before.
 
@@ -70,10 +68,7 @@ def write_safetensors(
         WeightsError: a tensor's type does not exist in safetensors.
         OutputError: the file cannot be written.
     """
-    dense = {
-        name: np.asarray(tensor, tensor.dtype.newbyteorder("="), order="C")
-        for name, tensor in tensors.items()
-    }
+    dense = {name: np.asarray(tensor, tensor.dtype.newbyteorder("="), order="C") for name, tensor in tensors.items()}
     try:
         content = save(dense, dict(metadata) if metadata else None)
     except (SafetensorError, ValueError, TypeError) as error:
@@ -100,8 +95,7 @@ def _as_array(name: str, tensor: Mapping[str, Any], path: str | os.PathLike[str]
 def _refuse_pickles(start: bytes, path: str | os.PathLike[str]) -> None:
     if start.startswith(_PICKLE_STARTS):
         raise WeightsError(
-            f"{path} is a pickle checkpoint, which could run code when opened. "
-            f"Run: promptseg models convert {path}"
+            f"{path} is a pickle checkpoint, which could run code when opened. Run: promptseg models convert {path}"
         )
 
 

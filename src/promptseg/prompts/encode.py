@@ -91,9 +91,7 @@ def encode_object(
         if fed.grid is not None:
             drawn = fed.grid if drawn is None else np.maximum(drawn, fed.grid)
     if not any(prompt.positive for prompt in prompts) and memory is None:
-        raise PromptError(
-            "Every prompt is negative: give at least one positive prompt that shows the object."
-        )
+        raise PromptError("Every prompt is negative: give at least one positive prompt that shows the object.")
     if box is None:
         points.append((0.0, 0.0))
         labels.append(LABEL_PAD)

@@ -321,11 +321,7 @@ class Mask(PlacePrompt):
         """Returns plain JSON: the mask as COCO RLE after thresholding at one half."""
         from promptseg.masks.rle import RLE
 
-        return {
-            "type": self.kind,
-            "segmentation": RLE.encode(self.array > 0.5).to_coco(),
-            "positive": self.positive,
-        }
+        return {"type": self.kind, "segmentation": RLE.encode(self.array > 0.5).to_coco(), "positive": self.positive}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any], *, paths: bool = True) -> Self:
@@ -387,7 +383,5 @@ class Mask(PlacePrompt):
         return cls(Image.open(text).pixels.max(axis=2) > 127, **named)
 
 
-PLACES: dict[str, type[PlacePrompt]] = {
-    place.kind: place for place in (Point, Box, Polygon, Circle, Scribble, Mask)
-}
+PLACES: dict[str, type[PlacePrompt]] = {place.kind: place for place in (Point, Box, Polygon, Circle, Scribble, Mask)}
 """The types that say where, by their kinds; JSON, the command line and the server read it."""

@@ -85,9 +85,7 @@ class Prompt:
 AnyPrompt = TypeVar("AnyPrompt", bound=Prompt)
 
 
-def read_prompt(
-    record: Mapping[str, Any], known: Mapping[str, type[AnyPrompt]], *, paths: bool = True
-) -> AnyPrompt:
+def read_prompt(record: Mapping[str, Any], known: Mapping[str, type[AnyPrompt]], *, paths: bool = True) -> AnyPrompt:
     """Makes a prompt of one of the known types from the JSON that `to_json` wrote.
 
     Args:
@@ -104,9 +102,7 @@ def read_prompt(
         if isinstance(kind, str) and kind in known:
             return known[kind].from_json(record, paths=paths)
     except (KeyError, TypeError, AttributeError, FormatError) as error:
-        raise PromptError(
-            f"This prompt record lacks a field or has a wrong one ({error}): {short(record)}."
-        ) from error
+        raise PromptError(f"This prompt record lacks a field or has a wrong one ({error}): {short(record)}.") from error
     *kinds, last = known
     raise PromptError(f"Unknown prompt type {short(kind)}: expected {', '.join(kinds)} or {last}.")
 

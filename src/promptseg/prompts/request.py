@@ -61,9 +61,7 @@ class Request:
         if all(lists):
             return cls(tuple(_object(position, item) for position, item in enumerate(items)))
         if any(lists):
-            raise PromptError(
-                "Give either prompts of one object, or one list of prompts per object, not a mixture."
-            )
+            raise PromptError("Give either prompts of one object, or one list of prompts per object, not a mixture.")
         for item in items:
             _check(item)
         alone = all(isinstance(item, Box) and item.positive for item in items) or all(
@@ -133,6 +131,4 @@ def _object(position: int, parts: Sequence[Any]) -> ObjectPrompts:
 def _check(item: Any) -> None:
     if not isinstance(item, Prompt):
         *names, last = (known.__name__ for known in known_prompts().values())
-        raise PromptError(
-            f"Expected {', '.join(names)} or {last}, got {type(item).__name__} ({short(item)})."
-        )
+        raise PromptError(f"Expected {', '.join(names)} or {last}, got {type(item).__name__} ({short(item)}).")

@@ -151,9 +151,7 @@ def _picture(record: Any) -> "str | Image":
     try:
         return Image.open(base64.b64decode(record["png"], validate=True))
     except (TypeError, KeyError, ValueError) as error:
-        raise PromptError(
-            f'A reference\'s picture is a path or {{"png": base64}}: {short(record)}.'
-        ) from error
+        raise PromptError(f'A reference\'s picture is a path or {{"png": base64}}: {short(record)}.') from error
 
 
 WORDS: dict[str, type[WordPrompt]] = {word.kind: word for word in (Text, Audio, Reference)}

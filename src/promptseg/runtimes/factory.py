@@ -22,12 +22,7 @@ def default_threads() -> int:
 
 
 def create_runtime(
-    network: Network,
-    runtime: str = "auto",
-    *,
-    precision: str = "auto",
-    device: str = "cpu",
-    threads: int | None = None,
+    network: Network, runtime: str = "auto", *, precision: str = "auto", device: str = "cpu", threads: int | None = None
 ) -> Runtime:
     """Makes an engine for `network`.
 
@@ -52,9 +47,7 @@ def create_runtime(
     row = RUNTIMES[runtime]
     if device != "cpu" and not row.any_device:
         able = " or ".join(repr(name) for name, other in RUNTIMES.items() if other.any_device)
-        raise InputError(
-            f"The {runtime} runtime computes on the CPU only, got device={device!r}. Use runtime={able}."
-        )
+        raise InputError(f"The {runtime} runtime computes on the CPU only, got device={device!r}. Use runtime={able}.")
     if precision not in ("auto", *row.precisions):
         place = "" if row.any_device else " on the CPU"
         known = " or ".join(row.precisions)
@@ -63,9 +56,7 @@ def create_runtime(
     return _named(row.adapter)(network, threads=count, precision=precision, device=device)
 
 
-def create_tiny(
-    runtime: str, *, threads: int | None = None, weights: str | Path | None = None
-) -> TinyRuntime:
+def create_tiny(runtime: str, *, threads: int | None = None, weights: str | Path | None = None) -> TinyRuntime:
     """Makes the engine of seem-tiny: OpenVINO beside OpenVINO, else ONNX Runtime, which is always there.
 
     Args:

@@ -14,9 +14,7 @@ class OnnxRuntime:
     name = "onnx"
     precision = "float32"
 
-    def __init__(
-        self, network: Network, *, threads: int, precision: str = "auto", device: str = "cpu"
-    ) -> None:
+    def __init__(self, network: Network, *, threads: int, precision: str = "auto", device: str = "cpu") -> None:
         self._network = network
         self.threads = threads
         self._graphs = OnnxGraphs(network, threads=threads)

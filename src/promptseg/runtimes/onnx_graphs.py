@@ -30,9 +30,7 @@ class OnnxGraphs:
         """Runs one graph."""
         with self._lock:
             if graph not in self._sessions:
-                self._sessions[graph] = _open(
-                    self._network.model(graph), self._threads, patient=self._patient
-                )
+                self._sessions[graph] = _open(self._network.model(graph), self._threads, patient=self._patient)
         return self._sessions[graph].run(None, feeds)  # type: ignore[return-value]
 
 
@@ -45,9 +43,7 @@ def _open(model: bytes, threads: int, *, patient: bool = True) -> "InferenceSess
     try:
         import onnxruntime as ort
     except ImportError as error:
-        raise UnavailableError(
-            "ONNX Runtime is not installed. Install it with: pip install onnxruntime"
-        ) from error
+        raise UnavailableError("ONNX Runtime is not installed. Install it with: pip install onnxruntime") from error
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

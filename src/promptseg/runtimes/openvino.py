@@ -25,9 +25,7 @@ class OpenVinoRuntime:
 
     name = "openvino"
 
-    def __init__(
-        self, network: Network, *, threads: int, precision: str = "auto", device: str = "cpu"
-    ) -> None:
+    def __init__(self, network: Network, *, threads: int, precision: str = "auto", device: str = "cpu") -> None:
         self._core = _core()
         capable = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "auto":
@@ -73,9 +71,7 @@ class OpenVinoRuntime:
         answer = scores[0].copy()
         if not (answer > worth).any():
             return ScoutAnswer(answer, None)
-        drawn = self._request("paint").infer(
-            {"seen": seen, "filters": filters}, share_inputs=True, share_outputs=True
-        )
+        drawn = self._request("paint").infer({"seen": seen, "filters": filters}, share_inputs=True, share_outputs=True)
         return ScoutAnswer(answer, drawn[0][0].copy())
 
     def _run(self, graph: str, feeds: dict[str, Any]) -> list[Float32]:

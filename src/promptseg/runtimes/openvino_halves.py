@@ -45,7 +45,4 @@ def split_decoder(model: Any) -> tuple[Any, Any]:
     logits, scores = (result.input_value(0) for result in model.get_results())
     attention = [opset13.result(source) for source in (*sources, scores)]
     make: Any = openvino.Model
-    return (
-        make(attention, model.get_parameters()),
-        make([opset13.result(logits)], inputs),
-    )
+    return (make(attention, model.get_parameters()), make([opset13.result(logits)], inputs))

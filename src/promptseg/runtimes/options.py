@@ -34,8 +34,7 @@ class EngineOptions:
     cache: str | Path | None = field(
         default=None,
         metadata={
-            "help": "Folder that keeps embeddings, in float16, for pictures that come again "
-            "(see `promptseg embed`).",
+            "help": "Folder that keeps embeddings, in float16, for pictures that come again (see `promptseg embed`).",
             "metavar": "DIR",
         },
     )

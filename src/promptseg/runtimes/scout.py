@@ -85,9 +85,7 @@ def scout_view(network: Network, features: Float32, resized: Size) -> ScoutView:
 
 def _positions(network: Network, side: int) -> Float32:
     """Encodes the centres of the cells, (side, side, C); specification A2.3."""
-    matrix = np.asarray(
-        network.tensors["prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"], np.float32
-    )
+    matrix = np.asarray(network.tensors["prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"], np.float32)
     centres = (np.arange(side, dtype=np.float32) + 0.5) / side * 2 - 1
     turns = centres[:, None, None] * matrix[1] + centres[None, :, None] * matrix[0]
     angles = (2 * np.pi * turns).astype(np.float32)

@@ -79,9 +79,7 @@ class TinyRuntime:
     def head(self) -> Head:
         """How cosines become logits."""
         number = self.network.number
-        return Head(
-            float(np.exp(number("log_scale"))), number("bias"), float(np.exp(number("log_name_scale")))
-        )
+        return Head(float(np.exp(number("log_scale"))), number("bias"), float(np.exp(number("log_name_scale"))))
 
     def see(self, pixels: npt.NDArray[np.uint8]) -> Float32:
         """Returns pixel vectors (D, 64, 64) of a picture.

@@ -29,9 +29,7 @@ def torch_device(device: str, what: str) -> Any:
         torch.empty(1, device=found)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(
-            f"The device {device!r} cannot be used here ({reason}). Use cpu, cuda or mps."
-        ) from error
+        raise InputError(f"The device {device!r} cannot be used here ({reason}). Use cpu, cuda or mps.") from error
     return found
 
 
@@ -40,9 +38,7 @@ class TorchRuntime:
 
     name = "torch"
 
-    def __init__(
-        self, network: Network, *, threads: int, precision: str = "auto", device: str = "cpu"
-    ) -> None:
+    def __init__(self, network: Network, *, threads: int, precision: str = "auto", device: str = "cpu") -> None:
         self._device = torch_device(device, "PyTorch")
         self.precision = "float32" if precision == "auto" else precision
         self._network = network
@@ -68,9 +64,7 @@ class TorchRuntime:
         """Tries one click; see `Runtime.scout`."""
         from promptseg.models.sam import scout
 
-        seen, filters, scores = self._compute(
-            partial(scout.scout, self._loaded()), *view.feeds(point[None]).values()
-        )
+        seen, filters, scores = self._compute(partial(scout.scout, self._loaded()), *view.feeds(point[None]).values())
         if not (scores > worth).any():
             return ScoutAnswer(scores[0], None)
         return ScoutAnswer(scores[0], self._compute(partial(scout.paint, self._loaded()), seen, filters)[0])

@@ -80,9 +80,7 @@ class EmbeddingCache:
         """Returns how many embeddings are in memory now."""
         return len(self._memory)
 
-    def embed(
-        self, runtime: Runtime, image: Image, network: Network, *, exact: bool = False
-    ) -> EmbeddedImage:
+    def embed(self, runtime: Runtime, image: Image, network: Network, *, exact: bool = False) -> EmbeddedImage:
         """Embeds a picture, or finds its embedding.
 
         Args:

@@ -61,9 +61,7 @@ class SamSegmenter(Segmenter):
     ) -> None:
         super().__init__(model)
         self._network = Network.load(model, weights)
-        self._runtime = create_runtime(
-            self._network, runtime, precision=precision, device=device, threads=threads
-        )
+        self._runtime = create_runtime(self._network, runtime, precision=precision, device=device, threads=threads)
         self._companions = Companions.of(self._network.companions, self._runtime.threads)
         self._device, self._threads = device, threads
         self._cache = EmbeddingCache.of(cache)
@@ -111,12 +109,7 @@ class SamSegmenter(Segmenter):
         self._meaning.see(picture_of(image))
 
     def segment(
-        self,
-        image: Any,
-        prompts: Prompts,
-        *,
-        granularity: Granularity = "auto",
-        transcriber: Transcriber | None = None,
+        self, image: Any, prompts: Prompts, *, granularity: Granularity = "auto", transcriber: Transcriber | None = None
     ) -> Segments:
         """Segments the objects that the prompts speak of."""
         request = Request.of(prompts)
@@ -142,9 +135,7 @@ class SamSegmenter(Segmenter):
         """Starts a dialogue on one picture, in which every further prompt corrects the mask so far."""
         embedded = self._embedded(image)
 
-        def answer_round(
-            before: PlaceAnswer | None, prompts: ObjectPrompts, granularity: Granularity
-        ) -> PlaceAnswer:
+        def answer_round(before: PlaceAnswer | None, prompts: ObjectPrompts, granularity: Granularity) -> PlaceAnswer:
             if says_what(prompts):
                 return answer_as_one(
                     self._meaning, self._runtime, embedded, before, prompts, granularity, self._companions
@@ -206,9 +197,7 @@ class SamSegmenter(Segmenter):
         found = maps.patches(self._runtime, embedded, heat, words, everywhere=vocabulary is None)
         return embedded, found, words
 
-    def track(
-        self, frames: Iterable[Any], reference: Reference, vocabulary: Words = None
-    ) -> Iterator[Segments]:
+    def track(self, frames: Iterable[Any], reference: Reference, vocabulary: Words = None) -> Iterator[Segments]:
         """Finds the like of a reference in every frame, each on its own, and yields one result per frame."""
         for frame in frames:
             embedded = self._embedded(frame)
@@ -258,11 +247,7 @@ class SamSegmenter(Segmenter):
     ) -> Segments:
         """Proposes masks of everything that may be an object, the likeliest first, as in SAM's paper."""
         return proposals(
-            self._runtime,
-            self._embedded(image),
-            top=top,
-            points_per_side=points_per_side,
-            on_progress=on_progress,
+            self._runtime, self._embedded(image), top=top, points_per_side=points_per_side, on_progress=on_progress
         )
 
     @property
@@ -281,11 +266,7 @@ class SamSegmenter(Segmenter):
         with self._lock:
             if self._exact_runtime is None:
                 self._exact_runtime = create_runtime(
-                    self._network,
-                    self._runtime.name,
-                    precision="float32",
-                    device=self._device,
-                    threads=self._threads,
+                    self._network, self._runtime.name, precision="float32", device=self._device, threads=self._threads
                 )
             return self._exact_runtime
 

@@ -168,12 +168,7 @@ class Segmenter:
         self._refuse("Looks for words are", "embed(image)")
 
     def segment(
-        self,
-        image: Any,
-        prompts: Prompts,
-        *,
-        granularity: Granularity = "auto",
-        transcriber: Transcriber | None = None,
+        self, image: Any, prompts: Prompts, *, granularity: Granularity = "auto", transcriber: Transcriber | None = None
     ) -> Segments:
         """Segments the objects that the prompts speak of.
 
@@ -266,9 +261,7 @@ class Segmenter:
         """Finds all things of a vocabulary, best first; of COCO's 133 classes, 80 are things. See `semantic`."""
         raise NotImplementedError
 
-    def track(
-        self, frames: Iterable[Any], reference: Reference, vocabulary: Words = None
-    ) -> Iterator[Segments]:
+    def track(self, frames: Iterable[Any], reference: Reference, vocabulary: Words = None) -> Iterator[Segments]:
         """Finds the like of a reference in every frame, each on its own, and yields one result per frame.
 
         Args:

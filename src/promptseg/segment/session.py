@@ -56,9 +56,7 @@ class Session:
     """
 
     def __init__(
-        self,
-        embedded: Embedded,
-        answer: Callable[[AnswerT | None, ObjectPrompts, Granularity], AnswerT],
+        self, embedded: Embedded, answer: Callable[[AnswerT | None, ObjectPrompts, Granularity], AnswerT]
     ) -> None:
         self._embedded = embedded
         self._answer: Callable[[Any, ObjectPrompts, Granularity], RoundAnswer] = answer
@@ -78,9 +76,7 @@ class Session:
         """
         check_granularity(granularity)
         if granularity == "all":
-            raise InputError(
-                'A session keeps one mask per object: choose "auto", "part", "object" or "whole".'
-            )
+            raise InputError('A session keeps one mask per object: choose "auto", "part", "object" or "whole".')
         if not prompts:
             raise PromptError("Give at least one prompt to add.")
         Request.of([prompts])  # refuses what is no prompt
@@ -161,9 +157,7 @@ class Session:
             if record["image"]["sha256"] != embedded.image.digest:
                 raise InputError("This session record belongs to another picture (its sha256 differs).")
             if record["model"] != embedded.model:
-                raise InputError(
-                    f"This session was held with {record['model']!r}, not with {embedded.model!r}."
-                )
+                raise InputError(f"This session was held with {record['model']!r}, not with {embedded.model!r}.")
             for item in record["rounds"]:
                 prompts = tuple(prompt_from_json(part) for part in item["prompts"])
                 self.add(*prompts, object_id=item["object_id"], granularity=item["granularity"])

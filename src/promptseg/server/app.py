@@ -92,9 +92,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             allow_headers=["Authorization", "Content-Type", "If-None-Match"],
             expose_headers=list(_EXPOSED),
         )
-    app.add_middleware(
-        GuardMiddleware, settings=settings, metrics=metrics
-    )  # the last one added stands in front
+    app.add_middleware(GuardMiddleware, settings=settings, metrics=metrics)  # the last one added stands in front
     return app
 
 
@@ -114,9 +112,7 @@ def _add_handlers(app: FastAPI) -> None:
     async def on_error(request: Request, error: Any) -> Response:
         if isinstance(error, WeightsError):  # its message speaks of this machine's files
             _log.error("A model cannot be loaded: %s", error)
-            return _respond(
-                HttpError(503, "ModelError", "The model cannot be loaded now.", {"Retry-After": "60"})
-            )
+            return _respond(HttpError(503, "ModelError", "The model cannot be loaded now.", {"Retry-After": "60"}))
         return _respond(as_http_error(error))
 
     async def on_invalid(request: Request, error: Any) -> Response:
@@ -126,13 +122,9 @@ def _add_handlers(app: FastAPI) -> None:
         kinds = {404: "NotFoundError", 405: "MethodError"}
         message = str(error.detail)
         if error.status_code == 404:
-            message = (
-                f"There is nothing at {request.url.path[:200]}. The interface is described in /openapi.json."
-            )
+            message = f"There is nothing at {request.url.path[:200]}. The interface is described in /openapi.json."
         if error.status_code == 405:
-            message = (
-                f"{request.method} is not for this route; {(error.headers or {}).get('Allow', 'others')} is."
-            )
+            message = f"{request.method} is not for this route; {(error.headers or {}).get('Allow', 'others')} is."
         return _respond(
             HttpError(error.status_code, kinds.get(error.status_code, "RequestError"), message, error.headers)
         )

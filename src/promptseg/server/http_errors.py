@@ -17,9 +17,7 @@ class HttpError(Exception):
         headers: further headers of the answer.
     """
 
-    def __init__(
-        self, status: int, kind: str, message: str, headers: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, status: int, kind: str, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.status, self.kind, self.message, self.headers = status, kind, message, dict(headers or {})
 
@@ -73,9 +71,7 @@ def as_http_error(error: Exception) -> HttpError:
     if isinstance(error, InputError):
         return HttpError(422, type(error).__name__, str(error))
     if isinstance(error, MemoryError):
-        return busy(
-            "There is not enough memory for this now. Use a smaller picture, or try again.", seconds=5
-        )
+        return busy("There is not enough memory for this now. Use a smaller picture, or try again.", seconds=5)
     if isinstance(error, OutputError):
         return HttpError(503, "StorageError", "The server cannot write its data now.", {"Retry-After": "30"})
     if isinstance(error, PromptsegError):

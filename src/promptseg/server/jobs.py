@@ -110,9 +110,7 @@ class JobQueue:
         finally:
             self._long -= 1
 
-    def _start(
-        self, work: Callable[[Job], T], job: Job, at_end: Callable[[], None] | None = None
-    ) -> "Future[T]":
+    def _start(self, work: Callable[[Job], T], job: Job, at_end: Callable[[], None] | None = None) -> "Future[T]":
         if self._pending >= self._workers + self._waiting:
             raise busy("The server is busy. Try again soon.")
         self._pending += 1

@@ -118,15 +118,11 @@ def _zipped(paths: Sequence[Path]) -> bytes:
 def stem_of(picture: Picture) -> str:
     """Returns a name for files about a picture, of harmless letters only."""
     stem = Path(picture.name).stem
-    kept = "".join(
-        letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "_" for letter in stem
-    )
+    kept = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "_" for letter in stem)
     return kept[:100].strip("_") or picture.id[:16]
 
 
-def imported(
-    form: str, record: Any, picture: Picture, file_name: str | None, limits: Limits
-) -> list[dict[str, Any]]:
+def imported(form: str, record: Any, picture: Picture, file_name: str | None, limits: Limits) -> list[dict[str, Any]]:
     """Reads a label file as objects, with fresh ids.
 
     Raises:
@@ -144,9 +140,7 @@ def imported(
             f"{picture.width} x {picture.height}."
         )
     if masks > limits.max_masks or parts > 4 * limits.max_masks:
-        raise too_large(
-            f"The label file has {masks:,} masks of {parts:,} parts; the limit is {limits.max_masks:,}."
-        )
+        raise too_large(f"The label file has {masks:,} masks of {parts:,} parts; the limit is {limits.max_masks:,}.")
     segments = reader.read(record)
     stabilities = segments.stability_scores
     return [
@@ -156,9 +150,7 @@ def imported(
             label=(segments.labels[index] or "")[:200] or None,
             score=float(segments.scores[index]),
             stability_score=None if stabilities is None else float(stabilities[index]),
-            prompts=[
-                PointPrompt(type="point", x=point.x, y=point.y) for point in segments.prompts[index] or ()
-            ],
+            prompts=[PointPrompt(type="point", x=point.x, y=point.y) for point in segments.prompts[index] or ()],
         ).model_dump()
         for index, mask in enumerate(segments.masks)
     ]

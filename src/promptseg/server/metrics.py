@@ -28,9 +28,7 @@ class Metrics:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
-        self.requests = Counter(
-            "promptseg_requests", "Answers", ("method", "route", "status"), registry=self._registry
-        )
+        self.requests = Counter("promptseg_requests", "Answers", ("method", "route", "status"), registry=self._registry)
         self.request_seconds = Histogram(
             "promptseg_request_seconds",
             "Time from the request to the end of its answer",
@@ -42,14 +40,9 @@ class Metrics:
             "promptseg_embeddings", "How embeddings were found", ("how",), registry=self._registry
         )
         self.embedding_seconds = Histogram(
-            "promptseg_embedding_seconds",
-            "Time to embed a picture",
-            buckets=_SECONDS,
-            registry=self._registry,
+            "promptseg_embedding_seconds", "Time to embed a picture", buckets=_SECONDS, registry=self._registry
         )
-        self.left = Counter(
-            "promptseg_clients_left", "Clients that left before their answer", registry=self._registry
-        )
+        self.left = Counter("promptseg_clients_left", "Clients that left before their answer", registry=self._registry)
 
     def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
         """Adds a gauge that asks for its value when it is read."""

@@ -81,9 +81,7 @@ class ServedModels:
                 choice, card = replace(self._choices[name], cache=None), get_card(name)
                 if "graphs" not in card.abilities:
                     choice = replace(choice, runtime="auto")
-                self._made[name] = Segmenter.of(
-                    choice, cache=self._cache if "cache" in card.abilities else None
-                )
+                self._made[name] = Segmenter.of(choice, cache=self._cache if "cache" in card.abilities else None)
             return self._made[name]
 
     def warm(self) -> None:
@@ -112,9 +110,7 @@ class ServedModels:
             HttpError: 404, there is none.
         """
         if graph not in (*DECODERS, RETOUCH) or "graphs" not in get_card(name).abilities:
-            raise not_found(
-                f"{name} has no {graph[:40]}.onnx. Models of the SAM family have {', '.join(DECODERS)}."
-            )
+            raise not_found(f"{name} has no {graph[:40]}.onnx. Models of the SAM family have {', '.join(DECODERS)}.")
         network: GraphSource | None = self.get(name).network
         if graph == RETOUCH:
             network = loaded(RetouchNetwork.read, self.get(name).network.companions.retouch)

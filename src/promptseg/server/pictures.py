@@ -44,9 +44,7 @@ class Pictures:
         metrics: what is counted.
     """
 
-    def __init__(
-        self, store: Store, models: ServedModels, jobs: JobQueue, limits: Limits, metrics: Metrics
-    ) -> None:
+    def __init__(self, store: Store, models: ServedModels, jobs: JobQueue, limits: Limits, metrics: Metrics) -> None:
         self._store, self._models, self._jobs = store, models, jobs
         self._limits, self._metrics = limits, metrics
         self.memory = Memory(limits.memory_bytes)
@@ -71,9 +69,7 @@ class Pictures:
             return known, False
         count, size = await asyncio.to_thread(self._store.usage)
         if count >= self._limits.max_images or size + len(content) > self._limits.max_stored_bytes:
-            raise too_large(
-                f"The server keeps {count:,} pictures of {size:,} bytes, and no more. Delete some."
-            )
+            raise too_large(f"The server keeps {count:,} pictures of {size:,} bytes, and no more. Delete some.")
         height, width = image.size
         record = Picture(image.digest, width, height, name, media, len(content), now())
         new = await asyncio.to_thread(self._store.add_picture, record, content)
@@ -228,9 +224,7 @@ def _media(content: bytes) -> str:
         with quiet_pillow(), Pillow.open(io.BytesIO(content), formats=["PNG", "WEBP"]) as picture:
             turned = picture.getexif().get(_ORIENTATION, 1) != 1
             return _OTHER if turned or getattr(picture, "is_animated", False) else media
-    except (
-        Exception
-    ):  # whatever Pillow makes of its metadata: the pixels were read, and a PNG of them will do
+    except Exception:  # whatever Pillow makes of its metadata: the pixels were read, and a PNG of them will do
         return _OTHER
 
 

@@ -37,9 +37,7 @@ def check(prompts: Sequence[Any], limits: Limits, pixels: int) -> None:
     """
     parts = flat(prompts)
     if len(parts) > limits.max_prompts:
-        raise too_large(
-            f"{len(parts):,} prompts were given; one request takes at most {limits.max_prompts:,}."
-        )
+        raise too_large(f"{len(parts):,} prompts were given; one request takes at most {limits.max_prompts:,}.")
     if len(prompts) > limits.max_prompt_objects and len(parts) > limits.max_prompt_objects:
         raise too_large(
             f"{len(prompts):,} objects were asked for; one request takes at most {limits.max_prompt_objects:,}."
@@ -67,9 +65,7 @@ def _check_masks(masks: Sequence[MaskPrompt], limits: Limits, pixels: int) -> No
             )
         total += height * width
     if total > limits.max_pixels:
-        raise too_large(
-            f"The mask prompts have {total:,} pixels together; the limit is {limits.max_pixels:,}."
-        )
+        raise too_large(f"The mask prompts have {total:,} pixels together; the limit is {limits.max_pixels:,}.")
 
 
 def to_prompts(prompts: Sequence[Any], pictures: Mapping[str, Image], limits: Limits) -> Any:

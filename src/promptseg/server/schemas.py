@@ -167,8 +167,7 @@ class EverythingRequest(Strict):
 
 
 Vocabulary: TypeAlias = Annotated[
-    list[Annotated[str, Field(min_length=1, max_length=200)]] | None,
-    Field(min_length=1, examples=[["dog", "grass"]]),
+    list[Annotated[str, Field(min_length=1, max_length=200)]] | None, Field(min_length=1, examples=[["dog", "grass"]])
 ]
 
 
@@ -228,9 +227,7 @@ class ObjectBody(Strict):
     stability_score: Number | None = None
     granularity: OneGranularity | None = None
     prompts: list[PromptBody] = []
-    extra: Annotated[
-        dict[str, JsonValue], Field(description="what the client likes, at most 4,096 letters")
-    ] = {}
+    extra: Annotated[dict[str, JsonValue], Field(description="what the client likes, at most 4,096 letters")] = {}
 
 
 class PutObjects(Strict):
@@ -258,9 +255,7 @@ class ClassesBody(Strict):
 
     classes: list[ClassBody]
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"classes": [{"name": "dog", "colour": "#e6194b"}]}]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"classes": [{"name": "dog", "colour": "#e6194b"}]}]})
 
 
 # Answers. They are documentation: what is sent is built by hand, so that large answers are not checked again.
@@ -270,9 +265,7 @@ class ErrorDetail(BaseModel):
     """What went wrong."""
 
     type: Annotated[str, Field(examples=["PromptError"])]
-    message: Annotated[
-        str, Field(examples=["The point 9000,5 lies outside the picture of 640 x 480 pixels."])
-    ]
+    message: Annotated[str, Field(examples=["The point 9000,5 lies outside the picture of 640 x 480 pixels."])]
 
 
 class ErrorBody(BaseModel):

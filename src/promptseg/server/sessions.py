@@ -63,9 +63,7 @@ class Sessions:
         limits: see `Limits`.
     """
 
-    def __init__(
-        self, store: Store, pictures: Pictures, models: ServedModels, jobs: JobQueue, limits: Limits
-    ) -> None:
+    def __init__(self, store: Store, pictures: Pictures, models: ServedModels, jobs: JobQueue, limits: Limits) -> None:
         self._store, self._pictures, self._models = store, pictures, models
         self._jobs, self._limits = jobs, limits
         # One lock per session in use, so that its requests come one after the other.

@@ -102,18 +102,14 @@ class Store:
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._claim = _claim(folder / "lock")
-            self._db = sqlite3.connect(
-                folder / "promptseg.sqlite3", check_same_thread=False, isolation_level=None
-            )
+            self._db = sqlite3.connect(folder / "promptseg.sqlite3", check_same_thread=False, isolation_level=None)
             self._db.execute("pragma journal_mode = wal")
             self._db.execute("pragma synchronous = full")
             self._db.execute("pragma foreign_keys = on")
             self._db.executescript(_SCHEMA)
             version = self._db.execute("pragma user_version").fetchone()[0]
             if version > FORMAT:
-                raise OutputError(
-                    f"{folder} was written by a newer promptseg. Update, or choose another --data."
-                )
+                raise OutputError(f"{folder} was written by a newer promptseg. Update, or choose another --data.")
             self._db.execute(f"pragma user_version = {FORMAT}")
             self.sweep()
         except (OSError, sqlite3.Error) as error:

@@ -109,9 +109,7 @@ async def _parse_body(request: Request) -> None:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise HttpError(
-            415,
-            "MediaTypeError",
-            f"This route takes Content-Type: application/json, got {kind[:80] or 'none'!r}.",
+            415, "MediaTypeError", f"This route takes Content-Type: application/json, got {kind[:80] or 'none'!r}."
         )
     depth = request.app.state.server.settings.limits.max_json_depth
     if len(content) < THREAD_BYTES:

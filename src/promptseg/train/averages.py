@@ -11,9 +11,7 @@ class Averages:
     """Exponential moving averages of the trained parameters; buffers are left to the network."""
 
     def __init__(self, model: nn.Module) -> None:
-        self._parameters = {
-            name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad
-        }
+        self._parameters = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
         self._values = {name: parameter.detach().clone() for name, parameter in self._parameters.items()}
 
     @torch.no_grad()

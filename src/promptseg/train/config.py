@@ -75,9 +75,7 @@ class TrainConfig:
         if self.schedule not in get_args(Schedule):
             raise InputError(f"Unknown schedule {self.schedule!r}: expected {', '.join(get_args(Schedule))}.")
         if self.precision not in get_args(Precision):
-            raise InputError(
-                f"Unknown precision {self.precision!r}: expected {', '.join(get_args(Precision))}."
-            )
+            raise InputError(f"Unknown precision {self.precision!r}: expected {', '.join(get_args(Precision))}.")
 
     def changed(self, **overrides: Any) -> "TrainConfig":
         """Returns a copy with some fields changed.

@@ -84,11 +84,7 @@ class SamDialogue:
     """
 
     def __init__(
-        self,
-        sam: Sam,
-        groups: Sequence[tuple[float, Sequence[Path]]],
-        held: Sequence[Path],
-        talk: DialogueOptions,
+        self, sam: Sam, groups: Sequence[tuple[float, Sequence[Path]]], held: Sequence[Path], talk: DialogueOptions
     ) -> None:
         self.model, self._talk = sam, talk
         self._groups, self._held = groups, held
@@ -168,10 +164,7 @@ class SamDialogue:
             lesson = read(path)
             batch = DialogueBatch(lesson, lesson.masks[: self._talk.objects], "click")
             talk = _Dialogue(batch, np.random.default_rng(0), 1.0)
-            truth, counted = (
-                torch.tensor(batch.masks),
-                torch.tensor(lesson.counted)[None].expand(batch.masks.shape),
-            )
+            truth, counted = (torch.tensor(batch.masks), torch.tensor(lesson.counted)[None].expand(batch.masks.shape))
             embedding = self._embed(lesson, device)
             rows: list[Tensor] = []
             for number in range(5):
@@ -210,9 +203,7 @@ class _Dialogue:
         labels: list[int] = []
         if start != "box":
             careful = self._random.random() < self._careful
-            places.append(
-                prompts.deepest_point(mask)[0] if careful else prompts.random_point(mask, self._random)
-            )
+            places.append(prompts.deepest_point(mask)[0] if careful else prompts.random_point(mask, self._random))
             labels.append(LABEL_POSITIVE)
         if start == "click":
             places.append((0.0, 0.0))

@@ -30,11 +30,7 @@ class Log:
 
     def write(self, step: int, kind: str, values: Mapping[str, float]) -> None:
         """Adds an entry: `kind` is "train" or "evaluate", values are numbers by name."""
-        entry = {
-            "step": step,
-            "kind": kind,
-            **{name: float(f"{value:.6g}") for name, value in values.items()},
-        }
+        entry = {"step": step, "kind": kind, **{name: float(f"{value:.6g}") for name, value in values.items()}}
         self._lines.write(json.dumps(entry) + "\n")
         self._lines.flush()
         if self._board is not None:

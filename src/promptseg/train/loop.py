@@ -22,12 +22,7 @@ CHECKPOINT = "checkpoint.pt"
 
 
 def train(
-    recipe: Recipe,
-    folder: Path,
-    output: Path | None = None,
-    *,
-    quiet: bool = False,
-    stop_after: int | None = None,
+    recipe: Recipe, folder: Path, output: Path | None = None, *, quiet: bool = False, stop_after: int | None = None
 ) -> Path:
     """Runs a recipe to its end, from the checkpoint in `folder` if there is one.
 
@@ -231,6 +226,5 @@ def parameter_groups(model: nn.Module, config: TrainConfig, rates: Any) -> list[
     if not groups:
         raise InputError("There is nothing to train: no parameter of the network requires gradients.")
     return [
-        {"params": parameters, "scale": scale, "weight_decay": decay}
-        for (scale, decay), parameters in groups.items()
+        {"params": parameters, "scale": scale, "weight_decay": decay} for (scale, decay), parameters in groups.items()
     ]

@@ -13,12 +13,7 @@ OVERSAMPLE, IMPORTANT = 3, 0.75
 
 
 def focal_loss(
-    logits_ZHW: Tensor,
-    truth_ZHW: Tensor,
-    counted_ZHW: Tensor | None = None,
-    *,
-    alpha: float = 0.25,
-    gamma: float = 2.0,
+    logits_ZHW: Tensor, truth_ZHW: Tensor, counted_ZHW: Tensor | None = None, *, alpha: float = 0.25, gamma: float = 2.0
 ) -> Tensor:
     """Mean focal loss of every mask (Z,): pixels that are right already count little.
 
@@ -59,12 +54,7 @@ def actual_iou(logits_ZHW: Tensor, truth_ZHW: Tensor, counted_ZHW: Tensor | None
 
 
 def sam_mask_loss(
-    logits_BMHW: Tensor,
-    truth_BHW: Tensor,
-    counted_BHW: Tensor | None = None,
-    *,
-    focal: float = 20.0,
-    dice: float = 1.0,
+    logits_BMHW: Tensor, truth_BHW: Tensor, counted_BHW: Tensor | None = None, *, focal: float = 20.0, dice: float = 1.0
 ) -> Tensor:
     """SAM's loss of every mask (B, M): 20 focal + 1 dice. Of an ambiguous prompt's masks only the least counts."""
     shape = logits_BMHW.shape

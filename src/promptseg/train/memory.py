@@ -23,6 +23,4 @@ def keep_freed_memory() -> bool:
     except (OSError, AttributeError):
         return False
     most = 2**31 - 1
-    return all(
-        mallopt(name, value) for name, value in ((MMAP_MAX, 0), (TRIM_THRESHOLD, most), (TOP_PAD, RESERVE))
-    )
+    return all(mallopt(name, value) for name, value in ((MMAP_MAX, 0), (TRIM_THRESHOLD, most), (TOP_PAD, RESERVE)))

@@ -34,9 +34,7 @@ def whole_writer(sam: Sam, network: Network, note: str) -> Callable[[Path], None
     def write(path: Path) -> None:
         trained = merged_state(sam)
         tensors = {
-            name: array
-            if np.array_equal(array.astype(np.float32), value.float().cpu().numpy())
-            else stored(value)
+            name: array if np.array_equal(array.astype(np.float32), value.float().cpu().numpy()) else stored(value)
             for (name, array), value in ((item, trained[item[0]]) for item in network.answering.items())
         }
         write_safetensors(path, tensors, {"model": network.name, "trained": note})

@@ -53,9 +53,7 @@ def test_it_follows_its_numbers():
     weight = np.zeros((3, FEATURES), np.float32)
     for rank, size in ((0, 1.0), (1, 5.0), (2, 3.0)):
         weight[rank, OF_ONE * rank] = size  # scores of the masks by size
-    network = Perceptron(
-        np.zeros(FEATURES, np.float32), np.ones(FEATURES, np.float32), (weight,), (np.zeros(3),)
-    )
+    network = Perceptron(np.zeros(FEATURES, np.float32), np.ones(FEATURES, np.float32), (weight,), (np.zeros(3),))
     choice = Choice(network, network)
     scores = np.array([0.8, 0.6, 0.9], np.float32)  # of whole, square, nothing: 3 * .8, 5 * .6, 1 * .9
     assert choice.best(squares(), scores, (9, 9)) == 1

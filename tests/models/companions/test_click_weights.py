@@ -12,12 +12,7 @@ from promptseg.models.tensors import read_safetensors
 
 def test_the_default_model_shares_the_network_of_mobile_sam() -> None:
     ours, theirs = Network.load(), Network.load("mobile-sam")
-    assert (ours.name, ours.base, theirs.name, theirs.base) == (
-        DEFAULT_MODEL,
-        "mobile-sam",
-        "mobile-sam",
-        "mobile-sam",
-    )
+    assert (ours.name, ours.base, theirs.name, theirs.base) == (DEFAULT_MODEL, "mobile-sam", "mobile-sam", "mobile-sam")
     assert ours.digest == theirs.digest  # so that both find each other's embeddings
     assert not theirs.clicks
     assert all(name.startswith(DECODER) for name in ours.clicks)

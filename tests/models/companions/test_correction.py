@@ -71,9 +71,7 @@ def wanting(**worth: float) -> Perceptron:
     weight = np.zeros((1, FEATURES), np.float32)
     for name, value in worth.items():
         weight[0, 22 + int(name[1:])] = value
-    return Perceptron(
-        np.zeros(FEATURES, np.float32), np.ones(FEATURES, np.float32), (weight,), (np.zeros(1),)
-    )
+    return Perceptron(np.zeros(FEATURES, np.float32), np.ones(FEATURES, np.float32), (weight,), (np.zeros(1),))
 
 
 def test_the_usual_answers_unless_another_is_clearly_better():
@@ -141,9 +139,7 @@ def test_what_goes_against_the_click_may_be_left_out(dialogue):
     assert found.mask != upsample_to_rle(logits[0], picture.frame)
 
 
-@pytest.mark.parametrize(
-    "prompts", [(Box(30, 30, 200, 200),), (Point(40, 40), Point(300, 40, positive=False))]
-)
+@pytest.mark.parametrize("prompts", [(Box(30, 30, 200, 200),), (Point(40, 40), Point(300, 40, positive=False))])
 def test_other_prompts_are_answered_as_usual(dialogue, prompts):
     _, _, _, next_round = dialogue
     assert next_round(wanting(_3=5), prompts).mask == (next_round(None, prompts).mask)

@@ -16,8 +16,7 @@ def test_numpy_computes_what_torch_computes():
     *hidden, last = zip(head.weights, head.biases, strict=True)
     for weight, bias in hidden:
         x = F.gelu(
-            F.conv2d(x, torch.tensor(weight), torch.tensor(bias), padding=weight.shape[2] // 2),
-            approximate="tanh",
+            F.conv2d(x, torch.tensor(weight), torch.tensor(bias), padding=weight.shape[2] // 2), approximate="tanh"
         )
     expected = torch.sigmoid(F.conv2d(x, *(torch.tensor(value) for value in last)))[0, 0].numpy()
     assert np.abs(head.chances(features) - expected).max() < 1e-5

@@ -95,10 +95,7 @@ def test_a_window_by_hand():
 
 def test_a_window_without_a_mask_is_about_the_click():
     logits, before = masks(256, 40)
-    assert window(logits, before, np.array([(39.5, 250.5, 0)], np.float32)) == (
-        slice(224, 256),
-        slice(16, 48),
-    )
+    assert window(logits, before, np.array([(39.5, 250.5, 0)], np.float32)) == (slice(224, 256), slice(16, 48))
 
 
 @given(
@@ -112,9 +109,7 @@ def test_a_window_holds_masks_and_clicks(rows, columns, random, objects, clicked
     both = list(masks(rows, columns))
     for logits in both[:objects]:
         logits[random.randrange(rows) :, random.randrange(columns) :] = 1
-    clicks = [
-        (random.random() * columns, random.random() * rows, random.random() < 0.5) for _ in range(clicked)
-    ]
+    clicks = [(random.random() * columns, random.random() * rows, random.random() < 0.5) for _ in range(clicked)]
     place = window(*both, np.array(clicks, np.float32))
     seen = np.maximum(*both) > 0
     for part, length, lines, places in (
@@ -144,9 +139,7 @@ def test_what_it_sees_by_hand():
     np.testing.assert_array_equal(found.embedding, embedding[:, :, :8, 4:12])
 
     black = -0.45 / 0.25
-    np.testing.assert_allclose(
-        found.pixels[0, :, 2, 0], [*[black] * 9, 0.55 / 0.25, black, -0.25 / 0.25], rtol=1e-5
-    )
+    np.testing.assert_allclose(found.pixels[0, :, 2, 0], [*[black] * 9, 0.55 / 0.25, black, -0.25 / 0.25], rtol=1e-5)
     np.testing.assert_allclose(found.pixels[0, :, 3, 5], black, rtol=1e-5)
     assert (found.pixels[0, :, 24:] == 0).all(), "beyond the picture"
     assert (found.pixels[0, :, :, 24:] == 0).all()

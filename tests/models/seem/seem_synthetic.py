@@ -22,15 +22,7 @@ LISTS = {
 }
 TABLES = (
     *("token_embedding", "positional_embedding", "query_feat", "query_embed", "level_embed", "spatial_embed"),
-    *(
-        "spatial_featured",
-        "pn_indicator",
-        "class_embed",
-        "mask_sptial_embed",
-        "lang_proj",
-        "rel_pos",
-        "pos_embed",
-    ),
+    *("spatial_featured", "pn_indicator", "class_embed", "mask_sptial_embed", "lang_proj", "rel_pos", "pos_embed"),
 )
 SIZE = (96, 128)
 STROKE = (slice(30, 38), slice(40, 60))

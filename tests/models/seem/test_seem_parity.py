@@ -5,16 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from seem_synthetic import (
-    GOLDEN,
-    SIZE,
-    class_bank,
-    close,
-    fill,
-    golden,
-    network_input,
-    picture,
-)
+from seem_synthetic import GOLDEN, SIZE, class_bank, close, fill, golden, network_input, picture
 from torch import Tensor
 
 from promptseg.models.seem.choice import choose_by_region, masks_of, region_scores
@@ -23,15 +14,7 @@ from promptseg.models.seem.deformable import DeformableDecoder
 from promptseg.models.seem.focalnet import FocalNet
 from promptseg.models.seem.fpn import TransformerFPN
 from promptseg.models.seem.pixel_features import PixelFeatures
-from promptseg.models.seem.prompts import (
-    Draws,
-    Prediction,
-    PromptTokens,
-    SeemOutput,
-    SeemPrompts,
-    Touch,
-    TouchedRegion,
-)
+from promptseg.models.seem.prompts import Draws, Prediction, PromptTokens, SeemOutput, SeemPrompts, Touch, TouchedRegion
 from promptseg.models.seem.sam_backbone import SamBackbone
 from promptseg.models.seem.seem import Seem
 from promptseg.models.seem.text_encoder import phrase_tokens, unit, used_part
@@ -42,8 +25,7 @@ LOGITS = 1e-5
 PREDICTOR_CASES = sorted(
     path.stem
     for path in GOLDEN.glob("focalt_*_*.npz")
-    if path.stem.split("_")[1] in ("v0", "v1", "demo")
-    and not path.stem.endswith(("sampler", "reference_tokens"))
+    if path.stem.split("_")[1] in ("v0", "v1", "demo") and not path.stem.endswith(("sampler", "reference_tokens"))
 )
 GIVEN = {
     *("pos", "neg", "stroke", "input_ids", "attention_mask", "text_input_ids", "audio_input_ids"),
@@ -86,10 +68,7 @@ def _pixel_decoder(
 
 def test_focal_l_backbone_and_pixel_decoder():
     config = seem_config("seem-focal-l")
-    backbone, decoder = (
-        FocalNet(config.backbone),
-        TransformerFPN(config.backbone.widths, config.pixel_decoder),
-    )
+    backbone, decoder = (FocalNet(config.backbone), TransformerFPN(config.backbone.widths, config.pixel_decoder))
     fill(backbone, "backbone.")
     fill(decoder, "sem_seg_head.pixel_decoder.")
     theirs = golden("focall_backbone_pixel_decoder")
@@ -234,8 +213,7 @@ def test_predictor(focal_t: Seem, features: PixelFeatures, reference: TouchedReg
     if "prev_mask" in theirs:
         given["previous_BOhw"] = torch.from_numpy(theirs["prev_mask"])
     draws = Draws(
-        query_choice=_array(theirs, "rand_query_idx"),
-        memory_owners_LM=_array(theirs, "memory_indices_per_layer"),
+        query_choice=_array(theirs, "rand_query_idx"), memory_owners_LM=_array(theirs, "memory_indices_per_layer")
     )
     output = focal_t.predictor(
         features,
@@ -269,9 +247,7 @@ def _thin(x: Tensor, masks: bool = False) -> Tensor:
     return x[..., ::2, ::2] if masks else x[..., :128]
 
 
-def _named(
-    output: SeemOutput, visual: TouchedRegion | None, region: TouchedRegion | None
-) -> dict[str, Tensor]:
+def _named(output: SeemOutput, visual: TouchedRegion | None, region: TouchedRegion | None) -> dict[str, Tensor]:
     """Our results under the official names."""
     last = output.last
     assert last.class_logits_BQK is not None
@@ -310,11 +286,7 @@ def _choices(
         scores, masks = region_scores(group, region.positive_BOC), masks_of(group, index)
         ours |= {"spatial_scores": scores, "chosen_index": index, "chosen_mask": masks}
         for kind in ("stroke", "visual"):
-            ours |= {
-                f"{kind}_scores": scores,
-                f"{kind}_chosen_index": index,
-                f"{kind}_chosen_mask": masks[:, 0],
-            }
+            ours |= {f"{kind}_scores": scores, f"{kind}_chosen_index": index, f"{kind}_chosen_mask": masks[:, 0]}
     for kind, sentence in sentences.items():
         group = last.objects if graph == "demo" else last.grounding
         assert group is not None

@@ -50,9 +50,7 @@ def test_a_batch_with_filling_equals_single_samples(focal_t: Seem, features: Pix
     nothing = torch.zeros_like(NEGATIVE)
     touches = [Touch(positive=[stroke()], negative=[nothing]), Touch(positive=[OTHER], negative=[NEGATIVE])]
     both = Touch(positive=[stroke(), OTHER], negative=[nothing, NEGATIVE])
-    previous = torch.stack(
-        [torch.linspace(-1, 1, 768).view(1, 24, 32), torch.linspace(1, -1, 768).view(1, 24, 32)]
-    )
+    previous = torch.stack([torch.linspace(-1, 1, 768).view(1, 24, 32), torch.linspace(1, -1, 768).view(1, 24, 32)])
     batch = focal_t.predictor(
         repeated(features, 2),
         SeemPrompts(touch=both, text=tokens(focal_t, *WORDS), previous_BOhw=previous),
@@ -87,9 +85,7 @@ def test_objects_of_v1_do_not_influence_one_another(focal_t: Seem, features: Pix
     together = focal_t.predictor(features, SeemPrompts(touch=both), "v1").last.spatial
     alone = focal_t.predictor(features, SeemPrompts(touch=Touch(positive=[OTHER])), "v1").last.spatial
     near(together.masks_BQhw[:, 3:], alone.masks_BQhw)
-    remembered = focal_t.predictor(
-        features, SeemPrompts(touch=both, previous_BOhw=previous), "v1"
-    ).last.spatial
+    remembered = focal_t.predictor(features, SeemPrompts(touch=both, previous_BOhw=previous), "v1").last.spatial
     assert (remembered.masks_BQhw - together.masks_BQhw).abs().max() > 1e-2
     swapped = previous.clone()
     swapped[:, 1] = 3 - swapped[:, 1]
@@ -187,9 +183,7 @@ def test_guides_are_resized_masks(features: PixelFeatures):
 def test_v1_chooses_among_the_queries_of_the_object():
     embeddings = torch.zeros(1, 6, 512)
     embeddings[0, :, 0] = torch.tensor([1.0, 3.0, 2.0, 9.0, 7.0, 8.0])
-    queries = QueryOutput(
-        masks_BQhw=torch.zeros(1, 6, 1, 1), captions_BQC=embeddings, mask_embeddings_BQC=embeddings
-    )
+    queries = QueryOutput(masks_BQhw=torch.zeros(1, 6, 1, 1), captions_BQC=embeddings, mask_embeddings_BQC=embeddings)
     pooled = F.one_hot(torch.zeros(1, 2, dtype=torch.long), 512).float()
     assert choose_by_region(queries, pooled, per_object=True).tolist() == [[1, 3]]
     assert choose_by_region(queries, -pooled, per_object=True).tolist() == [[0, 4]]
@@ -244,12 +238,7 @@ def test_pictures_of_any_size_divisible_by_32(focal_t: Seem):
 @pytest.mark.parametrize(
     ("graph", "prompts", "draws", "message"),
     [
-        (
-            "v0",
-            {"touch": Touch(positive=[torch.cat([stroke(), OTHER])])},
-            {},
-            r"2 objects in one sample .* graph 'v0'",
-        ),
+        ("v0", {"touch": Touch(positive=[torch.cat([stroke(), OTHER])])}, {}, r"2 objects in one sample .* graph 'v0'"),
         (
             "demo",
             {"touch": Touch(positive=[torch.cat([stroke(), OTHER])])},
@@ -320,17 +309,11 @@ def test_deformable_attention_samples_without_aligned_corners():
 
 
 def _deformable_by_definition(
-    attention: DeformableAttention,
-    query: Tensor,
-    value: Tensor,
-    centres: Tensor,
-    sizes: list[tuple[int, int]],
+    attention: DeformableAttention, query: Tensor, value: Tensor, centres: Tensor, sizes: list[tuple[int, int]]
 ) -> Tensor:
     batch, cells = query.shape[:2]
     offsets = attention.sampling_offsets(query).view(batch, cells, 8, 3, 4, 2)
-    weights = (
-        attention.attention_weights(query).view(batch, cells, 8, 12).softmax(-1).view(batch, cells, 8, 3, 4)
-    )
+    weights = attention.attention_weights(query).view(batch, cells, 8, 12).softmax(-1).view(batch, cells, 8, 3, 4)
     values = attention.value_proj(value).split([h * w for h, w in sizes], 1)
     out = torch.zeros(batch, cells, 8, 64)
     for level, (height, width) in enumerate(sizes):

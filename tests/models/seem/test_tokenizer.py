@@ -144,9 +144,7 @@ def test_tidy(given, plain):
 def test_specials_in_a_phrase_are_the_specials():
     ids = tokenizer().encode("dog<|endoftext|>cat <|STARTOFTEXT|>")
     assert ids == [1929, END, 2368, START]
-    assert list(split_words("!<|endoftext|>")) == ["!<|", "endoftext", "|>"], (
-        "inside a run of signs it is none"
-    )
+    assert list(split_words("!<|endoftext|>")) == ["!<|", "endoftext", "|>"], "inside a run of signs it is none"
     assert tokenizer().encode("!<|endoftext|>") == [256, END]
 
 

@@ -40,10 +40,7 @@ def draw(x, y, fingerprint):
     point = np.array([x, y])
     cell = np.floor(point / 200)
     seen = zlib.crc32(np.float32([*cell, fingerprint]).tobytes())
-    random, own = (
-        np.random.default_rng(seen),
-        np.random.default_rng(zlib.crc32(np.round(point).tobytes())),
-    )
+    random, own = (np.random.default_rng(seen), np.random.default_rng(zlib.crc32(np.round(point).tobytes())))
     logits = np.empty((4, SIDE, SIDE), np.float32)
     scores = own.uniform(0.82, 1.03, 4).astype(np.float32)
     for token in range(4):

@@ -36,9 +36,7 @@ class Discs:
 
 def blank(height, width):
     image = Image(np.zeros((height, width, 3), np.uint8))
-    return EmbeddedImage(
-        np.zeros((1, 256, 64, 64), np.float32), ResizeFrame.fit((height, width)), image, "discs"
-    )
+    return EmbeddedImage(np.zeros((1, 256, 64, 64), np.float32), ResizeFrame.fit((height, width)), image, "discs")
 
 
 def plain_outline_slope(logits, frame):

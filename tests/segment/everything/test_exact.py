@@ -42,9 +42,7 @@ class Answers:
 
 
 def find(runtime, pixels=PIXELS, **options):
-    return everything(
-        runtime, embed(runtime, Image(pixels), "answers"), EverythingOptions(mode="exact", **options)
-    )
+    return everything(runtime, embed(runtime, Image(pixels), "answers"), EverythingOptions(mode="exact", **options))
 
 
 SMALL, MIDDLE, LARGE = (8, 8, 40, 40), (60, 60, 140, 140), (148, 148, 252, 252)
@@ -123,18 +121,10 @@ def region(*boxes):
         ([(1, (5, 5, 25, 25)), (1, (30, 30, 33, 33))], [(1, (5, 5, 25, 25))], True),
         ([(1, (5, 5, 25, 25)), (1, (25, 25, 28, 28))], [(1, (5, 5, 25, 25)), (1, (25, 25, 28, 28))], False),
         ([(1, (5, 5, 8, 8)), (1, (20, 20, 22, 22))], [(1, (5, 5, 8, 8))], True),
-        (
-            [(1, (5, 5, 8, 8))],
-            [(1, (5, 5, 8, 8))],
-            True,
-        ),  # alone and too small: it stays, but counts as touched
+        ([(1, (5, 5, 8, 8))], [(1, (5, 5, 8, 8))], True),  # alone and too small: it stays, but counts as touched
         ([(1, (5, 5, 15, 7))], [(1, (5, 5, 15, 7))], False),  # exactly 20 pixels
         ([], [], False),
-        (
-            [(1, (0, 0, 50, 50)), (0, (0, 0, 3, 3))],
-            [(1, (0, 0, 50, 50))],
-            True,
-        ),  # a hole at the border is one
+        ([(1, (0, 0, 50, 50)), (0, (0, 0, 3, 3))], [(1, (0, 0, 50, 50))], True),  # a hole at the border is one
     ],
 )
 def test_small_regions_by_hand(before, after, touched):
@@ -185,9 +175,7 @@ def test_the_whole_picture_is_not_embedded_again():
 def test_progress_counts_the_points_of_all_crops():
     runtime, seen = SceneRuntime(), []
     embedded = embed(runtime, Image(PIXELS), "scene")
-    options = EverythingOptions(
-        mode="exact", points_per_side=6, crop_n_layers=1, crop_n_points_downscale_factor=2
-    )
+    options = EverythingOptions(mode="exact", points_per_side=6, crop_n_layers=1, crop_n_points_downscale_factor=2)
     everything(runtime, embedded, options, on_progress=lambda done, total: seen.append((done, total)))
     assert {total for _, total in seen} == {36 + 4 * 9}
     assert [done for done, _ in seen] == sorted({done for done, _ in seen})
@@ -224,8 +212,6 @@ def test_the_facade_takes_options_and_single_ones(monkeypatch):
     assert segmenter.everything(PIXELS, options) == segmenter.everything(
         PIXELS, mode="exact", points_per_side=4, pred_iou_thresh=0.95
     )
-    assert len(segmenter.everything(PIXELS, options, pred_iou_thresh=0.0)) > len(
-        segmenter.everything(PIXELS, options)
-    )
+    assert len(segmenter.everything(PIXELS, options, pred_iou_thresh=0.0)) > len(segmenter.everything(PIXELS, options))
     with pytest.raises(InputError, match="Unknown option 'points'"):
         segmenter.iter_everything(PIXELS, points=3)

@@ -73,9 +73,7 @@ def test_nothing_found_is_an_empty_result():
 def test_progress_reaches_the_total():
     engine, seen = Blocks((8, 8, 72, 72)), []
     picture = embed(engine, Image(np.zeros((64, 64, 3), np.uint8)), "blocks")
-    everything(
-        engine, picture, EverythingOptions(points_per_side=4), on_progress=lambda *now: seen.append(now)
-    )
+    everything(engine, picture, EverythingOptions(points_per_side=4), on_progress=lambda *now: seen.append(now))
     assert seen[-1] == (16, 16)
     assert seen == sorted(seen)
 

@@ -45,9 +45,7 @@ def test_points_are_the_official_ones(official_mobile_sam, side, factor):
     from mobile_sam.utils.amg import build_all_layer_point_grids
 
     layers = 0 if side == 1 else 1
-    options = EverythingOptions(
-        points_per_side=side, crop_n_layers=layers, crop_n_points_downscale_factor=factor
-    )
+    options = EverythingOptions(points_per_side=side, crop_n_layers=layers, crop_n_points_downscale_factor=factor)
     grids = build_all_layer_point_grids(side, layers, factor)
     for crop in plan_crops(Size(60, 90), options):
         width, height = crop.box[2] - crop.box[0], crop.box[3] - crop.box[1]
@@ -63,9 +61,7 @@ def test_tiny_pictures_have_no_empty_crops(size):
 
 
 def test_own_grids():
-    options = EverythingOptions(
-        points_per_side=None, crop_n_layers=1, point_grids=[[(0.5, 0.1)], [(0, 0), (1, 1)]]
-    )
+    options = EverythingOptions(points_per_side=None, crop_n_layers=1, point_grids=[[(0.5, 0.1)], [(0, 0), (1, 1)]])
     whole, *parts = plan_crops(Size(100, 200), options)
     assert whole.points.tolist() == [[100, 10]]
     assert [crop.points.tolist() for crop in parts] == [[[0, 0], [117, 67]]] * 4

@@ -62,9 +62,7 @@ class ScenePredictor:
         low = torch.tensor(answer.logits[:, 1:])
         wide = torch.nn.functional.interpolate(low, (1024, 1024), mode="bilinear", align_corners=False)
         wide = wide[..., : self.frame.resized.height, : self.frame.resized.width]
-        full = torch.nn.functional.interpolate(
-            wide, tuple(self.frame.original), mode="bilinear", align_corners=False
-        )
+        full = torch.nn.functional.interpolate(wide, tuple(self.frame.original), mode="bilinear", align_corners=False)
         return full, torch.tensor(answer.scores[:, 1:]), low
 
 
@@ -114,9 +112,7 @@ def test_the_scene_exercises_every_filter(official_generator, blank_model):
 
     def outcome(**changes):
         found = everything(runtime, embedded, EverythingOptions(mode="exact", **changes))
-        return [
-            (mask, tuple(crop)) for mask, crop in zip(found.masks, found.crop_boxes.tolist(), strict=True)
-        ]
+        return [(mask, tuple(crop)) for mask, crop in zip(found.masks, found.crop_boxes.tolist(), strict=True)]
 
     base = CASES["crops and regions"]
     for change in (

@@ -16,9 +16,9 @@ def test_defaults_are_those_of_the_official_generator(official_generator, blank_
     made = official_generator(blank_model)
     assert ours.pop("points_per_side") ** 2 == len(made.point_grids[0])
     assert ours.pop("point_grids") is None
-    assert ours == {
-        name: getattr(made, name) for name in ours if name != "crop_n_points_downscale_factor"
-    } | {"crop_n_points_downscale_factor": 1}
+    assert ours == {name: getattr(made, name) for name in ours if name != "crop_n_points_downscale_factor"} | {
+        "crop_n_points_downscale_factor": 1
+    }
 
 
 @pytest.mark.parametrize(

@@ -40,9 +40,7 @@ def everything_at_once(runtime, embedded, per_side, nms):
     points = [(x * width, y * height) for y in shares for x in shares]
     rows = []
     for point in points:
-        inputs = DecoderInputs(
-            np.array([[embedded.frame.to_model(point), (0, 0)]], np.float32), np.array([[1, -1]])
-        )
+        inputs = DecoderInputs(np.array([[embedded.frame.to_model(point), (0, 0)]], np.float32), np.array([[1, -1]]))
         found = runtime.decode(embedded.features, inputs)
         rows += [(point, *pair) for pair in zip(found.logits[0, 1:], found.scores[0, 1:], strict=True)]
     cells = [-(-side // 4) for side in embedded.frame.resized]
@@ -114,9 +112,7 @@ def test_refusals():
 
 def test_the_cat_is_proposed(segmenter, embedded):
     seen = []
-    found = segmenter.proposals(
-        embedded("chelsea"), points_per_side=4, on_progress=lambda *pair: seen.append(pair)
-    )
+    found = segmenter.proposals(embedded("chelsea"), points_per_side=4, on_progress=lambda *pair: seen.append(pair))
     assert seen == [(16, 16)]
     cat = segmenter.segment(embedded("chelsea"), Point(220, 150))
     assert max(iou(mask, cat.masks[0]) for mask in found.masks) > 0.8

@@ -47,9 +47,7 @@ def test_the_checkpoint_stays_as_it_is(weights: Path, tmp_path: Path) -> None:
     assert network.digest == plain.digest
     assert plain.clicks == {}
     assert set(network.clicks) == {name for name in plain.tensors if name.startswith(DECODER)}
-    write_safetensors(
-        tmp_path / "bad.safetensors", {"mask_decoder.iou_token.weight": np.zeros((1, 9), np.float32)}
-    )
+    write_safetensors(tmp_path / "bad.safetensors", {"mask_decoder.iou_token.weight": np.zeros((1, 9), np.float32)})
     with pytest.raises(WeightsError, match=r"iou_token.weight has shape \(1, 9\)"):
         Network.load(weights=tmp_path / "bad.safetensors")
 
@@ -69,10 +67,7 @@ def test_official_decoding_is_that_of_the_model(
 
 @pytest.mark.parametrize("inputs", [CLICK, MASKED], ids=["click", "memory"])
 def test_engines_agree_on_both_decoders(
-    other: Segmenter,
-    weights: Path,
-    embedded: Callable[[str], EmbeddedImage],
-    inputs: DecoderInputs,
+    other: Segmenter, weights: Path, embedded: Callable[[str], EmbeddedImage], inputs: DecoderInputs
 ) -> None:
     features = embedded("coffee").features
     for engine in ("torch", "openvino"):

@@ -16,13 +16,7 @@ CASES = {
     "chelsea": ([(220, 150), (30, 30), (350, 200)], [1, 0, 1], (60, 20, 380, 290)),
     "rocket": ([(322, 200), (100, 100), (322, 90)], [1, 0, 1], (285, 60, 360, 340)),
 }
-KINDS = {
-    "point": (1, False),
-    "points": (3, False),
-    "box": (0, True),
-    "point+box": (1, True),
-    "all": (3, True),
-}
+KINDS = {"point": (1, False), "points": (3, False), "box": (0, True), "point+box": (1, True), "all": (3, True)}
 
 
 @pytest.fixture(scope="module")

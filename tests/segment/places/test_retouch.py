@@ -68,9 +68,7 @@ def test_a_window_may_reach_beyond_the_picture(segmenter, cat):
 
 
 @pytest.mark.parametrize(
-    "prompts",
-    [(Box(60, 20, 380, 290),), (Scribble([(150, 100), (220, 150)], width=5),)],
-    ids=["box", "stroke"],
+    "prompts", [(Box(60, 20, 380, 290),), (Scribble([(150, 100), (220, 150)], width=5),)], ids=["box", "stroke"]
 )
 def test_only_clicks_are_retouched(segmenter, cat, prompts):
     before = refined(segmenter, cat, None, prompts)

@@ -24,9 +24,7 @@ CLASSES = ["cat", "dog"]
 @pytest.fixture(scope="session")
 def seem_weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path = tmp_path_factory.mktemp("seem") / "seem-focal-t.safetensors"
-    save_file(
-        {key: synthetic_weight(key, shape) for key, shape in expected_shapes("seem-focal-t").items()}, path
-    )
+    save_file({key: synthetic_weight(key, shape) for key, shape in expected_shapes("seem-focal-t").items()}, path)
     yield path
     path.unlink()  # 660 MB
 

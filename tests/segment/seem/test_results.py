@@ -11,14 +11,7 @@ from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.resample import Enlargement
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
-from promptseg.segment.seem.results import (
-    instances,
-    matching,
-    panoptic,
-    semantic,
-    semantic_bands,
-    semantic_map,
-)
+from promptseg.segment.seem.results import instances, matching, panoptic, semantic, semantic_bands, semantic_map
 from promptseg.vocabulary import COCO_PANOPTIC, Category, Vocabulary
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "seem_postprocess" / "official.npz"
@@ -104,10 +97,7 @@ def scene(*parts):
 
 
 def found(result):
-    return [
-        (label, area)
-        for label, area in zip(result.segments.labels, result.segments.areas.tolist(), strict=True)
-    ]
+    return [(label, area) for label, area in zip(result.segments.labels, result.segments.areas.tolist(), strict=True)]
 
 
 def test_queries_below_the_score_and_of_nothing_are_no_segments():
@@ -149,11 +139,7 @@ def test_stuff_is_merged_and_things_are_not():
     assert found(result) == [("sand", 16), ("dog", 8), ("dog", 8)]
     assert result.id_map()[0].tolist() == [1, 1, 2, 2, 1, 1, 3, 3]
     assert result.segments.scores[0] == pytest.approx(0.95)
-    assert result.categories == (
-        Category(3, "sand", False),
-        Category(1, "dog", True),
-        Category(1, "dog", True),
-    )
+    assert result.categories == (Category(3, "sand", False), Category(1, "dog", True), Category(1, "dog", True))
     assert len(result.things) == 2
     assert len(result.stuff) == 1
 
@@ -192,9 +178,7 @@ def test_semantic_sums_over_queries():
 
 
 def test_all_that_match_a_phrase():
-    masks = np.stack(
-        [block(0, 2), block(0, 2, inside=1.0), block(4, 6), block(6, 8), block(0, 0), block(4, 8)]
-    )
+    masks = np.stack([block(0, 2), block(0, 2, inside=1.0), block(4, 6), block(6, 8), block(0, 0), block(4, 8)])
     scores = [0.5, 0.9, 0.8, 0.2, 0.99, 0.3]
     result = matching(scores, masks, PLAIN, "a dog", threshold=0.3)
     half = 1 / (1 + np.exp(-1.0))

@@ -93,10 +93,7 @@ SEEM = ("--model", "seem-focal-t")
         (("label", "a.png", "--image", "a.png"), "a.png is not UTF-8 text"),
         (("label", "coco.json", "--image", "large.png"), "large.png has (192, 256)"),
         (("panoptic", "a.png", *SEEM), "The weights of seem-focal-t are not in"),
-        (
-            ("label", "records.json", "--image", "a.png", *SEEM),
-            "promptseg models convert seem_focalt_v0.pt --model",
-        ),
+        (("label", "records.json", "--image", "a.png", *SEEM), "promptseg models convert seem_focalt_v0.pt --model"),
     ],
 )
 def test_refusals(files, monkeypatch, capsys, arguments, message):

@@ -27,9 +27,7 @@ def test_sizes(size, model, scale, resized, padded):
     assert (frame.resized, frame.padded) == (resized, padded)
 
 
-@pytest.mark.parametrize(
-    ("model", "side"), [("seem-focal-t", 31), ("seem-focal-t", 3000), ("seem-sam-vit-b", 20)]
-)
+@pytest.mark.parametrize(("model", "side"), [("seem-focal-t", 31), ("seem-focal-t", 3000), ("seem-sam-vit-b", 20)])
 def test_sides_out_of_range(model, side):
     with pytest.raises(InputError, match="short_side must be from 32"):
         SeemFrame.fit((480, 640), model, short_side=side)

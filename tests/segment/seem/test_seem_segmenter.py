@@ -125,9 +125,7 @@ def test_the_official_choices(seem: SeemSegmenter, embedded):
     assert found.query == theirs["stroke_chosen_index"].item()
     np.testing.assert_allclose(found.logits, theirs["stroke_chosen_mask"].squeeze(), atol=1e-4)
     final = RLE.encode(theirs["final_binary_mask"].squeeze())
-    assert embedded.frame.enlargement("bilinear", "bilinear").mask(found.logits) == final, (
-        "as on the official page"
-    )
+    assert embedded.frame.enlargement("bilinear", "bilinear").mask(found.logits) == final, "as on the official page"
     assert iou(found.mask, final) > 0.9, "bicubic, as in the official evaluation: other rims"
 
 

@@ -186,11 +186,7 @@ def test_the_segmenter_makes_and_takes_tiled_pictures(eyes, image, monkeypatch):
         (Box(-5, 40, 50, 60, positive=False), (0, 40, 50, 60), Box(-25, 10, 30, 30, positive=False)),
         (Circle(30, 40, 5, False), (25, 35, 35, 45), Circle(10, 10, 5, False)),
         (Polygon([(21, 31), (40, 31), (40, 700)]), (21, 31, 40, 320), Polygon([(1, 1), (20, 1), (20, 670)])),
-        (
-            Scribble([(30, 40), (50, 40)], 6, False),
-            (27, 37, 53, 43),
-            Scribble([(10, 10), (30, 10)], 6, False),
-        ),
+        (Scribble([(30, 40), (50, 40)], 6, False), (27, 37, 53, 43), Scribble([(10, 10), (30, 10)], 6, False)),
     ],
     ids=lambda value: getattr(value, "kind", ""),
 )

@@ -29,9 +29,7 @@ def boxes(pieces):
 
 
 def test_what_both_tiles_show_becomes_one():
-    (found,) = join_across(
-        [piece(LEFT, (20, 20, 100, 40)), piece(RIGHT, (60, 20, 130, 40), score=0.8)], LEVEL
-    )
+    (found,) = join_across([piece(LEFT, (20, 20, 100, 40)), piece(RIGHT, (60, 20, 130, 40), score=0.8)], LEVEL)
     assert found.mask == box_mask(SIZE, 20, 20, 130, 40)
     assert (found.score, found.stability, found.crop) == (0.8, 0.4, (0, 0, 160, 100))
     assert found.prompts == (Point(1, 2), Point(1, 2))
@@ -47,19 +45,12 @@ def test_masks_may_fade_out_near_the_border_of_their_tile():
 @pytest.mark.parametrize(("bottom", "joined"), [(40, True), (36, True), (35, False)])
 def test_parts_must_agree_within_the_overlap(bottom, joined):
     """20 rows against 16 agree by 0.8; what lies outside the overlap does not matter."""
-    parts = [
-        piece(LEFT, (20, 20, 100, 40), (0, 60, 50, 90)),
-        piece(RIGHT, (60, 20, 130, bottom), (110, 50, 120, 60)),
-    ]
+    parts = [piece(LEFT, (20, 20, 100, 40), (0, 60, 50, 90)), piece(RIGHT, (60, 20, 130, bottom), (110, 50, 120, 60))]
     assert bool(join_across(parts, LEVEL)) is joined
 
 
 def test_an_object_takes_one_piece_of_each_tile_and_the_best_agreement_first():
-    parts = [
-        piece(LEFT, (20, 20, 100, 40)),
-        piece(LEFT, (5, 20, 100, 43)),
-        piece(RIGHT, (60, 20, 130, 40)),
-    ]
+    parts = [piece(LEFT, (20, 20, 100, 40)), piece(LEFT, (5, 20, 100, 43)), piece(RIGHT, (60, 20, 130, 40))]
     assert boxes(join_across(parts, LEVEL)) == [(20, 20, 130, 40)]
     assert boxes(join_across(parts[::-1], LEVEL)) == [(20, 20, 130, 40)]
     both = join_across([*parts, piece(RIGHT, (60, 20, 140, 43), score=0.95)], LEVEL)

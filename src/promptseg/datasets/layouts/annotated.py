@@ -83,9 +83,7 @@ def _read_yolo(root: Path, pictures: Path, labels: Path) -> Content:
         if label.stem == "classes":
             continue
         if label.stem not in known:
-            raise FormatError(
-                f"{label} has no picture: expected {pictures / label.stem} with a picture suffix."
-            )
+            raise FormatError(f"{label} has no picture: expected {pictures / label.stem} with a picture suffix.")
         picture = known[label.stem]
         segments = read_yolo(label, Image.open(picture).size, names or None)
         samples.append(Sample(picture, label.stem, _targets(segments, "object")))

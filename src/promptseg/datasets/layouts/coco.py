@@ -62,9 +62,7 @@ def _annotations(root: Path, kind: str, split: str | None) -> tuple[Path, Path] 
     single = root / f"{kind}.json"
     if single.is_file() and (root / "images").is_dir():
         return single, root / "images"
-    splits = sorted(
-        (root / "annotations").glob(f"{kind}_*.json"), key=lambda path: ("val" not in path.stem, path)
-    )
+    splits = sorted((root / "annotations").glob(f"{kind}_*.json"), key=lambda path: ("val" not in path.stem, path))
     for annotations in splits:
         name = annotations.stem.removeprefix(f"{kind}_")
         if split is not None and not name.startswith(split):
@@ -90,9 +88,7 @@ def _read_instances(annotations: Path, pictures: Path) -> Content:
         categories = _categories(content)
         names = {category.id: category.name for category in categories}
         frequencies = {
-            str(record["name"]): str(record["frequency"])
-            for record in content["categories"]
-            if "frequency" in record
+            str(record["name"]): str(record["frequency"]) for record in content["categories"] if "frequency" in record
         }
         by_picture: dict[Any, list[Mapping[str, Any]]] = defaultdict(list)
         for record in content["annotations"]:
@@ -105,9 +101,7 @@ def _read_instances(annotations: Path, pictures: Path) -> Content:
         if isinstance(error, FormatError):
             raise FormatError(f"{annotations}: {error}") from error
         what = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise FormatError(
-            f"{annotations} is not a COCO instances file ({what}): {_INSTANCES_FIELDS}"
-        ) from error
+        raise FormatError(f"{annotations} is not a COCO instances file ({what}): {_INSTANCES_FIELDS}") from error
     return Content(tuple(samples), categories, frequencies)
 
 
@@ -156,9 +150,7 @@ def target_of(record: Mapping[str, Any], category: str, size: Size) -> Target:
         rle = RLE.from_coco(dict(segmentation))  # type: ignore[arg-type]
         return Target(name, int(record.get("area", rle.area)), rle, label=category)
     if not isinstance(segmentation, list):
-        raise FormatError(
-            f"annotation {record['id']} has neither polygons nor RLE: {str(segmentation)[:60]!r}."
-        )
+        raise FormatError(f"annotation {record['id']} has neither polygons nor RLE: {str(segmentation)[:60]!r}.")
     source = _polygons(record["id"], segmentation, size)
     return Target(name, int(record["area"]), source, label=category)
 
@@ -176,9 +168,7 @@ def _polygons(identity: object, polygons: list[Any], size: Size) -> Callable[[],
             # A sliver may have no pixel by that rule; it then has the pixels that it touches.
             return filled if filled.area else _touched(polygons, size)
         except (TypeError, ValueError, IndexError) as error:
-            raise FormatError(
-                f"Annotation {identity} has a polygon that cannot be drawn: {error}."
-            ) from error
+            raise FormatError(f"Annotation {identity} has a polygon that cannot be drawn: {error}.") from error
 
     return fill
 
@@ -231,11 +221,7 @@ def _read_panoptic(annotations: Path, pictures: Path) -> Content:
 
 
 def _panoptic_sample(
-    record: Mapping[str, Any],
-    files: Mapping[Any, str],
-    folder: Path,
-    pictures: Path,
-    places: Mapping[int, int],
+    record: Mapping[str, Any], files: Mapping[Any, str], folder: Path, pictures: Path, places: Mapping[int, int]
 ) -> Sample:
     png = str(record["file_name"])
     if Path(png).name != png:
@@ -243,8 +229,7 @@ def _panoptic_sample(
     stem = Path(png).stem
     picture = pictures / files.get(record["image_id"], f"{stem}.jpg")
     infos = [
-        (int(info["id"]), places[info["category_id"]], bool(info.get("iscrowd", 0)))
-        for info in record["segments_info"]
+        (int(info["id"]), places[info["category_id"]], bool(info.get("iscrowd", 0))) for info in record["segments_info"]
     ]
 
     def panoptic() -> PanopticTruth:

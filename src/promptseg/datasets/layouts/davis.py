@@ -100,7 +100,4 @@ def _flat_videos(pictures: Path, labels: Path) -> tuple[Sample, ...]:
 _OBJECTS = "JPEGImages/480p + Annotations/480p (every object of every frame)"
 _FRAMES = "JPEGImages/480p/<video>/ + Annotations/480p/<video>/, or images/<video>_<number> + masks/"
 
-LAYOUTS = (
-    Layout("davis", "objects", _OBJECTS, find_objects),
-    Layout("davis", "frames", _FRAMES, find_frames),
-)
+LAYOUTS = (Layout("davis", "objects", _OBJECTS, find_objects), Layout("davis", "frames", _FRAMES, find_frames))

@@ -28,9 +28,7 @@ def find_named(root: Path, split: str | None = None) -> Reader | None:
 def _read_named(root: Path) -> Content:
     record = read_json(root / "labels.json")
     if not isinstance(record, dict):
-        raise FormatError(
-            f'{root / "labels.json"} must name the class of each file, like {{"a.jpg": "cat"}}.'
-        )
+        raise FormatError(f'{root / "labels.json"} must name the class of each file, like {{"a.jpg": "cat"}}.')
     names: dict[str, str] = {str(file): str(label) for file, label in record.items()}
     samples = [
         Sample(root / "images" / file, Path(file).stem, (_whole(root / "images" / file, label),))
@@ -94,9 +92,7 @@ def find_folder(root: Path, split: str | None = None) -> Reader | None:
 
 def _beside(root: Path) -> dict[str, tuple[Path, Path]]:
     """Pairs pictures with masks of the same stem: PNG beside another format, or with a mask ending."""
-    files = sorted(
-        path for path in root.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()
-    )
+    files = sorted(path for path in root.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
     masks: dict[str, Path] = {}
     for file in files:
         for ending in _MASK_ENDINGS:
@@ -115,9 +111,7 @@ def _beside(root: Path) -> dict[str, tuple[Path, Path]]:
 
 
 def _read_folder(root: Path) -> tuple[Sample, ...]:
-    return tuple(
-        Sample(picture, stem, binary_targets(mask)) for stem, (picture, mask) in _beside(root).items()
-    )
+    return tuple(Sample(picture, stem, binary_targets(mask)) for stem, (picture, mask) in _beside(root).items())
 
 
 _NAMED = "images/ + labels.json (file to class; the whole picture is the object)"

@@ -27,9 +27,7 @@ LabelReader = Callable[[Path], tuple[Target, ...]]
 
 def pictures_in(folder: Path) -> dict[str, Path]:
     """Returns the pictures below `folder` by their relative path without suffix, sorted."""
-    found = sorted(
-        path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()
-    )
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in found}
 
 
@@ -88,8 +86,7 @@ def instance_targets(path: Path) -> tuple[Target, ...]:
     """Reads an instance map: 0 is background, every other number one object."""
     values = read_values(path)
     return tuple(
-        Target(f"instance {number}", int(np.count_nonzero(mask)), RLE.encode(mask))
-        for number, mask in _numbers(values)
+        Target(f"instance {number}", int(np.count_nonzero(mask)), RLE.encode(mask)) for number, mask in _numbers(values)
     )
 
 

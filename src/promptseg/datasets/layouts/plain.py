@@ -51,9 +51,7 @@ def _read_masks(pictures: Path, labels: Path) -> tuple[Sample, ...]:
     for name, label in pictures_in(labels).items():
         owner = name
         if name not in known:
-            owner = next(
-                (name.rpartition(mark)[0] for mark in "#_" if name.rpartition(mark)[0] in known), name
-            )
+            owner = next((name.rpartition(mark)[0] for mark in "#_" if name.rpartition(mark)[0] in known), name)
         if owner == name:  # the rule of all such folders, with its message
             continue
         samples.setdefault(owner, []).append(label)

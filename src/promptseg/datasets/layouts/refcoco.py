@@ -47,10 +47,7 @@ def _read(base: Path, refs: Path, split: str) -> Content:
         by_picture: dict[Any, list[Mapping[str, Any]]] = defaultdict(list)
         for record in chosen:
             by_picture[record["image_id"]].append(record)
-        samples = [
-            _sample(images[image], by_picture[image], annotations, names, base)
-            for image in sorted(by_picture)
-        ]
+        samples = [_sample(images[image], by_picture[image], annotations, names, base) for image in sorted(by_picture)]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, FormatError):
             raise
@@ -84,9 +81,7 @@ def _sample(
         record = annotations[ref["ann_id"]]
         target = target_of(record, names[record["category_id"]], size)
         phrases = tuple(str(sentence["sent"]) for sentence in ref["sentences"])
-        targets.append(
-            Target(f"ref {ref['ref_id']}", target.area, target.source, label=target.label, phrases=phrases)
-        )
+        targets.append(Target(f"ref {ref['ref_id']}", target.area, target.source, label=target.label, phrases=phrases))
     picture = (folders[0] if folders else base / "images") / file_name
     return Sample(picture, Path(file_name).stem, tuple(targets))
 

@@ -7,31 +7,14 @@ import numpy as np
 
 from promptseg.arrays import Int32
 from promptseg.datasets.layouts.layout import Content, Layout, Reader, evenly
-from promptseg.datasets.layouts.pictures import (
-    IGNORED_CLASS,
-    class_numbers,
-    distinct,
-    read_matlab,
-    read_values,
-)
+from promptseg.datasets.layouts.pictures import IGNORED_CLASS, class_numbers, distinct, read_matlab, read_values
 from promptseg.datasets.samples import Sample, Target
 from promptseg.errors import FormatError
 from promptseg.masks.rle import RLE
 
 CLASSES = (
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
-    *(
-        "diningtable",
-        "dog",
-        "horse",
-        "motorbike",
-        "person",
-        "pottedplant",
-        "sheep",
-        "sofa",
-        "train",
-        "tvmonitor",
-    ),
+    *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
 )
 """The 20 classes; 0 is background."""
 
@@ -88,10 +71,7 @@ def _read_objects(base: Path, split: str | None) -> Content:
         Sample(
             base / "JPEGImages" / f"{name}.jpg",
             name,
-            _targets(
-                read_values(labels / f"{name}.png"),
-                _classes_of(base / "SegmentationClass" / f"{name}.png"),
-            ),
+            _targets(read_values(labels / f"{name}.png"), _classes_of(base / "SegmentationClass" / f"{name}.png")),
         )
         for name in names
     ]
@@ -112,9 +92,7 @@ def _targets(objects: Int32, classes: Int32 | None) -> tuple[Target, ...]:
         if classes is not None and classes.shape == objects.shape:
             counts = np.bincount(np.clip(classes[mask], 0, None))
             label = _class_name(int(counts.argmax()))
-        targets.append(
-            Target(f"{label or 'object'} {number}", int(mask.sum()), RLE.encode(mask), ignore, label)
-        )
+        targets.append(Target(f"{label or 'object'} {number}", int(mask.sum()), RLE.encode(mask), ignore, label))
     return tuple(targets)
 
 

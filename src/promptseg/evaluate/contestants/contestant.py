@@ -19,9 +19,7 @@ _POINT = {"x": float, "y": float}
 
 ABILITIES: Mapping[str, Ability] = {
     "click": Ability(
-        "answers clicks on an object, each correcting the mask so far",
-        wire.drawn,
-        {**_POINT, "positive": bool},
+        "answers clicks on an object, each correcting the mask so far", wire.drawn, {**_POINT, "positive": bool}
     ),
     "point": Ability("answers one click with several masks", wire.segments, _POINT),
     "boxes": Ability("answers boxes with masks", wire.segments, {"boxes": wire.boxes}),
@@ -30,9 +28,7 @@ ABILITIES: Mapping[str, Ability] = {
     "semantic": Ability("gives every pixel a class", wire.classed, {"classes": wire.classes}),
     "panoptic": Ability("cuts pictures into things and stuff", wire.classed, {"classes": wire.classes}),
     "instances": Ability("finds the objects of given classes", wire.segments, {"classes": wire.classes}),
-    "phrases": Ability(
-        "finds what a phrase says", wire.segments, {"phrases": wire.texts}, named={"together": bool}
-    ),
+    "phrases": Ability("finds what a phrase says", wire.segments, {"phrases": wire.texts}, named={"together": bool}),
     "matches": Ability("finds everything that fits a word", wire.segments, {"phrase": str}),
     "reference": Ability(
         "finds what another picture shows", wire.segments, {"path": wire.picture, "mask": RLE.from_coco}
@@ -134,9 +130,7 @@ class Contestant:
     def ask(self, ability: str, *given: Any, **named: Any) -> Any:
         """Does what no method of its own does: refuses."""
         del given, named
-        raise InputError(
-            f"{self.name} does not know {ability}; it can do: {', '.join(sorted(self.abilities))}."
-        )
+        raise InputError(f"{self.name} does not know {ability}; it can do: {', '.join(sorted(self.abilities))}.")
 
 
 def check_ability(contestant: Contestant, ability: str) -> None:
@@ -144,9 +138,7 @@ def check_ability(contestant: Contestant, ability: str) -> None:
     if ability not in contestant.abilities:
         can = ", ".join(sorted(contestant.abilities)) or "nothing"
         about = ABILITIES[ability].about
-        raise InputError(
-            f"{contestant.name} cannot take part: the task needs {ability!r} ({about}); it can do: {can}."
-        )
+        raise InputError(f"{contestant.name} cannot take part: the task needs {ability!r} ({about}); it can do: {can}.")
 
 
 def check_masks_of(contestant: Contestant, segments: Segments, size: Size, count: int | None = None) -> None:

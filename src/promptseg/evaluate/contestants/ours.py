@@ -73,9 +73,7 @@ class Ours(Contestant):
     ) -> None:
         super().__init__()
         if way not in WAYS or follow not in FOLLOWS:
-            raise InputError(
-                f"Unknown way {way!r} or {follow!r}: expected one of {', '.join((*WAYS, *FOLLOWS))}."
-            )
+            raise InputError(f"Unknown way {way!r} or {follow!r}: expected one of {', '.join((*WAYS, *FOLLOWS))}.")
         self._segmenter, self._eager = segmenter, eager
         self._way, self._points_per_side, self._follow = way, points_per_side, follow
         self.name = name
@@ -223,9 +221,7 @@ class OfficialRecipe(Ours):
     def point(self, x: float, y: float) -> Segments:
         """Returns the best-scored of three masks, then all three."""
         embedded = self._official
-        (found,) = decode(
-            self._runtime, embedded, [encode_object((Point(x, y),), embedded.frame)], official=True
-        )
+        (found,) = decode(self._runtime, embedded, [encode_object((Point(x, y),), embedded.frame)], official=True)
         order = [found.best_of_three(), 1, 2, 3]
         return Segments(
             embedded.image.size,

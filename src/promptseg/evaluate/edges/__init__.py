@@ -3,12 +3,4 @@
 from promptseg.evaluate.edges.detectors import Canny, EdgeDetector, Sobel
 from promptseg.evaluate.edges.scores import EdgeScores, Tally, score, tally
 
-__all__ = [
-    "Canny",
-    "EdgeDetector",
-    "EdgeScores",
-    "Sobel",
-    "Tally",
-    "score",
-    "tally",
-]
+__all__ = ["Canny", "EdgeDetector", "EdgeScores", "Sobel", "Tally", "score", "tally"]

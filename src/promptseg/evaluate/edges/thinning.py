@@ -43,10 +43,7 @@ def _tables() -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     second = sum((x[k + 1] | x[(k + 2) % 8]).astype(int) for k in (0, 2, 4, 6))
     fewer = np.minimum(first, second)
     removable = (crossings == 1) & (fewer >= 2) & (fewer <= 3)
-    return (
-        removable & ~((x[1] | x[2] | ~x[7]) & x[0]),
-        removable & ~((x[5] | x[6] | ~x[3]) & x[4]),
-    )
+    return (removable & ~((x[1] | x[2] | ~x[7]) & x[0]), removable & ~((x[5] | x[6] | ~x[3]) & x[4]))
 
 
 _TABLES = _tables()

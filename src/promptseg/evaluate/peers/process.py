@@ -73,9 +73,7 @@ class Peer(Contestant):
         try:
             hello = self._ask("hello", protocol=PROTOCOL, threads=threads)
             if int(hello.get("protocol", 0)) != PROTOCOL:
-                raise InputError(
-                    f"The peer {self.name} does not speak protocol {PROTOCOL}: {str(hello)[:120]}."
-                )
+                raise InputError(f"The peer {self.name} does not speak protocol {PROTOCOL}: {str(hello)[:120]}.")
             self.name = peer.name or str(hello["name"])
             self.settings = str(hello.get("settings", ""))
             self.abilities = frozenset(map(str, hello["abilities"])) & ABILITIES.keys()
@@ -88,12 +86,7 @@ class Peer(Contestant):
     def start(self, image: Image) -> None:
         """Hands over a new picture as a PNG file."""
         self._image = image
-        self._ask(
-            "picture",
-            path=self._hand_over(image, "picture"),
-            width=image.size.width,
-            height=image.size.height,
-        )
+        self._ask("picture", path=self._hand_over(image, "picture"), width=image.size.width, height=image.size.height)
 
     def begin(self) -> None:
         """Begins a new object."""
@@ -155,9 +148,7 @@ class Peer(Contestant):
         except (BrokenPipeError, ValueError):
             line = ""
         except queue.Empty:
-            raise InputError(
-                f"{self.name} did not answer {operation!r} within {self._patience:g} s."
-            ) from None
+            raise InputError(f"{self.name} did not answer {operation!r} within {self._patience:g} s.") from None
         if not line:
             raise InputError(f"{self.name} ended while it was asked {operation!r}: {self._last_words()}")
         try:
@@ -165,9 +156,7 @@ class Peer(Contestant):
         except ValueError as error:
             raise InputError(f"{self.name} answered {operation!r} with no JSON: {line[:120]!r}.") from error
         if not isinstance(answer, dict):
-            raise InputError(
-                f"{self.name} answered {operation!r} with {line[:120]!r}, an object is expected."
-            )
+            raise InputError(f"{self.name} answered {operation!r} with {line[:120]!r}, an object is expected.")
         if "error" in answer:
             raise InputError(f"{self.name} could not do {operation!r}: {str(answer['error'])[:300]}")
         if isinstance(answer.get("seconds"), int | float):

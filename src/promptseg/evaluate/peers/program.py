@@ -40,9 +40,7 @@ class SamPeer:
         if checkpoint.endswith(".safetensors"):
             tensors = importlib.import_module("safetensors.torch").load_file(checkpoint)
             self._model = registry[model](checkpoint=None)
-            wide = {
-                name: each.float() if each.is_floating_point() else each for name, each in tensors.items()
-            }
+            wide = {name: each.float() if each.is_floating_point() else each for name, each in tensors.items()}
             self._model.load_state_dict(wide)
         else:
             self._model = registry[model](checkpoint=checkpoint)
@@ -52,9 +50,7 @@ class SamPeer:
         self._embedded = False
         self._clicks: list[tuple[float, float, bool]] = []
         self._logits: Any = None
-        self.name = {"segment_anything": "segment-anything", "mobile_sam": "mobilesam-mirror"}.get(
-            module, module
-        )
+        self.name = {"segment_anything": "segment-anything", "mobile_sam": "mobilesam-mirror"}.get(module, module)
         version = getattr(self._torch, "__version__", "")
         self.settings = f"{model}, torch {version}, {os.path.basename(checkpoint)}"
 
@@ -84,9 +80,7 @@ class SamPeer:
 
     def point(self, x: float, y: float) -> tuple[Any, Any]:
         """The best-scored of three masks, then all three."""
-        masks, scores, _ = self._predict(
-            point_coords=_array([(x, y)]), point_labels=_array([1]), multimask_output=True
-        )
+        masks, scores, _ = self._predict(point_coords=_array([(x, y)]), point_labels=_array([1]), multimask_output=True)
         order = [int(scores.argmax()), 0, 1, 2]
         return masks[order], scores[order]
 
@@ -144,9 +138,9 @@ class GrabCutPeer:
         if self._labels is None:
             self._labels = self._numpy.full((height, width), self._cv.GC_PR_BGD, self._numpy.uint8)
             half = max(height, width) // 6
-            self._labels[
-                max(0, int(y) - half) : int(y) + half + 1, max(0, int(x) - half) : int(x) + half + 1
-            ] = self._cv.GC_PR_FGD
+            self._labels[max(0, int(y) - half) : int(y) + half + 1, max(0, int(x) - half) : int(x) + half + 1] = (
+                self._cv.GC_PR_FGD
+            )
         radius = max(2, round(0.01 * max(height, width)))
         sure = self._cv.GC_FGD if positive else self._cv.GC_BGD
         self._cv.circle(self._labels, (int(x), int(y)), radius, int(sure), -1)
@@ -172,13 +166,7 @@ class GrabCutPeer:
         if inside.any() and not inside.all():  # else there is nothing to tell apart
             self._cv.setRNGSeed(0)
             self._cv.grabCut(
-                self._pixels,
-                self._labels,
-                None,
-                background,
-                foreground,
-                self.rounds,
-                self._cv.GC_INIT_WITH_MASK,
+                self._pixels, self._labels, None, background, foreground, self.rounds, self._cv.GC_INIT_WITH_MASK
             )
 
     def _mask(self) -> Any:

@@ -43,18 +43,12 @@ class Case:
 
 def cases(rows: Sequence[Row], dataset: Dataset, each: int = EACH) -> list[Case]:
     """Returns pictures of the best, the median and the worst rows; none when rows have no score or no masks."""
-    scored = sorted(
-        (row for row in rows if row.score is not None and row.shown), key=lambda row: -(row.score or 0)
-    )
+    scored = sorted((row for row in rows if row.score is not None and row.shown), key=lambda row: -(row.score or 0))
     if not scored:
         return []
     count = len(scored)
     middle = max(0, count // 2 - each // 2)
-    chosen = {
-        "best": scored[:each],
-        "median": scored[middle : middle + each],
-        "worst": scored[-each:][::-1],
-    }
+    chosen = {"best": scored[:each], "median": scored[middle : middle + each], "worst": scored[-each:][::-1]}
     places = {sample.name: sample.picture for sample in dataset.samples}
     found: list[Case] = []
     for kind, some in chosen.items():
@@ -94,13 +88,7 @@ def draw(image: Image, shown: Mapping[str, Any]) -> PIL.Image:
 def _dot(pen: ImageDraw.ImageDraw, x: float, y: float, positive: bool, number: int) -> None:
     radius = 5
     pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=_CLICKS[positive], outline=(0, 0, 0))
-    pen.text(
-        (x + radius + 1, y - radius - 3),
-        str(number),
-        fill=(255, 255, 255),
-        stroke_width=1,
-        stroke_fill=(0, 0, 0),
-    )
+    pen.text((x + radius + 1, y - radius - 3), str(number), fill=(255, 255, 255), stroke_width=1, stroke_fill=(0, 0, 0))
 
 
 def _captioned(picture: PIL.Image, words: str) -> PIL.Image:

@@ -29,18 +29,7 @@ figcaption,.caption,td small{color:#9ca3af}.tick{fill:#9ca3af}.axis{stroke:#9ca3
 .title{fill:#e5e7eb}.better{color:#34d399}.worse{color:#f87171}}
 """
 
-_LESS_IS_BETTER = (
-    "NoC",
-    "never",
-    "worst drop",
-    "drop",
-    "failures",
-    "s per",
-    "peak memory",
-    "p50",
-    "p90",
-    "p99",
-)
+_LESS_IS_BETTER = ("NoC", "never", "worst drop", "drop", "failures", "s per", "peak memory", "p50", "p90", "p99")
 
 
 def to_html(summary: Summary, origin: Provenance) -> str:
@@ -64,8 +53,7 @@ def to_html(summary: Summary, origin: Provenance) -> str:
 def _table(results: Sequence[Result]) -> str:
     first = results[0]
     head = "".join(
-        f"<th>{escape(result.name)}</th>"
-        + ("" if result is first else f"<th>&minus; {escape(first.name)}</th>")
+        f"<th>{escape(result.name)}</th>" + ("" if result is first else f"<th>&minus; {escape(first.name)}</th>")
         for result in results
     )
     names = list(dict.fromkeys(reading.name for result in results for reading in result.readings))

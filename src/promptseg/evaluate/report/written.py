@@ -59,8 +59,7 @@ def to_json(summary: Summary, origin: Provenance) -> dict[str, Any]:
                     for curve in result.curves
                 ],
                 "rows": [
-                    {name: value for name, value in row.to_json().items() if name != "shown"}
-                    for row in result.rows
+                    {name: value for name, value in row.to_json().items() if name != "shown"} for row in result.rows
                 ],
             }
             for result in summary.results
@@ -82,11 +81,7 @@ def to_csv(summary: Summary, origin: Provenance) -> str:
     """Returns one line per contestant, part and measure, with the interval, the difference and the origin."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    same = {
-        "task": summary.run.task.name,
-        "dataset": summary.run.dataset.name,
-        **asdict(origin),
-    }
+    same = {"task": summary.run.task.name, "dataset": summary.run.dataset.name, **asdict(origin)}
     interval = ("value", "low", "high")
     head = [*same, "column", "part", "rows", "contestant", "measure", "unit", *interval]
     writer.writerow([*head, *(f"difference_{name}" for name in interval)])
@@ -176,11 +171,7 @@ def _result(result: Result) -> dict[str, Any]:
 
 
 def _numbers(value: Interval) -> dict[str, float | None]:
-    return {
-        "value": number_or_none(value.mean),
-        "low": number_or_none(value.low),
-        "high": number_or_none(value.high),
-    }
+    return {"value": number_or_none(value.mean), "low": number_or_none(value.low), "high": number_or_none(value.high)}
 
 
 def _cells(value: Interval | None) -> list[Any]:

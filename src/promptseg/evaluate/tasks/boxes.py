@@ -80,20 +80,16 @@ class BoxesTask(EvaluationTask):
         """Returns box, class, rank and target of every question."""
         if self.detections is None:
             return [
-                (scene.rle(target).bbox, target.label or "object", None, target.name)
-                for target in scene.sample.targets
+                (scene.rle(target).bbox, target.label or "object", None, target.name) for target in scene.sample.targets
             ]
         known = _detections(self.detections)
         classes = {category.id: category.name for category in scene.dataset.categories}
         try:
             return [
-                (box, classes[category], score, "")
-                for box, category, score in known.get(_number_of(scene.name), ())
+                (box, classes[category], score, "") for box, category, score in known.get(_number_of(scene.name), ())
             ]
         except KeyError as error:
-            raise FormatError(
-                f"{self.detections} has a category_id {error} that the dataset has not."
-            ) from error
+            raise FormatError(f"{self.detections} has a category_id {error} that the dataset has not.") from error
 
     def sum_up(self, dataset: Dataset, rows: Rows) -> TaskOutcome:
         """Turns rows into mask AP and IoUs."""

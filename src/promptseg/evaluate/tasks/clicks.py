@@ -158,9 +158,7 @@ def per_target(rows: Rows) -> dict[str, Floats]:
     for column, clicks in enumerate(BOUNDARY_CLICKS):
         if clicks <= held:
             given = [row.values["boundary"][column] for row in rows]
-            values[f"BIoU@{clicks}"] = np.array(
-                [np.nan if value is None else value for value in given], np.float64
-            )
+            values[f"BIoU@{clicks}"] = np.array([np.nan if value is None else value for value in given], np.float64)
     for threshold in NOC_THRESHOLDS:
         values[f"NoC@{round(threshold * 100)}"] = clicks_needed(ious, threshold)
     for threshold in NEVER_THRESHOLDS:

@@ -20,9 +20,7 @@ def precision_of(dataset: Dataset, rows: Rows, protocol: Protocol | None) -> Pre
     detections = [
         Detection(row.picture, label, score, mask)
         for row in rows
-        for label, score, mask in zip(
-            row.values["labels"], row.values["scores"], row.values["masks"], strict=True
-        )
+        for label, score, mask in zip(row.values["labels"], row.values["scores"], row.values["masks"], strict=True)
     ]
     used: Protocol = protocol or ("lvis" if dataset.layout == "lvis" else "coco")
     return average_precision(part, detections, protocol=used)

@@ -100,6 +100,5 @@ def with_classes(dataset: Dataset) -> Dataset:
         return dataset
     names = sorted({target.label for each in dataset.samples for target in each.targets if target.label})
     return replace(
-        dataset,
-        categories=tuple(Category(number, name, True) for number, name in enumerate(names, start=1)),
+        dataset, categories=tuple(Category(number, name, True) for number, name in enumerate(names, start=1))
     )

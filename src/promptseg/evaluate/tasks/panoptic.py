@@ -14,13 +14,7 @@ from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
 from promptseg.evaluate.measures import Finish, Measure, counted, mean_where
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import (
-    EvaluationTask,
-    Rows,
-    TaskOutcome,
-    counts_by_class,
-    known_facts,
-)
+from promptseg.evaluate.tasks.task import EvaluationTask, Rows, TaskOutcome, counts_by_class, known_facts
 from promptseg.evaluate.vocabularies import place_of, vocabulary_of
 
 MATCHED = 0.5
@@ -80,9 +74,7 @@ class PanopticTask(EvaluationTask):
         return TaskOutcome(measures=tuple(measures))
 
 
-def count_matches(
-    truth: PanopticTruth, numbers: npt.NDArray[np.int32], places: list[int], classes: int
-) -> Float64:
+def count_matches(truth: PanopticTruth, numbers: npt.NDArray[np.int32], places: list[int], classes: int) -> Float64:
     """Matches the segments of one picture, as panopticapi does.
 
     Pixels that are unknown in the truth do not count towards unions. Segments found mostly on unknown pixels, or on

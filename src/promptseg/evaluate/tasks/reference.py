@@ -12,15 +12,7 @@ from promptseg.evaluate.measures import counted, mean, ratio
 from promptseg.evaluate.metrics import overlap_of
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import (
-    EvaluationTask,
-    Rows,
-    TaskOutcome,
-    column,
-    known_facts,
-    per_picture,
-    pictures,
-)
+from promptseg.evaluate.tasks.task import EvaluationTask, Rows, TaskOutcome, column, known_facts, per_picture, pictures
 from promptseg.evaluate.tasks.text import by_class, class_truth
 from promptseg.images import Image
 
@@ -34,9 +26,7 @@ class ByReference(EvaluationTask):
     """
 
     name: ClassVar[str] = "reference"
-    about: ClassVar[str] = (
-        "an object of another picture as prompt: IoU with the class, and with the best object"
-    )
+    about: ClassVar[str] = "an object of another picture as prompt: IoU with the class, and with the best object"
     ability: ClassVar[str] = "reference"
     questions: ClassVar[Literal["one", "many"]] = "many"
 

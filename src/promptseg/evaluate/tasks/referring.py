@@ -62,9 +62,7 @@ class ReferringTask(EvaluationTask):
         asked = [
             (target, number, phrase)
             for target in scene.sample.targets
-            for number, phrase in enumerate(
-                target.phrases[:1] if self.sentences == "first" else target.phrases
-            )
+            for number, phrase in enumerate(target.phrases[:1] if self.sentences == "first" else target.phrases)
         ]
         if not asked:
             return []
@@ -83,11 +81,7 @@ class ReferringTask(EvaluationTask):
                     score=value,
                     values={"shared": shared, "union": union, "iou": value},
                     metadata=known_facts(scene.sample, target),
-                    shown={
-                        "masks": [mask.to_coco()],
-                        "truths": [scene.rle(target).to_coco()],
-                        "words": phrase,
-                    },
+                    shown={"masks": [mask.to_coco()], "truths": [scene.rle(target).to_coco()], "words": phrase},
                 )
             )
         return rows
@@ -100,9 +94,6 @@ class ReferringTask(EvaluationTask):
             measures=(
                 counted("cIoU", per_picture(rows, ("shared", "union")), ratio),
                 mean("mIoU", ious, groups),
-                *(
-                    mean(f"P@{threshold:g}", (ious > threshold).astype(np.float64), groups)
-                    for threshold in PRECISIONS
-                ),
+                *(mean(f"P@{threshold:g}", (ious > threshold).astype(np.float64), groups) for threshold in PRECISIONS),
             )
         )

@@ -14,13 +14,7 @@ from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
 from promptseg.evaluate.measures import counted, mean_where, ratio
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import (
-    EvaluationTask,
-    Rows,
-    TaskOutcome,
-    counts_by_class,
-    known_facts,
-)
+from promptseg.evaluate.tasks.task import EvaluationTask, Rows, TaskOutcome, counts_by_class, known_facts
 from promptseg.evaluate.vocabularies import place_of, rest_of, vocabulary_of, without_rest
 from promptseg.geometry import Size
 from promptseg.masks.panoptic import PanopticSegments
@@ -86,9 +80,7 @@ class SemanticTask(EvaluationTask):
         )
 
 
-def class_map(
-    found: PanopticSegments, places: list[int], size: Size, rest: int | None = None
-) -> npt.NDArray[np.int32]:
+def class_map(found: PanopticSegments, places: list[int], size: Size, rest: int | None = None) -> npt.NDArray[np.int32]:
     """Returns the place in the vocabulary of each pixel's class, (H, W); `rest` or UNKNOWN where there is none."""
     result = np.full(size, UNKNOWN if rest is None else rest, np.int32)
     for mask, place in zip(found.segments.masks, places, strict=True):

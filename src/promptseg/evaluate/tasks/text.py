@@ -35,9 +35,7 @@ class TextTask(EvaluationTask):
     """
 
     name: ClassVar[str] = "text"
-    about: ClassVar[str] = (
-        "names of classes as prompts: IoU of all that is found with all objects of the class"
-    )
+    about: ClassVar[str] = "names of classes as prompts: IoU of all that is found with all objects of the class"
     ability: ClassVar[str] = "matches"
     questions: ClassVar[Literal["one", "many"]] = "many"
 

@@ -54,9 +54,7 @@ class VideoTask(EvaluationTask):
                 with contestant.clock.step("frame"):
                     mask = next(steps, None)
                 if mask is None or mask.size != frame.size:
-                    raise InputError(
-                        f"{contestant.name} gave no mask of the size of each frame of {scene.name}."
-                    )
+                    raise InputError(f"{contestant.name} gave no mask of the size of each frame of {scene.name}.")
                 found.append(mask)
             regions, contours = _judged(scene, target, found, last)
             worst = int(np.argmin(regions)) + 1

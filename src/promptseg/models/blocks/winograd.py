@@ -88,20 +88,14 @@ def _matrices() -> tuple[Tensor, Tensor, Tensor]:
     scales = [prod(a - b for b in roots) for a, roots in zip(_POINTS, others, strict=True)]
     weigh = [[a**j / scale for j in range(3)] for a, scale in zip(_POINTS, scales, strict=True)]
     collect = [[a**i for a in _POINTS] + [Fraction(i == _RESULT - 1)] for i in range(_RESULT)]
-    return (
-        _both_axes(spread),
-        _both_axes([*weigh, [Fraction(0), Fraction(0), Fraction(1)]]),
-        _both_axes(collect),
-    )
+    return (_both_axes(spread), _both_axes([*weigh, [Fraction(0), Fraction(0), Fraction(1)]]), _both_axes(collect))
 
 
 def _coefficients(roots: tuple[Fraction, ...] | list[Fraction]) -> list[Fraction]:
     """The polynomial with these roots, lowest power first, filled up to the length of a tile."""
     found = [Fraction(1)]
     for root in roots:
-        found = [
-            up - root * same for up, same in zip([Fraction(0), *found], [*found, Fraction(0)], strict=True)
-        ]
+        found = [up - root * same for up, same in zip([Fraction(0), *found], [*found, Fraction(0)], strict=True)]
     return found + [Fraction(0)] * (_TILE - len(found))
 
 

@@ -66,9 +66,7 @@ class Choice:
         return likeliest(self.later, logits, scores, clicks, earlier, usual)
 
 
-def features(
-    logits: Float32, scores: Float32, click: tuple[float, float]
-) -> tuple[npt.NDArray[np.int64], Float32]:
+def features(logits: Float32, scores: Float32, click: tuple[float, float]) -> tuple[npt.NDArray[np.int64], Float32]:
     """Describes three masks: their order from small to large, and 12 numbers of each, 3 overlaps, and the aspect.
 
     Of each mask: its score, stability, mean certainty, share of the picture, its logarithm, height and width of its

@@ -28,9 +28,7 @@ STAYING = 0.03
 twice in a row: a dialogue must go on."""
 
 
-def likeliest(
-    network: Perceptron, logits: Float32, scores: Float32, clicks: Float32, earlier: int, usual: int
-) -> int:
+def likeliest(network: Perceptron, logits: Float32, scores: Float32, clicks: Float32, earlier: int, usual: int) -> int:
     """Returns the index of the candidate that answers best.
 
     Args:

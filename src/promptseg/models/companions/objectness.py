@@ -38,8 +38,7 @@ class ObjectnessHead:
         tensors = {name: np.asarray(tensor, np.float32) for name, tensor in read_safetensors(path).items()}
         layers = range(sum(name.endswith("weight") for name in tensors))
         return cls(
-            tuple(tensors[f"{layer}.weight"] for layer in layers),
-            tuple(tensors[f"{layer}.bias"] for layer in layers),
+            tuple(tensors[f"{layer}.weight"] for layer in layers), tuple(tensors[f"{layer}.bias"] for layer in layers)
         )
 
     def chances(self, features: Float32) -> Float32:

@@ -109,12 +109,7 @@ def _span(found: npt.NDArray[np.int64], places: Float32, length: int) -> slice:
 
 
 def retouch_inputs(
-    shades: Shades,
-    logits: Float32,
-    before: Float32,
-    clicks: Float32,
-    embedding: Float32,
-    place: tuple[slice, slice],
+    shades: Shades, logits: Float32, before: Float32, clicks: Float32, embedding: Float32, place: tuple[slice, slice]
 ) -> RetouchInputs:
     """Cuts a window out of everything that is known.
 

@@ -43,9 +43,7 @@ def load_state_dict(
         WeightsError: names the first tensor that is missing, unexpected, of another shape or not a number.
     """
     check_state_dict(
-        model.name,
-        {key: tuple(value.shape) for key, value in tensors.items()},
-        unused_may_miss=unused_may_miss,
+        model.name, {key: tuple(value.shape) for key, value in tensors.items()}, unused_may_miss=unused_may_miss
     )
     own = model.state_dict()
     for key, value in tensors.items():

@@ -81,12 +81,8 @@ class SamConfig:
 SAM_CONFIGS: dict[str, SamConfig] = {
     "mobile-sam": SamConfig(encoder=TinyViTConfig()),
     "sam-vit-b": SamConfig(encoder=ViTConfig(channels=768, depth=12, heads=12, global_blocks=(2, 5, 8, 11))),
-    "sam-vit-l": SamConfig(
-        encoder=ViTConfig(channels=1024, depth=24, heads=16, global_blocks=(5, 11, 17, 23))
-    ),
-    "sam-vit-h": SamConfig(
-        encoder=ViTConfig(channels=1280, depth=32, heads=16, global_blocks=(7, 15, 23, 31))
-    ),
+    "sam-vit-l": SamConfig(encoder=ViTConfig(channels=1024, depth=24, heads=16, global_blocks=(5, 11, 17, 23))),
+    "sam-vit-h": SamConfig(encoder=ViTConfig(channels=1280, depth=32, heads=16, global_blocks=(7, 15, 23, 31))),
 }
 
 

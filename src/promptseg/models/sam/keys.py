@@ -58,9 +58,7 @@ def check_state_dict(name: str, shapes: Mapping[str, Shape], *, unused_may_miss:
             )
     for key, shape in shapes.items():
         if key not in expected:
-            raise WeightsError(
-                f"This is not a checkpoint of {name}: {key} of shape {tuple(shape)} is unexpected."
-            )
+            raise WeightsError(f"This is not a checkpoint of {name}: {key} of shape {tuple(shape)} is unexpected.")
 
 
 def _under(prefix: str, entries: Entries) -> Entries:

@@ -27,9 +27,7 @@ def double(deconvolution: nn.ConvTranspose2d, x_ZC: Tensor) -> Tensor:
     """
     weight_4OC = deconvolution.weight.permute(2, 3, 1, 0).flatten(0, 2)
     bias = cast(Tensor, deconvolution.bias).repeat(4)
-    flat = F.linear(
-        x_ZC.flatten(0, -2), weight_4OC, bias
-    )  # a plain matrix: engines fuse the bias into the product
+    flat = F.linear(x_ZC.flatten(0, -2), weight_4OC, bias)  # a plain matrix: engines fuse the bias into the product
     return flat.reshape(*x_ZC.shape[:-1], 4, deconvolution.out_channels)
 
 
@@ -62,11 +60,7 @@ class MaskDecoder(nn.Module):
         self.iou_prediction_head = ReluMLP(channels, channels, masks, depth)
 
     def forward(
-        self,
-        image_bPC: Tensor,
-        positions_1PC: Tensor,
-        sparse_BNC: Tensor,
-        absent_BN: Tensor,
+        self, image_bPC: Tensor, positions_1PC: Tensor, sparse_BNC: Tensor, absent_BN: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Returns mask logits (B, M, 4H, 4W) and predicted IoU (B, M), a regression that may exceed 1.
 
@@ -99,9 +93,7 @@ class MaskDecoder(nn.Module):
         learned_LC = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
         prompt_BTC = torch.cat([learned_LC.expand(sparse_BNC.shape[0], -1, -1), sparse_BNC], 1)
         mask_BT = F.pad(absent_BN.to(prompt_BTC.dtype) * MASKED, (1 + self.masks, 0))
-        tokens_BTC, image_BPC = self.transformer(
-            prompt_BTC, image_bPC, positions_1PC, mask_BT[:, None, None], bias_P
-        )
+        tokens_BTC, image_BPC = self.transformer(prompt_BTC, image_bPC, positions_1PC, mask_BT[:, None, None], bias_P)
         mask_tokens_MBC = tokens_BTC[:, 1 : 1 + self.masks].transpose(0, 1)
         filters_MBc = side_by_side(list(self.output_hypernetworks_mlps), mask_tokens_MBC)
         return image_BPC, filters_MBc.transpose(0, 1), self.iou_prediction_head(tokens_BTC[:, 0])
@@ -123,8 +115,6 @@ class MaskDecoder(nn.Module):
         It lies an eighth of a cell off the centre, and costs a fraction of them all.
         """
         up1, norm, _, up2, _ = self.output_upscaling
-        fine_BPc = F.gelu(
-            cast(LayerNorm2d, norm).channels_last(corner(cast(nn.ConvTranspose2d, up1), image_BPC, 3))
-        )
+        fine_BPc = F.gelu(cast(LayerNorm2d, norm).channels_last(corner(cast(nn.ConvTranspose2d, up1), image_BPC, 3)))
         finer_BPc = F.gelu(corner(cast(nn.ConvTranspose2d, up2), fine_BPc, 0))
         return filters_BMc @ finer_BPc.transpose(1, 2)

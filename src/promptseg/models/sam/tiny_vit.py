@@ -28,9 +28,7 @@ class TinyVitPatchEmbed(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.seq = nn.Sequential(
-            ConvBN(3, channels // 2, 3, stride=2),
-            nn.GELU(),
-            ConvBN(channels // 2, channels, 3, stride=2),
+            ConvBN(3, channels // 2, 3, stride=2), nn.GELU(), ConvBN(channels // 2, channels, 3, stride=2)
         )
 
     def forward(self, image_B3HW: Tensor) -> Tensor:
@@ -97,9 +95,7 @@ class WindowAttention(nn.Module):
         cells, channels = x_BLC.shape[1:]
         head = channels // self.heads
         q_hBLd, k_hBLd, v_hBLd = self._project(x_BLC).reshape(3, self.heads, -1, cells, head)
-        bias_h1LL = self.attention_biases.index_select(1, self.offsets_LL.flatten()).reshape(
-            -1, 1, cells, cells
-        )
+        bias_h1LL = self.attention_biases.index_select(1, self.offsets_LL.flatten()).reshape(-1, 1, cells, cells)
         weights_hBLL = (q_hBLd @ k_hBLd.transpose(2, 3) + bias_h1LL).softmax(-1)
         out_hBLd = weights_hBLL @ v_hBLd
         return self.proj(out_hBLd.permute(1, 2, 0, 3).reshape(-1, cells, channels))

@@ -141,9 +141,7 @@ class TwoWayLayer(nn.Module):
             tokens_BNC = self.norm1(self.self_attn(tokens_BNC, tokens_BNC, tokens_BNC, mask_B11N))
         else:
             placed_BNC = tokens_BNC + prompt_BNC
-            tokens_BNC = self.norm1(
-                tokens_BNC + self.self_attn(placed_BNC, placed_BNC, tokens_BNC, mask_B11N)
-            )
+            tokens_BNC = self.norm1(tokens_BNC + self.self_attn(placed_BNC, placed_BNC, tokens_BNC, mask_B11N))
         seen_bPC = image_bPC + positions_1PC
         placed_BNC = tokens_BNC + prompt_BNC
         found_BNC = self.cross_attn_token_to_image(placed_BNC, seen_bPC, image_bPC, bias_P)

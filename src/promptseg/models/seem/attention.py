@@ -63,11 +63,7 @@ class SelfAttentionLayer(nn.Module):
         self.norm = nn.LayerNorm(CHANNELS)
 
     def forward(
-        self,
-        x_BQC: Tensor,
-        position_BQC: Tensor,
-        fixed_BKC: Tensor | None = None,
-        allowed_BQK: Tensor | None = None,
+        self, x_BQC: Tensor, position_BQC: Tensor, fixed_BKC: Tensor | None = None, allowed_BQK: Tensor | None = None
     ) -> Tensor:
         """Returns (B, Q, C).
 

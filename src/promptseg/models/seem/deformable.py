@@ -14,12 +14,7 @@ from torch.nn import functional as F
 from promptseg.models.blocks.tokens import as_tokens
 from promptseg.models.seem.attention import EncoderLayer
 from promptseg.models.seem.config import CHANNELS, HEADS, PixelDecoderConfig
-from promptseg.models.seem.pixel_features import (
-    NormedConv1x1,
-    NormedConv3x3,
-    PixelFeatures,
-    merge,
-)
+from promptseg.models.seem.pixel_features import NormedConv1x1, NormedConv3x3, PixelFeatures, merge
 from promptseg.models.seem.positions import sine_positions
 
 LEVELS = 3
@@ -70,18 +65,14 @@ class DeformableEncoder(nn.Module):
     def __init__(self, config: PixelDecoderConfig) -> None:
         super().__init__()
         self.level_embed = nn.Parameter(torch.empty(LEVELS, CHANNELS).normal_())
-        layers = (
-            EncoderLayer(DeformableAttention(config.points), config.feed_forward) for _ in range(config.depth)
-        )
+        layers = (EncoderLayer(DeformableAttention(config.points), config.feed_forward) for _ in range(config.depth))
         self.encoder = nn.ModuleDict({"layers": nn.ModuleList(layers)})
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         """Takes and returns (B, C, H, W) of every level."""
         sizes = [(int(x.shape[2]), int(x.shape[3])) for x in maps]
         places = [sine_positions(x.permute(0, 2, 3, 1)).flatten(0, 1) for x in maps]
-        position_LC = torch.cat(
-            [place + level for place, level in zip(places, self.level_embed, strict=True)]
-        )
+        position_LC = torch.cat([place + level for place, level in zip(places, self.level_embed, strict=True)])
         centres_L2 = torch.cat([_centres(size, maps[0]) for size in sizes])
         x_BLC = torch.cat([as_tokens(x) for x in maps], 1)
         for layer in cast(Iterable[EncoderLayer], self.encoder["layers"]):
@@ -90,9 +81,7 @@ class DeformableEncoder(nn.Module):
         return [part.unflatten(1, size).permute(0, 3, 1, 2) for part, size in zip(parts, sizes, strict=True)]
 
 
-def _attend(
-    attention: nn.Module, position_LC: Tensor, centres_L2: Tensor, sizes: Sizes, x_BLC: Tensor
-) -> Tensor:
+def _attend(attention: nn.Module, position_LC: Tensor, centres_L2: Tensor, sizes: Sizes, x_BLC: Tensor) -> Tensor:
     return attention(x_BLC + position_LC, x_BLC, centres_L2, sizes)
 
 

@@ -32,9 +32,7 @@ class FocalModulation(nn.Module):
         self.proj = nn.Linear(channels, channels)
         kernels = [first_kernel + 2 * level for level in range(levels)]
         self.focal_layers = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False)
-            )
+            nn.Sequential(nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False))
             for kernel in kernels
         )
 
@@ -144,9 +142,7 @@ class FocalNet(nn.Module):
 
     def __init__(self, config: FocalConfig) -> None:
         super().__init__()
-        self.patch_embed = FocalPatchEmbed(
-            3, config.channels, kernel=7, stride=4, padding=config.stem_padding
-        )
+        self.patch_embed = FocalPatchEmbed(3, config.channels, kernel=7, stride=4, padding=config.stem_padding)
         self.layers = nn.ModuleList(FocalStage(config, stage) for stage in range(len(config.widths)))
         self.norm0, self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(width) for width in config.widths)
 

@@ -22,9 +22,7 @@ OWNED: tuple[Part, ...] = ("spatial", "memory", "touch", "visual")
 """Parts whose tokens belong to one object each in graph v1, and ignore all other objects there."""
 
 
-def attention_edges(
-    graph: GraphName, *, text_sees_regions: bool = False, regions_see_text: bool = False
-) -> Edges:
+def attention_edges(graph: GraphName, *, text_sees_regions: bool = False, regions_see_text: bool = False) -> Edges:
     """Returns, for each part, the parts that it may look at.
 
     Args:

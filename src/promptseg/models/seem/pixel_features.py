@@ -41,9 +41,7 @@ class PixelFeatures:
         features need it once per picture and not once per layer and query.
         """
         sizes = [level_BChw.shape[-2:] for level_BChw in self.levels_BCHW]
-        resized = (
-            F.interpolate(self.masks_BCHW, size, mode="bilinear", align_corners=False) for size in sizes
-        )
+        resized = (F.interpolate(self.masks_BCHW, size, mode="bilinear", align_corners=False) for size in sizes)
         return tuple(as_tokens(guide_BChw) for guide_BChw in resized)
 
     def detach(self) -> "PixelFeatures":
@@ -84,9 +82,7 @@ class NormedConv1x1(nn.Conv2d):
         return self.norm(super().forward(input))
 
 
-def merge(
-    fine_BCHW: Tensor, coarse_BCHW: Tensor, adapter: NormedConv1x1, layer: NormedConv3x3, mode: str
-) -> Tensor:
+def merge(fine_BCHW: Tensor, coarse_BCHW: Tensor, adapter: NormedConv1x1, layer: NormedConv3x3, mode: str) -> Tensor:
     """One step up the pyramid: adapts the finer map, adds the upsampled coarser one, convolves."""
     size = fine_BCHW.shape[-2:]
     if mode == "nearest" and size == (2 * coarse_BCHW.shape[-2], 2 * coarse_BCHW.shape[-1]):

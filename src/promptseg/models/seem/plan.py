@@ -124,9 +124,7 @@ def make_plan(
     )
 
 
-def _choice(
-    config: PredictorConfig, graph: GraphName, objects: int, draws: Draws, device: torch.device
-) -> Tensor:
+def _choice(config: PredictorConfig, graph: GraphName, objects: int, draws: Draws, device: torch.device) -> Tensor:
     """All object queries, or in v1 a few for every object: given, drawn, or spread evenly."""
     if graph != "v1":
         return torch.arange(config.queries, device=device)
@@ -135,8 +133,7 @@ def _choice(
         choice = draws.query_choice.to(device).long()
         if choice.shape != (count * objects,):
             raise PromptError(
-                f"A choice of {tuple(choice.shape)} queries was given for {objects} objects, expected "
-                f"{count} for each."
+                f"A choice of {tuple(choice.shape)} queries was given for {objects} objects, expected {count} for each."
             )
         return choice
     if draws.generator is not None:
@@ -169,7 +166,5 @@ def _batch(
         counts["previous masks"] = len(previous)
     if len(set(counts.values()) - {1}) > 1:
         listed = ", ".join(f"{count} {name}" for name, count in counts.items())
-        raise PromptError(
-            f"The parts of a batch do not fit: {listed}; expected the same number, or one for all."
-        )
+        raise PromptError(f"The parts of a batch do not fit: {listed}; expected the same number, or one for all.")
     return max(counts.values())

@@ -20,15 +20,7 @@ from promptseg.models.seem.memory import memory_sight
 from promptseg.models.seem.pixel_features import PixelFeatures
 from promptseg.models.seem.plan import Plan, make_plan
 from promptseg.models.seem.positions import sine_positions
-from promptseg.models.seem.prompts import (
-    Draws,
-    Prediction,
-    QueryOutput,
-    SeemOutput,
-    SeemPrompts,
-    Touch,
-    TouchedRegion,
-)
+from promptseg.models.seem.prompts import Draws, Prediction, QueryOutput, SeemOutput, SeemPrompts, Touch, TouchedRegion
 from promptseg.models.seem.sampler import pooled_features, region_tokens, sample_touch
 from promptseg.models.seem.text_encoder import TextEncoder
 
@@ -170,11 +162,7 @@ class Predictor(nn.Module):
         features_PNC, position_NC = level
         lookers = sight_BRN.shape[1]
         looked_BRC = cross(
-            x_BRC[:, :lookers],
-            position_BRC[:, :lookers],
-            features_PNC + position_NC,
-            features_PNC,
-            sight_BRN,
+            x_BRC[:, :lookers], position_BRC[:, :lookers], features_PNC + position_NC, features_PNC, sight_BRN
         )
         x_BRC = torch.cat([looked_BRC, x_BRC[:, lookers:]], 1)
         number = layer % self.config.levels
@@ -183,12 +171,7 @@ class Predictor(nn.Module):
         return self.transformer_ffn_layers[layer](x_BRC)
 
     def _prediction(
-        self,
-        normed_BQC: Tensor,
-        embeddings_BQC: Tensor,
-        features: PixelFeatures,
-        plan: Plan,
-        bank_KC: Tensor | None,
+        self, normed_BQC: Tensor, embeddings_BQC: Tensor, features: PixelFeatures, plan: Plan, bank_KC: Tensor | None
     ) -> Prediction:
         """The heads, at full resolution."""
         captions_BQC = normed_BQC @ self.class_embed

@@ -32,9 +32,7 @@ class PromptTokens:
             owners = [torch.zeros(len(sample), dtype=torch.long, device=sample.device) for sample in samples]
         owners_BN = pad_sequence(list(owners), batch_first=True, padding_value=-1)
         return cls(
-            values_BNC=pad_sequence(list(samples), batch_first=True),
-            filling_BN=owners_BN < 0,
-            owners_BN=owners_BN,
+            values_BNC=pad_sequence(list(samples), batch_first=True), filling_BN=owners_BN < 0, owners_BN=owners_BN
         )
 
 

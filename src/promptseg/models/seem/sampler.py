@@ -33,9 +33,7 @@ class TouchedPoints:
     objects: int
 
 
-def sample_touch(
-    touch: Touch, size: tuple[int, int], limit: int, generator: torch.Generator | None
-) -> TouchedPoints:
+def sample_touch(touch: Touch, size: tuple[int, int], limit: int, generator: torch.Generator | None) -> TouchedPoints:
     """Picks at most `limit` positive and `limit` negative points per sample.
 
     Args:
@@ -61,9 +59,7 @@ def sample_touch(
     return TouchedPoints(positive=points(touch.positive), negative=points(negative), objects=max(counts))
 
 
-def region_tokens(
-    features_BNC: Tensor, grid: tuple[int, int], points: TouchedPoints
-) -> tuple[PromptTokens, Tensor]:
+def region_tokens(features_BNC: Tensor, grid: tuple[int, int], points: TouchedPoints) -> tuple[PromptTokens, Tensor]:
     """Returns the features at all points, positive ones first, and which are negative (B, P)."""
     samples: list[Tensor] = []
     owners: list[Tensor] = []

@@ -58,9 +58,7 @@ class TextBlock(nn.Module):
         packed = F.linear(self.ln_1(x_DC), self.attn.in_proj_weight, self.attn.in_proj_bias)
         q_Dhd, k_Dhd, v_Dhd = packed.unflatten(1, (3, self.attn.heads, -1)).unbind(1)
         k_DhTd, v_DhTd = (x_Dhd[lineage_DT].transpose(1, 2) for x_Dhd in (k_Dhd, v_Dhd))
-        out_Dh1d = F.scaled_dot_product_attention(
-            q_Dhd[:, :, None], k_DhTd, v_DhTd, present_DT[:, None, None]
-        )
+        out_Dh1d = F.scaled_dot_product_attention(q_Dhd[:, :, None], k_DhTd, v_DhTd, present_DT[:, None, None])
         return self._think(x_DC + self.attn.out_proj(out_Dh1d.flatten(1)))
 
     def _think(self, x_ZC: Tensor) -> Tensor:
@@ -93,9 +91,7 @@ class TextTransformer(nn.Module):
         known: dict[tuple[int, int], int] = {}
         lineages: list[list[int]] = []
         ends: list[int] = []
-        for row in (
-            ids[: end + 1] for ids, end in zip(ids_ST.tolist(), ids_ST.argmax(1).tolist(), strict=True)
-        ):
+        for row in (ids[: end + 1] for ids, end in zip(ids_ST.tolist(), ids_ST.argmax(1).tolist(), strict=True)):
             path: list[int] = []
             for token in row:
                 key = (path[-1] if path else -1, token)

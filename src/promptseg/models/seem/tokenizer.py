@@ -85,12 +85,7 @@ class Tokenizer:
     def __init__(self, merges: Sequence[tuple[str, str]]) -> None:
         letters = _byte_letters()
         symbols = [letters[byte] for byte in _byte_order()]
-        vocabulary = [
-            *symbols,
-            *(symbol + _EDGE for symbol in symbols),
-            *(a + b for a, b in merges),
-            *_SPECIAL,
-        ]
+        vocabulary = [*symbols, *(symbol + _EDGE for symbol in symbols), *(a + b for a, b in merges), *_SPECIAL]
         self._letters = letters
         self._numbers = {symbol: number for number, symbol in enumerate(vocabulary)}
         self._symbols = vocabulary
@@ -184,11 +179,7 @@ def split_words(text: str) -> Iterator[str]:
     kinds = "".join(map(_kind, text))
     place = 0
     while place < len(text):
-        match = (
-            _SPECIAL_ANY_CASE.match(text, place)
-            or _CONTRACTION.match(text, place)
-            or _RUN.match(kinds, place)
-        )
+        match = _SPECIAL_ANY_CASE.match(text, place) or _CONTRACTION.match(text, place) or _RUN.match(kinds, place)
         if match:
             yield text[place : match.end()]
         place = match.end() if match else place + 1
@@ -216,7 +207,4 @@ def _byte_letters() -> dict[int, str]:
     """The character that stands for each byte in the merge list: itself when visible, else one from 256 on."""
     order = _byte_order()
     hidden = order[188:]
-    return {
-        **{byte: chr(byte) for byte in order[:188]},
-        **{byte: chr(256 + i) for i, byte in enumerate(hidden)},
-    }
+    return {**{byte: chr(byte) for byte in order[:188]}, **{byte: chr(256 + i) for i, byte in enumerate(hidden)}}

@@ -84,9 +84,7 @@ class PixelHead(nn.Module):
         x_BCHW = self.mix_16(self.norm_16(x_BCHW))
         x_BCHW = _twice(self.down_8(x_BCHW)) + self.read_8(levels.eighth_BCHW)
         x_BCHW = self.mix_8(self.norm_8(x_BCHW))
-        known_BCHW = F.interpolate(
-            self.known(levels.wide_BCHW), scale_factor=4, mode="bilinear", align_corners=False
-        )
+        known_BCHW = F.interpolate(self.known(levels.wide_BCHW), scale_factor=4, mode="bilinear", align_corners=False)
         return F.normalize(self.out(x_BCHW) + known_BCHW, dim=1)
 
 

@@ -23,8 +23,7 @@ class Namer(nn.Module):
         before, wide, last = config.STAGES[4].channels, config.STAGES[5], config.STAGES[6]
         blocks = [ConvBlock(before, wide.channels, wide.kernel, wide.stride, wide.expansion)]
         blocks += [
-            ConvBlock(wide.channels, wide.channels, wide.kernel, 1, wide.expansion)
-            for _ in range(wide.repeats - 1)
+            ConvBlock(wide.channels, wide.channels, wide.kernel, 1, wide.expansion) for _ in range(wide.repeats - 1)
         ]
         blocks.append(ConvBlock(wide.channels, last.channels, last.kernel, last.stride, last.expansion))
         self.blocks = nn.Sequential(*blocks)

@@ -28,12 +28,9 @@ class Layer(nn.Module):
     def forward(self, x_BTC: Tensor, bias_B11T: Tensor) -> Tensor:
         """Returns the next tokens (B, T, C); `bias_B11T` is very negative where padding is."""
         q_BHTD, k_BHTD, v_BHTD = (
-            part(x_BTC).unflatten(-1, (HEADS, -1)).transpose(1, 2)
-            for part in (self.query, self.key, self.value)
+            part(x_BTC).unflatten(-1, (HEADS, -1)).transpose(1, 2) for part in (self.query, self.key, self.value)
         )
-        weights_BHTT = (q_BHTD @ k_BHTD.transpose(-1, -2) / (CHANNELS // HEADS) ** 0.5 + bias_B11T).softmax(
-            -1
-        )
+        weights_BHTT = (q_BHTD @ k_BHTD.transpose(-1, -2) / (CHANNELS // HEADS) ** 0.5 + bias_B11T).softmax(-1)
         x_BTC = self.norm1(x_BTC + self.out((weights_BHTT @ v_BHTD).transpose(1, 2).flatten(2)))
         return self.norm2(x_BTC + self.lin2(F.gelu(self.lin1(x_BTC))))
 

@@ -67,9 +67,7 @@ class TinyNetwork:
                     raise WeightsError(f"The weights of seem-tiny lack the tensor {name!r}.")
                 found = list(self.tensors[name].shape)
                 if found != shape:
-                    raise WeightsError(
-                        f"The tensor {name!r} of seem-tiny has shape {found}, expected {shape}."
-                    )
+                    raise WeightsError(f"The tensor {name!r} of seem-tiny has shape {found}, expected {shape}.")
 
     def model(self, graph: str) -> bytes:
         """Returns a complete ONNX model: "see", "name" or "read"."""

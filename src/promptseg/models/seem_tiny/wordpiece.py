@@ -38,8 +38,7 @@ class WordPiece:
     def __call__(self, phrases: Sequence[str]) -> tuple[Ids, Ids]:
         """Returns the ids of phrases and where they are not padding: twice (phrases, tokens)."""
         rows = [
-            [self.vocabulary[name] for name in (START, *self.pieces(phrase)[: CONTEXT - 2], END)]
-            for phrase in phrases
+            [self.vocabulary[name] for name in (START, *self.pieces(phrase)[: CONTEXT - 2], END)] for phrase in phrases
         ]
         width = max((len(row) for row in rows), default=0)
         ids = np.full((len(rows), width), self.vocabulary[PADDING], np.int64)
@@ -77,9 +76,7 @@ def wordpiece() -> WordPiece:
     try:
         lines = gzip.decompress(place.read_bytes()).decode().splitlines()
     except OSError as error:
-        raise WeightsError(
-            f"The vocabulary of phrases is missing: {error}. Install promptseg again."
-        ) from error
+        raise WeightsError(f"The vocabulary of phrases is missing: {error}. Install promptseg again.") from error
     return WordPiece({piece: number for number, piece in enumerate(lines)})
 
 

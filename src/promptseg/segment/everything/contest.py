@@ -47,11 +47,7 @@ Search: TypeAlias = Callable[[EmbeddedImage, Size, Crop, Advance], list[Survivor
 
 
 def iter_crops(
-    runtime: Runtime,
-    embedded: EmbeddedImage,
-    options: EverythingOptions,
-    on_progress: Progress | None,
-    search: Search,
+    runtime: Runtime, embedded: EmbeddedImage, options: EverythingOptions, on_progress: Progress | None, search: Search
 ) -> Iterator[Segments]:
     """Searches every crop, lets the crops compete, cleans the masks, and yields a part per crop."""
     crops = plan_crops(embedded.size, options)
@@ -88,8 +84,7 @@ def cut_off(box: CropBox, crop: CropBox, size: Size) -> bool:
     """Says whether a side of `box` is near the border of its crop and not near that of the picture."""
     picture = (0, 0, size.width, size.height)
     return any(
-        abs(side - inner) <= EDGE < abs(side - outer)
-        for side, inner, outer in zip(box, crop, picture, strict=True)
+        abs(side - inner) <= EDGE < abs(side - outer) for side, inner, outer in zip(box, crop, picture, strict=True)
     )
 
 

@@ -52,12 +52,7 @@ def iter_exact(
 
 
 def _decode(
-    runtime: Runtime,
-    part: EmbeddedImage,
-    size: Size,
-    crop: Crop,
-    points: Float64,
-    options: EverythingOptions,
+    runtime: Runtime, part: EmbeddedImage, size: Size, crop: Crop, points: Float64, options: EverythingOptions
 ) -> Iterator[Survivor]:
     """Yields the masks of a few points that pass the filters of predicted IoU, stability and crop borders."""
     answer = runtime.decode(part.features, DecoderInputs.clicks(part.frame.to_model(points)), official=True)

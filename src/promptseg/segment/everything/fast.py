@@ -106,11 +106,7 @@ def choose_points(part: EmbeddedImage, points: Float64, options: EverythingOptio
 
 
 def _sketch(
-    runtime: Runtime,
-    view: ScoutView,
-    frame: ResizeFrame,
-    point: tuple[float, float],
-    options: EverythingOptions,
+    runtime: Runtime, view: ScoutView, frame: ResizeFrame, point: tuple[float, float], options: EverythingOptions
 ) -> Iterator[_Sketch]:
     """Tries one click and yields the masks that pass the filters of predicted IoU and stability."""
     # A threshold of 0 switches its filter off.
@@ -130,11 +126,7 @@ def _sketch(
 
 
 def _cut(
-    logits: Float32,
-    loose: npt.NDArray[np.bool_],
-    score: float,
-    point: tuple[float, float],
-    frame: ResizeFrame,
+    logits: Float32, loose: npt.NDArray[np.bool_], score: float, point: tuple[float, float], frame: ResizeFrame
 ) -> _Sketch:
     """Keeps the logits around the mask, and its box in pixels of the picture (inclusive)."""
     top, bottom, left, right = span(loose)
@@ -147,12 +139,7 @@ def _cut(
     top, bottom, left, right = span(logits > 0)
     x, y = (MaskGrid.CELL / factor for factor in frame.factors)
     height, width = frame.original
-    box = (
-        round(left * x),
-        round(top * y),
-        min(width, round(right * x)) - 1,
-        min(height, round(bottom * y)) - 1,
-    )
+    box = (round(left * x), round(top * y), min(width, round(right * x)) - 1, min(height, round(bottom * y)) - 1)
     return _Sketch(HeldLogits(around, first_row, first_column), box, score, point)
 
 
@@ -161,9 +148,7 @@ def _moved(box: tuple[int, int, int, int], crop: Crop) -> tuple[int, int, int, i
     return box[0] + x, box[1] + y, box[2] + x, box[3] + y
 
 
-def _finish(
-    item: _Sketch, frame: ResizeFrame, crop: Crop, size: Size, options: EverythingOptions
-) -> Survivor:
+def _finish(item: _Sketch, frame: ResizeFrame, crop: Crop, size: Size, options: EverythingOptions) -> Survivor:
     """Enlarges a survivor inside its box; its stability is measured anew, on the pixels of the picture."""
     x, y = crop.box[:2]
     mask, stability = upsample_with_stability(item.held.whole(), frame, 0.0, options.stability_score_offset)

@@ -53,7 +53,5 @@ def _between(values: Float32, y: npt.NDArray[np.floating], x: npt.NDArray[np.flo
     top, left = np.floor(y).astype(np.int64), np.floor(x).astype(np.int64)
     down, right = (y - top).astype(np.float32), (x - left).astype(np.float32)
     flat, at = values.ravel(), top * values.shape[1] + left
-    upper, lower = (
-        flat[start] + (flat[start + 1] - flat[start]) * right for start in (at, at + values.shape[1])
-    )
+    upper, lower = (flat[start] + (flat[start + 1] - flat[start]) * right for start in (at, at + values.shape[1]))
     return (upper + (lower - upper) * down).astype(np.float32, copy=False)

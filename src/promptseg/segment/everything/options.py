@@ -51,58 +51,41 @@ class EverythingOptions:
         InputError: a value is impossible, or two exclude each other.
     """
 
-    mode: Mode = field(
-        default="fast", metadata={"help": "fast, or exact: the official procedure in float32."}
-    )
+    mode: Mode = field(default="fast", metadata={"help": "fast, or exact: the official procedure in float32."})
     points_per_side: int | None = field(
-        default=32,
-        metadata={"help": "Points along each side of the grid.", "range": (1, MOST_POINTS_PER_SIDE)},
+        default=32, metadata={"help": "Points along each side of the grid.", "range": (1, MOST_POINTS_PER_SIDE)}
     )
-    pred_iou_thresh: float = (
-        field(  # predicted IoU is a regression and may exceed 1, so its threshold may too
-            default=0.88, metadata={"help": "Keep masks with a higher predicted IoU.", "range": (0, 10)}
-        )
+    pred_iou_thresh: float = field(  # predicted IoU is a regression and may exceed 1, so its threshold may too
+        default=0.88, metadata={"help": "Keep masks with a higher predicted IoU.", "range": (0, 10)}
     )
     stability_score_thresh: float = field(
         default=0.95, metadata={"help": "Keep masks at least this stable.", "range": (0, 1)}
     )
     stability_score_offset: float = field(
-        default=1.0,
-        metadata={"help": "Shift of the threshold, in logits, to measure stability.", "range": (0, 1000)},
+        default=1.0, metadata={"help": "Shift of the threshold, in logits, to measure stability.", "range": (0, 1000)}
     )
     box_nms_thresh: float = field(
         default=0.7, metadata={"help": "Box IoU above which the better mask stays.", "range": (0, 1)}
     )
     crop_n_layers: int = field(
         default=0,
-        metadata={
-            "help": "Layers of crops to search too; layer i has 4^i crops.",
-            "range": (0, MOST_CROP_LAYERS),
-        },
+        metadata={"help": "Layers of crops to search too; layer i has 4^i crops.", "range": (0, MOST_CROP_LAYERS)},
     )
     crop_nms_thresh: float = field(
         default=0.7, metadata={"help": "The same between masks of different crops.", "range": (0, 1)}
     )
     crop_overlap_ratio: float = field(
         default=512 / 1500,
-        metadata={
-            "help": "Overlap of crops, as a share of the shorter side.",
-            "shown": "512/1500",
-            "range": (0, 1),
-        },
+        metadata={"help": "Overlap of crops, as a share of the shorter side.", "shown": "512/1500", "range": (0, 1)},
     )
     crop_n_points_downscale_factor: int = field(
         default=1,
-        metadata={
-            "help": "Divides the points per side in each further layer.",
-            "range": (1, MOST_POINTS_PER_SIDE),
-        },
+        metadata={"help": "Divides the points per side in each further layer.", "range": (1, MOST_POINTS_PER_SIDE)},
     )
     point_grids: Sequence[npt.ArrayLike] | None = field(
         default=None,
         metadata={
-            "help": "JSON file of own points, instead of --points-per-side: one list of [x, y] from 0 to 1 "
-            "per layer.",
+            "help": "JSON file of own points, instead of --points-per-side: one list of [x, y] from 0 to 1 per layer.",
             "metavar": "FILE",
         },
     )
@@ -119,10 +102,7 @@ class EverythingOptions:
     )
     tile_overlap: float = field(
         default=0.25,
-        metadata={
-            "help": "Least overlap of tiles, as a share of the tile (1/16 to 1/2).",
-            "range": (1 / 16, 1 / 2),
-        },
+        metadata={"help": "Least overlap of tiles, as a share of the tile (1/16 to 1/2).", "range": (1 / 16, 1 / 2)},
     )
 
     def __post_init__(self) -> None:
@@ -143,9 +123,7 @@ class EverythingOptions:
         if self.point_grids is not None:
             given: Any = self.point_grids
             if not isinstance(given, Sequence) or isinstance(given, str):
-                raise InputError(
-                    f"point_grids must be a list of point grids, one per layer, got {str(given)[:80]!r}."
-                )
+                raise InputError(f"point_grids must be a list of point grids, one per layer, got {str(given)[:80]!r}.")
             grids = tuple(_grid(grid) for grid in given)
             if len(grids) != self.crop_n_layers + 1:
                 raise InputError(
@@ -197,13 +175,9 @@ def _grid(given: Any) -> Grid:
     try:
         points = np.asarray(given, np.float64)
     except (TypeError, ValueError) as error:
-        raise InputError(
-            f"A point grid must be an (n, 2) array of numbers, got {str(given)[:80]!r}."
-        ) from error
+        raise InputError(f"A point grid must be an (n, 2) array of numbers, got {str(given)[:80]!r}.") from error
     if points.ndim != 2 or points.shape[1] != 2 or len(points) == 0:
-        raise InputError(
-            f"A point grid must be an (n, 2) array with at least one point, got shape {points.shape}."
-        )
+        raise InputError(f"A point grid must be an (n, 2) array with at least one point, got shape {points.shape}.")
     if not ((points >= 0) & (points <= 1)).all():
         raise InputError("The points of a grid are shares of the picture, x and y from 0 to 1.")
     return tuple((float(x), float(y)) for x, y in points)

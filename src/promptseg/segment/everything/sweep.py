@@ -66,12 +66,7 @@ class _Table:
 
 
 def sweep(
-    runtime: Runtime,
-    embedded: EmbeddedImage,
-    *,
-    points_per_side: int,
-    nms: float,
-    on_progress: Progress | None = None,
+    runtime: Runtime, embedded: EmbeddedImage, *, points_per_side: int, nms: float, on_progress: Progress | None = None
 ) -> list[Swept]:
     """Decodes a grid of points and drops every mask whose box overlaps that of a better-scored one.
 

@@ -149,9 +149,7 @@ def decode(
             chunk = rows[start : start + CHUNK]
             points, labels = pad_objects([objects[row] for row in chunk])
             logits = np.stack([objects[row].mask_logits for row in chunk])[:, None] if masked else None  # type: ignore[arg-type]
-            result = runtime.decode(
-                embedded.features, DecoderInputs(points, labels, logits), official=official
-            )
+            result = runtime.decode(embedded.features, DecoderInputs(points, labels, logits), official=official)
             for position, row in enumerate(chunk):
                 click = _click(objects[row]) if objects[row].ambiguous else None
                 out[row] = Candidates(result.logits[position], result.scores[position], click, choice)

@@ -22,12 +22,7 @@ def shades(embedded: EmbeddedImage) -> Shades:
 
 
 def retouch(
-    network: Graphs,
-    embedded: EmbeddedImage,
-    canvas: Shades,
-    logits: Float32,
-    before: Float32,
-    clicks: Float32,
+    network: Graphs, embedded: EmbeddedImage, canvas: Shades, logits: Float32, before: Float32, clicks: Float32
 ) -> Float32:
     """Returns the logits (256, 256) of the mask with its border drawn anew.
 

@@ -64,9 +64,7 @@ class SeemFrame:
         height, width = size
         factor = min(short / min(size), longest / max(size))
         rounding = 0.0 if scale == "prompts" and divisor != _SAM_LONG else 0.5  # torchvision cuts off
-        resized = Size(
-            max(1, int(height * factor + rounding + 1e-9)), max(1, int(width * factor + rounding + 1e-9))
-        )
+        resized = Size(max(1, int(height * factor + rounding + 1e-9)), max(1, int(width * factor + rounding + 1e-9)))
         padded = Size(-(-resized.height // divisor) * divisor, -(-resized.width // divisor) * divisor)
         return cls(Size(*size), resized, padded, smooth=scale == "prompts")
 
@@ -104,7 +102,5 @@ def network_input(image: Image, frame: SeemFrame) -> npt.NDArray[np.float32]:
     resized = np.asarray(Pillow.fromarray(image.pixels).resize((width, height), kind))
     result = np.zeros((1, 3, *frame.padded), np.float32)
     for channel, (mean, deviation) in enumerate(zip(PIXEL_MEAN, PIXEL_STD, strict=True)):
-        result[0, channel, :height, :width] = (resized[..., channel] - np.float32(mean)) / np.float32(
-            deviation
-        )
+        result[0, channel, :height, :width] = (resized[..., channel] - np.float32(mean)) / np.float32(deviation)
     return result

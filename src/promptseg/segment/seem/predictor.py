@@ -119,12 +119,7 @@ def answer_together(engine: SeemEngine, embedded: SeemImage, texts: Sequence[Tex
 
 
 def match(
-    engine: SeemEngine,
-    embedded: SeemImage,
-    text: Text,
-    *,
-    threshold: float | None = None,
-    iou: float = 0.7,
+    engine: SeemEngine, embedded: SeemImage, text: Text, *, threshold: float | None = None, iou: float = 0.7
 ) -> Segments:
     """Returns everything that fits a phrase, best first; the official recipe returns the one best.
 
@@ -153,18 +148,13 @@ def label(engine: SeemEngine, embedded: SeemImage, segments: Segments, vocabular
         InputError: the masks are of another picture.
     """
     if segments.size != embedded.size:
-        raise InputError(
-            f"The masks are of a picture of {tuple(segments.size)}, this one has {tuple(embedded.size)}."
-        )
+        raise InputError(f"The masks are of a picture of {tuple(segments.size)}, this one has {tuple(embedded.size)}.")
     frame = embedded.frame
     labels: list[str | None] = [None] * len(segments)
     rows = [row for row, mask in enumerate(segments.masks) if mask.area]
     for start in range(0, len(rows), CHUNK):
         chunk = rows[start : start + CHUNK]
-        touched = (
-            touched_pixels([Mask(segments.masks[row].dense())], frame.original, frame.resized)
-            for row in chunk
-        )
+        touched = (touched_pixels([Mask(segments.masks[row].dense())], frame.original, frame.resized) for row in chunk)
         requests = [SeemRequest(positive=place.positive, negative=place.negative) for place in touched]
         replies = engine.runtime.decode(embedded.features, requests)
         captions = np.stack([reply.captions[_best(reply)] for reply in replies])

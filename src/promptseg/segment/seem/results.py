@@ -118,9 +118,7 @@ def instances(
     if things_only:
         things = np.array(vocabulary.things)[classes]
         pairs, queries, classes = pairs[things], queries[things], classes[things]
-    looked = {
-        query: _mask_and_quality(mask_logits[query], enlargement) for query in dict.fromkeys(queries.tolist())
-    }
+    looked = {query: _mask_and_quality(mask_logits[query], enlargement) for query in dict.fromkeys(queries.tolist())}
     found = [place for place, query in enumerate(queries.tolist()) if looked[query][0].area]
     quality = np.array([looked[query][1] for query in queries.tolist()], np.float32)
     scores = flat[pairs] * quality
@@ -133,9 +131,7 @@ def instances(
     )
 
 
-def semantic_map(
-    class_logits: Float32, mask_logits: Float32, enlargement: Enlargement
-) -> npt.NDArray[np.int32]:
+def semantic_map(class_logits: Float32, mask_logits: Float32, enlargement: Enlargement) -> npt.NDArray[np.int32]:
     """Returns the class of every pixel, (H, W): the one with the highest sum over queries of class times mask.
 
     Raises:
@@ -149,9 +145,7 @@ def semantic_map(
     return result
 
 
-def semantic_bands(
-    class_logits: Float32, mask_logits: Float32, enlargement: Enlargement
-) -> Iterator[Float32]:
+def semantic_bands(class_logits: Float32, mask_logits: Float32, enlargement: Enlargement) -> Iterator[Float32]:
     """Yields the sums behind `semantic_map`, (C, rows, W), some rows at a time from the top."""
     _check(class_logits, mask_logits)
     weights = _softmax(class_logits)[:, :-1].T

@@ -55,15 +55,11 @@ class SeemSegmenter(Segmenter):
         if runtime not in ("auto", "torch"):
             raise InputError(f"SEEM runs in PyTorch only, got runtime={runtime!r}. Use torch or auto.")
         if cache is not None:
-            raise InputError(
-                f"A cache keeps embeddings of SAM models only, not of {card.name}. Leave it out."
-            )
+            raise InputError(f"A cache keeps embeddings of SAM models only, not of {card.name}. Leave it out.")
         if threads is not None and threads < 1:
             raise InputError(f"threads must be at least 1, got {threads}.")
         path = Path(weights) if weights is not None else find_weights(card, cache_folder())
-        engine = SeemRuntime(
-            card, path, threads=threads or default_threads(), precision=precision, device=device
-        )
+        engine = SeemRuntime(card, path, threads=threads or default_threads(), precision=precision, device=device)
         self._engine = SeemEngine(card.name, engine)
 
     @property
@@ -132,20 +128,13 @@ class SeemSegmenter(Segmenter):
             answers = predictor.answer_together(self._engine, embedded, texts)
         else:
             answers = [
-                predictor.answer(
-                    self._engine, embedded, parts, vocabulary=vocabulary, transcriber=transcriber
-                )
+                predictor.answer(self._engine, embedded, parts, vocabulary=vocabulary, transcriber=transcriber)
                 for parts in objects
             ]
         return Segments.concatenate([answer.segments(number) for number, answer in enumerate(answers)])
 
     def session(
-        self,
-        image: Any,
-        *,
-        vocabulary: Words = None,
-        memory: bool = True,
-        transcriber: Transcriber | None = None,
+        self, image: Any, *, vocabulary: Words = None, memory: bool = True, transcriber: Transcriber | None = None
     ) -> Session:
         """Starts a dialogue on one picture, in which every further prompt corrects the mask so far.
 
@@ -157,9 +146,7 @@ class SeemSegmenter(Segmenter):
         """
         embedded = self._seen(image)
 
-        def answer_round(
-            before: SeemAnswer | None, prompts: ObjectPrompts, granularity: Granularity
-        ) -> SeemAnswer:
+        def answer_round(before: SeemAnswer | None, prompts: ObjectPrompts, granularity: Granularity) -> SeemAnswer:
             _check_granularity(granularity)
             return predictor.answer(
                 self._engine,
@@ -212,9 +199,7 @@ class SeemSegmenter(Segmenter):
         """Names masks of any origin, such as SAM's: the class of what SEEM sees where each mask is."""
         return predictor.label(self._engine, self._seen(image), segments, vocabulary_of(vocabulary))
 
-    def match(
-        self, image: Any, text: Text | str, *, threshold: float | None = None, iou: float = 0.7
-    ) -> Segments:
+    def match(self, image: Any, text: Text | str, *, threshold: float | None = None, iou: float = 0.7) -> Segments:
         """Finds everything that fits a phrase, best first, not only the one best.
 
         Args:
@@ -229,9 +214,7 @@ class SeemSegmenter(Segmenter):
         phrase = Text(text) if isinstance(text, str) else text
         return predictor.match(self._engine, self._seen(image), phrase, threshold=threshold, iou=iou)
 
-    def track(
-        self, frames: Iterable[Any], reference: Reference, vocabulary: Words = None
-    ) -> Iterator[Segments]:
+    def track(self, frames: Iterable[Any], reference: Reference, vocabulary: Words = None) -> Iterator[Segments]:
         """Finds the like of a reference in every frame, labelled with classes, by default COCO's."""
         for frame in frames:
             yield self.segment(frame, reference, vocabulary=vocabulary)
@@ -242,9 +225,7 @@ class SeemSegmenter(Segmenter):
         self._check_embedder(image.model)
         return image
 
-    def _all(
-        self, image: Any, vocabulary: Words
-    ) -> tuple[SeemImage, tuple[Float32, Float32, Enlargement, Vocabulary]]:
+    def _all(self, image: Any, vocabulary: Words) -> tuple[SeemImage, tuple[Float32, Float32, Enlargement, Vocabulary]]:
         """Returns the picture and, without any prompt, what all queries say of classes and where their masks are."""
         words = vocabulary_of(vocabulary)
         embedded = self._seen(image, "classes")
@@ -261,6 +242,5 @@ def _check_granularity(granularity: str) -> None:
     """Refuses SAM's nested masks."""
     if granularity != "auto":
         raise InputError(
-            "SEEM gives one mask per object, without parts and wholes: granularity must be auto, "
-            f"got {granularity!r}."
+            f"SEEM gives one mask per object, without parts and wholes: granularity must be auto, got {granularity!r}."
         )

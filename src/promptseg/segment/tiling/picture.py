@@ -83,16 +83,9 @@ class TiledImage:
         return self._model
 
     def __repr__(self) -> str:
-        return (
-            f"TiledImage({self.size.width} x {self.size.height}, {len(self._levels)} levels, {self._model!r})"
-        )
+        return f"TiledImage({self.size.width} x {self.size.height}, {len(self._levels)} levels, {self._model!r})"
 
-    def segment(
-        self,
-        prompts: Prompts,
-        *,
-        granularity: Granularity = "auto",
-    ) -> Segments:
+    def segment(self, prompts: Prompts, *, granularity: Granularity = "auto") -> Segments:
         """Segments the objects that the prompts speak of; see `Segmenter.segment`.
 
         Returns:
@@ -107,9 +100,7 @@ class TiledImage:
         for parts in objects:
             for prompt in parts:
                 prompt.check_inside(self.size)
-        return Segments.concatenate(
-            [self._answer(parts, number, granularity) for number, parts in enumerate(objects)]
-        )
+        return Segments.concatenate([self._answer(parts, number, granularity) for number, parts in enumerate(objects)])
 
     def tile_of(self, prompts: ObjectPrompts, level: int = 0) -> tuple[int, TileBox]:
         """Returns the first level from `level` on that can answer the prompts of one object, and the tile's box."""
@@ -130,9 +121,7 @@ class TiledImage:
             )
             masks = tuple(mask.moved(box[0], box[1], self.size) for mask in found.masks)
             here = self._levels[level]
-            if here.whole or not any(
-                mask.area and here.cut_sides(mask.bbox, Tile(box), self.size) for mask in masks
-            ):
+            if here.whole or not any(mask.area and here.cut_sides(mask.bbox, Tile(box), self.size) for mask in masks):
                 break
             level, box = self.tile_of(prompts, level + 1)
         count = len(masks)

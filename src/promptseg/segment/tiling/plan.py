@@ -76,9 +76,7 @@ class Level:
         near = (box[0] - x0, box[1] - y0, x1 - box[2], y1 - box[3])
         inner = (x0 > 0, y0 > 0, x1 < size.width, y1 < size.height)
         return frozenset(
-            side
-            for side, distance, inside in zip(SIDES, near, inner, strict=True)
-            if inside and distance < self.edge
+            side for side, distance, inside in zip(SIDES, near, inner, strict=True) if inside and distance < self.edge
         )
 
 

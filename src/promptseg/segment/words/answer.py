@@ -91,9 +91,7 @@ def answer(
     return segments.replace(granularities=tuple(kind for _, kind in chosen))
 
 
-def _heat(
-    meaning: Meaning, embedded: EmbeddedImage, texts: Sequence[str], shown: Sequence[Reference]
-) -> Float32:
+def _heat(meaning: Meaning, embedded: EmbeddedImage, texts: Sequence[str], shown: Sequence[Reference]) -> Float32:
     """Returns the mean of what is said and shown, (96, 96)."""
     maps: list[Float32] = []
     if texts:
@@ -132,11 +130,7 @@ def _beside(found: list[FoundThing], places: ObjectPrompts, embedded: EmbeddedIm
 
 
 def _chosen(
-    candidates: Candidates,
-    heat: Float32,
-    embedded: EmbeddedImage,
-    ambiguous: bool,
-    granularity: Granularity,
+    candidates: Candidates, heat: Float32, embedded: EmbeddedImage, ambiguous: bool, granularity: Granularity
 ) -> list[tuple[int, str | None]]:
     """Chooses among SAM's masks by their own scores and by how well they cover what the words fit."""
     if granularity != "auto" or not ambiguous:

@@ -67,9 +67,7 @@ class Meaning:
         chances = np.full((len(masks), len(words)), 1 / len(words), np.float32)
         for row, mask in enumerate(masks):
             if mask.area:
-                logits = (
-                    names @ self.runtime.name(cut_out(image, mask)) * np.float32(self.runtime.head.name_scale)
-                )
+                logits = names @ self.runtime.name(cut_out(image, mask)) * np.float32(self.runtime.head.name_scale)
                 powers = np.exp(logits - logits.max())
                 chances[row] = powers / powers.sum()
         return chances
@@ -87,9 +85,7 @@ class Meaning:
         """
         picture = reference.open()
         seen = self.see(picture)
-        weights = cell_weights(
-            touched_pixels([reference.mask], picture.size, picture.size).positive, seen.frame
-        )
+        weights = cell_weights(touched_pixels([reference.mask], picture.size, picture.size).positive, seen.frame)
         if not weights.any():
             raise PromptError("The region of the reference is empty.")
         return self.region(seen, weights)

@@ -36,9 +36,7 @@ class FoundThing:
     score: float
 
 
-def find(
-    runtime: Runtime, embedded: EmbeddedImage, heat: Float32, *, present: float = PRESENT
-) -> list[FoundThing]:
+def find(runtime: Runtime, embedded: EmbeddedImage, heat: Float32, *, present: float = PRESENT) -> list[FoundThing]:
     """Returns what is seen of one class, best first; nothing if it is not in the picture.
 
     Args:
@@ -60,11 +58,7 @@ def find(
 
 
 def as_segments(
-    found: list[FoundThing],
-    embedded: EmbeddedImage,
-    label: str | None,
-    prompts: ObjectPrompts,
-    object_id: int = 0,
+    found: list[FoundThing], embedded: EmbeddedImage, label: str | None, prompts: ObjectPrompts, object_id: int = 0
 ) -> Segments:
     """Returns what was found as one result."""
     if not found:

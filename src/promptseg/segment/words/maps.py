@@ -36,12 +36,7 @@ class Patch:
 
 
 def patches(
-    runtime: Runtime,
-    embedded: EmbeddedImage,
-    heat: Float32,
-    vocabulary: Vocabulary,
-    *,
-    everywhere: bool = False,
+    runtime: Runtime, embedded: EmbeddedImage, heat: Float32, vocabulary: Vocabulary, *, everywhere: bool = False
 ) -> list[Patch]:
     """Parts a picture into regions of one class each and sharpens them, the largest first.
 

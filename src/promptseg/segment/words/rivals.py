@@ -58,9 +58,7 @@ def plain(phrase: str) -> str:
 def rivals(phrase: str) -> tuple[str, ...]:
     """Returns the names that a phrase competes with; none for a phrase that is not a known class."""
     name = plain(phrase)
-    things = tuple(
-        label for label, thing in zip(COCO_PANOPTIC.labels, COCO_PANOPTIC.things, strict=True) if thing
-    )
+    things = tuple(label for label, thing in zip(COCO_PANOPTIC.labels, COCO_PANOPTIC.things, strict=True) if thing)
     garments = tuple(GARMENTS.split(", "))
     for group in SAME:
         if name in group:

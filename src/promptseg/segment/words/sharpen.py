@@ -54,9 +54,7 @@ def enlarge(cells: Float32) -> Float32:
     return np.asarray(picture.resize((MaskGrid.SIDE, MaskGrid.SIDE), Pillow.Resampling.BILINEAR))
 
 
-def regions(
-    runtime: Runtime, embedded: EmbeddedImage, heat: Float32, *, least: float = 0.0
-) -> list[HeatRegion]:
+def regions(runtime: Runtime, embedded: EmbeddedImage, heat: Float32, *, least: float = 0.0) -> list[HeatRegion]:
     """Parts a map into connected regions and sharpens each.
 
     Args:
@@ -90,13 +88,9 @@ def _sharpen(
     row, column = np.unravel_index(int(depth.argmax()), depth.shape)
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     corners = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float32) * MaskGrid.CELL
-    points = np.array(
-        [(MaskGrid.CELL * column + 1.5, MaskGrid.CELL * row + 1.5), corners[:2], corners[2:]], np.float32
-    )
+    points = np.array([(MaskGrid.CELL * column + 1.5, MaskGrid.CELL * row + 1.5), corners[:2], corners[2:]], np.float32)
     labels = np.array([LABEL_POSITIVE, LABEL_BOX_START, LABEL_BOX_END], np.int64)
-    answers = runtime.decode(
-        embedded.features, DecoderInputs(points[None], labels[None], prompt[None, None])
-    ).logits[0]
+    answers = runtime.decode(embedded.features, DecoderInputs(points[None], labels[None], prompt[None, None])).logits[0]
     wanted = np.where(mask, probability, np.where(heat > 0, 0, probability))
     best = answers[int(np.argmax([_soft_iou(answer > 0, wanted) for answer in answers]))]
     sharp = best > 0
@@ -110,9 +104,7 @@ def _alone(heat: Float32, mask: BoolArray) -> Float32:
     return np.where(mask, heat, -LIMIT).astype(np.float32)
 
 
-def _region(
-    logits: Float32, heat: Float32, mask: BoolArray, probability: Float32, *, sharp: bool
-) -> HeatRegion:
+def _region(logits: Float32, heat: Float32, mask: BoolArray, probability: Float32, *, sharp: bool) -> HeatRegion:
     inside = float(probability[logits > 0].mean()) if (logits > 0).any() else 0.0
     return HeatRegion(logits, inside, float(heat[mask].max()), sharp)
 

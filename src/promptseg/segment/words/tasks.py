@@ -48,9 +48,7 @@ def answer_objects(
                 )
             )
         else:
-            found = predictor.segment(
-                runtime, embedded, [item], granularity=granularity, companions=companions
-            )
+            found = predictor.segment(runtime, embedded, [item], granularity=granularity, companions=companions)
             parts.append(found.replace(object_ids=np.full(len(found), number)))
     return Segments.concatenate(parts)
 
@@ -72,9 +70,7 @@ def answer_as_one(
     together = prompts if before is None else (*before.prompts, *prompts)
     found = answer(meaning, runtime, embedded, together, granularity=granularity, companions=companions)
     if not len(found) or found.low_res_logits is None:
-        raise PromptError(
-            "Nothing that fits these words is in the picture. Say it otherwise, or click on it."
-        )
+        raise PromptError("Nothing that fits these words is in the picture. Say it otherwise, or click on it.")
     return PlaceAnswer(
         together,
         union(found.masks, found.size),

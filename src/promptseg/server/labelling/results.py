@@ -107,17 +107,12 @@ def _values(mask: RLE, kind: str) -> list[dict[str, Any]]:
         return [{"format": "rle", "rle": brush_rle(mask)}]
     height, width = mask.size
     return [
-        {
-            "points": [[x * 100 / width, y * 100 / height] for x, y in bridge_holes(part).tolist()],
-            "closed": True,
-        }
+        {"points": [[x * 100 / width, y * 100 / height] for x, y in bridge_holes(part).tolist()], "closed": True}
         for part in trace_polygons(mask, TOLERANCE)
     ]
 
 
-def prediction(
-    segments: Segments, config: LabelConfig, version: str, label: str | None = None
-) -> dict[str, Any]:
+def prediction(segments: Segments, config: LabelConfig, version: str, label: str | None = None) -> dict[str, Any]:
     """Returns the prediction for one task."""
     scores = segments.scores.tolist()
     return {

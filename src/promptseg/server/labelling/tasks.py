@@ -62,20 +62,14 @@ async def picture_bytes(
                 parts.append(part)
     except httpx.HTTPError as error:
         _log.warning("Label Studio cannot be reached: %s", error)
-        raise HttpError(
-            503, "UpstreamError", "Label Studio cannot be reached now.", {"Retry-After": "5"}
-        ) from error
+        raise HttpError(503, "UpstreamError", "Label Studio cannot be reached now.", {"Retry-After": "5"}) from error
     return b"".join(parts), name
 
 
 def _from_data(address: str, limits: Limits) -> bytes:
     head, _, content = address.partition(",")
     try:
-        data = (
-            base64.b64decode(content, validate=True)
-            if head.endswith(";base64")
-            else unquote_to_bytes(content)
-        )
+        data = base64.b64decode(content, validate=True) if head.endswith(";base64") else unquote_to_bytes(content)
     except (binascii.Error, ValueError) as error:
         raise ImageError(f"The task's data: address is not base64: {error}.") from error
     if len(data) > limits.max_upload_bytes:

@@ -84,9 +84,7 @@ async def health(server: ServerDep) -> Response:
 
 
 @router.get(
-    "/metrics",
-    response_class=Response,
-    responses={**binary("text/plain", "Prometheus' text form."), **errors()},
+    "/metrics", response_class=Response, responses={**binary("text/plain", "Prometheus' text form."), **errors()}
 )
 async def metrics(server: ServerDep) -> Response:
     """Returns the counters for Prometheus."""

@@ -25,9 +25,7 @@ _UPLOAD = {
             "application/octet-stream": {"schema": _FILE},
             "image/jpeg": {"schema": _FILE},
             "image/png": {"schema": _FILE},
-            "multipart/form-data": {
-                "schema": {"type": "object", "required": ["file"], "properties": {"file": _FILE}}
-            },
+            "multipart/form-data": {"schema": {"type": "object", "required": ["file"], "properties": {"file": _FILE}}},
         },
     }
 }
@@ -128,9 +126,7 @@ async def get_file(request: Request, server: ServerDep, image: ImagePath) -> Res
 
 
 @router.get(
-    "/{image}/thumbnail",
-    response_class=Response,
-    responses={**binary("image/jpeg", "A small picture."), **errors(404)},
+    "/{image}/thumbnail", response_class=Response, responses={**binary("image/jpeg", "A small picture."), **errors(404)}
 )
 async def get_thumbnail(
     request: Request, server: ServerDep, image: ImagePath, side: Annotated[int, Query(ge=32, le=512)] = 256
@@ -157,9 +153,7 @@ async def get_embedding(
     picture = await server.pictures.record(image)
     card = server.models.card(model)
     if "graphs" not in card.abilities:
-        raise unsupported(
-            f"{card.name} has no embedding that a browser could decode. Use a model of the SAM family."
-        )
+        raise unsupported(f"{card.name} has no embedding that a browser could decode. Use a model of the SAM family.")
     embedded = await server.watch(request, server.pictures.embedded(picture, card.name))
     features = embedded.features
     tag = etag("embedding", image, card.name, dtype, str(features.shape), server.models.digest(card.name))

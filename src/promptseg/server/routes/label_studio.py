@@ -93,9 +93,7 @@ async def predict(request: Request, server: ServerDep, body: Predict) -> Respons
     return JSONResponse({"results": await server.watch(request, work())})
 
 
-async def _predict(
-    server: Server, task: dict[str, Any], config: LabelConfig, clicked: list[Any]
-) -> dict[str, Any]:
+async def _predict(server: Server, task: dict[str, Any], config: LabelConfig, clicked: list[Any]) -> dict[str, Any]:
     card = server.models.card(None)
     nothing = {"result": [], "score": 0.0, "model_version": _version(server)}
     if not clicked and "classes" not in card.abilities:

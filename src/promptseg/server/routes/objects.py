@@ -36,9 +36,7 @@ async def get_objects(server: ServerDep, image: ImagePath) -> Response:
     """Returns the stored objects of a picture."""
     await server.pictures.record(image)
     stored = await asyncio.to_thread(server.store.objects, image)
-    return json_answer(
-        f'{{"version": {stored.version}, "updated": "{stored.updated}", "objects": {stored.body}}}'
-    )
+    return json_answer(f'{{"version": {stored.version}, "updated": "{stored.updated}", "objects": {stored.body}}}')
 
 
 @router.put("/images/{image}/objects", response_model=VersionBody, responses=errors(404, 409, 415))
@@ -51,9 +49,7 @@ async def put_objects(request: Request, server: ServerDep, image: ImagePath, bod
 
     content = await server.watch(request, server.compute(text))
     try:
-        stored = await asyncio.to_thread(
-            server.store.put_objects, image, content, len(body.objects), body.base_version
-        )
+        stored = await asyncio.to_thread(server.store.put_objects, image, content, len(body.objects), body.base_version)
     except KeyError as error:
         raise not_found(f"The picture {image} was deleted meanwhile.") from error
     if stored is None:
@@ -75,9 +71,7 @@ async def get_classes(server: ServerDep) -> Response:
 async def put_classes(server: ServerDep, body: ClassesBody) -> Response:
     """Replaces the classes of the workspace."""
     if len(body.classes) > server.limits.max_names:
-        raise too_large(
-            f"{len(body.classes):,} classes were given; the limit is {server.limits.max_names:,}."
-        )
+        raise too_large(f"{len(body.classes):,} classes were given; the limit is {server.limits.max_names:,}.")
     text = json.dumps(body.model_dump())
     await asyncio.to_thread(server.store.put_workspace, "classes", text)
     return json_answer(text)

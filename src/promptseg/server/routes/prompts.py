@@ -16,13 +16,7 @@ from promptseg.server.http_errors import HttpError, as_http_error, too_large, un
 from promptseg.server.jobs import Job
 from promptseg.server.label_files import mask_of
 from promptseg.server.masks_out import found_json, image_size, masks_json
-from promptseg.server.schemas import (
-    EverythingRequest,
-    LabelRequest,
-    MasksBody,
-    PanopticRequest,
-    SegmentRequest,
-)
+from promptseg.server.schemas import EverythingRequest, LabelRequest, MasksBody, PanopticRequest, SegmentRequest
 from promptseg.server.store import Picture
 from promptseg.server.strict import StrictRoute
 
@@ -66,9 +60,7 @@ def _answer(picture: Picture, model: str, masks: list[dict[str, Any]]) -> dict[s
         **errors(404, 415),
     },
 )
-async def everything(
-    request: Request, server: ServerDep, image: ImagePath, body: EverythingRequest
-) -> Response:
+async def everything(request: Request, server: ServerDep, image: ImagePath, body: EverythingRequest) -> Response:
     """Finds all masks, and tells of them as they become certain."""
     picture = await server.pictures.record(image)
     card = server.models.card(body.model)
@@ -139,9 +131,7 @@ class _Search:
         if error is None:
             image = image_size(self._picture)
             return {"type": "done", "count": self._count, "image": image, "model": self._model}
-        answer = (
-            as_http_error(error) if isinstance(error, Exception) else HttpError(503, "BusyError", "Stopped.")
-        )
+        answer = as_http_error(error) if isinstance(error, Exception) else HttpError(503, "BusyError", "Stopped.")
         return {"type": "error", **answer.body}
 
     def _search(self, job: Job) -> None:
@@ -158,9 +148,7 @@ class _Search:
             job.check()
             self._count += len(part)
             if self._count > self._server.limits.max_masks:
-                raise too_large(
-                    f"More than {self._server.limits.max_masks:,} masks were found, which is the limit."
-                )
+                raise too_large(f"More than {self._server.limits.max_masks:,} masks were found, which is the limit.")
             masks = found_json(part, self._body.format, self._body.tolerance)
             tell({"type": "masks", "masks": masks})
 

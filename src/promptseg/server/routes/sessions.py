@@ -52,25 +52,19 @@ async def add(request: Request, server: ServerDep, session: SessionPath, body: R
 
 
 @router.post("/{session}/undo", response_model=SessionBody, responses=errors(404, 415))
-async def undo(
-    request: Request, server: ServerDep, session: SessionPath, body: MaskForm | None = None
-) -> Response:
+async def undo(request: Request, server: ServerDep, session: SessionPath, body: MaskForm | None = None) -> Response:
     """Takes the last round back; without one, nothing changes."""
     return await _moved(request, server, session, "undo", body)
 
 
 @router.post("/{session}/redo", response_model=SessionBody, responses=errors(404, 415))
-async def redo(
-    request: Request, server: ServerDep, session: SessionPath, body: MaskForm | None = None
-) -> Response:
+async def redo(request: Request, server: ServerDep, session: SessionPath, body: MaskForm | None = None) -> Response:
     """Brings the round that was taken back again; without one, nothing changes."""
     return await _moved(request, server, session, "redo", body)
 
 
 @router.post("/{session}/reset", response_model=SessionBody, responses=errors(404, 415))
-async def reset(
-    request: Request, server: ServerDep, session: SessionPath, body: MaskForm | None = None
-) -> Response:
+async def reset(request: Request, server: ServerDep, session: SessionPath, body: MaskForm | None = None) -> Response:
     """Forgets all rounds."""
     return await _moved(request, server, session, "reset", body)
 

@@ -81,14 +81,7 @@ def sam_clicks(data: Path, *, cache: str | None = None, objects: int = 4, held: 
         measured += kept
     sam = trainable(network, DECODER)
     config = TrainConfig(
-        steps=400,
-        learning_rate=1e-4,
-        warmup=20,
-        weight_decay=0.01,
-        clip=1.0,
-        ema=0.99,
-        accumulate=3,
-        save_every=20,
+        steps=400, learning_rate=1e-4, warmup=20, weight_decay=0.01, clip=1.0, ema=0.99, accumulate=3, save_every=20
     )
     note = "sam-clicks on " + ", ".join(MIXTURE)
     return Recipe(

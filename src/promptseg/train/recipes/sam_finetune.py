@@ -54,9 +54,7 @@ def sam_finetune(
     if not 0 <= held < 1:
         raise InputError(f"held is a share of the pictures from 0 to below 1, got {held}.")
     if objects < 1 or not rounds or min(rounds) < 1:
-        raise InputError(
-            f"objects and rounds must be at least 1, got objects={objects}, rounds={list(rounds)}."
-        )
+        raise InputError(f"objects and rounds must be at least 1, got objects={objects}, rounds={list(rounds)}.")
     network = Network.load(model, weights)
     runtime = None if adapters else create_runtime(network)
     folder = pictures.cache_in(data, cache)
@@ -74,22 +72,12 @@ def sam_finetune(
     sam = trainable(network, DECODER)
     if adapters:
         add_adapters(sam.image_encoder, adapters)
-    task = SamDialogue(
-        sam, [(1.0, learned)], measured, DialogueOptions(objects=objects, rounds=tuple(rounds))
-    )
+    task = SamDialogue(sam, [(1.0, learned)], measured, DialogueOptions(objects=objects, rounds=tuple(rounds)))
     config = TrainConfig(
-        steps=1000,
-        learning_rate=1.3e-4,
-        warmup=20,
-        weight_decay=0.01,
-        clip=1.0,
-        ema=0.98,
-        save_every=25,
+        steps=1000, learning_rate=1.3e-4, warmup=20, weight_decay=0.01, clip=1.0, ema=0.98, save_every=25
     )
     note = f"sam-finetune on {data.resolve().name}, {len(learned)} pictures"
-    return Recipe(
-        name="sam-finetune", task=task, config=config, write=whole_writer(sam, network, note), rates=rate_of
-    )
+    return Recipe(name="sam-finetune", task=task, config=config, write=whole_writer(sam, network, note), rates=rate_of)
 
 
 def rate_of(name: str) -> float:

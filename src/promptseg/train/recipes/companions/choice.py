@@ -87,9 +87,7 @@ class ChoosingNetwork(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(
-        self, learned: Mapping[str, Clicks], hidden: Sequence[int], outputs: int, drop: float
-    ) -> None:
+    def __init__(self, learned: Mapping[str, Clicks], hidden: Sequence[int], outputs: int, drop: float) -> None:
         super().__init__()
         torch.manual_seed(0)
         flat = np.concatenate([features.reshape(-1, features.shape[-1]) for features, _ in learned.values()])
@@ -139,9 +137,7 @@ class ChoosingTask:
         rows = torch.from_numpy(random.choice(len(self._chances), BATCH, p=self._chances))
         return self._features[rows], self._ious[rows]
 
-    def losses(
-        self, batch: tuple[Tensor, Tensor], random: np.random.Generator
-    ) -> Iterator[Mapping[str, Tensor]]:
+    def losses(self, batch: tuple[Tensor, Tensor], random: np.random.Generator) -> Iterator[Mapping[str, Tensor]]:
         """Yields what the answers to one batch lose."""
         features, ious = batch
         yield self.lost(self.model(features), ious.to(self.model.mean.device))
@@ -206,9 +202,7 @@ def choice(data: Path, *, cache: str | None = None, held: float = 0.2) -> Recipe
     return Recipe(name="choice", task=task, config=config, write=task.write)
 
 
-def click_once(
-    lesson: Lesson, runtime: Runtime, random: np.random.Generator
-) -> list[tuple[Float32, Float32]]:
+def click_once(lesson: Lesson, runtime: Runtime, random: np.random.Generator) -> list[tuple[Float32, Float32]]:
     """Clicks on objects of a picture; returns features and IoUs of the three masks, from small to large."""
     assert lesson.features is not None  # noqa: S101 - prepared with a runtime
     height, width = lesson.extent

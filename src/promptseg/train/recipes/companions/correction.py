@@ -54,9 +54,7 @@ def correction(data: Path, *, cache: str | None = None, held: float = 0.2) -> Re
     return Recipe(name="correction", task=task, config=config, write=task.write)
 
 
-def correct_objects(
-    lesson: Lesson, runtime: Runtime, random: np.random.Generator
-) -> list[tuple[Float32, Float32]]:
+def correct_objects(lesson: Lesson, runtime: Runtime, random: np.random.Generator) -> list[tuple[Float32, Float32]]:
     """Holds dialogues about objects of a picture; returns features and IoUs of each correction's candidates."""
     choice = loaded(Choice.read, get_card(MODEL).companions.choice)
     assert choice is not None  # noqa: S101 - it is in the package
@@ -71,12 +69,7 @@ def correct_objects(
 
 
 def _dialogue(
-    lesson: Lesson,
-    truth: Float32,
-    counted: Float32,
-    random: np.random.Generator,
-    runtime: Runtime,
-    choice: Choice,
+    lesson: Lesson, truth: Float32, counted: Float32, random: np.random.Generator, runtime: Runtime, choice: Choice
 ) -> list[tuple[Float32, Float32]]:
     assert lesson.features is not None  # noqa: S101 - prepared with a runtime
     height, width = truth.shape

@@ -63,12 +63,7 @@ class RecordedDialogue:
 
 
 def hold(
-    sample: Sample,
-    runtime: Runtime,
-    companions: Companions,
-    random: np.random.Generator,
-    objects: int,
-    clicks: int,
+    sample: Sample, runtime: Runtime, companions: Companions, random: np.random.Generator, objects: int, clicks: int
 ) -> dict[str, npt.NDArray[Any]]:
     """Holds dialogues about some objects of a picture; returns those of two clicks and more, and their number."""
     embedded = embed(runtime, Image.open(sample.picture), DEFAULT_MODEL)

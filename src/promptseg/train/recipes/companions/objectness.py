@@ -32,12 +32,7 @@ EPOCHS = 40
 
 
 def objectness(
-    data: Path,
-    *,
-    cache: str | None = None,
-    held: float = 0.2,
-    pictures_used: int | None = None,
-    points: int = SIDE,
+    data: Path, *, cache: str | None = None, held: float = 0.2, pictures_used: int | None = None, points: int = SIDE
 ) -> Recipe:
     """Trains the head that tells where a click finds a small mask that passes SAM's filters.
 
@@ -70,9 +65,7 @@ def objectness(
     learned, measured = pictures.split(kept, held)
     task = ObjectnessTask(learned, measured)
     steps = EPOCHS * len(learned)
-    config = TrainConfig(
-        steps=steps, learning_rate=3e-3, warmup=steps * 3 // 10, final=0.0, clip=0.0, save_every=500
-    )
+    config = TrainConfig(steps=steps, learning_rate=3e-3, warmup=steps * 3 // 10, final=0.0, clip=0.0, save_every=500)
     return Recipe(name="objectness", task=task, config=config, write=task.write)
 
 
@@ -81,9 +74,7 @@ def _tried(runtime: Runtime, embedded: EmbeddedImage, side: int) -> Mapping[str,
     height, width = embedded.frame.resized
     rows, columns = -(-height // 4), -(-width // 4)
     centres = (np.arange(side) + 0.5) / side
-    points = np.stack([np.tile(centres * width, side), np.repeat(centres * height, side)], -1).astype(
-        np.float32
-    )
+    points = np.stack([np.tile(centres * width, side), np.repeat(centres * height, side)], -1).astype(np.float32)
     view = runtime.view(embedded.features, embedded.frame.resized)
 
     def small(point: Float32) -> bool:

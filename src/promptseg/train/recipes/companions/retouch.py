@@ -29,14 +29,7 @@ from promptseg.runtimes.factory import create_runtime
 from promptseg.runtimes.onnx_graphs import OnnxGraphs
 from promptseg.train import pictures
 from promptseg.train.config import TrainConfig
-from promptseg.train.recipes.companions.dialogues import (
-    SIDE,
-    RecordedDialogue,
-    Window,
-    draw,
-    hold,
-    mirrored,
-)
+from promptseg.train.recipes.companions.dialogues import SIDE, RecordedDialogue, Window, draw, hold, mirrored
 from promptseg.train.recipes.sam_clicks import require_folders
 from promptseg.train.task import Recipe
 
@@ -166,9 +159,7 @@ class RetouchTask:
             drawn = self._answers([window])[1][0]
             after = window.again(drawn)
             later = drawn if after is None else self._answers([after])[1][0]
-            masks = (
-                np.stack([window.part(window.before > 0), window.part(window.logits > 0), drawn, later]) > 0
-            )
+            masks = np.stack([window.part(window.before > 0), window.part(window.logits > 0), drawn, later]) > 0
             truth, known = (window.part(part > 0.5) for part in (dialogue.truth, dialogue.counted))
             rows.append(pictures.ious(masks, truth, known))
         if not rows:

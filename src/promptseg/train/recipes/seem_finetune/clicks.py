@@ -56,9 +56,7 @@ class NextClick:
     iou_N: Tensor
 
 
-def next_click(
-    truth_NHW: Tensor, logits_Nhw: Tensor, positive_NHW: Tensor, negative_NHW: Tensor
-) -> NextClick:
+def next_click(truth_NHW: Tensor, logits_Nhw: Tensor, positive_NHW: Tensor, negative_NHW: Tensor) -> NextClick:
     """Clicks 3 x 3 pixels deep inside the larger error, that with more pixels, of every object.
 
     Pixels that were touched before are not clicked again.

@@ -70,21 +70,13 @@ def seem_finetune(
     if card.name not in SEEM_CONFIGS:
         raise InputError(f"{card.name} is not trained by this recipe; expected {', '.join(SEEM_CONFIGS)}.")
     scenes = Scenes(
-        DatasetSource(path=str(data), truth=truth, limit=pictures_used, count="pictures")(),
-        card.name,
-        short_side,
+        DatasetSource(path=str(data), truth=truth, limit=pictures_used, count="pictures")(), card.name, short_side
     )
     learned, measured = split(list(range(len(scenes))), held)
     seem = load_seem(card.name, Path(weights) if weights else find_weights(card, cache_folder()))
     talk = SeemDialogueOptions(objects=objects, rounds=rounds, references=references, points=points)
     config = TrainConfig(
-        steps=2000,
-        learning_rate=1e-4,
-        warmup=10,
-        schedule="steps",
-        weight_decay=0.05,
-        clip=5.0,
-        save_every=50,
+        steps=2000, learning_rate=1e-4, warmup=10, schedule="steps", weight_decay=0.05, clip=5.0, save_every=50
     )
     note = f"seem-finetune on {data.resolve().name}, {len(learned)} pictures"
     return Recipe(

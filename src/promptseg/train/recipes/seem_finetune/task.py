@@ -18,15 +18,7 @@ from promptseg.errors import InputError
 from promptseg.hands.strokes import click, first_touch
 from promptseg.models.seem.choice import choose_by_region, masks_of, region_scores
 from promptseg.models.seem.pixel_features import PixelFeatures
-from promptseg.models.seem.prompts import (
-    Draws,
-    Prediction,
-    PromptTokens,
-    QueryOutput,
-    SeemOutput,
-    SeemPrompts,
-    Touch,
-)
+from promptseg.models.seem.prompts import Draws, Prediction, PromptTokens, QueryOutput, SeemOutput, SeemPrompts, Touch
 from promptseg.models.seem.seem import Seem
 from promptseg.models.seem.templates import sentences
 from promptseg.models.seem.text_encoder import MAX_SCALE, phrase_tokens, unit, used_part
@@ -90,12 +82,7 @@ class SeemDialogue:
     """
 
     def __init__(
-        self,
-        seem: Seem,
-        scenes: Scenes,
-        learned: Sequence[int],
-        held: Sequence[int],
-        talk: SeemDialogueOptions,
+        self, seem: Seem, scenes: Scenes, learned: Sequence[int], held: Sequence[int], talk: SeemDialogueOptions
     ) -> None:
         self._seem, self._scenes, self._talk = seem.eval().requires_grad_(False), scenes, talk
         self._learned, self._known, self._held = list(learned), frozenset(learned), list(held)
@@ -104,9 +91,7 @@ class SeemDialogue:
             parameter.requires_grad_(not name.startswith("lang_encoder."))
         names = [*map(plain_name, scenes.names), BACKGROUND]
         with torch.inference_mode():
-            bank_KC = seem.text.class_bank(
-                torch.from_numpy(tokenizer()(sentences(name)).ids) for name in names
-            )
+            bank_KC = seem.text.class_bank(torch.from_numpy(tokenizer()(sentences(name)).ids) for name in names)
         self._bank_KC = bank_KC.clone()
 
     def batch(self, random: np.random.Generator) -> SeemBatch:
@@ -186,9 +171,7 @@ class SeemDialogue:
         """Returns the tokens of every phrase, and unit vectors (B, C) of what it says."""
         ids_BT = torch.from_numpy(tokenizer()(tuple(phrases)).ids).to(self._device)
         tokens_BTC, sentences_BC = self._seem.text(used_part(ids_BT))
-        rows = [
-            phrase_tokens(tokens_BTC[row : row + 1], ids_BT[row : row + 1]) for row in range(len(phrases))
-        ]
+        rows = [phrase_tokens(tokens_BTC[row : row + 1], ids_BT[row : row + 1]) for row in range(len(phrases))]
         return PromptTokens.of(rows), unit(sentences_BC)
 
     @torch.no_grad()
@@ -215,9 +198,7 @@ class SeemDialogue:
         self, features: PixelFeatures, touch: Touch, previous: Tensor | None, draws: Draws | None = None
     ) -> Tensor:
         """Returns the mask logits (B, 1, h, w) that answer touched pixels."""
-        output: SeemOutput = self.model(
-            features, SeemPrompts(touch=touch, previous_BOhw=previous), "v0", draws=draws
-        )
+        output: SeemOutput = self.model(features, SeemPrompts(touch=touch, previous_BOhw=previous), "v0", draws=draws)
         queries = _group(output.last.spatial)
         assert output.touch is not None  # noqa: S101 - pixels were touched
         chosen = choose_by_region(queries, output.touch.positive_BOC, per_object=False)
@@ -297,9 +278,7 @@ class SeemDialogue:
         scores_BQ = scores_BQ.float()
         best: list[Tensor] = []
         for scores_Q, masks_QHW, truth_HW in zip(scores_BQ, queries.masks_BQhw, truth_BHW, strict=True):
-            costs_Q1 = mask_costs(
-                masks_QHW.detach(), truth_HW[None], self._talk.points, BCE_COST, DICE_COST, generator
-            )
+            costs_Q1 = mask_costs(masks_QHW.detach(), truth_HW[None], self._talk.points, BCE_COST, DICE_COST, generator)
             best.append((costs_Q1[:, 0] - CLASS_COST * scores_Q.detach().softmax(0)).argmin())
         best_B = torch.stack(best)
         masks_BHW = queries.masks_BQhw[torch.arange(len(best_B), device=best_B.device), best_B]
@@ -314,9 +293,7 @@ class SeemDialogue:
         features = self._embed(scene)
         chosen = list(range(min(self._talk.objects, len(scene.masks))))
         truth_BHW = torch.from_numpy(scene.masks[chosen]).to(self._device)
-        positive_BHW = torch.from_numpy(np.stack([click(mask) for mask in scene.masks[chosen]])).to(
-            self._device
-        )
+        positive_BHW = torch.from_numpy(np.stack([click(mask) for mask in scene.masks[chosen]])).to(self._device)
         negative_BHW, previous = torch.zeros_like(positive_BHW), None
         for number in (1, 2, 3):
             previous = self._answer(features, _touch(positive_BHW, negative_BHW), previous)
@@ -342,12 +319,7 @@ class SeemDialogue:
         truth_THW = torch.from_numpy(scene.masks).to(self._device)
         generator = torch.Generator().manual_seed(0)
         queries, targets = match(
-            None,
-            prediction.objects.masks_BQhw[0],
-            labels_T,
-            truth_THW,
-            points=self._talk.points,
-            generator=generator,
+            None, prediction.objects.masks_BQhw[0], labels_T, truth_THW, points=self._talk.points, generator=generator
         )
         named = prediction.class_logits_BQK[0, queries, :-1].argmax(1) == labels_T[targets]
         yield from named.float().tolist()
@@ -363,9 +335,7 @@ def _group(queries: QueryOutput | None) -> QueryOutput:
     return queries
 
 
-def _weighted(
-    choice: Tensor, bce: Tensor, dice: Tensor, weights: tuple[float, float, float]
-) -> Mapping[str, Tensor]:
+def _weighted(choice: Tensor, bce: Tensor, dice: Tensor, weights: tuple[float, float, float]) -> Mapping[str, Tensor]:
     return {"class": weights[0] * choice, "mask": weights[1] * bce, "dice": weights[2] * dice}
 
 

@@ -221,9 +221,7 @@ class Instances(ClassMaps):
             found = [(target.rle(), target.label or "") for target in sample.targets]
             found = [item for item in found if item[0].area > LEAST_THING // 2]
             if len(found) > self.most:
-                found = [
-                    found[index] for index in random.choice(len(found), self.most, replace=False).tolist()
-                ]
+                found = [found[index] for index in random.choice(len(found), self.most, replace=False).tolist()]
             for mask, label in found:
                 yield Thing(sample.picture, label, mask)
 

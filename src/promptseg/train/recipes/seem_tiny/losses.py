@@ -36,9 +36,7 @@ def classes_loss(logits_CHW: Tensor, truth_HW: Tensor) -> tuple[Tensor, Tensor]:
     cross_HW = F.cross_entropy(both_CHW[None], truth_HW[None], ignore_index=UNKNOWN, reduction="none")[0]
     cross = (cross_HW * weights_HW).sum() / weights_HW.sum().clamp(min=1)
     dice = [
-        _dice(logits_CHW[number - 1].sigmoid() * known_HW, (truth_HW == number).float())
-        for number in present
-        if number
+        _dice(logits_CHW[number - 1].sigmoid() * known_HW, (truth_HW == number).float()) for number in present if number
     ]
     return cross, torch.stack(dice).mean() if dice else logits_CHW.sum() * 0
 

@@ -89,9 +89,7 @@ def open_sets(root: Path) -> dict[str, ExampleSet]:
     found: dict[str, ExampleSet] = {}
     if (root / "voc" / "classes.json").is_file():
         classes, samples = _index_masks(root / "voc")
-        found["voc"] = ClassMaps(
-            name="voc", names=classes, aliases=phrases.VOC, samples=samples, largest=True
-        )
+        found["voc"] = ClassMaps(name="voc", names=classes, aliases=phrases.VOC, samples=samples, largest=True)
     if (root / "coco" / "instances.json").is_file():
         coco = _open(root / "coco", "objects", "coco")
         found["coco"] = Instances(
@@ -104,24 +102,16 @@ def open_sets(root: Path) -> dict[str, ExampleSet]:
         found["stuff"] = Everywhere(name="stuff", names=spoken, aliases={}, samples=there)
     if (root / "ccp" / "classes.json").is_file():
         classes, samples = _index_masks(root / "ccp")
-        found["ccp"] = ClassMaps(
-            name="ccp", names=classes, aliases=phrases.CLOTHES, samples=samples, most=5, every=3
-        )
+        found["ccp"] = ClassMaps(name="ccp", names=classes, aliases=phrases.CLOTHES, samples=samples, most=5, every=3)
         found["people"] = People(name="people", names=["person"], aliases=phrases.COCO, samples=samples)
     if not found:
-        raise InputError(
-            f"{root} holds no folder {', '.join(MASKS)} with masks: nothing to learn outlines from."
-        )
+        raise InputError(f"{root} holds no folder {', '.join(MASKS)} with masks: nothing to learn outlines from.")
     for name in LABELS:
         if (root / name / "labels.json").is_file():
             single = _open(root / name, "objects", "named")
             found[name] = Labelled(name=name, names=single.class_names, aliases={}, samples=single.samples)
-    boxed = {
-        name: _open(root / name, "boxes", "boxes") for name in BOXES if (root / name / "boxes.json").is_file()
-    }
-    classes = sorted(
-        {name for each in boxed.values() for name in each.class_names}
-    )  # all sets share one list
+    boxed = {name: _open(root / name, "boxes", "boxes") for name in BOXES if (root / name / "boxes.json").is_file()}
+    classes = sorted({name for each in boxed.values() for name in each.class_names})  # all sets share one list
     for name, each in boxed.items():
         samples = [sample for sample in each.samples if sample.targets]
         found[name] = Boxed(name=name, names=classes, aliases=phrases.COCO, samples=samples)

@@ -204,9 +204,7 @@ class NamerNetwork(nn.Module):
 
     def tensors(self) -> dict[str, Tensor]:
         """Returns the tensors of `Namer` that were trained, the mean folded into a bias, by their names there."""
-        state = {
-            name: value for name, value in self.state_dict().items() if name not in ("mean_C", "log_scale")
-        }
+        state = {name: value for name, value in self.state_dict().items() if name not in ("mean_C", "log_scale")}
         mean_C = torch.cat([self.mean_C, self.mean_C])
         state["hidden.bias"] = state["hidden.bias"] - state["hidden.weight"] @ mean_C
         return state

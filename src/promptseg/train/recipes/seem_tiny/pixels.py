@@ -92,10 +92,7 @@ class Teacher:
     """The late layers and the classifier as they were: what whole pictures show, of ImageNet's classes."""
 
     def __init__(self, backbone: EfficientNetLite, classifier: nn.Linear) -> None:
-        self._late, self._classifier = (
-            deepcopy(backbone).requires_grad_(False),
-            classifier.requires_grad_(False),
-        )
+        self._late, self._classifier = (deepcopy(backbone).requires_grad_(False), classifier.requires_grad_(False))
 
     @torch.no_grad()
     def __call__(self, levels: Levels, inside_B1HW: Tensor) -> Tensor:
@@ -141,16 +138,12 @@ class PixelTask:
             for name, loss in self._one(example, vectors_DHW, shares_HW, random).items():
                 found[name] = found.get(name, 0) + loss / len(batch)
         taught = [
-            index
-            for index, example in enumerate(batch)
-            if example.source in self.TAUGHT or random.random() < 0.3
+            index for index, example in enumerate(batch) if example.source in self.TAUGHT or random.random() < 0.3
         ]
         if taught:
             lesson = self._teacher(Levels(*(level[taught] for level in levels)), inside_B1HW[taught])
             said_KD, _ = self.model.words(noisy(self._sentences(imagenet_names()), NOISE, random))
-            seen_BD = torch.cat(
-                [losses.pooled(vectors_BDHW[index], shares_BHW[index][None]) for index in taught]
-            )
+            seen_BD = torch.cat([losses.pooled(vectors_BDHW[index], shares_BHW[index][None]) for index in taught])
             loss = losses.distillation_loss(seen_BD @ said_KD.T * self._region_scale, lesson)
             found["teacher"] = self._weights.teacher * loss * len(taught) / len(batch)
         yield found
@@ -183,9 +176,7 @@ class PixelTask:
         loss = losses.region_loss(vectors_DHW, box_1HW, words_PD, [example.label], self._region_scale)
         return {"box": self._weights.box * loss}
 
-    def _classes(
-        self, example: Example, vectors_DHW: Tensor, random: np.random.Generator
-    ) -> dict[str, Tensor]:
+    def _classes(self, example: Example, vectors_DHW: Tensor, random: np.random.Generator) -> dict[str, Tensor]:
         truth_HW = _truth(example)
         present = [int(number) for number in truth_HW.unique() if 0 < number < UNKNOWN]
         kept = _thinned(len(example.names), present, random)

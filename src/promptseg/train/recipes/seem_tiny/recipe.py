@@ -116,9 +116,7 @@ def seem_tiny(
         examples=examples,
     )
     note = f"seem-tiny on {', '.join(sets)}; mixture {mixture}, seed {seed}"
-    return Recipe(
-        name="seem-tiny", task=task, config=config, write=writer(network, named, note), rates=rate_of
-    )
+    return Recipe(name="seem-tiny", task=task, config=config, write=writer(network, named, note), rates=rate_of)
 
 
 def _namer(
@@ -144,13 +142,7 @@ def _namer(
             name="seem-tiny-namer",
             task=namer.NamerTask(network, found, reader),
             config=config.changed(
-                learning_rate=1e-3,
-                warmup=30,
-                final=0.0,
-                weight_decay=0.1,
-                betas=(0.9, 0.999),
-                clip=0.0,
-                ema=0.0,
+                learning_rate=1e-3, warmup=30, final=0.0, weight_decay=0.1, betas=(0.9, 0.999), clip=0.0, ema=0.0
             ),
             write=write,
         )

@@ -62,10 +62,7 @@ class Start:
 
 @torch.no_grad()
 def collect(
-    sets: dict[str, ExampleSet],
-    backbone: EfficientNetLite,
-    place: Path,
-    progress: Progress | None = None,
+    sets: dict[str, ExampleSet], backbone: EfficientNetLite, place: Path, progress: Progress | None = None
 ) -> Float32:
     """Returns wide features (N, W) of real pictures: of each, the mean and some cells. Kept in a file.
 
@@ -106,9 +103,7 @@ def read_array(place: Path) -> Float32:
         raise WeightsError(f"{place} is damaged: {error}. Remove it; it will be made again.") from error
 
 
-def solve(
-    features: Float32, classifier: nn.Linear, sentences: Sentences, names: Sequence[str] | None = None
-) -> Start:
+def solve(features: Float32, classifier: nn.Linear, sentences: Sentences, names: Sequence[str] | None = None) -> Start:
     """Returns the closed form.
 
     Args:
@@ -133,9 +128,7 @@ def solve(
     said = torch.stack(spoken).double().mean(0).numpy()
     words = np.linalg.solve(said.T @ said + RIDGE * np.eye(said.shape[1]), said.T @ classes)
     length = np.linalg.norm((samples - mean) @ projection.T, axis=1).mean()
-    return Start(
-        _tensor(projection / length), _tensor(mean), _tensor(words.T / np.linalg.norm(classes, axis=1).mean())
-    )
+    return Start(_tensor(projection / length), _tensor(mean), _tensor(words.T / np.linalg.norm(classes, axis=1).mean()))
 
 
 def agreement(start: Start, features: Tensor, labels: Tensor, sentences_KS: Tensor) -> float:

@@ -87,13 +87,9 @@ def read_sentences(path: Path | None) -> SentenceEncoder:
     if path.is_dir():
         places = sorted(path.rglob("model.safetensors"))
         if len(places) != 1:
-            raise InputError(
-                f"{path} holds {len(places)} files model.safetensors, expected one. Name the file itself."
-            )
+            raise InputError(f"{path} holds {len(places)} files model.safetensors, expected one. Name the file itself.")
         path = places[0]
-    tensors = {
-        name: _tensor(array) for name, array in read_safetensors(path).items() if array.dtype.kind == "f"
-    }
+    tensors = {name: _tensor(array) for name, array in read_safetensors(path).items() if array.dtype.kind == "f"}
     try:
         encoder.load_state_dict(from_bert(tensors))
     except (KeyError, RuntimeError) as error:
