@@ -1,4 +1,4 @@
-// Writes src/server/openapi.ts, the TypeScript types of the server's JSON, from openapi.json (tools/studio_openapi.py).
+// Writes src/server/openapi.ts, the TypeScript types of the server's JSON and the values of its enums, from openapi.json (tools/studio_openapi.py).
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import openapiTS, { astToString } from 'openapi-typescript';
 import ts from 'typescript';
@@ -14,6 +14,7 @@ function tuple({ type, minItems, maxItems }) {
 }
 
 const types = await openapiTS(readFileSync(new URL('openapi.json', import.meta.url), 'utf8'), {
+  enumValues: true,
   immutable: true,
   rootTypes: true,
   rootTypesNoSchemaPrefix: true,

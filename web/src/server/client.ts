@@ -27,6 +27,8 @@ type Query<Path extends keyof paths> = paths[Path] extends { post: { parameters:
   ? Q
   : never;
 export type ExportFormat = Query<'/v1/images/{image}/export'>['format'];
+/** The rows of the server's table of formats, in its order. */
+export { pathsV1ImagesImageExportPostParametersQueryFormatValues as EXPORT_FORMATS } from './openapi.ts';
 export type ImportFormat = Query<'/v1/images/{image}/import'>['format'];
 
 /** A request without what the server has a default for. */

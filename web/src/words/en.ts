@@ -91,6 +91,8 @@ export const en = {
   yoloHint: 'Polygons, one text file per picture',
   sa1b: 'SA-1B',
   sa1bHint: 'Records as in Segment Anything’s data',
+  records: 'SAM records',
+  recordsHint: 'JSON as SAM’s mask generator writes it',
   svg: 'SVG',
   svgHint: 'Outlines for drawing programs',
   labelme: 'labelme',

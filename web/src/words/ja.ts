@@ -93,6 +93,8 @@ export const ja: Record<Word, string> = {
   yoloHint: '多角形、画像ごとにテキスト一つ',
   sa1b: 'SA-1B',
   sa1bHint: 'Segment Anything のデータ形式',
+  records: 'SAM レコード',
+  recordsHint: 'SAM のマスク生成器と同じ JSON',
   svg: 'SVG',
   svgHint: '描画ソフト用の輪郭',
   labelme: 'labelme',
