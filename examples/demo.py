@@ -25,6 +25,14 @@ EXAMPLES = {
     "scribble": ("coffee.jpg", [Scribble(((110, 260), (150, 320), (230, 355), (340, 350)), width=12)]),
 }
 
+NESTED = (
+    ("astronaut.jpg", Point(225, 110), "part"),
+    ("astronaut.jpg", Point(225, 110), "object"),
+    ("coffee.jpg", Point(300, 150), "whole"),
+)
+HEIGHT = 400
+"""Of the three pictures of `NESTED` side by side, in pixels."""
+
 
 def side_by_side(pictures: list[Image.Image]) -> Image.Image:
     """Joins pictures of one height with a white seam."""
@@ -54,12 +62,14 @@ def main() -> None:
         draw_prompts(cut.draw(), prompts).save(path)
         print(f"{path}: score {cut.scores[0]:.2f}, {int(cut.areas[0]):,} pixels, {time.perf_counter() - began:.2f} s")
 
-    click = Point(225, 110)
-    official = Segmenter("mobile-sam")  # SAM's own three answers; embeddings serve both models
-    nested = official.segment(embedded["astronaut.jpg"], click, granularity="all")
+    pictures = []
+    for picture, click, granularity in NESTED:
+        cut = segmenter.segment(embedded[picture], click, granularity=granularity)
+        drawn = draw_prompts(cut.draw(), [click])
+        pictures.append(drawn.resize((HEIGHT * drawn.width // drawn.height, HEIGHT), Image.Resampling.LANCZOS))
     path = folder / "part_object_whole.png"
-    side_by_side([draw_prompts(mask.draw(), [click]) for mask in nested]).save(path)
-    print(f"{path}: one click, SAM's three answers: {', '.join(str(kind) for kind in nested.granularities)}")
+    side_by_side(pictures).save(path)
+    print(f"{path}: one click each, for the part, the object and the whole")
 
 
 if __name__ == "__main__":
