@@ -102,16 +102,9 @@ def run_in_workers(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> EvaluationRun:
-    """Lets contestants do a task in several processes; the answers are those of `run`.
+    """Lets contestants do a task in several processes; the answers are those of `run`, which says what else it takes.
 
-    Args:
-        task: what to do.
-        source: opens the dataset; a value that can be sent to a process.
-        lineup: makes the contestants; a value that can be sent to a process.
-        workers: how many processes.
-        store: a folder for answers; those that are there already are not made again.
-        seed: of all that is drawn at random.
-        progress: called after each unit.
+    `source` opens the dataset and `lineup` makes the contestants; both are values that can be sent to a process.
 
     Raises:
         InputError: fewer than one worker, and as `run`.

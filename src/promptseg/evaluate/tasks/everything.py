@@ -1,6 +1,6 @@
 """Automatic masks and proposals: average recall of the labelled objects (AR@100, AR@1000, by size)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -83,18 +83,12 @@ class EverythingTask(EvaluationTask):
         measures.append(mean("best mask mIoU", [value for value, _ in best], [name for _, name in best]))
         number = [float(row.values["masks"]) for row in rows]
         measures.append(mean("masks per picture", number, pictures(rows), "number"))
-        return TaskOutcome(measures=tuple(measures), curves=_curves(found, wanted, self.limits))
-
-
-def _curves(found: Any, wanted: Any, limits: Sequence[int]) -> tuple[Curve, ...]:
-    total = max(1.0, float(wanted[:, 0].sum()))
-    recalls = found[:, 0, len(limits) - 1].sum(axis=0) / total
-    return (
-        Curve(
-            plot=f"recall of {limits[-1]} masks",
+        recalls = found[:, 0, len(self.limits) - 1].sum(axis=0) / max(1.0, float(wanted[:, 0].sum()))
+        curve = Curve(
+            plot=f"recall of {self.limits[-1]} masks",
             across="IoU that counts as found",
             up="recall",
             x=tuple(IOU_THRESHOLDS.tolist()),
             y=tuple(recalls.tolist()),
-        ),
-    )
+        )
+        return TaskOutcome(measures=tuple(measures), curves=(curve,))

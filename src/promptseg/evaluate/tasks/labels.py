@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from promptseg.datasets.layouts.layout import evenly
 from promptseg.datasets.samples import Dataset
 from promptseg.errors import InputError
 from promptseg.evaluate.contestants.contestant import Contestant
@@ -23,7 +24,6 @@ from promptseg.evaluate.tasks.task import (
 )
 from promptseg.evaluate.vocabularies import full_name, vocabulary_of
 from promptseg.masks.segments import Segments
-from promptseg.vocabulary import Category
 
 TOP = 5
 
@@ -99,6 +99,4 @@ def with_classes(dataset: Dataset) -> Dataset:
     if dataset.categories:
         return dataset
     names = sorted({target.label for each in dataset.samples for target in each.targets if target.label})
-    return replace(
-        dataset, categories=tuple(Category(number, name, True) for number, name in enumerate(names, start=1))
-    )
+    return replace(dataset, categories=evenly(tuple(names)))
