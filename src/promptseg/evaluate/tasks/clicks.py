@@ -23,16 +23,7 @@ from promptseg.evaluate.metrics import (
 )
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import (
-    CliOption,
-    Counts,
-    Curve,
-    EvaluationTask,
-    Rows,
-    TaskOutcome,
-    known_facts,
-    pictures,
-)
+from promptseg.evaluate.tasks.task import CliOption, Counts, Curve, EvaluationTask, Rows, TaskOutcome, pictures, row_of
 from promptseg.hands.clicks import next_click
 from promptseg.masks.rle import RLE
 
@@ -98,16 +89,15 @@ class ClicksTask(EvaluationTask):
         if len(ious) < self.clicks:  # perfect
             boundary |= {number: 1.0 for number in BOUNDARY_CLICKS if len(ious) < number <= self.clicks}
         ious += [ious[-1]] * (self.clicks - len(ious))
-        return Row(
-            picture=scene.name,
-            item=target.name,
+        return row_of(
+            scene,
+            target,
             score=ious[min(SHOWN_CLICK, self.clicks) - 1],
             values={
                 "ious": [round(value, 6) for value in ious],
                 "boundary": [boundary.get(number) for number in BOUNDARY_CLICKS],
                 "area": target.area,
             },
-            metadata=known_facts(scene.sample, target),
             shown={
                 "masks": [] if shown is None else [RLE.encode(shown).to_coco()],
                 "truths": [scene.rle(target).to_coco()],

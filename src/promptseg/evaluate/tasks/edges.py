@@ -17,7 +17,7 @@ from promptseg.evaluate.edges.scores import TOLERANCE, Tally, f_measure, part, s
 from promptseg.evaluate.measures import Finish, counted, plain
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import CliOption, Curve, EvaluationTask, Rows, TaskOutcome, known_facts
+from promptseg.evaluate.tasks.task import CliOption, Curve, EvaluationTask, Rows, TaskOutcome, row_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +61,8 @@ class EdgesTask(EvaluationTask):
         counts = tally(strength, truths, thresholds(self.thresholds))
         best = f_measure(counts.precision(), counts.recall())
         return [
-            Row(
-                picture=scene.name,
-                item="picture",
+            row_of(
+                scene,
                 score=float(best.max()),
                 values={
                     "wanted": int(counts.wanted[0]),
@@ -71,7 +70,6 @@ class EdgesTask(EvaluationTask):
                     "correct": counts.correct.tolist(),
                     "predicted": counts.predicted.tolist(),
                 },
-                metadata=known_facts(scene.sample),
             )
         ]
 

@@ -13,7 +13,7 @@ from promptseg.evaluate.measures import Measure, counted, mean, ratio
 from promptseg.evaluate.recall import IOU_THRESHOLDS, LIMITS, SIZES, count_recall
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import Curve, EvaluationTask, Rows, TaskOutcome, known_facts, pictures
+from promptseg.evaluate.tasks.task import Curve, EvaluationTask, Rows, TaskOutcome, pictures, row_of
 from promptseg.masks.overlap import iou_matrix
 
 SHOWN = 60
@@ -51,9 +51,8 @@ class EverythingTask(EvaluationTask):
         counts = count_recall(truth, areas, found.masks, limits=self.limits)
         best = iou_matrix(truth, found.masks).max(axis=1) if truth and len(found) else np.zeros(len(truth))
         return [
-            Row(
-                picture=scene.name,
-                item="picture",
+            row_of(
+                scene,
                 score=float(best.mean()) if len(best) else None,
                 values={
                     "found": counts.found.tolist(),
@@ -61,7 +60,6 @@ class EverythingTask(EvaluationTask):
                     "masks": len(found),
                     "best": [round(value, 6) for value in best.tolist()],
                 },
-                metadata=known_facts(scene.sample),
                 shown={
                     "masks": [mask.to_coco() for mask in found.masks[:SHOWN]],
                     "truths": [mask.to_coco() for mask in truth],

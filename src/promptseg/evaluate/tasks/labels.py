@@ -13,15 +13,7 @@ from promptseg.evaluate.contestants.contestant import Contestant
 from promptseg.evaluate.measures import mean
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import (
-    Counts,
-    EvaluationTask,
-    Rows,
-    TaskOutcome,
-    known_facts,
-    mean_over_classes,
-    pictures,
-)
+from promptseg.evaluate.tasks.task import Counts, EvaluationTask, Rows, TaskOutcome, mean_over_classes, pictures, row_of
 from promptseg.evaluate.vocabularies import full_name, vocabulary_of
 from promptseg.masks.segments import Segments
 
@@ -62,16 +54,15 @@ class LabelsTask(EvaluationTask):
             enough = len(names) >= min(TOP, len(words))
             right = target.label in names[:1]
             rows.append(
-                Row(
-                    picture=scene.name,
-                    item=target.name,
+                row_of(
+                    scene,
+                    target,
                     score=float(right),
                     values={
                         "top1": float(right),
                         "top5": float(target.label in names[:TOP]) if enough else None,
                         "label": target.label,
                     },
-                    metadata=known_facts(scene.sample, target),
                     shown={
                         "masks": [scene.rle(target).to_coco()],
                         "words": f"{target.label}: {', '.join(names) or 'no answer'}",

@@ -15,7 +15,7 @@ from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
 from promptseg.evaluate.measures import Measure, counted, mean_where
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import EvaluationTask, Rows, TaskOutcome, counts_by_class, known_facts
+from promptseg.evaluate.tasks.task import EvaluationTask, Rows, TaskOutcome, counts_by_class, row_of
 from promptseg.evaluate.vocabularies import place_of, vocabulary_of
 
 MATCHED = 0.5
@@ -51,12 +51,10 @@ class PanopticTask(EvaluationTask):
         used = np.flatnonzero(counts.any(axis=0))
         pq = quality(counts.reshape(1, -1), np.ones(len(words), bool), 0)[0]
         return [
-            Row(
-                picture=scene.name,
-                item="picture",
+            row_of(
+                scene,
                 score=None if np.isnan(pq) else float(pq),
                 values={"classes": used.tolist(), "counts": counts[:, used].tolist()},
-                metadata=known_facts(scene.sample),
                 shown={"masks": [mask.to_coco() for mask in found.segments.masks]},
             )
         ]

@@ -13,16 +13,7 @@ from promptseg.evaluate.measures import mean
 from promptseg.evaluate.metrics import boundary_iou, iou
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import (
-    Counts,
-    Curve,
-    EvaluationTask,
-    Rows,
-    TaskOutcome,
-    column,
-    known_facts,
-    pictures,
-)
+from promptseg.evaluate.tasks.task import Counts, Curve, EvaluationTask, Rows, TaskOutcome, column, pictures, row_of
 from promptseg.hands.clicks import next_click
 
 PLACES = ("centre", "random")
@@ -68,12 +59,11 @@ class PointTask(EvaluationTask):
                 values["boundary"] = boundary_iou(masks[0], truth, ignore) if len(masks) else 0.0
                 shown["clicks"] = [[x, y, True]]
                 shown["masks"] = [found.masks[0].to_coco()] if len(found) else []
-        return Row(
-            picture=scene.name,
-            item=target.name,
+        return row_of(
+            scene,
+            target,
             score=values["centre"],
             values={name: round(value, 6) for name, value in values.items()},
-            metadata=known_facts(scene.sample, target),
             shown=shown,
         )
 
