@@ -47,7 +47,11 @@ class PointTask(EvaluationTask):
         values: dict[str, float] = {}
         shown: dict[str, Any] = {"truths": [scene.rle(target).to_coco()]}
         for place in PLACES:
-            x, y = _centre(truth, ignore) if place == "centre" else _random(truth, ignore, scene, target)
+            if place == "centre":
+                x, y = _centre(truth, ignore)
+            else:
+                inside = np.flatnonzero(truth if ignore is None else truth & ~ignore)
+                y, x = divmod(int(scene.random(target.name).choice(inside)), truth.shape[1])
             with contestant.clock.step("point"):
                 found = contestant.point(float(x), float(y))
             check_masks_of(contestant, found, scene.image().size)
@@ -96,9 +100,3 @@ def _centre(truth: BoolArray, ignore: BoolArray | None) -> tuple[int, int]:
     click = next_click(None, truth, ignore)
     assert click is not None  # noqa: S101 - `Scene.truth` refuses targets of which no pixel counts
     return click.x, click.y
-
-
-def _random(truth: BoolArray, ignore: BoolArray | None, scene: Scene, target: Target) -> tuple[int, int]:
-    inside = np.flatnonzero(truth if ignore is None else truth & ~ignore)
-    y, x = divmod(int(scene.random(target.name).choice(inside)), truth.shape[1])
-    return x, y
