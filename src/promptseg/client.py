@@ -11,9 +11,9 @@ with Client("http://127.0.0.1:8765") as client:
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -98,9 +98,7 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -258,7 +256,7 @@ class Client:
         try:
             response = self._http.send(request, stream=stream)
             if response.is_success:
-                return response if not stream else _Closing(response)
+                return response if not stream else closing(response)
             response.read()
         except self._failures as error:
             raise ServerError(f"{request.url} cannot be reached: {error}. Is `promptseg serve` running?") from error
@@ -268,19 +266,6 @@ class Client:
         except ValueError:
             body = {}
         raise _error(body, response.status_code, None if wait is None else float(wait))
-
-
-class _Closing:
-    """Closes a streamed answer at the end of its block."""
-
-    def __init__(self, response: "httpx.Response") -> None:
-        self._response = response
-
-    def __enter__(self) -> "httpx.Response":
-        return self._response
-
-    def __exit__(self, *given: object) -> None:
-        self._response.close()
 
 
 class RemoteSession:

@@ -8,7 +8,6 @@ Options go behind `-p`: `model=str:NAME`, `weights=str:FILE`, `labels=str:dog,ca
 for others the one label that all masks get), `points_per_side=int:32`. Needs `pip install cvat-cli "cvat-sdk[masks]"`.
 """
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from promptseg.errors import InputError, PromptError, UnavailableError
@@ -55,6 +54,9 @@ class Detector:
         labels: names, separated by commas: the classes of a SEEM model; for another the label of all masks.
         points_per_side: of the search; by default as in `EverythingOptions`.
         segmenter: a ready one, instead of model and weights.
+
+    Attributes:
+        spec: the labels that may be found.
     """
 
     def __init__(
@@ -72,15 +74,11 @@ class Detector:
         self._classes = "classes" in self._segmenter.abilities
         if not self._classes and len(given) > 1:
             raise InputError(f"{self._segmenter.model} knows no classes, so all masks get one label; got {labels!r}.")
-        self._names = given or (_coco_things() if self._classes else ["object"])
-        self._spec = self._sdk.DetectionFunctionSpec(
+        things = [name for name, thing in zip(COCO_PANOPTIC.labels, COCO_PANOPTIC.things, strict=True) if thing]
+        self._names = given or (things if self._classes else ["object"])
+        self.spec: Any = self._sdk.DetectionFunctionSpec(
             labels=[self._sdk.label_spec(name, number, type="any") for number, name in enumerate(self._names)]
         )
-
-    @property
-    def spec(self) -> Any:
-        """The labels that may be found."""
-        return self._spec
 
     def detect(self, context: Any, image: "Picture") -> list[Any]:
         """Returns the objects of a picture, as masks or, when the context says so, as polygons."""
@@ -113,6 +111,9 @@ class Interactor:
         model: a name of the registry.
         weights: a safetensors file.
         segmenter: a ready one, instead of model and weights.
+
+    Attributes:
+        spec: which prompts are taken.
     """
 
     def __init__(
@@ -120,12 +121,7 @@ class Interactor:
     ) -> None:
         self._sdk = _sdk()
         self._segmenter = segmenter or Segmenter(model, weights=weights)
-        self._spec = self._sdk.InteractionFunctionSpec(min_pos_points=0, min_neg_points=0, min_bounding_boxes=0)
-
-    @property
-    def spec(self) -> Any:
-        """Which prompts are taken."""
-        return self._spec
+        self.spec: Any = self._sdk.InteractionFunctionSpec(min_pos_points=0, min_neg_points=0, min_bounding_boxes=0)
 
     def preprocess_image(self, context: Any, image: "Picture") -> Any:
         """Embeds a picture; the agent keeps the result for further clicks."""
@@ -179,7 +175,3 @@ def _sdk() -> Any:
             'This cvat-sdk is too old. Update it with: pip install --upgrade cvat-cli "cvat-sdk[masks]"'
         )
     return sdk
-
-
-def _coco_things() -> Sequence[str]:
-    return [name for name, thing in zip(COCO_PANOPTIC.labels, COCO_PANOPTIC.things, strict=True) if thing]

@@ -67,7 +67,8 @@ def label_in_processes(
                     if losses[item] < _ATTEMPTS:
                         again.append(item)
                     else:
-                        yield LabelerAnswer(item, "", _post_mortem(item, code))
+                        death = f"{_ATTEMPTS} worker processes died of it, the last with code {code}; out of memory?"
+                        yield LabelerAnswer(item, "", f"{item.name}: {death}")
                     crew.append(_Worker(settings, make))
                     continue
                 if isinstance(message, Exception):
@@ -83,10 +84,6 @@ def label_in_processes(
     finally:
         for worker in crew:
             worker.stop()
-
-
-def _post_mortem(item: Item, code: int | None) -> str:
-    return f"{item.name}: {_ATTEMPTS} worker processes died of it, the last with code {code}; out of memory?"
 
 
 class _Worker:

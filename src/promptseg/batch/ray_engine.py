@@ -5,14 +5,14 @@ pyarrow (`s3://`, `gs://`, `hdfs://`, `file://`). Records are written where they
 back.
 """
 
-import json
 import logging
 import os
 import posixpath
 import re
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import fields, replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from promptseg.batch.pool import LabelerAnswer, MakeLabeler
 from promptseg.batch.run import BatchSummary, OnPicture, keep, sweep, tell
 from promptseg.batch.sources import Item, find_pictures, name_outputs
 from promptseg.errors import InputError, OutputError, PromptsegError, UnavailableError
+from promptseg.files import write_bytes
 from promptseg.images import PICTURE_SUFFIXES
 
 _PICTURES_PER_BLOCK = 16
@@ -73,38 +74,24 @@ def label_with_ray(
     remote = _Place(source, filesystem) if is_address(source) else None
     items = find_pictures(source) if remote is None else remote.pictures()
     settings = _everywhere(settings)
-    if is_address(output):
-        return _at_address(items, remote, _Place(output, filesystem), settings, actors, on_outcome, make)
-    with Manifest(output, settings.essence()) as manifest:
-        outputs = name_outputs((item.name for item in items), manifest.outputs())
-        sweep(manifest.folder, (outputs[item.name] for item in items))
-        pending = [item for item in items if not manifest.is_done(item.name)]
+    with nullcontext() if is_address(output) else Manifest(output, settings.essence()) as manifest:
+        if manifest is None:
+            target = _Place(output, filesystem)
+            shown = output
+            outputs, there = name_outputs(item.name for item in items), target.files()
+            pending = [item for item in items if outputs[item.name] not in there]
+        else:
+            target, shown = str(manifest.folder.absolute()), manifest.folder
+            outputs = name_outputs((item.name for item in items), manifest.outputs())
+            sweep(manifest.folder, (outputs[item.name] for item in items))
+            pending = [item for item in items if not manifest.is_done(item.name)]
         summary = BatchSummary(skipped=len(items) - len(pending))
-        target = str(manifest.folder.absolute())
         for entry in _run(pending, remote, target, outputs, settings, actors, make):
-            manifest.add(entry)
+            if manifest is not None:
+                manifest.add(entry)
             progress = (summary.skipped + summary.labelled + len(summary.failed) + 1, len(items))
-            tell(entry, manifest.folder, progress, summary, on_outcome)
+            tell(entry, shown, progress, summary, on_outcome)
         return summary
-
-
-def _at_address(
-    items: Sequence[Item],
-    remote: "_Place | None",
-    target: "_Place",
-    settings: LabelerSettings,
-    actors: int,
-    on_outcome: OnPicture | None,
-    make: MakeLabeler,
-) -> BatchSummary:
-    outputs = name_outputs(item.name for item in items)
-    there = target.files()
-    pending = [item for item in items if outputs[item.name] not in there]
-    summary = BatchSummary(skipped=len(items) - len(pending))
-    for entry in _run(pending, remote, target, outputs, settings, actors, make):
-        progress = (summary.skipped + summary.labelled + len(summary.failed) + 1, len(items))
-        tell(entry, target.address, progress, summary, on_outcome)
-    return summary
 
 
 def _run(
@@ -168,13 +155,8 @@ def _write(batch: Columns, target: "_Place | str", odd: Mapping[str, str]) -> di
 
 
 def _put(answer: LabelerAnswer, target: "_Place | str", output: str) -> Entry:
-    if isinstance(target, str):
-        return keep(Path(target), output, answer)
-    if answer.error:
-        return Entry(answer.item.name, error=answer.error)
-    content = answer.record.encode()
-    target.write(output, content)
-    return Entry(answer.item.name, output, len(content), len(json.loads(answer.record)["annotations"]))
+    write = partial(write_bytes, Path(target) / output) if isinstance(target, str) else partial(target.write, output)
+    return keep(write, output, answer)
 
 
 def _usual(name: str) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
@@ -103,14 +104,15 @@ def label_pictures(
         )
         with closing(answers):
             for number, answer in enumerate(answers, start=summary.skipped + 1):
-                entry = keep(manifest.folder, outputs[answer.item.name], answer)
+                output = outputs[answer.item.name]
+                entry = keep(partial(write_bytes, manifest.folder / output), output, answer)
                 manifest.add(entry)
                 tell(entry, manifest.folder, (number, len(items)), summary, on_outcome)
         return summary
 
 
-def keep(folder: Path, output: str, answer: LabelerAnswer) -> Entry:
-    """Puts a record into its place, whole or not at all, and returns the entry for the manifest.
+def keep(write: Callable[[bytes], None], output: str, answer: LabelerAnswer) -> Entry:
+    """Puts a record into its place, `output`, whole or not at all, and returns the entry for the manifest.
 
     Raises:
         OutputError: it cannot be written.
@@ -118,7 +120,7 @@ def keep(folder: Path, output: str, answer: LabelerAnswer) -> Entry:
     if answer.error:
         return Entry(answer.item.name, error=answer.error)
     content = answer.record.encode()
-    write_bytes(folder / output, content)
+    write(content)
     masks = len(json.loads(answer.record)["annotations"])
     return Entry(answer.item.name, output, len(content), masks)
 

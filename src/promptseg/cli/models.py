@@ -113,27 +113,16 @@ def _record(weights: Path) -> dict[str, Any]:
 
 
 def _row(card: ModelCard, cache: Path) -> dict[str, Any]:
+    there = os.path.isfile(cache / f"{card.name}.safetensors")
     return {
         "name": card.name,
         "parameters": card.parameters,
-        "bytes": _bytes(card),
-        "state": _state(card, cache),
+        "bytes": sum(embedded_record(name)["bytes"] for name in card.embedded_files) if card.embedded else card.bytes,
+        "state": "embedded" if card.embedded else "cached" if there else "not here",
         "licence": card.licence,
         "source": card.url,
         "aliases": list(card.aliases),
     }
-
-
-def _bytes(card: ModelCard) -> int:
-    if not card.embedded:
-        return card.bytes
-    return sum(embedded_record(name)["bytes"] for name in card.embedded_files)
-
-
-def _state(card: ModelCard, cache: Path) -> str:
-    if card.embedded:
-        return "embedded"
-    return "cached" if os.path.isfile(cache / f"{card.name}.safetensors") else "not here"
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

@@ -80,21 +80,7 @@ class DatasetSource:
 
 
 def open_dataset(path: str | os.PathLike[str], *, limit: int | None = None, min_area: int | None = None) -> Dataset:
-    """Opens the labelled objects in a folder.
-
-    Args:
-        path: the folder.
-        limit: keep at most so many targets, evenly strided over the set.
-        min_area: leave out targets of fewer pixels; by default 400 for the regions of class masks, else 1.
-
-    Returns:
-        The dataset, in a fixed order.
-
-    Raises:
-        InputError: the folder does not exist, or a number is out of range.
-        FormatError: no known layout is found, a label is malformed, or no target remains.
-        UnavailableError: class masks need SciPy and it is not installed.
-    """
+    """Opens the labelled objects in a folder, in a fixed order; arguments and errors are those of `DatasetSource`."""
     return DatasetSource(path=os.fspath(path), limit=limit, min_area=min_area)()
 
 

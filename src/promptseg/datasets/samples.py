@@ -23,10 +23,6 @@ UNKNOWN = -1
 """The class of pixels that do not count, in semantic truth."""
 
 
-def _nothing() -> Metadata:
-    return {}
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
     """One object of the truth.
@@ -48,7 +44,7 @@ class Target:
     ignore: RLE | None = None
     label: str | None = None
     phrases: tuple[str, ...] = ()
-    metadata: Metadata = field(default_factory=_nothing)
+    metadata: Metadata = field(default_factory=dict[str, str])
     box: Corners | None = None
 
     def rle(self) -> RLE:
@@ -101,7 +97,7 @@ class Sample:
     name: str
     targets: tuple[Target, ...]
     crowds: tuple[Target, ...] = ()
-    metadata: Metadata = field(default_factory=_nothing)
+    metadata: Metadata = field(default_factory=dict[str, str])
     semantic: Callable[[], Int32] | None = None
     panoptic: Callable[[], PanopticTruth] | None = None
     outlines: Outlines | None = None
@@ -126,7 +122,7 @@ class Dataset:
     layout: str
     samples: tuple[Sample, ...]
     categories: tuple[Category, ...] = ()
-    frequencies: Mapping[str, str] = field(default_factory=_nothing)
+    frequencies: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def targets(self) -> int:

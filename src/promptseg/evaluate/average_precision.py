@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from promptseg.datasets.layouts.coco import require_coco
-from promptseg.datasets.samples import Dataset, Sample, Target
+from promptseg.datasets.samples import Dataset
 from promptseg.errors import InputError
 from promptseg.masks.rle import RLE
 
@@ -96,7 +96,7 @@ def average_precision(
         truth,
         truth.loadRes(found),
         "segm",
-        print_function=_silent,
+        print_function=lambda *_: None,
         lvis_style=protocol == "lvis",
         rle_iou_max_workers=1,
     )
@@ -105,10 +105,6 @@ def average_precision(
     evaluator.evaluate()
     evaluator.accumulate()
     return _summed(evaluator, classes, dataset, protocol, classless)
-
-
-def _silent(*_: Any) -> None:
-    """Takes the library's progress reports."""
 
 
 def _class_ids(dataset: Dataset) -> dict[str, int]:
@@ -134,7 +130,7 @@ def _truth_record(
         if protocol == "lvis":
             image["neg_category_ids"] = [classes[name] for name in sample.absent]
             image["not_exhaustive_category_ids"] = [classes[name] for name in sample.partial]
-        for target, crowd in _all_targets(sample):
+        for number, target in enumerate((*sample.targets, *sample.crowds)):
             mask = known.get(target.name) or target.rle()
             image["height"], image["width"] = mask.size
             x0, y0, x1, y1 = mask.bbox
@@ -146,20 +142,15 @@ def _truth_record(
                     "segmentation": mask.to_coco(),
                     "area": target.area,
                     "bbox": [x0, y0, x1 - x0, y1 - y0],
-                    "iscrowd": int(crowd),
+                    "iscrowd": int(number >= len(sample.targets)),
                 }
             )
         images.append(image)
-    categories = [{"id": number, "name": name, **_frequency(dataset, name)} for name, number in classes.items()]
+    categories = [
+        {"id": number, "name": name, "frequency": dataset.frequencies.get(name, "f")}
+        for name, number in classes.items()
+    ]
     return {"images": images, "annotations": annotations, "categories": categories}
-
-
-def _all_targets(sample: Sample) -> list[tuple[Target, bool]]:
-    return [*((target, False) for target in sample.targets), *((target, True) for target in sample.crowds)]
-
-
-def _frequency(dataset: Dataset, name: str) -> dict[str, str]:
-    return {"frequency": dataset.frequencies.get(name, "f")}
 
 
 def _found_records(

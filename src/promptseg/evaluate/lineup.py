@@ -59,7 +59,7 @@ class Lineup:
             InputError: an unknown runtime, precision or device, or a peer that cannot be started.
             UnavailableError: the runtime is not installed.
         """
-        ours = self._processes() if find_task(self.task).alone else self._ours()
+        ours = [Peer(our_command(self.engine), self._threads())] if find_task(self.task).alone else self._ours()
         return [*ours, *(Peer(peer, self._threads()) for peer in self.peers)]
 
     def _ours(self) -> Sequence[Contestant]:
@@ -79,9 +79,6 @@ class Lineup:
         if task.recipe and self.recipe and isinstance(segmenter, SamSegmenter):
             return [OfficialRecipe(segmenter), ours]
         return [ours]
-
-    def _processes(self) -> Sequence[Contestant]:
-        return [Peer(our_command(self.engine), self._threads())]
 
     def _threads(self) -> int:
         if self.engine.threads is not None:

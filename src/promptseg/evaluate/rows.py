@@ -1,15 +1,11 @@
 """What a run writes down: one row per judged thing, and the rows of a picture together as an answer."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from promptseg.datasets.samples import Metadata
 from promptseg.errors import FormatError
-
-
-def _nothing() -> Mapping[str, Any]:
-    return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -29,19 +25,12 @@ class Row:
     item: str
     score: float | None
     values: Mapping[str, Any]
-    metadata: Metadata = field(default_factory=_nothing)
-    shown: Mapping[str, Any] = field(default_factory=_nothing)
+    metadata: Metadata = field(default_factory=dict[str, str])
+    shown: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain JSON."""
-        return {
-            "picture": self.picture,
-            "item": self.item,
-            "score": self.score,
-            "values": dict(self.values),
-            "metadata": dict(self.metadata),
-            "shown": dict(self.shown),
-        }
+        return asdict(self)
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "Row":

@@ -78,7 +78,7 @@ def run(
     kept = None if store is None else AnswerStore(store)
     answers: list[list[UnitAnswer]] = []
     for done, scene in enumerate(scenes, start=1):
-        answers.append(_answers(task, scene, contestants, kept))
+        answers.append([_answer(task, scene, contestant, kept) for contestant in contestants])
         scene.forget()
         if progress is not None:
             progress(done, len(scenes))
@@ -102,16 +102,9 @@ def run_in_workers(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> EvaluationRun:
-    """Lets contestants do a task in several processes; the answers are those of `run`.
+    """Lets contestants do a task in several processes; the answers are those of `run`, which says what else it takes.
 
-    Args:
-        task: what to do.
-        source: opens the dataset; a value that can be sent to a process.
-        lineup: makes the contestants; a value that can be sent to a process.
-        workers: how many processes.
-        store: a folder for answers; those that are there already are not made again.
-        seed: of all that is drawn at random.
-        progress: called after each unit.
+    `source` opens the dataset and `lineup` makes the contestants; both are values that can be sent to a process.
 
     Raises:
         InputError: fewer than one worker, and as `run`.
@@ -162,12 +155,6 @@ def _scenes(task: EvaluationTask, dataset: Dataset, seed: int) -> list[Scene]:
     if not scenes:
         raise InputError(f"{dataset.name} has nothing to do {task.name} on: no labelled picture is left.")
     return scenes
-
-
-def _answers(
-    task: EvaluationTask, scene: Scene, contestants: Sequence[Contestant], store: AnswerStore | None
-) -> list[UnitAnswer]:
-    return [_answer(task, scene, contestant, store) for contestant in contestants]
 
 
 def _answer(task: EvaluationTask, scene: Scene, contestant: Contestant, store: AnswerStore | None) -> UnitAnswer:
@@ -247,6 +234,6 @@ def _answer_number(number: int) -> list[UnitAnswer]:
     if _Worker.error is not None:
         raise _Worker.error
     scene = _Worker.scenes[number]
-    answers = _answers(_Worker.task, scene, _Worker.contestants, _Worker.store)
+    answers = [_answer(_Worker.task, scene, each, _Worker.store) for each in _Worker.contestants]
     scene.forget()
     return answers

@@ -149,18 +149,14 @@ def _slices(run: EvaluationRun, rows: Sequence[tuple[Row, ...]], name: str) -> l
 def _times(answers: Sequence[UnitAnswer]) -> tuple[Measure, ...]:
     """Returns the mean time of each kind of step, and the most memory."""
     steps = dict.fromkeys(step for answer in answers for step in answer.seconds)
-    measures = [_time(step, answers) for step in steps]
+    measures: list[Measure] = []
+    for step in steps:
+        pairs = [(value, answer.unit) for answer in answers for value in answer.seconds.get(step, ())]
+        measures.append(mean(f"s per {step}", [value for value, _ in pairs], [unit for _, unit in pairs], "s"))
     memory = [answer.peak_memory for answer in answers if answer.peak_memory is not None]
     if memory:
         measures.append(plain("peak memory", max(memory) / 1e6, "MB"))
     return tuple(measures)
-
-
-def _time(step: str, answers: Sequence[UnitAnswer]) -> Measure:
-    pairs: list[tuple[float, str]] = [
-        (value, answer.unit) for answer in answers for value in answer.seconds.get(step, ())
-    ]
-    return mean(f"s per {step}", [value for value, _ in pairs], [unit for _, unit in pairs], "s")
 
 
 def facts(summary: Summary) -> Mapping[str, object]:

@@ -80,7 +80,7 @@ class SamDialogue:
         sam: the network; what requires gradients is trained.
         groups: files of `pictures.prepare`, in groups, with the weight of each group.
         held: files to measure on.
-        talk: see `Talk`.
+        talk: see `DialogueOptions`.
     """
 
     def __init__(

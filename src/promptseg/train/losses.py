@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+PIXELS = (-2, -1)
+"""The axes of a mask."""
 OVERSAMPLE, IMPORTANT = 3, 0.75
 """Of this many times the points, the least certain ones are kept, up to this share; the rest is drawn anew."""
 
@@ -37,8 +39,7 @@ def dice_loss(logits_ZHW: Tensor, truth_ZHW: Tensor, counted_ZHW: Tensor | None 
     guess, truth = logits_ZHW.float().sigmoid(), truth_ZHW.float()
     if counted_ZHW is not None:
         guess, truth = guess * counted_ZHW, truth * counted_ZHW
-    axes = _pixels(guess)
-    return 1 - (2 * (guess * truth).sum(axes) + 1) / (guess.sum(axes) + truth.sum(axes) + 1)
+    return 1 - (2 * (guess * truth).sum(PIXELS) + 1) / (guess.sum(PIXELS) + truth.sum(PIXELS) + 1)
 
 
 @torch.no_grad()
@@ -48,9 +49,8 @@ def actual_iou(logits_ZHW: Tensor, truth_ZHW: Tensor, counted_ZHW: Tensor | None
     if counted_ZHW is not None:
         known = counted_ZHW > 0.5
         guess, truth = guess & known, truth & known
-    axes = _pixels(guess)
-    union = (guess | truth).sum(axes)
-    return torch.where(union > 0, (guess & truth).sum(axes) / union.clamp(min=1), 1.0)
+    union = (guess | truth).sum(PIXELS)
+    return torch.where(union > 0, (guess & truth).sum(PIXELS) / union.clamp(min=1), 1.0)
 
 
 def sam_mask_loss(
@@ -108,12 +108,7 @@ def point_mask_loss(
     return bce_loss(guess, truth).mean(), dice_loss(guess, truth).mean()
 
 
-def _pixels(maps: Tensor) -> tuple[int, int]:
-    return (maps.ndim - 2, maps.ndim - 1)
-
-
 def _mean(values_ZHW: Tensor, counted_ZHW: Tensor | None) -> Tensor:
-    axes = _pixels(values_ZHW)
     if counted_ZHW is None:
-        return values_ZHW.mean(axes)
-    return (values_ZHW * counted_ZHW).sum(axes) / counted_ZHW.sum(axes).clamp(min=1)
+        return values_ZHW.mean(PIXELS)
+    return (values_ZHW * counted_ZHW).sum(PIXELS) / counted_ZHW.sum(PIXELS).clamp(min=1)

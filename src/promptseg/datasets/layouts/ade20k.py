@@ -8,13 +8,11 @@ from PIL import Image as PIL
 
 from promptseg.arrays import Int32
 from promptseg.datasets.layouts.layout import Content, Layout, Reader
-from promptseg.datasets.layouts.pictures import distinct, read_values
+from promptseg.datasets.layouts.pictures import numbered_targets, read_values
 from promptseg.datasets.samples import UNKNOWN, Sample, Target
 from promptseg.errors import FormatError
-from promptseg.masks.rle import RLE
 from promptseg.vocabulary import Category
 
-_FOLDERS = ("", "ADEChallengeData2016")
 _SPLITS = {"val": "validation", "train": "training"}
 
 
@@ -33,11 +31,8 @@ def find_ade20k_objects(root: Path, split: str | None = None) -> Reader | None:
 
 
 def _base(root: Path) -> Path | None:
-    for folder in _FOLDERS:
-        base = root / folder
-        if (base / "objectInfo150.txt").is_file() and (base / "annotations").is_dir():
-            return base
-    return None
+    bases = (root, root / "ADEChallengeData2016")
+    return next((b for b in bases if (b / "objectInfo150.txt").is_file() and (b / "annotations").is_dir()), None)
 
 
 def _read(base: Path, split: str | None, *, objects: bool) -> Content:
@@ -61,6 +56,7 @@ def _categories(path: Path) -> tuple[Category, ...]:
     """Reads `objectInfo150.txt`: number, shares and counts, 1 for stuff, name and its synonyms, by tabs."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     categories: list[Category] = []
+    seen: set[str] = set()
     for line in lines:
         cells = [cell.strip() for cell in line.split("\t")]
         if not cells[0].isdigit():
@@ -69,21 +65,12 @@ def _categories(path: Path) -> tuple[Category, ...]:
             raise FormatError(f"{path} must have its columns separated by tabs, got {line[:60]!r}.")
         name = cells[-1].split(",")[0].strip()
         stuff = len(cells) > 4 and cells[4] == "1"
-        categories.append(Category(int(cells[0]), name, not stuff))
+        # Classes of one name ("screen", twice in ADE20K) are told apart by their number.
+        categories.append(Category(int(cells[0]), f"{name} {int(cells[0])}" if name in seen else name, not stuff))
+        seen.add(name)
     if not categories:
         raise FormatError(f"{path} lists no classes.")
-    return _distinct(categories)
-
-
-def _distinct(categories: list[Category]) -> tuple[Category, ...]:
-    """Tells classes of one name ("screen", twice in ADE20K) apart by their number."""
-    seen: set[str] = set()
-    result: list[Category] = []
-    for category in categories:
-        twice = category.name in seen
-        seen.add(category.name)
-        result.append(category._replace(name=f"{category.name} {category.id}") if twice else category)
-    return tuple(result)
+    return tuple(categories)
 
 
 def _semantic(path: Path) -> Callable[[], Int32]:
@@ -101,11 +88,7 @@ def _targets(path: Path) -> tuple[Target, ...]:
     except (OSError, ValueError, SyntaxError) as error:
         raise FormatError(f"{path} cannot be read as a label picture: {error}.") from error
     numbers = np.where(colours[..., 1] > 0, colours[..., 0] * 256 + colours[..., 1], 0)
-    targets: list[Target] = []
-    for number in distinct(numbers[numbers > 0]).tolist():
-        mask = numbers == number
-        targets.append(Target(f"object {number // 256}-{number % 256}", int(mask.sum()), RLE.encode(mask)))
-    return tuple(targets)
+    return numbered_targets(numbers, lambda number: f"object {number // 256}-{number % 256}")
 
 
 _OBJECTS = "images/<split>/ + annotations_instance/<split>/ (ADE20K)"

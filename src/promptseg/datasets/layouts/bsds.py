@@ -61,11 +61,10 @@ def _read_packed(path: Path) -> list[BoolArray]:
 
 
 def _read_matlab(path: Path) -> list[BoolArray]:
-    return read_matlab(path, _boundaries, "a BSDS500 groundTruth file")
+    def boundaries(variables: Any) -> list[BoolArray]:
+        return [np.asarray(cell["Boundaries"][0, 0]) > 0 for cell in variables["groundTruth"].ravel()]
 
-
-def _boundaries(variables: Any) -> list[BoolArray]:
-    return [np.asarray(cell["Boundaries"][0, 0]) > 0 for cell in variables["groundTruth"].ravel()]
+    return read_matlab(path, boundaries, "a BSDS500 groundTruth file")
 
 
 _FORM = "images/ + truth/*.npz, or images/test + groundTruth/test/*.mat"

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,7 @@ _INSTANCES_FIELDS = (
 
 def find_instances(root: Path, split: str | None = None) -> Reader | None:
     """Recognises `instances.json` with `images/`, and `annotations/instances_<split>.json` with the pictures."""
-    found = _annotations(root, "instances", split)
-    if found is None:
-        return None
-    annotations, pictures = found
-    return lambda: _read_instances(annotations, pictures)
+    return _reader(root, "instances", split, _read_instances)
 
 
 def find_lvis(root: Path, split: str | None = None) -> Reader | None:
@@ -50,18 +47,14 @@ def find_lvis(root: Path, split: str | None = None) -> Reader | None:
 
 def find_panoptic(root: Path, split: str | None = None) -> Reader | None:
     """Recognises `panoptic.json` and `annotations/panoptic_<split>.json`, each with a folder of PNG files."""
-    found = _annotations(root, "panoptic", split)
-    if found is None:
-        return None
-    annotations, pictures = found
-    return lambda: _read_panoptic(annotations, pictures)
+    return _reader(root, "panoptic", split, _read_panoptic)
 
 
-def _annotations(root: Path, kind: str, split: str | None) -> tuple[Path, Path] | None:
-    """Returns the annotation file and the picture folder; a validation split goes before others."""
+def _reader(root: Path, kind: str, split: str | None, read: Callable[[Path, Path], Content]) -> Reader | None:
+    """Finds the annotation file and the picture folder, which `read` takes; a validation split goes before others."""
     single = root / f"{kind}.json"
     if single.is_file() and (root / "images").is_dir():
-        return single, root / "images"
+        return partial(read, single, root / "images")
     splits = sorted((root / "annotations").glob(f"{kind}_*.json"), key=lambda path: ("val" not in path.stem, path))
     for annotations in splits:
         name = annotations.stem.removeprefix(f"{kind}_")
@@ -69,7 +62,7 @@ def _annotations(root: Path, kind: str, split: str | None) -> tuple[Path, Path] 
             continue
         for pictures in (root / name, root / "images" / name, root / "images"):
             if pictures.is_dir():
-                return annotations, pictures
+                return partial(read, annotations, pictures)
     return None
 
 

@@ -1,13 +1,13 @@
 """DAVIS 2016 and 2017: videos whose frames have numbered objects; also frames alone, as sets of objects."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from promptseg.datasets.layouts.layout import Content, Layout, Reader
-from promptseg.datasets.layouts.pictures import binary_targets, distinct, pictures_in, read_pairs, read_values
+from promptseg.datasets.layouts.pictures import binary_targets, numbered_targets, pictures_in, read_pairs, read_values
 from promptseg.datasets.samples import Sample, Target
 from promptseg.errors import FormatError
-from promptseg.masks.rle import RLE
 
 _SIZES = ("480p", "1080p", "Full-Resolution")
 _YEARS = ("2017", "2016", "480p")
@@ -19,13 +19,9 @@ def find_frames(root: Path, split: str | None = None) -> Reader | None:
 
     In the latter, frames are called `<video>_<number>`.
     """
-    for base in (root, root / "DAVIS"):
-        for size in _SIZES:
-            pictures, labels = base / "JPEGImages" / size, base / "Annotations" / size
-            if pictures.is_dir() and labels.is_dir():
-                return lambda base=base, pair=(pictures, labels): Content(
-                    _videos(pair[0], pair[1], _split(base, split))
-                )
+    found = _folders(root)
+    if found is not None:
+        return lambda: Content(_videos(found[1], found[2], _split(found[0], split)))
     pictures, labels = root / "images", root / "masks"
     if pictures.is_dir() and labels.is_dir() and any(map(_FRAME.fullmatch, pictures_in(labels))):
         return lambda: Content(_flat_videos(pictures, labels))
@@ -34,26 +30,31 @@ def find_frames(root: Path, split: str | None = None) -> Reader | None:
 
 def find_objects(root: Path, split: str | None = None) -> Reader | None:
     """Recognises `JPEGImages/480p/` with `Annotations/480p/`: every object of every frame."""
+    found = _folders(root)
+    return None if found is None else lambda: _read_objects(*found, split)
+
+
+def _folders(root: Path) -> tuple[Path, Path, Path] | None:
+    """Returns the base, and the folders of pictures and labels in it."""
     for base in (root, root / "DAVIS"):
         for size in _SIZES:
             pictures, labels = base / "JPEGImages" / size, base / "Annotations" / size
             if pictures.is_dir() and labels.is_dir():
-                return lambda base=base, pair=(pictures, labels): Content(
-                    _listed(read_pairs(pair[0], pair[1], frame_targets), _split(base, split))
-                )
+                return base, pictures, labels
     return None
+
+
+def _read_objects(base: Path, pictures: Path, labels: Path, split: str | None) -> Content:
+    samples, videos = read_pairs(pictures, labels, frame_targets), _split(base, split)
+    return Content(tuple(sample for sample in samples if videos is None or sample.name.split("/")[0] in videos))
 
 
 def frame_targets(path: Path) -> tuple[Target, ...]:
     """Reads a frame's label: white on black is one object, other numbers are one object each."""
     values = read_values(path)
-    present = distinct(values)
-    if present.max(initial=0) >= 128:
+    if values.max(initial=0) >= 128:
         return binary_targets(path)
-    return tuple(
-        Target(f"object {number}", int((values == number).sum()), RLE.encode(values == number))
-        for number in present[present > 0].tolist()
-    )
+    return numbered_targets(values, "object {}".format)
 
 
 def _split(base: Path, split: str | None) -> frozenset[str] | None:
@@ -68,10 +69,6 @@ def _split(base: Path, split: str | None) -> frozenset[str] | None:
     if split is not None:
         raise FormatError(f"{base} has no list of the split {split!r} in ImageSets/.")
     return None
-
-
-def _listed(samples: tuple[Sample, ...], videos: frozenset[str] | None) -> tuple[Sample, ...]:
-    return tuple(sample for sample in samples if videos is None or sample.name.split("/")[0] in videos)
 
 
 def _videos(pictures: Path, labels: Path, videos: frozenset[str] | None) -> tuple[Sample, ...]:
@@ -89,12 +86,11 @@ def _videos(pictures: Path, labels: Path, videos: frozenset[str] | None) -> tupl
 
 
 def _flat_videos(pictures: Path, labels: Path) -> tuple[Sample, ...]:
-    samples: list[Sample] = []
-    for sample in read_pairs(pictures, labels, frame_targets):
-        frame = _FRAME.fullmatch(sample.name)
-        if frame is not None:
-            samples.append(Sample(sample.picture, sample.name, sample.targets, sequence=frame[1]))
-    return tuple(samples)
+    return tuple(
+        replace(sample, sequence=frame[1])
+        for sample in read_pairs(pictures, labels, frame_targets)
+        if (frame := _FRAME.fullmatch(sample.name)) is not None
+    )
 
 
 _OBJECTS = "JPEGImages/480p + Annotations/480p (every object of every frame)"

@@ -9,10 +9,6 @@ from promptseg.datasets.samples import Sample
 from promptseg.vocabulary import Category
 
 
-def _nothing() -> Mapping[str, str]:
-    return {}
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Content:
     """What a reader found.
@@ -25,7 +21,7 @@ class Content:
 
     samples: tuple[Sample, ...]
     categories: tuple[Category, ...] = ()
-    frequencies: Mapping[str, str] = field(default_factory=_nothing)
+    frequencies: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 Truth: TypeAlias = Literal["objects", "phrases", "semantic", "panoptic", "outlines", "frames", "boxes"]

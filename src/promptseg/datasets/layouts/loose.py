@@ -87,7 +87,10 @@ def _boxed(picture: Path, item: Mapping[str, Any]) -> Target:
 def find_folder(root: Path, split: str | None = None) -> Reader | None:
     """Recognises pictures beside their masks: `cat.jpg` with `cat.png`, or `cat.jpg` with `cat_mask.png`."""
     del split
-    return (lambda: Content(_read_folder(root))) if _beside(root) else None
+    pairs = _beside(root)
+    if not pairs:
+        return None
+    return lambda: Content(tuple(Sample(file, stem, binary_targets(mask)) for stem, (file, mask) in pairs.items()))
 
 
 def _beside(root: Path) -> dict[str, tuple[Path, Path]]:
@@ -108,10 +111,6 @@ def _beside(root: Path) -> dict[str, tuple[Path, Path]]:
         else:
             pictures[file.stem] = file
     return {stem: (pictures[stem], masks[stem]) for stem in sorted(pictures) if stem in masks}
-
-
-def _read_folder(root: Path) -> tuple[Sample, ...]:
-    return tuple(Sample(picture, stem, binary_targets(mask)) for stem, (picture, mask) in _beside(root).items())
 
 
 _NAMED = "images/ + labels.json (file to class; the whole picture is the object)"

@@ -84,9 +84,13 @@ def binary_targets(path: Path) -> tuple[Target, ...]:
 
 def instance_targets(path: Path) -> tuple[Target, ...]:
     """Reads an instance map: 0 is background, every other number one object."""
-    values = read_values(path)
+    return numbered_targets(read_values(path), "instance {}".format)
+
+
+def numbered_targets(values: Int32, name: Callable[[int], str]) -> tuple[Target, ...]:
+    """Returns one target for each number above zero, called what `name` makes of it."""
     return tuple(
-        Target(f"instance {number}", int(np.count_nonzero(mask)), RLE.encode(mask)) for number, mask in _numbers(values)
+        Target(name(number), int(np.count_nonzero(mask)), RLE.encode(mask)) for number, mask in _numbers(values)
     )
 
 

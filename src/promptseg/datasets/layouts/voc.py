@@ -71,18 +71,15 @@ def _read_objects(base: Path, split: str | None) -> Content:
         Sample(
             base / "JPEGImages" / f"{name}.jpg",
             name,
-            _targets(read_values(labels / f"{name}.png"), _classes_of(base / "SegmentationClass" / f"{name}.png")),
+            _targets(labels / f"{name}.png", base / "SegmentationClass" / f"{name}.png"),
         )
         for name in names
     ]
     return Content(tuple(samples), evenly(CLASSES))
 
 
-def _classes_of(path: Path) -> Int32 | None:
-    return read_values(path) if path.is_file() else None
-
-
-def _targets(objects: Int32, classes: Int32 | None) -> tuple[Target, ...]:
+def _targets(numbered: Path, classed: Path) -> tuple[Target, ...]:
+    objects, classes = read_values(numbered), read_values(classed) if classed.is_file() else None
     void = objects == IGNORED_CLASS
     ignore = RLE.encode(void) if void.any() else None
     targets: list[Target] = []

@@ -31,10 +31,6 @@ Arguments: TypeAlias = Mapping[str, Callable[[Any], Any]]
 """What a request calls each argument, and how it is read."""
 
 
-def _no_arguments() -> Arguments:
-    return {}
-
-
 @dataclass(frozen=True, slots=True)
 class Ability:
     """Something that contestants may be able to do, and how it goes over the wire.
@@ -48,8 +44,8 @@ class Ability:
 
     about: str
     read: Callable[[Fields, Size, tuple[Any, ...]], Any]
-    arguments: Arguments = field(default_factory=_no_arguments)
-    named: Arguments = field(default_factory=_no_arguments)
+    arguments: Arguments = field(default_factory=dict[str, Callable[[Any], Any]])
+    named: Arguments = field(default_factory=dict[str, Callable[[Any], Any]])
 
     def request(self, given: tuple[Any, ...], named: Fields, hand_over: HandOver) -> dict[str, Any]:
         """Returns the request that asks with these arguments."""

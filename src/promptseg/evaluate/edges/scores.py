@@ -148,9 +148,9 @@ def score(tallies: Sequence[Tally], levels: npt.ArrayLike) -> EdgeScores:
     if not tallies:
         raise InputError("Scores need at least one picture.")
     at = np.asarray(levels, np.float64)
-    total = _sum(tallies)
+    total = summed(tallies)
     threshold, ods, precision, recall = _best(at, total)
-    best = _sum([item.at(int(np.argmax(f_measure(item.precision(), item.recall())))) for item in tallies])
+    best = summed([item.at(int(np.argmax(f_measure(item.precision(), item.recall())))) for item in tallies])
     ois = float(f_measure(best.precision(), best.recall())[0])
     return EdgeScores(ods, threshold, precision, recall, ois, _area(total), _recall_at_half(total))
 
@@ -167,7 +167,8 @@ def f_measure(precision: Float64, recall: Float64) -> Float64:
     return 2 * precision * recall / np.maximum(precision + recall, np.finfo(np.float64).tiny)
 
 
-def _sum(tallies: Sequence[Tally]) -> Tally:
+def summed(tallies: Sequence[Tally]) -> Tally:
+    """Adds up the counts of pictures."""
     total = tallies[0]
     for item in tallies[1:]:
         total = total + item

@@ -50,9 +50,7 @@ def to_json(summary: Summary, origin: Provenance) -> dict[str, Any]:
                 **_result(result),
                 "curves": [
                     {
-                        "plot": curve.plot,
-                        "across": curve.across,
-                        "up": curve.up,
+                        **asdict(curve),
                         "x": [number_or_none(value) for value in curve.x],
                         "y": [number_or_none(value) for value in curve.y],
                     }

@@ -16,7 +16,7 @@ from promptseg.evaluate.metrics import boundary_iou, iou
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
 from promptseg.evaluate.tasks.detections import precision_of
-from promptseg.evaluate.tasks.task import SHOWN, CliOption, EvaluationTask, Rows, TaskOutcome, known_facts
+from promptseg.evaluate.tasks.task import SHOWN, CliOption, EvaluationTask, Rows, TaskOutcome, row_of
 from promptseg.formats.reading import read_json
 from promptseg.masks.segments import Segments
 
@@ -114,9 +114,8 @@ def _row(
 ) -> Row:
     masks = [mask.to_coco() for mask in found.masks]
     values = [pair[0] for pair in overlaps.values()]
-    return Row(
-        picture=scene.name,
-        item="picture",
+    return row_of(
+        scene,
         score=sum(values) / len(values) if values else None,
         values={
             "labels": [label for _, label, _, _ in asked],
@@ -124,7 +123,6 @@ def _row(
             "masks": masks,
             "ious": {name: [round(value, 6) for value in pair] for name, pair in overlaps.items()},
         },
-        metadata=known_facts(scene.sample),
         shown={
             "masks": masks[:SHOWN],
             "truths": [scene.rle(target).to_coco() for target in scene.sample.targets[:SHOWN]],

@@ -1,6 +1,6 @@
 """Simulated clicks: IoU after k clicks, clicks needed (NoC), and the worst drop (specification A5.4, B4)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -10,7 +10,7 @@ from promptseg.arrays import BoolArray
 from promptseg.datasets.samples import Dataset, Target
 from promptseg.errors import InputError
 from promptseg.evaluate.contestants.contestant import Contestant
-from promptseg.evaluate.measures import Measure, mean, plain
+from promptseg.evaluate.measures import mean, plain
 from promptseg.evaluate.metrics import (
     DROP_CLICKS,
     Floats,
@@ -23,16 +23,7 @@ from promptseg.evaluate.metrics import (
 )
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import (
-    CliOption,
-    Counts,
-    Curve,
-    EvaluationTask,
-    Rows,
-    TaskOutcome,
-    known_facts,
-    pictures,
-)
+from promptseg.evaluate.tasks.task import CliOption, Counts, Curve, EvaluationTask, Rows, TaskOutcome, pictures, row_of
 from promptseg.hands.clicks import next_click
 from promptseg.masks.rle import RLE
 
@@ -98,16 +89,15 @@ class ClicksTask(EvaluationTask):
         if len(ious) < self.clicks:  # perfect
             boundary |= {number: 1.0 for number in BOUNDARY_CLICKS if len(ious) < number <= self.clicks}
         ious += [ious[-1]] * (self.clicks - len(ious))
-        return Row(
-            picture=scene.name,
-            item=target.name,
+        return row_of(
+            scene,
+            target,
             score=ious[min(SHOWN_CLICK, self.clicks) - 1],
             values={
                 "ious": [round(value, 6) for value in ious],
                 "boundary": [boundary.get(number) for number in BOUNDARY_CLICKS],
                 "area": target.area,
             },
-            metadata=known_facts(scene.sample, target),
             shown={
                 "masks": [] if shown is None else [RLE.encode(shown).to_coco()],
                 "truths": [scene.rle(target).to_coco()],
@@ -127,7 +117,10 @@ class ClicksTask(EvaluationTask):
         measures += [
             plain("drop p95", float(np.percentile(drop, 95))),
             plain("drop max", float(drop.max())),
-            *_failures(ious),
+            *(
+                plain(f"failures@{round(threshold * 100)}", float(never_reached(ious, threshold).sum()), "number")
+                for threshold in NEVER_THRESHOLDS
+            ),
         ]
         steps = tuple(float(number) for number in range(1, ious.shape[1] + 1))
         return TaskOutcome(
@@ -140,7 +133,13 @@ class ClicksTask(EvaluationTask):
                     x=steps,
                     y=tuple(ious.mean(axis=0).tolist()),
                 ),
-                _reached(ious),
+                Curve(
+                    plot="objects that reached IoU 0.9",
+                    across="clicks",
+                    up="share of objects",
+                    x=steps,
+                    y=tuple((np.maximum.accumulate(ious, axis=1) >= 0.9).mean(axis=0).tolist()),
+                ),
             ),
         )
 
@@ -167,25 +166,6 @@ def per_target(rows: Rows) -> dict[str, Floats]:
     values["worst drop"] = drop
     values[f"drop > {NOTABLE_DROP:g}"] = (drop > NOTABLE_DROP).astype(np.float64)
     return values
-
-
-def _failures(ious: Floats) -> Sequence[Measure]:
-    return [
-        plain(f"failures@{round(threshold * 100)}", float(never_reached(ious, threshold).sum()), "number")
-        for threshold in NEVER_THRESHOLDS
-    ]
-
-
-def _reached(ious: Floats) -> Curve:
-    """Which share of the targets reached 90 % IoU after so many clicks."""
-    best = np.maximum.accumulate(ious, axis=1) >= 0.9
-    return Curve(
-        plot="objects that reached IoU 0.9",
-        across="clicks",
-        up="share of objects",
-        x=tuple(float(number) for number in range(1, ious.shape[1] + 1)),
-        y=tuple(best.mean(axis=0).tolist()),
-    )
 
 
 def _check(contestant: Contestant, prediction: BoolArray, truth: BoolArray) -> None:

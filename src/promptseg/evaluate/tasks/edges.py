@@ -13,11 +13,11 @@ from promptseg.datasets.samples import Dataset
 from promptseg.errors import FormatError
 from promptseg.evaluate.contestants.contestant import Contestant
 from promptseg.evaluate.edges.detectors import Canny, EdgeDetector, Sobel
-from promptseg.evaluate.edges.scores import TOLERANCE, Tally, f_measure, part, score, tally, thresholds
-from promptseg.evaluate.measures import counted, plain
+from promptseg.evaluate.edges.scores import TOLERANCE, Tally, f_measure, part, score, summed, tally, thresholds
+from promptseg.evaluate.measures import Finish, counted, plain
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import CliOption, Curve, EvaluationTask, Rows, TaskOutcome, known_facts
+from promptseg.evaluate.tasks.task import CliOption, Curve, EvaluationTask, Rows, TaskOutcome, row_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +61,8 @@ class EdgesTask(EvaluationTask):
         counts = tally(strength, truths, thresholds(self.thresholds))
         best = f_measure(counts.precision(), counts.recall())
         return [
-            Row(
-                picture=scene.name,
-                item="picture",
+            row_of(
+                scene,
                 score=float(best.max()),
                 values={
                     "wanted": int(counts.wanted[0]),
@@ -71,7 +70,6 @@ class EdgesTask(EvaluationTask):
                     "correct": counts.correct.tolist(),
                     "predicted": counts.predicted.tolist(),
                 },
-                metadata=known_facts(scene.sample),
             )
         ]
 
@@ -82,16 +80,11 @@ class EdgesTask(EvaluationTask):
         result = score(tallies, levels)
         table = np.stack([_flat(item) for item in tallies])
 
-        def of(name: str) -> Any:
-            def finish(sums: Float64) -> Float64:
-                return np.array([_value(name, row, levels) for row in sums])
-
-            return finish
+        def of(name: str) -> Finish:
+            return lambda sums: np.array([_value(name, row, levels) for row in sums])
 
         names = {"ODS": "ods", "OIS": "ois", "AP": "ap", "R50": "r50"}
-        total = tallies[0]
-        for item in tallies[1:]:
-            total = total + item
+        total = summed(tallies)
         return TaskOutcome(
             measures=(
                 *(counted(name, table, of(field)) for name, field in names.items()),

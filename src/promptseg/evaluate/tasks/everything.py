@@ -1,6 +1,6 @@
 """Automatic masks and proposals: average recall of the labelled objects (AR@100, AR@1000, by size)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,7 +13,7 @@ from promptseg.evaluate.measures import Measure, counted, mean, ratio
 from promptseg.evaluate.recall import IOU_THRESHOLDS, LIMITS, SIZES, count_recall
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import Curve, EvaluationTask, Rows, TaskOutcome, known_facts, pictures
+from promptseg.evaluate.tasks.task import Curve, EvaluationTask, Rows, TaskOutcome, pictures, row_of
 from promptseg.masks.overlap import iou_matrix
 
 SHOWN = 60
@@ -51,9 +51,8 @@ class EverythingTask(EvaluationTask):
         counts = count_recall(truth, areas, found.masks, limits=self.limits)
         best = iou_matrix(truth, found.masks).max(axis=1) if truth and len(found) else np.zeros(len(truth))
         return [
-            Row(
-                picture=scene.name,
-                item="picture",
+            row_of(
+                scene,
                 score=float(best.mean()) if len(best) else None,
                 values={
                     "found": counts.found.tolist(),
@@ -61,7 +60,6 @@ class EverythingTask(EvaluationTask):
                     "masks": len(found),
                     "best": [round(value, 6) for value in best.tolist()],
                 },
-                metadata=known_facts(scene.sample),
                 shown={
                     "masks": [mask.to_coco() for mask in found.masks[:SHOWN]],
                     "truths": [mask.to_coco() for mask in truth],
@@ -83,18 +81,12 @@ class EverythingTask(EvaluationTask):
         measures.append(mean("best mask mIoU", [value for value, _ in best], [name for _, name in best]))
         number = [float(row.values["masks"]) for row in rows]
         measures.append(mean("masks per picture", number, pictures(rows), "number"))
-        return TaskOutcome(measures=tuple(measures), curves=_curves(found, wanted, self.limits))
-
-
-def _curves(found: Any, wanted: Any, limits: Sequence[int]) -> tuple[Curve, ...]:
-    total = max(1.0, float(wanted[:, 0].sum()))
-    recalls = found[:, 0, len(limits) - 1].sum(axis=0) / total
-    return (
-        Curve(
-            plot=f"recall of {limits[-1]} masks",
+        recalls = found[:, 0, len(self.limits) - 1].sum(axis=0) / max(1.0, float(wanted[:, 0].sum()))
+        curve = Curve(
+            plot=f"recall of {self.limits[-1]} masks",
             across="IoU that counts as found",
             up="recall",
             x=tuple(IOU_THRESHOLDS.tolist()),
             y=tuple(recalls.tolist()),
-        ),
-    )
+        )
+        return TaskOutcome(measures=tuple(measures), curves=(curve,))

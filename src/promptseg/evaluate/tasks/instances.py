@@ -11,7 +11,7 @@ from promptseg.evaluate.measures import plain
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
 from promptseg.evaluate.tasks.detections import precision_of
-from promptseg.evaluate.tasks.task import SHOWN, CliOption, EvaluationTask, Rows, TaskOutcome, known_facts
+from promptseg.evaluate.tasks.task import SHOWN, CliOption, EvaluationTask, Rows, TaskOutcome, row_of
 from promptseg.evaluate.vocabularies import full_name, vocabulary_of
 
 
@@ -47,16 +47,14 @@ class InstancesTask(EvaluationTask):
         check_masks_of(contestant, found, image.size)
         masks = [mask.to_coco() for mask in found.masks]
         return [
-            Row(
-                picture=scene.name,
-                item="picture",
+            row_of(
+                scene,
                 score=None,
                 values={
                     "labels": [full_name(words, label, contestant.name) for label in found.labels],
                     "scores": found.scores.tolist(),
                     "masks": masks,
                 },
-                metadata=known_facts(scene.sample),
                 shown={"masks": masks[:SHOWN]},
             )
         ]

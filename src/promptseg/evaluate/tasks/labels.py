@@ -6,24 +6,16 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from promptseg.datasets.layouts.layout import evenly
 from promptseg.datasets.samples import Dataset
 from promptseg.errors import InputError
 from promptseg.evaluate.contestants.contestant import Contestant
 from promptseg.evaluate.measures import mean
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import (
-    Counts,
-    EvaluationTask,
-    Rows,
-    TaskOutcome,
-    known_facts,
-    mean_over_classes,
-    pictures,
-)
+from promptseg.evaluate.tasks.task import Counts, EvaluationTask, Rows, TaskOutcome, mean_over_classes, pictures, row_of
 from promptseg.evaluate.vocabularies import full_name, vocabulary_of
 from promptseg.masks.segments import Segments
-from promptseg.vocabulary import Category
 
 TOP = 5
 
@@ -62,16 +54,15 @@ class LabelsTask(EvaluationTask):
             enough = len(names) >= min(TOP, len(words))
             right = target.label in names[:1]
             rows.append(
-                Row(
-                    picture=scene.name,
-                    item=target.name,
+                row_of(
+                    scene,
+                    target,
                     score=float(right),
                     values={
                         "top1": float(right),
                         "top5": float(target.label in names[:TOP]) if enough else None,
                         "label": target.label,
                     },
-                    metadata=known_facts(scene.sample, target),
                     shown={
                         "masks": [scene.rle(target).to_coco()],
                         "words": f"{target.label}: {', '.join(names) or 'no answer'}",
@@ -99,6 +90,4 @@ def with_classes(dataset: Dataset) -> Dataset:
     if dataset.categories:
         return dataset
     names = sorted({target.label for each in dataset.samples for target in each.targets if target.label})
-    return replace(
-        dataset, categories=tuple(Category(number, name, True) for number, name in enumerate(names, start=1))
-    )
+    return replace(dataset, categories=evenly(tuple(names)))

@@ -12,7 +12,7 @@ from promptseg.evaluate.contestants.contestant import Contestant
 from promptseg.evaluate.measures import Measure, plain
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import EvaluationTask, Rows, TaskOutcome, known_facts
+from promptseg.evaluate.tasks.task import EvaluationTask, Rows, TaskOutcome, row_of
 from promptseg.hands.clicks import next_click
 
 CLICKS = 3
@@ -64,15 +64,7 @@ class LatencyTask(EvaluationTask):
         values: dict[str, Any] = {
             step: [round(value, 6) for value in seconds] for step, seconds in contestant.clock.seconds.items()
         }
-        return [
-            Row(
-                picture=scene.name,
-                item="picture",
-                score=None,
-                values={**values, "megapixels": image.size.height * image.size.width / 1e6},
-                metadata=known_facts(scene.sample),
-            )
-        ]
+        return [row_of(scene, score=None, values={**values, "megapixels": image.size.height * image.size.width / 1e6})]
 
     def sum_up(self, dataset: Dataset, rows: Rows) -> TaskOutcome:
         """Turns seconds into percentiles."""

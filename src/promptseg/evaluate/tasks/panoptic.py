@@ -1,6 +1,7 @@
 """Panoptic quality: PQ, SQ and RQ over all classes, things and stuff, by the definition of COCO's panopticapi."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -11,10 +12,10 @@ from promptseg.datasets.layouts.layout import Truth
 from promptseg.datasets.samples import Dataset, PanopticTruth
 from promptseg.errors import FormatError
 from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
-from promptseg.evaluate.measures import Finish, Measure, counted, mean_where
+from promptseg.evaluate.measures import Measure, counted, mean_where
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import EvaluationTask, Rows, TaskOutcome, counts_by_class, known_facts
+from promptseg.evaluate.tasks.task import EvaluationTask, Rows, TaskOutcome, counts_by_class, row_of
 from promptseg.evaluate.vocabularies import place_of, vocabulary_of
 
 MATCHED = 0.5
@@ -50,12 +51,10 @@ class PanopticTask(EvaluationTask):
         used = np.flatnonzero(counts.any(axis=0))
         pq = quality(counts.reshape(1, -1), np.ones(len(words), bool), 0)[0]
         return [
-            Row(
-                picture=scene.name,
-                item="picture",
+            row_of(
+                scene,
                 score=None if np.isnan(pq) else float(pq),
                 values={"classes": used.tolist(), "counts": counts[:, used].tolist()},
-                metadata=known_facts(scene.sample),
                 shown={"masks": [mask.to_coco() for mask in found.segments.masks]},
             )
         ]
@@ -70,7 +69,7 @@ class PanopticTask(EvaluationTask):
         measures: list[Measure] = []
         for suffix, chosen in groups.items():
             for part, name in enumerate(("PQ", "SQ", "RQ")):
-                measures.append(counted(f"{name}{suffix}", flat, _quality_of(chosen, part)))
+                measures.append(counted(f"{name}{suffix}", flat, partial(quality, chosen=chosen, part=part)))
         return TaskOutcome(measures=tuple(measures))
 
 
@@ -126,7 +125,3 @@ def quality(sums: Float64, chosen: npt.NDArray[np.bool_], part: int) -> Float64:
         right / np.where(halves == 0, 1, halves),
     )[part]
     return mean_where(values, (halves > 0) & chosen)
-
-
-def _quality_of(chosen: npt.NDArray[np.bool_], part: int) -> Finish:
-    return lambda sums: quality(sums, chosen, part)

@@ -13,16 +13,7 @@ from promptseg.evaluate.measures import mean
 from promptseg.evaluate.metrics import boundary_iou, iou
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import (
-    Counts,
-    Curve,
-    EvaluationTask,
-    Rows,
-    TaskOutcome,
-    column,
-    known_facts,
-    pictures,
-)
+from promptseg.evaluate.tasks.task import Counts, Curve, EvaluationTask, Rows, TaskOutcome, column, pictures, row_of
 from promptseg.hands.clicks import next_click
 
 PLACES = ("centre", "random")
@@ -56,7 +47,11 @@ class PointTask(EvaluationTask):
         values: dict[str, float] = {}
         shown: dict[str, Any] = {"truths": [scene.rle(target).to_coco()]}
         for place in PLACES:
-            x, y = _centre(truth, ignore) if place == "centre" else _random(truth, ignore, scene, target)
+            if place == "centre":
+                x, y = _centre(truth, ignore)
+            else:
+                inside = np.flatnonzero(truth if ignore is None else truth & ~ignore)
+                y, x = divmod(int(scene.random(target.name).choice(inside)), truth.shape[1])
             with contestant.clock.step("point"):
                 found = contestant.point(float(x), float(y))
             check_masks_of(contestant, found, scene.image().size)
@@ -68,12 +63,11 @@ class PointTask(EvaluationTask):
                 values["boundary"] = boundary_iou(masks[0], truth, ignore) if len(masks) else 0.0
                 shown["clicks"] = [[x, y, True]]
                 shown["masks"] = [found.masks[0].to_coco()] if len(found) else []
-        return Row(
-            picture=scene.name,
-            item=target.name,
+        return row_of(
+            scene,
+            target,
             score=values["centre"],
             values={name: round(value, 6) for name, value in values.items()},
-            metadata=known_facts(scene.sample, target),
             shown=shown,
         )
 
@@ -106,9 +100,3 @@ def _centre(truth: BoolArray, ignore: BoolArray | None) -> tuple[int, int]:
     click = next_click(None, truth, ignore)
     assert click is not None  # noqa: S101 - `Scene.truth` refuses targets of which no pixel counts
     return click.x, click.y
-
-
-def _random(truth: BoolArray, ignore: BoolArray | None, scene: Scene, target: Target) -> tuple[int, int]:
-    inside = np.flatnonzero(truth if ignore is None else truth & ~ignore)
-    y, x = divmod(int(scene.random(target.name).choice(inside)), truth.shape[1])
-    return x, y

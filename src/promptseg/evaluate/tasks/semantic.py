@@ -14,7 +14,7 @@ from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
 from promptseg.evaluate.measures import counted, mean_where, ratio
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.task import EvaluationTask, Rows, TaskOutcome, counts_by_class, known_facts
+from promptseg.evaluate.tasks.task import EvaluationTask, Rows, TaskOutcome, counts_by_class, row_of
 from promptseg.evaluate.vocabularies import place_of, rest_of, vocabulary_of, without_rest
 from promptseg.geometry import Size
 from promptseg.masks.panoptic import PanopticSegments
@@ -51,15 +51,13 @@ class SemanticTask(EvaluationTask):
         union = wanted + given - shared
         occurring = wanted > 0
         return [
-            Row(
-                picture=scene.name,
-                item="picture",
+            row_of(
+                scene,
                 score=float((shared[occurring] / union[occurring]).mean()) if occurring.any() else None,
                 values={
                     "classes": np.flatnonzero(wanted + given).tolist(),
                     "counts": counts[:, wanted + given > 0].tolist(),
                 },
-                metadata=known_facts(scene.sample),
                 shown={"masks": [mask.to_coco() for mask in found.segments.masks]},
             )
         ]

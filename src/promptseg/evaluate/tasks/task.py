@@ -139,13 +139,22 @@ def known_facts(sample: Sample, target: Target | None = None) -> dict[str, str]:
     """Returns the facts that a row can be split by: the given ones, and the class and size of a target."""
     if target is None:
         return dict(sample.metadata)
-    facts = {**sample.metadata, **target.metadata, "size": size_name(target.area)}
+    size = "small" if target.area < 32**2 else "medium" if target.area < 96**2 else "large"  # COCO's names
+    facts = {**sample.metadata, **target.metadata, "size": size}
     return facts if target.label is None else {**facts, "class": target.label}
 
 
-def size_name(area: float) -> str:
-    """Returns COCO's name for objects of this many pixels."""
-    return "small" if area < 32**2 else "medium" if area < 96**2 else "large"
+def row_of(
+    scene: Scene,
+    target: Target | None = None,
+    *,
+    score: float | None,
+    values: Mapping[str, Any],
+    shown: Mapping[str, Any] | None = None,
+) -> Row:
+    """Makes the row of a target, or of the whole picture."""
+    item, facts = "picture" if target is None else target.name, known_facts(scene.sample, target)
+    return Row(picture=scene.name, item=item, score=score, values=values, metadata=facts, shown=shown or {})
 
 
 def per_picture(rows: Rows, names: Sequence[str]) -> npt.NDArray[np.float64]:

@@ -83,7 +83,7 @@ class VideoTask(EvaluationTask):
         groups = pictures(rows)
         regions = [np.asarray(row.values["j"], np.float64) for row in rows]
         contours = [np.asarray(row.values["f"], np.float64) for row in rows]
-        j, f = _means(regions), _means(contours)
+        j, f = (np.array([each.mean() for each in values]) for values in (regions, contours))
         return TaskOutcome(
             measures=(
                 mean("J&F", (j + f) / 2, groups),
@@ -114,10 +114,6 @@ def _judged(scene: Scene, target: Target, found: list[RLE], last: int) -> tuple[
         regions.append(iou(mask, truth))
         contours.append(contour_accuracy(mask, truth))
     return np.array(regions), np.array(contours)
-
-
-def _means(values: list[Floats]) -> Floats:
-    return np.array([each.mean() for each in values])
 
 
 def _over_time(values: list[Floats]) -> Curve:

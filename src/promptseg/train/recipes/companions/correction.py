@@ -36,14 +36,7 @@ def correction(data: Path, *, cache: str | None = None, held: float = 0.2) -> Re
     takes as its answer is mostly the usual candidate, and now and then another one, so that bad masks occur and their
     repair is learned. The written file (JSON) is that of the package: the network for first clicks stays as it is.
 
-    Args:
-        data: a folder with the folders of the recipe sam-clicks, whose prepared pictures are shared.
-        cache: folder for prepared pictures and dialogues; by default `.promptseg-train` in the folder of the data.
-        held: share of the pictures that is not trained on, to measure; 0 to train on all.
-
-    Raises:
-        InputError: a folder is missing, or there is nothing to learn from.
-        FormatError: the data cannot be read.
+    See `choice` for the arguments and errors.
     """
     learned, measured = record(data, cache, "correction", correct_objects, held)
     network = ChoosingNetwork(learned, (48, 32), 1, drop=0.15)

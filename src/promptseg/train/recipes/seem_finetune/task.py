@@ -78,7 +78,7 @@ class SeemDialogue:
         scenes: the pictures.
         learned: which of them are learned from.
         held: which of them are measured.
-        talk: see `Talk`.
+        talk: see `SeemDialogueOptions`.
     """
 
     def __init__(

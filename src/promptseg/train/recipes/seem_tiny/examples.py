@@ -106,19 +106,6 @@ class ExampleSet(ABC):
     def things(self) -> Iterator[Thing]:
         """Yields what is named in the pictures, always the same."""
 
-    def _example(
-        self,
-        pixels: Pixels,
-        view: PictureView,
-        random: np.random.Generator,
-        *,
-        truth: Tensor | None = None,
-        label: int = -1,
-        cells: tuple[int, int, int, int] | None = None,
-    ) -> Example:
-        frame_3HW = show(pixels, view, random)
-        return Example(self.kind, self.name, frame_3HW, view, self.names, self.aliases, truth, label, cells)
-
 
 @dataclass(frozen=True, kw_only=True)
 class ClassMaps(ExampleSet):
@@ -158,7 +145,8 @@ class ClassMaps(ExampleSet):
                 f"The labels of {sample.picture} have another size: {classes.shape}, not {pixels.shape[:2]}."
             )
         view = draw_view(classes.shape, self._focus(sample, classes, random), random)
-        return self._example(pixels, view, random, truth=show_truth(classes, view))
+        frame_3HW, truth = show(pixels, view, random), show_truth(classes, view)
+        return Example(self.kind, self.name, frame_3HW, view, self.names, self.aliases, truth)
 
     def _focus(self, sample: Sample, classes: Pixels, random: np.random.Generator) -> Corners | None:
         """Draws something known to look at; here the extent of a class."""
@@ -256,7 +244,8 @@ class Labelled(ExampleSet):
         sample = one_of(self.samples, random)
         pixels = Image.open(sample.picture).pixels
         view = draw_view((pixels.shape[0], pixels.shape[1]), None, random)
-        return self._example(pixels, view, random, label=self.names.index(sample.targets[0].name))
+        frame_3HW, label = show(pixels, view, random), self.names.index(sample.targets[0].name)
+        return Example(self.kind, self.name, frame_3HW, view, self.names, self.aliases, label=label)
 
     def things(self) -> Iterator[Thing]:
         """Yields whole pictures."""
@@ -277,7 +266,8 @@ class Boxed(ExampleSet):
         view = draw_view((pixels.shape[0], pixels.shape[1]), None, random)
         target = one_of(sample.targets, random)
         cells = None if target.box is None else show_box(target.box, view, GRID)
-        return self._example(pixels, view, random, label=self.names.index(target.name), cells=cells)
+        frame_3HW, label = show(pixels, view, random), self.names.index(target.name)
+        return Example(self.kind, self.name, frame_3HW, view, self.names, self.aliases, label=label, cells=cells)
 
     def things(self) -> Iterator[Thing]:
         """Yields boxes, at most four of a picture."""

@@ -35,15 +35,12 @@ def classes_loss(logits_CHW: Tensor, truth_HW: Tensor) -> tuple[Tensor, Tensor]:
         weights_HW[there] = there.float().mean().clamp(min=1e-4) ** -RARITY
     cross_HW = F.cross_entropy(both_CHW[None], truth_HW[None], ignore_index=UNKNOWN, reduction="none")[0]
     cross = (cross_HW * weights_HW).sum() / weights_HW.sum().clamp(min=1)
-    dice = [
-        _dice(logits_CHW[number - 1].sigmoid() * known_HW, (truth_HW == number).float()) for number in present if number
-    ]
+    dice: list[Tensor] = []
+    for number in filter(None, present):
+        guess_HW, there_HW = logits_CHW[number - 1].sigmoid() * known_HW, (truth_HW == number).float()
+        overlap = 2 * (guess_HW * there_HW).sum() + DICE_PIXELS
+        dice.append(1 - overlap / (guess_HW.sum() + there_HW.sum() + DICE_PIXELS))
     return cross, torch.stack(dice).mean() if dice else logits_CHW.sum() * 0
-
-
-def _dice(guess_HW: Tensor, truth_HW: Tensor) -> Tensor:
-    overlap = 2 * (guess_HW * truth_HW).sum() + DICE_PIXELS
-    return 1 - overlap / (guess_HW.sum() + truth_HW.sum() + DICE_PIXELS)
 
 
 def everywhere_loss(logits_CHW: Tensor, truth_HW: Tensor) -> Tensor:

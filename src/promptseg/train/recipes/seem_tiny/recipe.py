@@ -128,7 +128,8 @@ def _namer(
     config: TrainConfig,
 ) -> Mapping[str, npt.NDArray[Any]]:
     """Trains the namer, or goes on with it, or reads what came of it before."""
-    key = f"{config.steps} {config.seed} {hashlib.sha256(_probe(reader)).hexdigest()}"
+    probe = np.round(reader(["a dog"]).numpy(), 4).tobytes()  # tells one sentence encoder from another
+    key = f"{config.steps} {config.seed} {hashlib.sha256(probe).hexdigest()}"
     run = folder / f"namer-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     result = run / "result.safetensors"
     if not result.exists():
@@ -149,8 +150,3 @@ def _namer(
         train(recipe, run, result)
         seed_everything(config.seed)
     return read_safetensors(result)
-
-
-def _probe(reader: Sentences) -> bytes:
-    """Returns what tells one sentence encoder from another."""
-    return np.round(reader(["a dog"]).numpy(), 4).tobytes()
