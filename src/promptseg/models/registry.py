@@ -113,6 +113,20 @@ _SAM = "facebookresearch/segment-anything, trained on SA-1B"
 _XDECODER = "https://huggingface.co/xdecoder/SEEM/resolve/main/"
 _SEEM = "UX-Decoder/Segment-Everything-Everywhere-All-At-Once, trained on COCO, RefCOCO and LVIS"
 
+
+def _seem(name: str, architecture: str, parameters: int, file: str) -> ModelCard:
+    return ModelCard(
+        name=name,
+        architecture=architecture,
+        parameters=parameters,
+        licence="Apache-2.0",
+        origin=_SEEM,
+        url=_XDECODER + file,
+        family="seem",
+        aliases=(file.rpartition("_")[0],),
+    )
+
+
 # The hexadecimal digits in Meta's file names begin the MD5 sums, not the SHA-256 sums. The SHA-256 sums and
 # sizes below are those on which many independent public projects agree, among them micro-sam.
 CARDS: tuple[ModelCard, ...] = (
@@ -178,46 +192,10 @@ CARDS: tuple[ModelCard, ...] = (
         sha256="a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
         aliases=("vit_h",),
     ),
-    ModelCard(
-        name="seem-focal-t",
-        architecture="focal_dw",
-        parameters=164_619_249,
-        licence="Apache-2.0",
-        origin=_SEEM,
-        url=_XDECODER + "seem_focalt_v0.pt",
-        family="seem",
-        aliases=("seem_focalt",),
-    ),
-    ModelCard(
-        name="seem-focal-l",
-        architecture="focal",
-        parameters=341_181_177,
-        licence="Apache-2.0",
-        origin=_SEEM,
-        url=_XDECODER + "seem_focall_v0.pt",
-        family="seem",
-        aliases=("seem_focall",),
-    ),
-    ModelCard(
-        name="seem-sam-vit-b",
-        architecture="vit_b",
-        parameters=215_563_649,
-        licence="Apache-2.0",
-        origin=_SEEM,
-        url=_XDECODER + "seem_samvitb_v1.pt",
-        family="seem",
-        aliases=("seem_samvitb",),
-    ),
-    ModelCard(
-        name="seem-sam-vit-l",
-        architecture="vit_l",
-        parameters=440_538_689,
-        licence="Apache-2.0",
-        origin=_SEEM,
-        url=_XDECODER + "seem_samvitl_v1.pt",
-        family="seem",
-        aliases=("seem_samvitl",),
-    ),
+    _seem("seem-focal-t", "focal_dw", 164_619_249, "seem_focalt_v0.pt"),
+    _seem("seem-focal-l", "focal", 341_181_177, "seem_focall_v0.pt"),
+    _seem("seem-sam-vit-b", "vit_b", 215_563_649, "seem_samvitb_v1.pt"),
+    _seem("seem-sam-vit-l", "vit_l", 440_538_689, "seem_samvitl_v1.pt"),
 )
 
 

@@ -1,7 +1,7 @@
 """Reading and writing safetensors files, strictly: data only, and every problem is a WeightsError."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from safetensors.numpy import save
 
 from promptseg.errors import WeightsError
 from promptseg.files import write_bytes
+
+Shape = tuple[int, ...]
 
 _PICKLE_STARTS = (b"PK\x03\x04", *(b"\x80" + bytes([protocol]) for protocol in range(1, 6)))
 _NUMPY_TYPES = {
@@ -47,7 +49,7 @@ def read_safetensors(path: str | os.PathLike[str]) -> dict[str, npt.NDArray[Any]
     return {name: _as_array(name, tensor, path) for name, tensor in stored}
 
 
-def read_shapes(path: str | os.PathLike[str]) -> dict[str, tuple[int, ...]]:
+def read_shapes(path: str | os.PathLike[str]) -> dict[str, Shape]:
     """Reads the names and shapes of a file without its numbers.
 
     Raises:
@@ -76,7 +78,38 @@ def write_safetensors(
     write_bytes(path, content)
 
 
-def count_parameters(shapes: Mapping[str, tuple[int, ...]]) -> int:
+def check_shapes(
+    network: str,
+    shapes: Mapping[str, Shape],
+    expected: Mapping[str, Shape],
+    is_unused: Callable[[str], bool] = lambda name: False,
+) -> None:
+    """Checks that the names and shapes are those of a network's official checkpoint.
+
+    Args:
+        network: its name, for the message.
+        shapes: name and shape of every given tensor.
+        expected: those that must be there.
+        is_unused: which others may be there.
+
+    Raises:
+        WeightsError: names the first tensor that is missing, unexpected or of another shape.
+    """
+    other = f"This is not a checkpoint of {network}:"
+    for key, shape in expected.items():
+        if key not in shapes:
+            raise WeightsError(
+                f"{other} {key} is missing (expected shape {shape}; {len(shapes)} tensors were given, "
+                f"{len(expected)} expected)."
+            )
+        if tuple(shapes[key]) != shape:
+            raise WeightsError(f"{other} {key} has shape {tuple(shapes[key])}, expected {shape}.")
+    for key, shape in shapes.items():
+        if key not in expected and not is_unused(key):
+            raise WeightsError(f"{other} {key} of shape {tuple(shape)} is unexpected.")
+
+
+def count_parameters(shapes: Mapping[str, Shape]) -> int:
     """Counts the trained numbers: not BatchNorm statistics, not the fixed position matrix."""
     fixed = ("running_mean", "running_var", "num_batches_tracked", "positional_encoding_gaussian_matrix")
     return sum(int(np.prod(shape)) for name, shape in shapes.items() if not name.endswith(fixed))

@@ -92,6 +92,6 @@ def binary(media: str, description: str) -> dict[int | str, dict[str, Any]]:
     return {200: {"content": {media: {"schema": schema}}, "description": description}}
 
 
-def json_answer(text: str, status: int = 200) -> Response:
+def json_answer(text: str) -> Response:
     """Returns JSON that was written elsewhere."""
-    return Response(text.encode("utf-8", "replace"), status, media_type="application/json")
+    return Response(text.encode("utf-8", "replace"), media_type="application/json")

@@ -10,46 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from promptseg.errors import PromptError
-from promptseg.geometry import LABEL_ABSENT, LABEL_BOX_END, LABEL_BOX_START, LABEL_PAD
+from promptseg.geometry import LABEL_ABSENT
 from promptseg.models.blocks.norms import LayerNorm2d
 from promptseg.models.sam.config import DecoderConfig
-
-
-def arrange_prompts(
-    points_BN2: Tensor | None, labels_BN: Tensor | None, boxes_B4: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """Puts points and boxes into one list of labelled points, in the order the network was trained with.
-
-    Points come first, then the pad token if there is no box, then the two corners of the box. With neither
-    points nor boxes there is a single absent token, which changes nothing (a mask-only prompt).
-
-    Returns:
-        Points (B, N, 2) and int64 labels (B, N).
-
-    Raises:
-        PromptError: points, labels and boxes do not belong together.
-    """
-    if (points_BN2 is None) != (labels_BN is None):
-        raise PromptError("Points and labels come together; one of the two is missing.")
-    points: list[Tensor] = []
-    labels: list[Tensor] = []
-    if points_BN2 is not None and labels_BN is not None:
-        if points_BN2.shape[:2] != labels_BN.shape:
-            raise PromptError(f"{tuple(points_BN2.shape)} points do not fit {tuple(labels_BN.shape)} labels.")
-        points, labels = [points_BN2.float()], [labels_BN.long()]
-        if boxes_B4 is None:
-            points.append(points_BN2.new_zeros((len(points_BN2), 1, 2), dtype=torch.float32))
-            labels.append(torch.full_like(labels[0][:, :1], LABEL_PAD))
-    if boxes_B4 is not None:
-        if points and len(points[0]) != len(boxes_B4):
-            raise PromptError(f"Points of {len(points[0])} objects came with {len(boxes_B4)} boxes.")
-        points.append(boxes_B4.float().reshape(-1, 2, 2))
-        corners = torch.tensor([[LABEL_BOX_START, LABEL_BOX_END]], device=boxes_B4.device)
-        labels.append(corners.expand(len(boxes_B4), 2))
-    if not points:
-        return torch.zeros(1, 1, 2), torch.full((1, 1), LABEL_ABSENT)
-    return torch.cat(points, 1), torch.cat(labels, 1)
 
 
 class FourierPositions(nn.Module):

@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
 
-from promptseg.errors import WeightsError
-
-Shape = tuple[int, ...]
+from promptseg.models.tensors import Shape, check_shapes
 
 CLASSES = 133
 """Classes of the closed vocabulary that the official networks were trained with, background not counted."""
@@ -35,27 +33,6 @@ def is_unused(key: str) -> bool:
 
 
 def check_state_dict(name: str, shapes: Mapping[str, Shape]) -> None:
-    """Checks that the names and shapes are those of a network's official checkpoint.
-
-    Buffers of the training code (`is_unused`) may be there or not.
-
-    Args:
-        name: the network, such as "seem-focal-t".
-        shapes: name and shape of every given tensor.
-
-    Raises:
-        WeightsError: names the first tensor that is missing, unexpected or of another shape.
-    """
+    """Checks names and shapes; buffers of the training code (`is_unused`) may be there or not. See `check_shapes`."""
     expected = {key: shape for key, shape in expected_shapes(name).items() if not is_unused(key)}
-    other = f"This is not a checkpoint of {name}:"
-    for key, shape in expected.items():
-        if key not in shapes:
-            raise WeightsError(
-                f"{other} {key} is missing (expected shape {shape}; {len(shapes)} tensors were given, "
-                f"{len(expected)} expected)."
-            )
-        if tuple(shapes[key]) != shape:
-            raise WeightsError(f"{other} {key} has shape {tuple(shapes[key])}, expected {shape}.")
-    for key, shape in shapes.items():
-        if key not in expected and not is_unused(key):
-            raise WeightsError(f"{other} {key} of shape {tuple(shape)} is unexpected.")
+    check_shapes(name, shapes, expected, is_unused)

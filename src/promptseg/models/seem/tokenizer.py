@@ -1,8 +1,8 @@
 """CLIP's byte-pair tokenizer: a phrase becomes token numbers (specification B2.4).
 
 A phrase is tidied and put in lower case, cut into words (runs of letters, single digits, runs of signs, English
-contractions), and each word's UTF-8 bytes are joined pair by pair in the order of the published merge list. The
-behaviour is that of the tokenizer that SEEM was trained with; repairing text that was decoded with the wrong
+contractions), and the library tokenizers joins each word's UTF-8 bytes pair by pair in the order of the published merge
+list. The behaviour is that of the tokenizer that SEEM was trained with; repairing text that was decoded with the wrong
 character set is left out. The merge list is data of OpenAI's CLIP (MIT licence, see byte_pairs/LICENSE).
 """
 
@@ -19,6 +19,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.errors import UnavailableError
+
 START, END = 49406, 49407
 """Numbers of the tokens that open and close a phrase; END also fills the rest of the row."""
 
@@ -34,7 +36,7 @@ _MERGES = 48_894
 _EDGE = "</w>"
 
 _LONGEST_WORD = 2000
-"""Bytes of a word that are read: joining takes time with the square of it, and a row holds far less."""
+"""Bytes of a word that are read: a row holds far less."""
 
 _SPECIAL_EXACT = re.compile("(" + "|".join(map(re.escape, _SPECIAL)) + ")")
 _SPECIAL_ANY_CASE = re.compile("|".join(map(re.escape, _SPECIAL)))
@@ -80,17 +82,23 @@ class Tokenizer:
 
     Args:
         merges: pairs of joined symbols in order of precedence.
+
+    Raises:
+        UnavailableError: the library tokenizers is not installed.
     """
 
     def __init__(self, merges: Sequence[tuple[str, str]]) -> None:
-        letters = _byte_letters()
-        symbols = [letters[byte] for byte in _byte_order()]
-        vocabulary = [*symbols, *(symbol + _EDGE for symbol in symbols), *(a + b for a, b in merges), *_SPECIAL]
-        self._letters = letters
-        self._numbers = {symbol: number for number, symbol in enumerate(vocabulary)}
-        self._symbols = vocabulary
-        self._ranks = {pair: rank for rank, pair in enumerate(merges)}
-        self._known: dict[str, tuple[int, ...]] = {}
+        try:
+            from tokenizers.decoders import ByteLevel as Bytes
+            from tokenizers.models import BPE
+            from tokenizers.pre_tokenizers import ByteLevel
+        except ImportError as error:
+            raise UnavailableError.extra("tokenizers", "torch") from error
+        letters = sorted(ByteLevel.alphabet())
+        self._symbols = [*letters, *(letter + _EDGE for letter in letters), *(a + b for a, b in merges), *_SPECIAL]
+        numbers = {symbol: number for number, symbol in enumerate(self._symbols)}
+        self._pairs = BPE(numbers, list(merges), continuing_subword_prefix="", end_of_word_suffix=_EDGE)
+        self._letters, self._bytes = ByteLevel(add_prefix_space=False, use_regex=False), Bytes()
 
     def __len__(self) -> int:
         return len(self._symbols)
@@ -112,10 +120,8 @@ class Tokenizer:
 
     def decode(self, ids: Sequence[int] | npt.NDArray[np.integer]) -> str:
         """Returns the words that numbers stand for, apart by single spaces; START and END are left out."""
-        letters = {letter: byte for byte, letter in self._letters.items()}
         text = "".join(self._symbols[number] for number in ids if number not in (START, END))
-        words = (bytes(letters[letter] for letter in word) for word in text.split(_EDGE))
-        return " ".join(word.decode("utf-8", "replace") for word in words).strip()
+        return " ".join(self._bytes.decode([word]) for word in text.split(_EDGE)).strip()
 
     def _stream(self, phrase: str) -> Iterator[int]:
         for piece in _SPECIAL_EXACT.split(phrase):
@@ -125,32 +131,9 @@ class Tokenizer:
                 for word in split_words(tidy(piece).lower()):
                     yield from (_SPECIAL[word],) if word in _SPECIAL else self._word(word)
 
-    def _word(self, word: str) -> tuple[int, ...]:
-        word = word[:_LONGEST_WORD]
-        if word not in self._known:
-            symbols = [self._letters[byte] for byte in word.encode()[:_LONGEST_WORD]]
-            symbols[-1] += _EDGE
-            numbers = tuple(self._numbers[symbol] for symbol in self._join(symbols))
-            if len(self._known) > 100_000:  # a process that runs for long must not grow for ever
-                self._known.clear()
-            self._known[word] = numbers
-        return self._known[word]
-
-    def _join(self, symbols: list[str]) -> list[str]:
-        """Joins the pair of the highest precedence, everywhere, until no listed pair is left."""
-        while len(symbols) > 1:
-            pairs = itertools.pairwise(symbols)
-            best = min(pairs, key=lambda pair: self._ranks.get(pair, _MERGES))
-            if best not in self._ranks:
-                break
-            joined: list[str] = []
-            place = 0
-            while place < len(symbols):
-                step = 2 if tuple(symbols[place : place + 2]) == best else 1
-                joined.append("".join(symbols[place : place + step]))
-                place += step
-            symbols = joined
-        return symbols
+    def _word(self, word: str) -> list[int]:
+        [(letters, _)] = self._letters.pre_tokenize_str(word[:_LONGEST_WORD])
+        return [token.id for token in self._pairs.tokenize(letters[:_LONGEST_WORD])]
 
 
 @functools.cache
@@ -195,16 +178,3 @@ def _kind(character: str) -> str:
 def _entity(match: re.Match[str]) -> str:
     text = html.unescape(match[0])
     return match[0] if ";" in text else text
-
-
-def _byte_order() -> list[int]:
-    """Bytes that are visible characters of Latin-1 first, then the others: the order of the vocabulary."""
-    visible = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    return [*visible, *sorted(set(range(256)) - set(visible))]
-
-
-def _byte_letters() -> dict[int, str]:
-    """The character that stands for each byte in the merge list: itself when visible, else one from 256 on."""
-    order = _byte_order()
-    hidden = order[188:]
-    return {**{byte: chr(byte) for byte in order[:188]}, **{byte: chr(256 + i) for i, byte in enumerate(hidden)}}
