@@ -110,6 +110,16 @@ def test_prompts_are_green_or_red(prompt, spot):
     assert (GREY == 128).all()
 
 
+@pytest.mark.parametrize("width", [0.25, 0.1, 1e-3, 1e-9])
+def test_the_thinnest_scribbles_are_drawn(width):
+    for points in [((20, 20), (120, 60)), ((20.3, 20.7),)]:
+        drawn = np.asarray(draw_prompts(GREY, [Scribble(points, width)]), int)
+        touched = (drawn != 128).any(axis=-1)
+        assert touched[18:22, 18:22].any()
+        assert not touched[:18].any()
+        assert (drawn[touched][:, 1] > drawn[touched][:, 0]).all()
+
+
 def test_prompts_may_be_nested_and_far_away():
     far = [Point(1e9, 1e9), Box(-1e9, -1e9, 1e9, 1e9), Polygon(((-1e9, 0), (1e9, 5), (5, 1e9)))]
     drawn = draw_prompts(Image.fromarray(GREY), [far, [Scribble(((1e8, 3), (-1e8, 9)), 1e7)], None, Text("dog")])
