@@ -365,7 +365,7 @@ class Segmenter:
 
     def _family_answers(self) -> NoReturn:
         """Stands in the place of what each family does in its own way."""
-        raise TypeError(f"{type(self).__name__} belongs to no family of models: make a segmenter with Segmenter(model).")
+        raise TypeError(f"{type(self).__name__} belongs to no family: make a segmenter with Segmenter(model).")
 
     def _refuse(self, what: str, instead: str) -> NoReturn:
         """Says what the model cannot do; a family overrides the methods of what it can do."""
