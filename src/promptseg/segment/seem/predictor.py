@@ -75,15 +75,8 @@ def answer(
     """Answers all prompts of one object.
 
     All prompts influence the queries. One query is chosen: by the touched pixels if there are positive ones, else by
-    the reference, else by the phrases, else by what was spoken.
-
-    Args:
-        engine: the network.
-        embedded: the picture.
-        prompts: what is said of the object.
-        vocabulary: classes for the label. Without one, objects found by a phrase are labelled with it.
-        transcriber: writes recordings down.
-        previous: (h, w) mask logits of the round before.
+    the reference, else by the phrases, else by what was spoken. `previous` are the mask logits of the round before;
+    for the rest see `SeemSegmenter.segment`.
 
     Raises:
         PromptError: a prompt does not fit the picture, or nothing is positive.
@@ -121,15 +114,7 @@ def answer_together(engine: SeemEngine, embedded: SeemImage, texts: Sequence[Tex
 def match(
     engine: SeemEngine, embedded: SeemImage, text: Text, *, threshold: float | None = None, iou: float = 0.7
 ) -> Segments:
-    """Returns everything that fits a phrase, best first; the official recipe returns the one best.
-
-    Args:
-        engine: the network.
-        embedded: the picture.
-        text: the phrase.
-        threshold: least cosine of caption and phrase; by default 0.8 of the best.
-        iou: of two masks that overlap more, the worse is dropped.
-    """
+    """Returns everything that fits a phrase, best first, as `SeemSegmenter.match` says."""
     if threshold is not None and not -1 <= threshold <= 1:
         raise InputError(f"A cosine lies between -1 and 1, got the threshold {threshold!r}.")
     phrases = engine.phrases([text.phrase])
