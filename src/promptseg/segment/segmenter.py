@@ -86,7 +86,15 @@ class Segmenter:
         cache: str | Path | EmbeddingCache | None = None,
         words: str | Path | None = None,
     ) -> None:
-        self._card = get_card(model)  # everything else is the family's business
+        self._card = get_card(model)
+        options = EngineOptions(
+            model=model, weights=weights, runtime=runtime, precision=precision, device=device, threads=threads
+        )
+        self._make(options, EmbeddingCache.of(cache), words)
+
+    def _make(self, options: EngineOptions, cache: EmbeddingCache | None, words: str | Path | None) -> None:
+        """Makes what computes, as the arguments of the segmenter say."""
+        self._family_answers()
 
     @classmethod
     def of(cls, options: EngineOptions, *, cache: EmbeddingCache | None = None) -> "Segmenter":
