@@ -1,7 +1,6 @@
 """Prompts to masks with SEEM: pure functions of an embedding and prompts (specification B2.5, B4)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from promptseg.prompts.touched import touched_pixels
 from promptseg.prompts.types import Mask, ObjectPrompts
 from promptseg.prompts.words import Text
 from promptseg.runtimes.seem import SeemReply, SeemRequest, cosines
+from promptseg.segment.answer import Answer
 from promptseg.segment.seem.engine import SeemEngine, mean_cosine
 from promptseg.segment.seem.picture import SeemFrame, SeemImage
 from promptseg.segment.seem.results import matching
@@ -27,42 +27,6 @@ NEAR = 0.8
 """Without a threshold, everything matches a phrase whose score is this share of the best (chosen, not measured)."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SeemAnswer:
-    """The answer to the prompts of one object.
-
-    Attributes:
-        prompts: everything that the user gave for it.
-        mask: its mask.
-        logits: (h, w) mask logits on the low-resolution grid: the memory of a dialogue.
-        score: for text the cosine of caption and phrase; else the mean mask probability inside the mask.
-        label: its class, or the phrase that it was found with.
-        query: which of the network's queries it is.
-        embedded: the picture.
-    """
-
-    prompts: ObjectPrompts
-    mask: RLE
-    logits: Float32
-    score: float
-    label: str | None
-    query: int
-    embedded: SeemImage
-
-    def segments(self, object_id: int = 0) -> Segments:
-        """Returns the answer as a result of one mask."""
-        return Segments(
-            size=self.mask.size,
-            masks=(self.mask,),
-            scores=np.array([self.score], np.float32),
-            labels=(self.label,),
-            prompts=(self.prompts,),
-            object_ids=np.array([object_id]),
-            low_res_logits=self.logits[None],
-            image=self.embedded.image.pixels,
-        )
-
-
 def answer(
     engine: SeemEngine,
     embedded: SeemImage,
@@ -71,7 +35,7 @@ def answer(
     vocabulary: Words = None,
     transcriber: Transcriber | None = None,
     previous: Float32 | None = None,
-) -> SeemAnswer:
+) -> Answer:
     """Answers all prompts of one object.
 
     All prompts influence the queries. One query is chosen: by the touched pixels if there are positive ones, else by
@@ -93,21 +57,19 @@ def answer(
     label = None if by_place or vocabulary is not None else _phrase(prompts)
     if label is None:
         label = classes(engine, reply.captions[query : query + 1], vocabulary_of(vocabulary))[0]
-    return SeemAnswer(prompts, mask, reply.masks[query], score, label, query, embedded)
+    return Answer(prompts, mask, reply.masks[query], score, embedded, label)
 
 
-def answer_together(engine: SeemEngine, embedded: SeemImage, texts: Sequence[Text]) -> list[SeemAnswer]:
+def answer_together(engine: SeemEngine, embedded: SeemImage, texts: Sequence[Text]) -> list[Answer]:
     """Answers phrases that are read in one go, as in the official evaluation; each chooses its own query."""
     phrases = engine.phrases(text.phrase for text in texts)
     (reply,) = engine.runtime.decode(embedded.features, [SeemRequest(text=phrases)])
     scores = cosines(reply.captions, phrases.sentences)
     way = phrase_way(embedded.frame)
+    queries = scores.argmax(axis=0).tolist()
     return [
-        SeemAnswer((text,), way.mask(low), low, float(score), text.phrase, query, embedded)
-        for text, query, low, score in (
-            (text, int(column.argmax()), reply.masks[int(column.argmax())], column.max())
-            for text, column in zip(texts, scores.T, strict=True)
-        )
+        Answer((text,), way.mask(low), low, float(score), embedded, text.phrase)
+        for text, low, score in zip(texts, reply.masks[queries], scores.max(axis=0), strict=True)
     ]
 
 

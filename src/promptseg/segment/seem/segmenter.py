@@ -18,12 +18,12 @@ from promptseg.prompts.words import Reference, Text
 from promptseg.runtimes.factory import default_threads
 from promptseg.runtimes.options import EngineOptions
 from promptseg.runtimes.seem import SeemRequest, SeemRuntime
+from promptseg.segment.answer import Answer
 from promptseg.segment.cache import EmbeddingCache
 from promptseg.segment.places.predictor import Granularity
 from promptseg.segment.seem import predictor, results
 from promptseg.segment.seem.engine import SeemEngine
 from promptseg.segment.seem.picture import Scale, SeemImage
-from promptseg.segment.seem.predictor import SeemAnswer
 from promptseg.segment.segmenter import Segmenter
 from promptseg.segment.session import Session
 from promptseg.vocabulary import Vocabulary, Words, vocabulary_of
@@ -140,7 +140,7 @@ class SeemSegmenter(Segmenter):
         """
         embedded = self._seen(image)
 
-        def answer_round(before: SeemAnswer | None, prompts: ObjectPrompts, granularity: Granularity) -> SeemAnswer:
+        def answer_round(before: Answer | None, prompts: ObjectPrompts, granularity: Granularity) -> Answer:
             _check_granularity(granularity)
             return predictor.answer(
                 self._engine,
