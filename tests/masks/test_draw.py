@@ -110,6 +110,16 @@ def test_prompts_are_green_or_red(prompt, spot):
     assert (GREY == 128).all()
 
 
+@pytest.mark.parametrize("width", [0.25, 0.1, 1e-3, 1e-9])
+def test_the_thinnest_scribbles_are_drawn(width):
+    drawn = np.asarray(draw_prompts(GREY, [Scribble(((20, 20), (120, 60)), width)]), int)
+    touched = (drawn != 128).any(axis=-1)
+    assert touched.any(axis=0)[20:120].all()
+    assert not touched[[*range(19), *range(62, 120)]].any()
+    assert (drawn[touched][:, 1] > drawn[touched][:, 0]).all()
+    draw_prompts(np.zeros((3000, 4000, 3), np.uint8), [Scribble(((20.3, 20.7),), width)])
+
+
 def test_prompts_may_be_nested_and_far_away():
     far = [Point(1e9, 1e9), Box(-1e9, -1e9, 1e9, 1e9), Polygon(((-1e9, 0), (1e9, 5), (5, 1e9)))]
     drawn = draw_prompts(Image.fromarray(GREY), [far, [Scribble(((1e8, 3), (-1e8, 9)), 1e7)], None, Text("dog")])

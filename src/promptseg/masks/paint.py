@@ -131,7 +131,7 @@ class Pen:
         return (x - self.origin.width) * self.scale, (y - self.origin.height) * self.scale
 
     def disc(self, x: float, y: float, radius: float) -> tuple[float, float, float, float]:
-        """Returns the box of a disc, as PIL draws it."""
+        """Returns the box of a disc, as PIL draws it; one thinner than a pixel has no extent."""
         left, top = self.at(x - radius, y - radius)
         right, bottom = self.at(x + radius, y + radius)
-        return left, top, right - 1, bottom - 1
+        return left, top, max(left, right - 1), max(top, bottom - 1)

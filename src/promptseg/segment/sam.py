@@ -13,7 +13,6 @@ from promptseg.images import Image
 from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.segments import Segments
 from promptseg.models.network import Network
-from promptseg.models.registry import DEFAULT_MODEL
 from promptseg.progress import Progress
 from promptseg.prompts.request import Prompts, Request, says_what
 from promptseg.prompts.speech import Transcriber
@@ -21,6 +20,7 @@ from promptseg.prompts.types import ObjectPrompts
 from promptseg.prompts.words import Reference, Text
 from promptseg.runtimes.companions import Companions
 from promptseg.runtimes.factory import create_runtime, create_tiny
+from promptseg.runtimes.options import EngineOptions
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.cache import EmbeddingCache
 from promptseg.segment.embedded import EmbeddedImage, embed, picture_of
@@ -47,24 +47,11 @@ class SamSegmenter(Segmenter):
     `Segmenter("mobile-sam")` makes one; the arguments are those of `Segmenter`.
     """
 
-    def __init__(
-        self,
-        model: str = DEFAULT_MODEL,
-        *,
-        weights: str | Path | None = None,
-        runtime: str = "auto",
-        precision: str = "auto",
-        device: str = "cpu",
-        threads: int | None = None,
-        cache: str | Path | EmbeddingCache | None = None,
-        words: str | Path | None = None,
-    ) -> None:
-        super().__init__(model)
-        self._network = Network.load(model, weights)
-        self._runtime = create_runtime(self._network, runtime, precision=precision, device=device, threads=threads)
+    def _make(self, options: EngineOptions, cache: EmbeddingCache | None, words: str | Path | None) -> None:
+        self._options, self._cache = options, cache
+        self._network = Network.load(options.model, options.weights)
+        self._runtime = self._engine(options.runtime, options.precision)
         self._companions = Companions.of(self._network.companions, self._runtime.threads)
-        self._device, self._threads = device, threads
-        self._cache = EmbeddingCache.of(cache)
         self._exact_runtime: Runtime | None = None
         self._lock = threading.Lock()
         self._words_weights = words
@@ -255,7 +242,7 @@ class SamSegmenter(Segmenter):
         """seem-tiny, made when first needed."""
         with self._lock:
             if self._known_meaning is None:
-                tiny = create_tiny(self._runtime.name, threads=self._threads, weights=self._words_weights)
+                tiny = create_tiny(self._runtime.name, threads=self._options.threads, weights=self._words_weights)
                 self._known_meaning = Meaning(tiny)
             return self._known_meaning
 
@@ -265,10 +252,12 @@ class SamSegmenter(Segmenter):
             return self._runtime
         with self._lock:
             if self._exact_runtime is None:
-                self._exact_runtime = create_runtime(
-                    self._network, self._runtime.name, precision="float32", device=self._device, threads=self._threads
-                )
+                self._exact_runtime = self._engine(self._runtime.name, "float32")
             return self._exact_runtime
+
+    def _engine(self, name: str, precision: str) -> Runtime:
+        device, threads = self._options.device, self._options.threads
+        return create_runtime(self._network, name, precision=precision, device=device, threads=threads)
 
     def _embedded(self, image: Any, *, exact: bool = False) -> EmbeddedImage:
         if not isinstance(image, EmbeddedImage):

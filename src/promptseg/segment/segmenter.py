@@ -86,7 +86,15 @@ class Segmenter:
         cache: str | Path | EmbeddingCache | None = None,
         words: str | Path | None = None,
     ) -> None:
-        self._card = get_card(model)  # everything else is the family's business
+        self._card = get_card(model)
+        options = EngineOptions(
+            model=model, weights=weights, runtime=runtime, precision=precision, device=device, threads=threads
+        )
+        self._make(options, EmbeddingCache.of(cache), words)
+
+    def _make(self, options: EngineOptions, cache: EmbeddingCache | None, words: str | Path | None) -> None:
+        """Makes what computes, as the arguments of the segmenter say."""
+        self._family_answers()
 
     @classmethod
     def of(cls, options: EngineOptions, *, cache: EmbeddingCache | None = None) -> "Segmenter":
@@ -114,7 +122,7 @@ class Segmenter:
     @property
     def runtime(self) -> Runtime | SeemRuntime:
         """The engine in use."""
-        raise NotImplementedError
+        self._family_answers()
 
     @property
     def network(self) -> Network:
@@ -137,7 +145,7 @@ class Segmenter:
             ImageError: the picture cannot be read or is too large.
             OutputError: the folder of the cache cannot be written.
         """
-        raise NotImplementedError
+        self._family_answers()
 
     def is_cached(self, image: Any) -> bool:
         """Returns whether the cache holds the embedding of a picture (anything that `embed` takes)."""
@@ -189,11 +197,11 @@ class Segmenter:
             PromptError: a prompt is malformed or does not fit the picture or the model.
             UnavailableError: a recording without a transcriber.
         """
-        raise NotImplementedError
+        self._family_answers()
 
     def session(self, image: Any) -> Session:
         """Starts a dialogue on one picture, in which every further prompt corrects the mask so far."""
-        raise NotImplementedError
+        self._family_answers()
 
     def restore(self, image: Any, record: dict[str, Any]) -> Session:
         """Continues the dialogue that `Session.to_json` wrote, on the same picture."""
@@ -216,7 +224,7 @@ class Segmenter:
         Raises:
             InputError: the threshold is no probability.
         """
-        raise NotImplementedError
+        self._family_answers()
 
     def label(self, image: Any, segments: Segments, vocabulary: Words = None) -> Segments:
         """Names masks of any origin; empty masks get no label.
@@ -232,7 +240,7 @@ class Segmenter:
         Raises:
             InputError: the masks are of another picture.
         """
-        raise NotImplementedError
+        self._family_answers()
 
     def name_chances(self, image: Any, segments: Segments, vocabulary: Words = None) -> Float32:
         """Returns how probable each name is for each mask, (masks, names); rows add up to 1. See `label`."""
@@ -251,15 +259,15 @@ class Segmenter:
             image: what `embed` returned, or anything that it takes.
             vocabulary: the classes; by default COCO's 133.
         """
-        raise NotImplementedError
+        self._family_answers()
 
     def panoptic(self, image: Any, vocabulary: Words = None) -> PanopticSegments:
         """Cuts a picture into things and stuff that do not overlap; see `semantic`."""
-        raise NotImplementedError
+        self._family_answers()
 
     def instances(self, image: Any, vocabulary: Words = None) -> Segments:
         """Finds all things of a vocabulary, best first; of COCO's 133 classes, 80 are things. See `semantic`."""
-        raise NotImplementedError
+        self._family_answers()
 
     def track(self, frames: Iterable[Any], reference: Reference, vocabulary: Words = None) -> Iterator[Segments]:
         """Finds the like of a reference in every frame, each on its own, and yields one result per frame.
@@ -269,7 +277,7 @@ class Segmenter:
             reference: a region of one picture, as a rule the first frame.
             vocabulary: names for what is found; by default it gets none.
         """
-        raise NotImplementedError
+        self._family_answers()
 
     def everything(
         self,
@@ -362,6 +370,10 @@ class Segmenter:
             InputError: a number is out of range.
         """
         self._refuse("Proposals are", "instances(image)")
+
+    def _family_answers(self) -> NoReturn:
+        """Stands in the place of what each family does in its own way."""
+        raise TypeError(f"{type(self).__name__} belongs to no family: make a segmenter with Segmenter(model).")
 
     def _refuse(self, what: str, instead: str) -> NoReturn:
         """Says what the model cannot do; a family overrides the methods of what it can do."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from promptseg.errors import InputError, PromptError
 from promptseg.masks.segments import Segments
 from promptseg.prompts.request import Granularity, Request
 from promptseg.prompts.types import ObjectPrompts, Prompt, prompt_from_json
+from promptseg.segment.answer import Answer
 from promptseg.segment.embedded import Embedded
 from promptseg.segment.places.predictor import check_granularity
 
@@ -27,21 +28,13 @@ class Round:
     granularity: Granularity = "auto"
 
 
-class RoundAnswer(Protocol):
-    """What is known of one object after a round."""
-
-    def segments(self, object_id: int = 0) -> Segments:
-        """Returns its mask."""
-        ...
-
-
-AnswerT = TypeVar("AnswerT", bound=RoundAnswer)
+AnswerT = TypeVar("AnswerT", bound=Answer)
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
     rounds: tuple[Round, ...]
-    answers: Mapping[int, RoundAnswer]
+    answers: Mapping[int, Answer]
 
 
 class Session:
@@ -59,7 +52,7 @@ class Session:
         self, embedded: Embedded, answer: Callable[[AnswerT | None, ObjectPrompts, Granularity], AnswerT]
     ) -> None:
         self._embedded = embedded
-        self._answer: Callable[[Any, ObjectPrompts, Granularity], RoundAnswer] = answer
+        self._answer: Callable[[Any, ObjectPrompts, Granularity], Answer] = answer
         self._history: list[_State] = [_State((), MappingProxyType({}))]
         self._now = 0
 

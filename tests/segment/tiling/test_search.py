@@ -10,7 +10,7 @@ from promptseg import Image, Point
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 from promptseg.segment import sam
-from promptseg.segment.everything import EverythingOptions
+from promptseg.segment.everything.options import EverythingOptions
 from promptseg.segment.tiling import iter_tiles, plan_levels, search
 
 SMALL = (190, 190)  # tiles of 64 begin at 0, 42, 84, 126 on both axes

@@ -36,21 +36,9 @@ def edges(
     gets the steepest of all masks. The result is stretched to [0, 1] and thinned across the edges, as in Canny's
     detector.
 
-    Args:
-        runtime: the engine.
-        embedded: the picture.
-        points_per_side: the grid has this many points squared; the paper has 16.
-        nms: box IoU above which the worse of two masks is dropped.
-        thin: whether to thin the edges to lines.
-        border: whether to keep edges at the very border of the picture. The paper does not speak of them. They come
-            from masks that stop a cell of SAM's mask grid short of the border, and show nothing in the picture.
-        on_progress: called with the points done and the points in all.
-
-    Returns:
-        (H, W) in [0, 1]; all zero when there is no mask with an outline.
-
-    Raises:
-        InputError: a number is out of range.
+    The arguments are those of `Segmenter.edges`, and `nms` is the box IoU above which the worse of two masks is
+    dropped. Of edges at the very border the paper does not speak: they come from masks that stop a cell of SAM's mask
+    grid short of it, and show nothing in the picture. Without any outline all is zero.
     """
     strength, dx, dy = (np.zeros(embedded.size, np.float32) for _ in range(3))
     for mask in sweep(runtime, embedded, points_per_side=points_per_side, nms=nms, on_progress=on_progress):

@@ -21,20 +21,10 @@ def everything(
     *,
     on_progress: Progress | None = None,
 ) -> Segments:
-    """Finds all masks of a picture.
-
-    Args:
-        runtime: the engine; the exact mode needs one that computes in float32.
-        embedded: the picture, embedded by that engine.
-        options: thresholds, grids and the mode; by default `EverythingOptions()`.
-        on_progress: called with (points done, points in all).
-
-    Returns:
-        The masks, with predicted IoU as `scores`, `stability_scores`, `crop_boxes`, and the point that each was
-        found with as its prompt. Empty when nothing survives the filters.
+    """Finds all masks of a picture, as `Segmenter.everything` says.
 
     Raises:
-        InputError: the options and the engine do not fit together.
+        InputError: the exact mode is asked of an engine that does not compute in float32.
     """
     return joined(embedded.image, iter_everything(runtime, embedded, options, on_progress=on_progress))
 
@@ -49,8 +39,8 @@ def iter_everything(
     """Finds all masks of a picture and yields them in parts, as they become certain.
 
     No part is taken back: joined, they are what `everything` returns, in the same order. The exact mode yields a part
-    per crop, since a mask is certain only when its crop has been searched. See `everything` for the arguments; a
-    search in tiles, `options.tile`, is that of `tiling.iter_tiles`.
+    per crop, since a mask is certain only when its crop has been searched. A search in tiles, `options.tile`, is that
+    of `tiling.iter_tiles`.
     """
     options = options or EverythingOptions()
     find = iter_exact if options.mode == "exact" else iter_fast

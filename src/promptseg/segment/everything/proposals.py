@@ -31,20 +31,8 @@ def proposals(
     SAM is asked at a dense grid of points, three masks each, without crops and without any filter by score or
     stability; box NMS with a high threshold drops near duplicates.
 
-    Args:
-        runtime: the engine.
-        embedded: the picture.
-        top: at most so many masks, the best by `ranking`.
-        points_per_side: the grid has this many points squared; the paper has 64.
-        nms: box IoU above which the worse of two masks is dropped.
-        on_progress: called with the points done and the points in all.
-
-    Returns:
-        The masks, by falling `ranking`, with predicted IoU as `scores`, the stability of the low-resolution logits as
-        `stability_scores`, and the point that each answers as its prompt.
-
-    Raises:
-        InputError: a number is out of range.
+    The arguments and the result are those of `Segmenter.proposals`, and `nms` is the box IoU above which the worse of
+    two masks is dropped. Stability is that of the low-resolution logits; the order is that of `ranking`.
     """
     if top < 1:
         raise InputError(f"At least one proposal must be asked for, got top={top}.")

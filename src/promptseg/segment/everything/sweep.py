@@ -68,14 +68,7 @@ class _Table:
 def sweep(
     runtime: Runtime, embedded: EmbeddedImage, *, points_per_side: int, nms: float, on_progress: Progress | None = None
 ) -> list[Swept]:
-    """Decodes a grid of points and drops every mask whose box overlaps that of a better-scored one.
-
-    Args:
-        runtime: the engine.
-        embedded: the picture.
-        points_per_side: the grid has this many points squared.
-        nms: box IoU above which the worse mask is dropped.
-        on_progress: called now and then.
+    """Decodes a grid of points and drops every mask whose box overlaps that of a better-scored one by more than `nms`.
 
     Returns:
         The masks left, by falling predicted IoU. Empty masks are left out; nothing else is filtered.

@@ -89,13 +89,6 @@ def segment(
 ) -> Segments:
     """Segments the objects that the prompts speak of.
 
-    Args:
-        runtime: the engine.
-        embedded: the picture.
-        prompts: what `Request.of` takes.
-        granularity: see `Granularity`.
-        companions: what was trained beside the model.
-
     Returns:
         One mask per object, in order; three per object with granularity "all", from part to whole.
 

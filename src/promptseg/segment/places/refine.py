@@ -9,7 +9,6 @@ from promptseg.arrays import Float32
 from promptseg.geometry import LABEL_NEGATIVE, LABEL_POSITIVE, MaskGrid
 from promptseg.masks.overlap import iou
 from promptseg.masks.rle import RLE
-from promptseg.masks.segments import Segments
 from promptseg.masks.upsample import upsample_to_rle
 from promptseg.models.companions.choice import Choice
 from promptseg.models.companions.correction import BEFORE, DRAWN, FOLLOWED
@@ -19,47 +18,23 @@ from promptseg.prompts.request import Granularity
 from promptseg.prompts.types import ObjectPrompts, Point, Scribble, WordPrompt
 from promptseg.runtimes.companions import NO_COMPANIONS, Companions
 from promptseg.runtimes.protocol import Runtime
+from promptseg.segment.answer import Answer
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.places.predictor import choose, decode, decode_again
 from promptseg.segment.places.retouch import retouch, shades
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PlaceAnswer:
-    """What is known of one object after a round: the memory of the dialogue.
+class PlaceAnswer(Answer):
+    """What is known of one object after a round, with what SAM goes on from.
 
     Attributes:
-        prompts: everything that the user gave for it.
-        mask: its mask.
-        logits: (256, 256) low-resolution logits of that mask, the mask prompt of the next round.
-        score: predicted IoU.
-        granularity: the one asked for, if any.
-        embedded: the picture, or the part of it, that the logits lie on.
         plain: the answer before its border was drawn anew, which SAM goes on from.
         canvas: the picture as `places.retouch` needs it, once made.
     """
 
-    prompts: ObjectPrompts
-    mask: RLE
-    logits: Float32
-    score: float
-    granularity: str | None
-    embedded: EmbeddedImage
     plain: "PlaceAnswer | None" = None
     canvas: Shades | None = None
-
-    def segments(self, object_id: int = 0) -> Segments:
-        """Returns the answer as a result of one mask."""
-        return Segments(
-            size=self.mask.size,
-            masks=(self.mask,),
-            scores=np.array([self.score], np.float32),
-            prompts=(self.prompts,),
-            object_ids=np.array([object_id]),
-            granularities=(self.granularity,),
-            low_res_logits=self.logits[None],
-            image=self.embedded.image.pixels,
-        )
 
 
 SETTLED = 0.7
@@ -114,7 +89,7 @@ def _answer(
     ((index, kind),) = choose(found, item.ambiguous, granularity, embedded.frame)
     logits = found.logits[index]
     mask = upsample_to_rle(logits, embedded.frame)
-    answer = PlaceAnswer(together, mask, logits, float(found.scores[index]), kind, embedded)
+    answer = PlaceAnswer(together, mask, logits, float(found.scores[index]), embedded, granularity=kind)
     sign = _direction(prompts)
     if before is None or granularity != "auto" or sign is None:
         return answer

@@ -1,7 +1,6 @@
 """What SEEM's tasks share: a runtime, class banks, and what was read or looked at lately."""
 
 from collections.abc import Callable, Hashable, Iterable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -30,12 +29,11 @@ class SeemEngine:
     Args:
         model: name in the registry.
         runtime: the network.
-        folder: where class banks are kept.
     """
 
-    def __init__(self, model: str, runtime: SeemRuntime, folder: Path | None = None) -> None:
+    def __init__(self, model: str, runtime: SeemRuntime) -> None:
         self.model, self.runtime = model, runtime
-        self.banks = ClassBanks(runtime, folder)
+        self.banks = ClassBanks(runtime)
         self._kept: dict[Hashable, Any] = {}
 
     def embed(self, image: Image, scale: Scale = "prompts", short_side: int | None = None) -> SeemImage:

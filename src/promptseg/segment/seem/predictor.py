@@ -1,7 +1,6 @@
 """Prompts to masks with SEEM: pure functions of an embedding and prompts (specification B2.5, B4)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from promptseg.prompts.touched import touched_pixels
 from promptseg.prompts.types import Mask, ObjectPrompts
 from promptseg.prompts.words import Text
 from promptseg.runtimes.seem import SeemReply, SeemRequest, cosines
+from promptseg.segment.answer import Answer
 from promptseg.segment.seem.engine import SeemEngine, mean_cosine
 from promptseg.segment.seem.picture import SeemFrame, SeemImage
 from promptseg.segment.seem.results import matching
@@ -27,42 +27,6 @@ NEAR = 0.8
 """Without a threshold, everything matches a phrase whose score is this share of the best (chosen, not measured)."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SeemAnswer:
-    """The answer to the prompts of one object.
-
-    Attributes:
-        prompts: everything that the user gave for it.
-        mask: its mask.
-        logits: (h, w) mask logits on the low-resolution grid: the memory of a dialogue.
-        score: for text the cosine of caption and phrase; else the mean mask probability inside the mask.
-        label: its class, or the phrase that it was found with.
-        query: which of the network's queries it is.
-        embedded: the picture.
-    """
-
-    prompts: ObjectPrompts
-    mask: RLE
-    logits: Float32
-    score: float
-    label: str | None
-    query: int
-    embedded: SeemImage
-
-    def segments(self, object_id: int = 0) -> Segments:
-        """Returns the answer as a result of one mask."""
-        return Segments(
-            size=self.mask.size,
-            masks=(self.mask,),
-            scores=np.array([self.score], np.float32),
-            labels=(self.label,),
-            prompts=(self.prompts,),
-            object_ids=np.array([object_id]),
-            low_res_logits=self.logits[None],
-            image=self.embedded.image.pixels,
-        )
-
-
 def answer(
     engine: SeemEngine,
     embedded: SeemImage,
@@ -71,19 +35,12 @@ def answer(
     vocabulary: Words = None,
     transcriber: Transcriber | None = None,
     previous: Float32 | None = None,
-) -> SeemAnswer:
+) -> Answer:
     """Answers all prompts of one object.
 
     All prompts influence the queries. One query is chosen: by the touched pixels if there are positive ones, else by
-    the reference, else by the phrases, else by what was spoken.
-
-    Args:
-        engine: the network.
-        embedded: the picture.
-        prompts: what is said of the object.
-        vocabulary: classes for the label. Without one, objects found by a phrase are labelled with it.
-        transcriber: writes recordings down.
-        previous: (h, w) mask logits of the round before.
+    the reference, else by the phrases, else by what was spoken. `previous` are the mask logits of the round before;
+    for the rest see `SeemSegmenter.segment`.
 
     Raises:
         PromptError: a prompt does not fit the picture, or nothing is positive.
@@ -100,36 +57,26 @@ def answer(
     label = None if by_place or vocabulary is not None else _phrase(prompts)
     if label is None:
         label = classes(engine, reply.captions[query : query + 1], vocabulary_of(vocabulary))[0]
-    return SeemAnswer(prompts, mask, reply.masks[query], score, label, query, embedded)
+    return Answer(prompts, mask, reply.masks[query], score, embedded, label)
 
 
-def answer_together(engine: SeemEngine, embedded: SeemImage, texts: Sequence[Text]) -> list[SeemAnswer]:
+def answer_together(engine: SeemEngine, embedded: SeemImage, texts: Sequence[Text]) -> list[Answer]:
     """Answers phrases that are read in one go, as in the official evaluation; each chooses its own query."""
     phrases = engine.phrases(text.phrase for text in texts)
     (reply,) = engine.runtime.decode(embedded.features, [SeemRequest(text=phrases)])
     scores = cosines(reply.captions, phrases.sentences)
     way = phrase_way(embedded.frame)
+    queries = scores.argmax(axis=0).tolist()
     return [
-        SeemAnswer((text,), way.mask(low), low, float(score), text.phrase, query, embedded)
-        for text, query, low, score in (
-            (text, int(column.argmax()), reply.masks[int(column.argmax())], column.max())
-            for text, column in zip(texts, scores.T, strict=True)
-        )
+        Answer((text,), way.mask(low), low, float(score), embedded, text.phrase)
+        for text, low, score in zip(texts, reply.masks[queries], scores.max(axis=0), strict=True)
     ]
 
 
 def match(
     engine: SeemEngine, embedded: SeemImage, text: Text, *, threshold: float | None = None, iou: float = 0.7
 ) -> Segments:
-    """Returns everything that fits a phrase, best first; the official recipe returns the one best.
-
-    Args:
-        engine: the network.
-        embedded: the picture.
-        text: the phrase.
-        threshold: least cosine of caption and phrase; by default 0.8 of the best.
-        iou: of two masks that overlap more, the worse is dropped.
-    """
+    """Returns everything that fits a phrase, best first, as `SeemSegmenter.match` says."""
     if threshold is not None and not -1 <= threshold <= 1:
         raise InputError(f"A cosine lies between -1 and 1, got the threshold {threshold!r}.")
     phrases = engine.phrases([text.phrase])

@@ -3,7 +3,8 @@
 Pure functions of arrays (specification B4). Q queries each propose one mask and say for each of C classes, and for "no
 object" in the last place, how well it fits.
 
-Shapes: class logits (Q, C + 1), mask logits (Q, h, w) on the low-resolution grid, results (H, W) on the picture.
+Shapes: class logits (Q, C + 1), mask logits (Q, h, w) on the low-resolution grid, results (H, W) on the picture, on
+which the `Enlargement` lays that grid.
 """
 
 from collections.abc import Iterator
@@ -20,8 +21,8 @@ from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 from promptseg.vocabulary import Vocabulary
 
-PANOPTIC_SCORE, DEMO_PANOPTIC_SCORE = 0.8, 0.4
-"""A query below this class probability is no segment: in evaluation, and on the official demo page."""
+PANOPTIC_SCORE = 0.8
+"""A query below this class probability is no segment in evaluation; on the official demo page it is 0.4."""
 
 OVERLAP = 0.8
 """A segment of whose mask the others leave less than this share is dropped."""
@@ -41,15 +42,8 @@ def panoptic(
 ) -> PanopticSegments:
     """Cuts the picture into segments that do not overlap; stuff of one class is one segment.
 
-    Each pixel goes to the query with the highest product of class probability and mask probability.
-
-    Args:
-        class_logits: (Q, C + 1).
-        mask_logits: (Q, h, w).
-        enlargement: how the grid lies on the picture.
-        vocabulary: the C classes.
-        score: queries need a class probability above it.
-        overlap: queries need to keep this share of their mask.
+    Each pixel goes to the query with the highest product of class probability and mask probability. Queries need a
+    class probability above `score`, and to keep the share `overlap` of their mask.
 
     Raises:
         InputError: the arrays do not fit together or the vocabulary.
@@ -98,15 +92,7 @@ def instances(
     """Returns the best pairs of query and class, best first; masks may overlap, and one query may come twice.
 
     The score is the class probability times the mean mask probability inside the mask. Pairs whose mask is empty are
-    left out.
-
-    Args:
-        class_logits: (Q, C + 1).
-        mask_logits: (Q, h, w).
-        enlargement: how the grid lies on the picture.
-        vocabulary: the C classes.
-        top: how many pairs are looked at.
-        things_only: whether stuff among them is dropped.
+    left out. The `top` likeliest pairs are looked at; `things_only` then drops stuff.
 
     Raises:
         InputError: the arrays do not fit together or the vocabulary.
@@ -186,15 +172,8 @@ def matching(
 ) -> Segments:
     """Returns every query that fits a phrase well enough, best first, without near duplicates.
 
-    This goes beyond the official recipe, which takes the one best query.
-
-    Args:
-        scores: (Q,) how well each query fits, of any scale that rises with the fit.
-        mask_logits: (Q, h, w).
-        enlargement: how the grid lies on the picture.
-        label: the phrase.
-        threshold: the least score.
-        iou: of two masks that overlap more, the worse is dropped.
+    This goes beyond the official recipe, which takes the one best query. The scores (Q,) are of any scale that rises
+    with the fit; of two masks that overlap by more than `iou`, the worse is dropped.
 
     Returns:
         The masks, with score times mean mask probability inside, and their low-resolution logits; all answer object 0.

@@ -16,12 +16,14 @@ from promptseg.prompts.speech import Transcriber
 from promptseg.prompts.types import ObjectPrompts
 from promptseg.prompts.words import Reference, Text
 from promptseg.runtimes.factory import default_threads
+from promptseg.runtimes.options import EngineOptions
 from promptseg.runtimes.seem import SeemRequest, SeemRuntime
+from promptseg.segment.answer import Answer
+from promptseg.segment.cache import EmbeddingCache
 from promptseg.segment.places.predictor import Granularity
 from promptseg.segment.seem import predictor, results
 from promptseg.segment.seem.engine import SeemEngine
 from promptseg.segment.seem.picture import Scale, SeemImage
-from promptseg.segment.seem.predictor import SeemAnswer
 from promptseg.segment.segmenter import Segmenter
 from promptseg.segment.session import Session
 from promptseg.vocabulary import Vocabulary, Words, vocabulary_of
@@ -34,32 +36,24 @@ class SeemSegmenter(Segmenter):
     class bank is made at its first use (a minute on a small processor) and kept beside the cached weights.
 
     The arguments are those of `Segmenter`, but it computes in PyTorch only, on SAM's backbones in float32 only, and
-    keeps no embeddings: `cache` must be None.
+    keeps no embeddings: `cache` must be None, and so must `words`.
     """
 
-    def __init__(
-        self,
-        model: str = "seem-focal-t",
-        *,
-        weights: str | Path | None = None,
-        runtime: str = "auto",
-        precision: str = "auto",
-        device: str = "cpu",
-        threads: int | None = None,
-        cache: Any = None,
-    ) -> None:
-        super().__init__(model)
-        card = self._card
+    def _make(self, options: EngineOptions, cache: EmbeddingCache | None, words: str | Path | None) -> None:
+        card, threads = self._card, options.threads
         if card.family != "seem":
             raise InputError(f"{card.name} is no SEEM model. Use Segmenter({card.name!r}).")
-        if runtime not in ("auto", "torch"):
-            raise InputError(f"SEEM runs in PyTorch only, got runtime={runtime!r}. Use torch or auto.")
+        if options.runtime not in ("auto", "torch"):
+            raise InputError(f"SEEM runs in PyTorch only, got runtime={options.runtime!r}. Use torch or auto.")
         if cache is not None:
             raise InputError(f"A cache keeps embeddings of SAM models only, not of {card.name}. Leave it out.")
+        if words is not None:
+            raise InputError(f"{card.name} reads words itself, words= is for SAM's models. Leave it out.")
         if threads is not None and threads < 1:
             raise InputError(f"threads must be at least 1, got {threads}.")
-        path = Path(weights) if weights is not None else find_weights(card, cache_folder())
-        engine = SeemRuntime(card, path, threads=threads or default_threads(), precision=precision, device=device)
+        path = find_weights(card, cache_folder()) if options.weights is None else Path(options.weights)
+        threads = threads or default_threads()
+        engine = SeemRuntime(card, path, threads=threads, precision=options.precision, device=options.device)
         self._engine = SeemEngine(card.name, engine)
 
     @property
@@ -146,7 +140,7 @@ class SeemSegmenter(Segmenter):
         """
         embedded = self._seen(image)
 
-        def answer_round(before: SeemAnswer | None, prompts: ObjectPrompts, granularity: Granularity) -> SeemAnswer:
+        def answer_round(before: Answer | None, prompts: ObjectPrompts, granularity: Granularity) -> Answer:
             _check_granularity(granularity)
             return predictor.answer(
                 self._engine,

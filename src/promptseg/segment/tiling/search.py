@@ -44,29 +44,16 @@ def iter_tiles(
     The order is always the same: finest level first, tiles row by row, after each level what was joined across its
     seams, and the whole picture last. No part is taken back.
 
-    Args:
-        runtime: the engine.
-        embedded: the picture as a whole; its tiles are embedded as they are needed, and forgotten.
-        options: as for `everything`; `tile` is 1024 unless they say otherwise.
-        on_progress: called with (points done, points in all).
-
-    Returns:
-        What `everything` returns, in parts. `crop_boxes` tell the tile; what was joined has the box of its tiles
-        together and a prompt of each, and is as good as the worst of its pieces.
-
-    Raises:
-        InputError: the options and the engine do not fit together.
+    The parts hold what `everything` returns. `crop_boxes` tell the tile; what was joined has the box of its tiles
+    together and a prompt of each, and is as good as the worst of its pieces.
     """
-    options = options or EverythingOptions()
-    if options.tile is None:
-        options = options.changed(tile=TILE)
-    return numbered(embedded, search_tiles(runtime, embedded, options, on_progress))
+    return numbered(embedded, _search(runtime, embedded, options or EverythingOptions(), on_progress))
 
 
-def search_tiles(
+def _search(
     runtime: Runtime, embedded: EmbeddedImage, options: EverythingOptions, on_progress: Progress | None
 ) -> Iterator[Segments]:
-    """Yields the masks of every tile, of the seams of every level, and of the whole; `options.tile` is given."""
+    """Yields the masks of every tile, of the seams of every level, and of the whole."""
     size = embedded.size
     levels = plan_levels(size, options.tile or TILE, options.tile_overlap)
     inner = options.changed(tile=None)

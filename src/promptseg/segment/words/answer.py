@@ -50,18 +50,8 @@ def answer(
     """Answers the prompts of one object, some of which say what it is.
 
     With words or a reference alone, everything that fits is answered, and nothing if nothing does. With a place
-    beside them, one mask is: of SAM's candidates there, the one that the words fit best.
-
-    Args:
-        meaning: seem-tiny.
-        runtime: the engine with SAM.
-        embedded: the picture.
-        prompts: what is said of the object.
-        granularity: of places.
-        companions: what was trained beside SAM's model.
-        object_id: number of the object in the request.
-        present: the logit above which a phrase is in the picture at all; by default one that suits it.
-        transcriber: writes recordings down.
+    beside them, one mask is: of SAM's candidates there, the one that the words fit best. A phrase is in the picture
+    where its logit is above `present`, by default one that suits it.
 
     Raises:
         PromptError: a prompt is malformed or does not fit the picture, or nothing is positive.

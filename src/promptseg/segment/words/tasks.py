@@ -76,8 +76,8 @@ def answer_as_one(
         union(found.masks, found.size),
         found.low_res_logits.max(0),
         float(found.scores.max()),
-        found.granularities[0],
         embedded,
+        granularity=found.granularities[0],
     )
 
 

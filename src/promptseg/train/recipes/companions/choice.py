@@ -4,6 +4,7 @@ Shapes: N recorded clicks, M masks to choose among, F features.
 """
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -105,7 +106,7 @@ class ChoosingNetwork(nn.Module):
         return self.layers((features.to(self.mean.device) - self.mean) / self.deviation)
 
 
-class ChoosingTask:
+class ChoosingTask(ABC):
     """Learns from recorded clicks; a kind of choice says what it loses and what it would answer.
 
     Args:
@@ -150,13 +151,13 @@ class ChoosingTask:
             for way, rows in {**self.answers(features), "best": ious.argmax(1)}.items()
         }
 
+    @abstractmethod
     def lost(self, outputs: Tensor, ious: Tensor) -> dict[str, Tensor]:
         """Returns the weighted losses of outputs (N, ...) by name."""
-        raise NotImplementedError
 
+    @abstractmethod
     def answers(self, features: Float32) -> dict[str, Int64]:
         """Returns which mask (N,) each way to answer takes."""
-        raise NotImplementedError
 
     def write(self, path: Path) -> None:
         """Puts the network into a file, beside the other of the two: the one that is there, or else the package's."""
