@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from promptseg.runtimes.options import EngineOptions
 from promptseg.server.app import create_app
 from promptseg.server.settings import Settings
 
@@ -17,7 +18,7 @@ TARGET = Path(__file__).parents[1] / "web/openapi.json"
 def contract() -> dict[str, Any]:
     """Returns what a server with default settings answers at /openapi.json."""
     with tempfile.TemporaryDirectory() as folder:
-        app = create_app(Settings(data=Path(folder), runtime="onnx"))
+        app = create_app(Settings(data=Path(folder), models=(EngineOptions(runtime="onnx"),)))
         try:
             return app.openapi()
         finally:

@@ -42,9 +42,10 @@ from fastapi.testclient import TestClient
 
 from promptseg.masks.rle import RLE
 from promptseg.server.app import create_app
+from promptseg.runtimes.options import EngineOptions
 from promptseg.server.settings import Settings
 
-settings = Settings(data=folder / "data", runtime="onnx", threads=1)
+settings = Settings(data=folder / "data", models=(EngineOptions(runtime="onnx", threads=1),))
 with TestClient(create_app(settings), base_url="http://127.0.0.1:8000") as client:
     image = client.post("/v1/images", files={"file": ("shot.png", picture.read_bytes())}).json()["id"]
     mask = np.zeros((30, 40), bool)

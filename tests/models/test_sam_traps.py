@@ -19,7 +19,7 @@ CLEAR = 1e-2
 
 def attention_pair(official, side):
     theirs = official.vit.Attention(64, num_heads=2, use_rel_pos=True, input_size=(side, side))
-    ours = vit.Attention(64, 2, side)
+    ours = vit.VitAttention(64, 2, side)
     fill(theirs, ours)
     return theirs, ours
 
@@ -30,13 +30,13 @@ def test_relative_positions_take_the_unscaled_query(official, monkeypatch, side)
     x = normal("tokens", 1, side, side, 64)
     expected = theirs(x).flatten(1, 2)
     assert difference(ours(x.flatten(1, 2), (side, side)), expected) <= 1e-5
-    unscaled = vit.Attention._offsets
+    unscaled = vit.VitAttention._offsets
     for mistake in (
         lambda self, q, size: unscaled(self, q * q.shape[-1] ** -0.5, size),
         lambda self, q, size: unscaled(self, q, size).roll(size[0], -1),
         lambda self, q, size: unscaled(self, q, size) * 0,
     ):
-        monkeypatch.setattr(vit.Attention, "_offsets", mistake)
+        monkeypatch.setattr(vit.VitAttention, "_offsets", mistake)
         assert difference(ours(x.flatten(1, 2), (side, side)), expected) > CLEAR
 
 
@@ -57,7 +57,7 @@ def test_relative_table_of_another_length_is_interpolated(official):
 
 
 def test_fused_and_plain_attention_agree(monkeypatch):
-    ours = vit.Attention(32, 2, 32)
+    ours = vit.VitAttention(32, 2, 32)
     fill(ours)
     x = normal("fused", 1, 1024, 32)
     fused = ours(x, (32, 32))
@@ -67,7 +67,7 @@ def test_fused_and_plain_attention_agree(monkeypatch):
 
 def test_vit_pads_after_the_norm(official):
     config = ViTConfig(channels=64, depth=1, heads=2, global_blocks=())
-    block = vit.Block(config, 0)
+    block = vit.VitBlock(config, 0)
     theirs = official.vit.Block(
         64, 2, norm_layer=lambda width: torch.nn.LayerNorm(width, eps=1e-6), use_rel_pos=True, window_size=14
     )
@@ -167,7 +167,7 @@ def test_windows_equal_a_loop(size, side):
 
 def test_windowed_attention_equals_a_loop():
     config = ViTConfig(channels=32, depth=1, heads=2, global_blocks=(), window=4)
-    block = vit.Block(config, 0)
+    block = vit.VitBlock(config, 0)
     fill(block)
     x = normal("grid", 1, 6, 9, 32)
     normed = F.pad(block.norm1(x), (0, 0, 0, 3, 0, 2))

@@ -87,7 +87,9 @@ def test_attention_stays_exact_in_bfloat16(engines, features, memory, expected):
     runtime = engines("openvino bfloat16")
     for masks, reference in zip((None, np.repeat(memory, 3, axis=0)), expected, strict=True):
         found = runtime.decode(features, DecoderInputs(POINTS, LABELS, masks))
-        assert 1e-2 < abs(found.logits - reference.logits).max() < 2
+        drawn = abs(found.logits - reference.logits).max()
+        # A processor without any bfloat16, emulated or not, draws in float32, and then exactly.
+        assert 1e-2 < drawn < 2 or drawn < 1e-3
         if masks is None:
             assert abs(found.scores - reference.scores).max() <= 1e-4
 

@@ -56,7 +56,7 @@ def test_soft_distance_is_the_known_approximation():
     np.testing.assert_allclose(distance[1:], step + np.arange(8), atol=1e-5)
 
 
-OFFICIAL = Path(__file__).parents[2] / "golden" / "seem_postprocess" / "official.npz"
+OFFICIAL = Path(__file__).parents[1] / "golden" / "seem_postprocess" / "official.npz"
 
 
 def test_ways_to_the_original_size():

@@ -181,4 +181,6 @@ def _measured(part: BoolArray, corner: tuple[int, int], passed_over: Collection[
         if 0 <= y - corner[1] < part.shape[0] and 0 <= x - corner[0] < part.shape[1]:
             distance[y - corner[1], x - corner[0]] = 0.0
     y, x = divmod(int(distance.argmax()), part.shape[1])
+    if not distance[y, x]:  # all were passed over
+        return Deepest(0.0)
     return Deepest(float(distance[y, x]), x + corner[0], y + corner[1])

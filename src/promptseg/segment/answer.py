@@ -23,6 +23,7 @@ class Answer:
         embedded: the picture, or the part of it, that the logits lie on.
         label: what it is, where the model says so.
         granularity: the one asked for, if any.
+        query: which of the network's queries it is, where the model has such.
     """
 
     prompts: ObjectPrompts
@@ -32,6 +33,7 @@ class Answer:
     embedded: Embedded
     label: str | None = None
     granularity: str | None = None
+    query: int | None = None
 
     def segments(self, object_id: int = 0) -> Segments:
         """Returns the answer as a result of one mask."""

@@ -57,7 +57,7 @@ def answer(
     label = None if by_place or vocabulary is not None else _phrase(prompts)
     if label is None:
         label = classes(engine, reply.captions[query : query + 1], vocabulary_of(vocabulary))[0]
-    return Answer(prompts, mask, reply.masks[query], score, embedded, label)
+    return Answer(prompts, mask, reply.masks[query], score, embedded, label, query=query)
 
 
 def answer_together(engine: SeemEngine, embedded: SeemImage, texts: Sequence[Text]) -> list[Answer]:
