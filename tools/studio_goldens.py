@@ -16,8 +16,7 @@ from promptseg.masks.rle import RLE
 from promptseg.masks.upsample import upsample_to_rle
 from promptseg.models.companions import correction, retouch
 from promptseg.models.companions.choice import Choice, features
-from promptseg.models.companions.load import loaded
-from promptseg.models.registry import companions_of
+from promptseg.models.registry import companions_of, loaded
 from promptseg.prompts.encode import encode_object
 from promptseg.prompts.types import prompt_from_json
 from promptseg.segment.places.predictor import Candidates, choose

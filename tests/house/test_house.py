@@ -13,13 +13,19 @@ import pytest
 from sam_synthetic import official_keys
 
 import promptseg
-from promptseg.models.companions.load import loaded
 from promptseg.models.companions.retouch import NAME as RETOUCH
 from promptseg.models.companions.retouch import RetouchNetwork
 from promptseg.models.graphs import assembly
 from promptseg.models.graphs.stored import graph_manifest
 from promptseg.models.network import GRAPHS
-from promptseg.models.registry import CARDS, DEFAULT_MODEL, companions_of, embedded_record, embedded_weights_path
+from promptseg.models.registry import (
+    CARDS,
+    DEFAULT_MODEL,
+    companions_of,
+    embedded_record,
+    embedded_weights_path,
+    loaded,
+)
 from promptseg.models.seem_tiny.weights import GRAPHS as TINY_GRAPHS
 from promptseg.models.seem_tiny.weights import TinyNetwork
 from promptseg.models.tensors import read_shapes

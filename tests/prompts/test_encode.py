@@ -248,5 +248,5 @@ def test_circles_are_fed_as_polygons():
 
 @pytest.mark.parametrize("prompt", [Text("a cat"), Audio("a.wav"), Reference("a.png", Box(1, 2, 3, 4))])
 def test_the_message_says_which_model_understands(prompt):
-    with pytest.raises(PromptError, match=rf"{prompt.kind.capitalize()} prompts need a model with semantics .SEEM"):
+    with pytest.raises(PromptError, match=rf"{prompt.kind.capitalize()} prompts say what and not where"):
         encode_object((prompt,), FRAME)

@@ -21,7 +21,7 @@ from promptseg.prompts.request import Request
 from promptseg.prompts.shapes import Shape
 from promptseg.prompts.touched import touched_pixels
 from promptseg.prompts.types import PLACES, Polygon, Reference, prompt_from_json
-from promptseg.segment.tiling.places import bounds, within
+from promptseg.segment.tiling.plan import bounds, within
 
 SIZE = Size(300, 451)
 

@@ -17,12 +17,11 @@ from promptseg.geometry import Size
 from promptseg.models.companions.choice import FEATURES, Choice
 from promptseg.models.companions.correction import CANDIDATES
 from promptseg.models.companions.correction import FEATURES as OF_CANDIDATE
-from promptseg.models.companions.load import loaded
 from promptseg.models.companions.objectness import ObjectnessHead
 from promptseg.models.companions.retouch import RetouchNetwork
 from promptseg.models.companions.retouch_network import Retouch
 from promptseg.models.network import DEFAULT_MODEL, Network
-from promptseg.models.registry import get_card
+from promptseg.models.registry import get_card, loaded
 from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs, ScoutAnswer
 from promptseg.train import pictures
 from promptseg.train.recipes import find_recipe

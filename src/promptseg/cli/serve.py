@@ -111,6 +111,7 @@ def serve(
         socket = config.bind_socket()
     except SystemExit as error:  # uvicorn's way to say that the port is taken
         raise InputError(f"Cannot listen on {host}:{port}: it is in use or not allowed. Try another --port.") from error
+    socket.listen()  # before the address is told: who follows it at once waits for the first answer, and is not refused
     address = f"http://{'[' + host + ']' if ':' in host else host}:{socket.getsockname()[1]}"
     print(f"promptseg serves {address}/  (data in {settings.data}; Ctrl-C stops)")
     if static.studio() is None:

@@ -7,12 +7,13 @@ be absent, and where labelling is not exhaustive, further masks are not wrong; A
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from promptseg.datasets.layouts.coco import require_coco
 from promptseg.datasets.samples import Dataset
 from promptseg.errors import InputError
+from promptseg.evaluate.rows import Row
 from promptseg.masks.rle import RLE
 
 Protocol: TypeAlias = Literal["coco", "lvis"]
@@ -96,7 +97,7 @@ def average_precision(
         truth,
         truth.loadRes(found),
         "segm",
-        print_function=_say_nothing,
+        print_function=lambda *_: None,
         lvis_style=protocol == "lvis",
         rle_iou_max_workers=1,
     )
@@ -239,5 +240,20 @@ def _mean(values: Any) -> float:
     return float(known.mean()) if known.size else float("nan")
 
 
-def _say_nothing(*_: object) -> None:
-    """The evaluator's own prints are not wanted."""
+def precision_of(dataset: Dataset, rows: Sequence[Row], protocol: Protocol | None) -> Precision:
+    """Returns the mask AP over the pictures that were asked about.
+
+    Args:
+        dataset: the truth.
+        rows: with the values "labels", "scores" and "masks" (COCO RLE), as long as one another.
+        protocol: None: LVIS's for LVIS, else COCO's.
+    """
+    names = {row.picture for row in rows}
+    part = replace(dataset, samples=tuple(each for each in dataset.samples if each.name in names))
+    detections = [
+        Detection(row.picture, label, score, mask)
+        for row in rows
+        for label, score, mask in zip(row.values["labels"], row.values["scores"], row.values["masks"], strict=True)
+    ]
+    used: Protocol = protocol or ("lvis" if dataset.layout == "lvis" else "coco")
+    return average_precision(part, detections, protocol=used)

@@ -22,16 +22,8 @@ SCOUT = ("scout", "paint", "view", "sketch")
 def part_of(graph: str) -> Callable[..., Any]:
     """Returns what a graph of `models.network.GRAPHS` computes, as a function of the network and the inputs."""
     if graph == "encoder":
-        return _encode
-    return getattr(scout, graph) if graph in SCOUT else _decode
-
-
-def _encode(sam: Sam, image: Tensor) -> Tensor:
-    return sam.image_encoder(image)
-
-
-def _decode(sam: Sam, embedding: Tensor, points: Tensor, labels: Tensor, mask: Tensor | None = None) -> Any:
-    return sam.predict_masks(embedding, points, labels, mask)
+        return Sam.forward
+    return getattr(scout, graph) if graph in SCOUT else Sam.predict_masks
 
 
 def example_inputs(graph: str, objects: int = 2, seed: int = 0) -> dict[str, Tensor]:

@@ -75,7 +75,7 @@ def _array_to_bytes(array: npt.NDArray[Any], given: str) -> Pixels:
             f"{given} with values from {least:g} to {greatest:g}. Floats must lie in [0, 1]; "
             "divide by 255 or convert to uint8."
         )
-    return _rounded(array * 255)
+    return np.rint(array * 255).astype(np.uint8)
 
 
 def _as_stored(upright: Pixels, orientation: int) -> Pixels:
@@ -165,7 +165,3 @@ def _lab(strip: Pillow.Image) -> Pixels:
     converted = ImageCms.applyTransform(strip, transform)
     assert converted is not None  # noqa: S101 - only an in-place transform returns nothing
     return np.asarray(converted)
-
-
-def _rounded(values: npt.NDArray[Any]) -> Pixels:
-    return np.rint(values).astype(np.uint8)

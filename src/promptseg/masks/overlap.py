@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from promptseg.arrays import Int64
+from promptseg.arrays import Float32, Int64
 from promptseg.errors import InputError
 from promptseg.geometry import box_iou
 from promptseg.masks.rle import RLE
@@ -130,3 +130,8 @@ def _boxes_meet(a: RLE, b: RLE) -> bool:
 def _box_shared(box: npt.NDArray[np.float64], others: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
     return np.clip(sides, 0, None).prod(axis=1)
+
+
+def stability(logits: Float32, offset: float = 1.0) -> float:
+    """Returns the area above a logit of `offset` over that above its negative (specification A3.7); 0 without any."""
+    return np.count_nonzero(logits > offset) / max(1, np.count_nonzero(logits > -offset))

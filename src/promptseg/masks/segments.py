@@ -27,14 +27,6 @@ _PER_MASK = ("scores", "labels", "prompts", "object_ids", "granularities")
 _OPTIONAL_ARRAYS = ("low_res_logits", "stability_scores", "crop_boxes")
 
 
-def _no_floats() -> Float32:
-    return np.empty(0, np.float32)
-
-
-def _no_integers() -> Int64:
-    return np.empty(0, np.int64)
-
-
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Segments:
     """N masks of one picture. An immutable value; every method that changes something returns a new one.
@@ -62,10 +54,10 @@ class Segments:
 
     size: Size
     masks: tuple[RLE, ...] = ()
-    scores: Float32 = field(default_factory=_no_floats)
+    scores: Float32 = field(default_factory=lambda: np.empty(0, np.float32))
     labels: tuple[str | None, ...] = ()
     prompts: tuple[tuple[Any, ...] | None, ...] = ()
-    object_ids: Int64 = field(default_factory=_no_integers)
+    object_ids: Int64 = field(default_factory=lambda: np.empty(0, np.int64))
     granularities: tuple[str | None, ...] = ()
     low_res_logits: Float32 | None = None
     image: npt.NDArray[np.uint8] | None = None

@@ -2,13 +2,15 @@
 
 import importlib.resources
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from promptseg.errors import WeightsError
 
+T = TypeVar("T")
 Family: TypeAlias = Literal["sam", "seem"]
 """Whose network a model is: SAM's, or SEEM's."""
 
@@ -109,9 +111,22 @@ DEFAULT_MODEL = "mobile-sam-clicks"
 """What is used where no model is named."""
 
 _META = "https://dl.fbaipublicfiles.com/segment_anything/"
-_SAM = "facebookresearch/segment-anything, trained on SA-1B"
 _XDECODER = "https://huggingface.co/xdecoder/SEEM/resolve/main/"
 _SEEM = "UX-Decoder/Segment-Everything-Everywhere-All-At-Once, trained on COCO, RefCOCO and LVIS"
+
+
+def _sam(size: str, parameters: int, digits: str, stored: int, sha256: str) -> ModelCard:
+    return ModelCard(
+        name=f"sam-vit-{size}",
+        architecture=f"vit_{size}",
+        parameters=parameters,
+        licence="Apache-2.0",
+        origin="facebookresearch/segment-anything, trained on SA-1B",
+        url=f"{_META}sam_vit_{size}_{digits}.pth",
+        bytes=stored,
+        sha256=sha256,
+        aliases=(f"vit_{size}",),
+    )
 
 
 def _seem(name: str, architecture: str, parameters: int, file: str) -> ModelCard:
@@ -159,39 +174,9 @@ CARDS: tuple[ModelCard, ...] = (
         ),
         aliases=("default", "mobile_sam_clicks"),
     ),
-    ModelCard(
-        name="sam-vit-b",
-        architecture="vit_b",
-        parameters=93_735_472,
-        licence="Apache-2.0",
-        origin=_SAM,
-        url=_META + "sam_vit_b_01ec64.pth",
-        bytes=375_042_383,
-        sha256="ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
-        aliases=("vit_b",),
-    ),
-    ModelCard(
-        name="sam-vit-l",
-        architecture="vit_l",
-        parameters=312_342_832,
-        licence="Apache-2.0",
-        origin=_SAM,
-        url=_META + "sam_vit_l_0b3195.pth",
-        bytes=1_249_524_607,
-        sha256="3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622",
-        aliases=("vit_l",),
-    ),
-    ModelCard(
-        name="sam-vit-h",
-        architecture="vit_h",
-        parameters=641_090_608,
-        licence="Apache-2.0",
-        origin=_SAM,
-        url=_META + "sam_vit_h_4b8939.pth",
-        bytes=2_564_550_879,
-        sha256="a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
-        aliases=("vit_h",),
-    ),
+    _sam("b", 93_735_472, "01ec64", 375_042_383, "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912"),
+    _sam("l", 312_342_832, "0b3195", 1_249_524_607, "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622"),
+    _sam("h", 641_090_608, "4b8939", 2_564_550_879, "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e"),
     _seem("seem-focal-t", "focal_dw", 164_619_249, "seem_focalt_v0.pt"),
     _seem("seem-focal-l", "focal", 341_181_177, "seem_focall_v0.pt"),
     _seem("seem-sam-vit-b", "vit_b", 215_563_649, "seem_samvitb_v1.pt"),
@@ -253,6 +238,20 @@ def packaged(name: str) -> Path:
     if not path.is_file():
         raise WeightsError(f"The embedded weights are missing: no file {path}. Install promptseg again.")
     return path
+
+
+def loaded(read: Callable[[Path], T], file: str) -> T | None:
+    """Returns what `read` makes of a file of `CompanionFiles`, read once; None where the card names none.
+
+    Raises:
+        WeightsError: the installation lacks the file, or it is damaged.
+    """
+    return _read(read, file) if file else None
+
+
+@cache
+def _read(read: Callable[[Path], Any], file: str) -> Any:
+    return read(packaged(file))
 
 
 def _plain(name: str) -> str:

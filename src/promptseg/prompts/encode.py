@@ -66,7 +66,7 @@ def encode_object(
 
     Raises:
         PromptError: a prompt lies outside the picture, two positive boxes speak of one object, there is nothing
-            positive, or a type needs a model with semantics.
+            positive, or a type says what and not where.
     """
     points: list[tuple[float, float]] = []
     labels: list[int] = []
@@ -75,8 +75,8 @@ def encode_object(
     for prompt in prompts:
         if not isinstance(prompt, PlacePrompt):
             raise PromptError(
-                f"{prompt.kind.capitalize()} prompts need a model with semantics (SEEM), and this one, of the SAM "
-                "family, has none. Use points, boxes, masks, polygons, circles or scribbles."
+                f"{prompt.kind.capitalize()} prompts say what and not where, and SAM takes places only: points, boxes, "
+                "masks, polygons, circles or scribbles."
             )
         prompt.check_inside(frame.original)
         fed = prompt.fed(frame, (feeds or {}).get(prompt.kind, prompt.feed))

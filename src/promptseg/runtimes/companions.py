@@ -3,9 +3,8 @@
 from dataclasses import dataclass, field
 
 from promptseg.models.companions.choice import Choice
-from promptseg.models.companions.load import loaded
 from promptseg.models.companions.retouch import RetouchNetwork
-from promptseg.models.registry import CompanionFiles
+from promptseg.models.registry import CompanionFiles, loaded
 from promptseg.runtimes.onnx_graphs import OnnxGraphs
 from promptseg.runtimes.protocol import Graphs
 

@@ -188,8 +188,7 @@ class SeemRuntime:
     def _decode(self, features: SeemFeatures, requests: Sequence[SeemRequest]) -> list[SeemReply]:
         import torch
 
-        from promptseg.models.seem.choice import region_scores
-        from promptseg.models.seem.prompts import SeemOutput, SeemPrompts, Touch
+        from promptseg.models.seem.prompts import SeemOutput, SeemPrompts, Touch, region_scores
 
         first = requests[0]
         touch = None

@@ -8,10 +8,10 @@ import numpy as np
 from PIL import Image as Pillow
 
 from promptseg.geometry import MaskGrid, ResizeFrame
+from promptseg.masks.overlap import stability
 from promptseg.masks.polygons import trace_polygons
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
-from promptseg.masks.stability import stability
 from promptseg.server.store import Picture
 
 

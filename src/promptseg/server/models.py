@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from promptseg.errors import WeightsError
-from promptseg.models.companions.load import loaded
 from promptseg.models.companions.retouch import NAME as RETOUCH
 from promptseg.models.companions.retouch import RetouchNetwork
-from promptseg.models.registry import ModelCard, get_card
+from promptseg.models.registry import ModelCard, get_card, loaded
 from promptseg.models.sam.config import IMAGE_SIDE
 from promptseg.prompts.types import known_prompts
 from promptseg.runtimes.options import EngineOptions

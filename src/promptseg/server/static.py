@@ -75,7 +75,8 @@ def static_router(folder: Path | None) -> APIRouter:
         folder: where they are; None: there is no studio.
     """
     router = APIRouter(include_in_schema=False)
-    found = {} if folder is None else {path.relative_to(folder).as_posix(): path for path in _files(folder)}
+    paths = [] if folder is None else [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    found = {path.relative_to(folder or path).as_posix(): path for path in paths}
     files = {
         name.removesuffix(_PACKED): path
         for name, path in found.items()
@@ -92,10 +93,6 @@ def static_router(folder: Path | None) -> APIRouter:
     for name, path in files.items():
         router.add_api_route(f"/{name}", _answer_with(path, name), methods=["GET", "HEAD"])
     return router
-
-
-def _files(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.rglob("*")) if path.is_file()]
 
 
 def _answer_with(path: Path, name: str) -> Callable[[str], Awaitable[Response]]:

@@ -6,10 +6,9 @@ import pytest
 from promptseg import Point, Segmenter
 from promptseg.geometry import ResizeFrame
 from promptseg.models.companions.choice import FEATURES, Choice, features
-from promptseg.models.companions.load import loaded
 from promptseg.models.companions.perceptron import Perceptron
 from promptseg.models.network import Network
-from promptseg.models.registry import CARDS, companions_of
+from promptseg.models.registry import CARDS, companions_of, loaded
 from promptseg.segment.places.predictor import Candidates
 
 OF_ONE = 12

@@ -19,9 +19,8 @@ from promptseg.models.companions.correction import (
     features,
     likeliest,
 )
-from promptseg.models.companions.load import loaded
 from promptseg.models.companions.perceptron import Perceptron
-from promptseg.models.registry import companions_of
+from promptseg.models.registry import companions_of, loaded
 from promptseg.runtimes.companions import Companions
 from promptseg.runtimes.protocol import DecoderOutputs
 from promptseg.segment.places.refine import refine

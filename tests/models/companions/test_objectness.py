@@ -4,9 +4,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from promptseg.models.companions.load import loaded
 from promptseg.models.companions.objectness import SCALE, ObjectnessHead, sample
-from promptseg.models.registry import companions_of
+from promptseg.models.registry import companions_of, loaded
 
 
 def test_numpy_computes_what_torch_computes():

@@ -6,7 +6,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptseg.models.companions.load import loaded
 from promptseg.models.companions.retouch import (
     MAPS,
     MARGIN,
@@ -21,7 +20,7 @@ from promptseg.models.companions.retouch import (
 )
 from promptseg.models.companions.retouch_network import EMBEDDING, Retouch
 from promptseg.models.graphs.stored import graph_manifest
-from promptseg.models.registry import CARDS, companions_of
+from promptseg.models.registry import CARDS, companions_of, loaded
 from promptseg.runtimes.onnx_graphs import OnnxGraphs
 
 MODEL = "mobile-sam-clicks"

@@ -8,16 +8,26 @@ import torch
 from seem_synthetic import GOLDEN, SIZE, class_bank, close, fill, golden, network_input, picture
 from torch import Tensor
 
-from promptseg.models.seem.choice import choose_by_region, masks_of, region_scores
 from promptseg.models.seem.config import seem_config
 from promptseg.models.seem.deformable import DeformableDecoder
 from promptseg.models.seem.focalnet import FocalNet
 from promptseg.models.seem.fpn import TransformerFPN
 from promptseg.models.seem.pixel_features import PixelFeatures
-from promptseg.models.seem.prompts import Draws, Prediction, PromptTokens, SeemOutput, SeemPrompts, Touch, TouchedRegion
+from promptseg.models.seem.prompts import (
+    Draws,
+    Prediction,
+    PromptTokens,
+    SeemOutput,
+    SeemPrompts,
+    Touch,
+    TouchedRegion,
+    choose_by_region,
+    masks_of,
+    region_scores,
+)
 from promptseg.models.seem.sam_backbone import SamBackbone
 from promptseg.models.seem.seem import Seem
-from promptseg.models.seem.text_encoder import phrase_tokens, unit, used_part
+from promptseg.models.seem.text_encoder import MAX_SCALE, phrase_tokens, unit, used_part
 
 MASKS = 1.5e-4  # 1.0e-4 and less on most processors, 1.1e-4 on one with plain AVX2
 EMBEDDINGS = 3e-5
@@ -298,7 +308,8 @@ def _choices(
     for kind, sentence in sentences.items():
         group = last.objects if graph == "demo" else last.grounding
         assert group is not None
-        scores = focal_t.text.similarity(group.captions_BQC[0], sentence)
+        scale = focal_t.text.logit_scale.exp().clamp(max=MAX_SCALE)
+        scores = scale * unit(group.captions_BQC[0]) @ unit(sentence).T
         best = scores.argmax(0)
         ours |= {f"{kind}_scores": scores, f"{kind}_chosen_index": best}
         ours[f"{kind}_chosen_mask"] = group.masks_BQhw[0, best]

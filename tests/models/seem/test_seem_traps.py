@@ -10,11 +10,18 @@ from torch.nn import functional as F
 
 from promptseg.errors import PromptError
 from promptseg.models.blocks.winograd import Conv3x3, winograd
-from promptseg.models.seem.choice import choose_by_region
 from promptseg.models.seem.deformable import DeformableAttention
-from promptseg.models.seem.memory import memory_owners
 from promptseg.models.seem.pixel_features import PixelFeatures
-from promptseg.models.seem.prompts import Draws, PromptTokens, QueryOutput, SeemOutput, SeemPrompts, Touch
+from promptseg.models.seem.plan import memory_owners
+from promptseg.models.seem.prompts import (
+    Draws,
+    PromptTokens,
+    QueryOutput,
+    SeemOutput,
+    SeemPrompts,
+    Touch,
+    choose_by_region,
+)
 from promptseg.models.seem.seem import Seem
 from promptseg.models.seem.text_encoder import phrase_tokens, used_part
 

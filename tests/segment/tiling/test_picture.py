@@ -11,7 +11,7 @@ from promptseg.errors import InputError, PromptError
 from promptseg.runtimes.protocol import DecoderOutputs
 from promptseg.segment import sam
 from promptseg.segment.tiling import TiledImage
-from promptseg.segment.tiling.places import bounds, within
+from promptseg.segment.tiling.plan import bounds, within
 
 HEIGHT, WIDTH = SIZE = (320, 640)
 OBJECTS = [(300, 200, 330, 230), (60, 70, 160, 150), (20, 170, 280, 310), (400, 10, 640, 320)]

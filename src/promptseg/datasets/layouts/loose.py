@@ -14,6 +14,7 @@ from promptseg.formats.reading import read_json
 from promptseg.images import PICTURE_SUFFIXES, Image
 from promptseg.masks.rle import RLE
 
+_WHOLE = (-np.inf, -np.inf, np.inf, np.inf)
 _MASK_ENDINGS = ("_mask", "-mask", ".mask")
 
 
@@ -31,14 +32,10 @@ def _read_named(root: Path) -> Content:
         raise FormatError(f'{root / "labels.json"} must name the class of each file, like {{"a.jpg": "cat"}}.')
     names: dict[str, str] = {str(file): str(label) for file, label in record.items()}
     samples = [
-        Sample(root / "images" / file, Path(file).stem, (_whole(root / "images" / file, label),))
-        for file, label in sorted(names.items())
+        Sample(file, file.stem, (Target(label, 1, _filled(file, _WHOLE), label=label),))
+        for file, label in ((root / "images" / name, label) for name, label in sorted(names.items()))
     ]
     return Content(tuple(samples), evenly(tuple(sorted(set(names.values())))))
-
-
-def _whole(path: Path, label: str) -> Target:
-    return Target(label, 1, _filled(path, (-np.inf, -np.inf, np.inf, np.inf)), label=label)
 
 
 def _filled(path: Path, box: Corners) -> Callable[[], RLE]:

@@ -9,7 +9,6 @@ from typing import Any
 
 from promptseg.evaluate.measures import Interval, Reading, Unit, number_or_none
 from promptseg.evaluate.origin import Provenance
-from promptseg.evaluate.report.tables import align
 from promptseg.evaluate.summary import Result, Slice, Summary, facts
 
 WIDEST = 3
@@ -180,3 +179,16 @@ def _cells(value: Interval | None) -> list[Any]:
 
 def _short(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def align(rows: Sequence[Sequence[str]], *, markdown: bool = True) -> str:
+    """Returns rows as an aligned table; the first is the head, the first column is aligned to the left."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    rule = ["-" * widths[0], *("-" * (width - markdown) + ":" * markdown for width in widths[1:])]
+    return "\n".join(_line(row, widths, markdown) for row in (rows[0], rule, *rows[1:]))
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], markdown: bool) -> str:
+    rest = (cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True))
+    padded = [cells[0].ljust(widths[0]), *rest]
+    return f"| {' | '.join(padded)} |" if markdown else "  ".join(padded).rstrip()

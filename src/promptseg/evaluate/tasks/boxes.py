@@ -9,13 +9,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from promptseg.datasets.samples import Corners, Dataset
 from promptseg.errors import FormatError
-from promptseg.evaluate.average_precision import Protocol, check_protocol
+from promptseg.evaluate.average_precision import Protocol, check_protocol, precision_of
 from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
 from promptseg.evaluate.measures import Measure, mean, plain
 from promptseg.evaluate.metrics import boundary_iou, iou
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.detections import precision_of
 from promptseg.evaluate.tasks.task import SHOWN, CliOption, EvaluationTask, Rows, TaskOutcome, row_of
 from promptseg.formats.reading import read_json
 from promptseg.masks.segments import Segments

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from promptseg.datasets.samples import Dataset
-from promptseg.evaluate.average_precision import Protocol, check_protocol
+from promptseg.evaluate.average_precision import Protocol, check_protocol, precision_of
 from promptseg.evaluate.contestants.contestant import Contestant, check_masks_of
 from promptseg.evaluate.measures import plain
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
-from promptseg.evaluate.tasks.detections import precision_of
 from promptseg.evaluate.tasks.task import SHOWN, CliOption, EvaluationTask, Rows, TaskOutcome, row_of
 from promptseg.evaluate.vocabularies import full_name, vocabulary_of
 

@@ -10,6 +10,7 @@ Shapes: M = 3 masks, H W the picture's part of the grid that masks are predicted
 
 import json
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy.typing as npt
 
 from promptseg.arrays import BoolArray, Float32, sigmoid
 from promptseg.masks.distance import distance_transform
-from promptseg.masks.stability import stability
+from promptseg.masks.overlap import stability
 from promptseg.models.companions.correction import likeliest
 from promptseg.models.companions.perceptron import Perceptron
 
@@ -79,7 +80,7 @@ def features(logits: Float32, scores: Float32, click: tuple[float, float]) -> tu
     areas = masks.sum((1, 2))
     order = np.argsort(areas, kind="stable")
     looks = [value for i in order for value in (float(scores[i]), *_look(logits[i], masks[i], x, y))]
-    overlaps = [_iou(masks[order[a]], masks[order[b]]) for a, b in ((0, 1), (0, 2), (1, 2))]
+    overlaps = [float((a & b).sum() / max(1, (a | b).sum())) for a, b in combinations(masks[order], 2)]
     return order, np.array([*looks, *overlaps, height / width], np.float32)
 
 
@@ -106,7 +107,3 @@ def _depth(mask: BoolArray, x: int, y: int) -> float:
         return 0.0
     depth = distance_transform(coarse)
     return float(depth[y // step, x // step] / max(1.0, depth.max()))
-
-
-def _iou(a: BoolArray, b: BoolArray) -> float:
-    return float((a & b).sum() / max(1, (a | b).sum()))

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from promptseg.arrays import BoolArray, Float32, sigmoid
-from promptseg.masks.stability import stability
+from promptseg.masks.overlap import stability
 from promptseg.models.companions.perceptron import Perceptron
 
 CANDIDATES, FEATURES = 6, 28

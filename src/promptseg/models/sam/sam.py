@@ -33,7 +33,7 @@ class Sam(nn.Module):
         return self.image_encoder(image_I3HW)
 
     def predict_masks(
-        self, embedding_bCHW: Tensor, points_BN2: Tensor, labels_BN: Tensor, mask_logits_B1HW: Tensor | None
+        self, embedding_bCHW: Tensor, points_BN2: Tensor, labels_BN: Tensor, mask_logits_B1HW: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Predicts four masks per object from its prompts; holds no data-dependent control flow.
 

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from promptseg.models.blocks.conv_bn import ConvBN
 from promptseg.models.blocks.tokens import as_map, as_tokens
 from promptseg.models.blocks.windows import join_windows, split_windows
 from promptseg.models.sam.config import TinyViTConfig
@@ -20,6 +19,19 @@ def joined(norm: nn.LayerNorm, linear: nn.Linear) -> tuple[Tensor, Tensor]:
     The weights are small and the tokens many, and engines work it out once: this spares a pass over all tokens.
     """
     return linear.weight * norm.weight, linear.bias + linear.weight @ norm.bias
+
+
+class ConvBN(nn.Module):
+    """A bias-free convolution `c` and its batch normalisation `bn`."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> None:
+        super().__init__()
+        self.c = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
+        self.bn = nn.BatchNorm2d(outputs)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Returns the convolved and normalised map."""
+        return self.bn(self.c(x_BCHW))
 
 
 class TinyVitPatchEmbed(nn.Module):

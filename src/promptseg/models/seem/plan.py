@@ -1,18 +1,18 @@
 """From prompts to the token sequence of the predictor: which parts there are, how long, whose.
 
 Shapes: B samples, R rows (what changes from layer to layer), N tokens of a part, C channels, O objects,
-M memories, L layers, h w mask grid.
+M memories, L layers, h w mask grid, N also the cells of a level.
 """
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from promptseg.errors import PromptError
 from promptseg.models.seem.config import PredictorConfig
 from promptseg.models.seem.graph import FIXED, Edges, GraphName, Part, PartTokens
-from promptseg.models.seem.memory import memory_owners
 from promptseg.models.seem.prompts import Draws, PromptTokens, SeemPrompts, TouchedRegion
 
 
@@ -168,3 +168,22 @@ def _batch(
         listed = ", ".join(f"{count} {name}" for name, count in counts.items())
         raise PromptError(f"The parts of a batch do not fit: {listed}; expected the same number, or one for all.")
     return max(counts.values())
+
+
+def memory_owners(objects: int, layers: int, memories: int, draws: Draws, device: torch.device) -> Tensor:
+    """Returns (L, M), ascending in every row: the object that each memory serves.
+
+    The official code draws the owners anew in every layer. Without a draw the memories are shared out evenly.
+    """
+    if draws.memory_owners_LM is not None:
+        return draws.memory_owners_LM.to(device).long().sort(1)[0]
+    if draws.generator is not None:
+        drawn = torch.randint(objects, (layers, memories), generator=draws.generator)
+        return drawn.sort(1)[0].to(device)
+    return (torch.arange(memories, device=device) * objects // memories).expand(layers, -1)
+
+
+def memory_sight(previous_BOhw: Tensor, size: tuple[int, int]) -> Tensor:
+    """Returns (B, O, N): the cells of a level that lie inside each object's previous mask."""
+    resized = F.interpolate(previous_BOhw.detach(), size, mode="bilinear", align_corners=False)
+    return resized.flatten(2).sigmoid() >= 0.5

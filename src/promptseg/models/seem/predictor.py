@@ -16,9 +16,8 @@ from promptseg.models.blocks.tokens import as_tokens
 from promptseg.models.seem.attention import CrossAttentionLayer, FeedForwardLayer, SelfAttentionLayer
 from promptseg.models.seem.config import CHANNELS, PredictorConfig, TextConfig
 from promptseg.models.seem.graph import GraphName, allowed_pairs, attention_edges
-from promptseg.models.seem.memory import memory_sight
 from promptseg.models.seem.pixel_features import PixelFeatures
-from promptseg.models.seem.plan import Plan, make_plan
+from promptseg.models.seem.plan import Plan, make_plan, memory_sight
 from promptseg.models.seem.positions import sine_positions
 from promptseg.models.seem.prompts import Draws, Prediction, QueryOutput, SeemOutput, SeemPrompts, Touch, TouchedRegion
 from promptseg.models.seem.sampler import pooled_features, region_tokens, sample_touch

@@ -147,10 +147,6 @@ class TextEncoder(nn.Module):
         """Returns (B, Q, N): scaled cosine of every caption with every class."""
         return self.logit_scale.exp() * unit(captions_BQC) @ bank_NC.to(captions_BQC.dtype).T
 
-    def similarity(self, captions_QC: Tensor, sentences_SC: Tensor) -> Tensor:
-        """Returns (Q, S): scaled cosine of every caption with every sentence."""
-        return self.logit_scale.exp().clamp(max=MAX_SCALE) * (unit(captions_QC) @ unit(sentences_SC).T)
-
 
 def used_part(ids_ST: Tensor) -> Tensor:
     """Cuts the columns off that are filling in every sentence; attention being causal, nothing changes."""

@@ -19,13 +19,11 @@ import numpy.typing as npt
 
 from promptseg.arrays import Float32, Float64
 from promptseg.geometry import MaskGrid, ResizeFrame, Size
-from promptseg.masks.overlap import box_nms
+from promptseg.masks.overlap import box_nms, stability
 from promptseg.masks.segments import Segments
-from promptseg.masks.stability import stability
 from promptseg.masks.upsample import upsample_with_stability
-from promptseg.models.companions.load import loaded
 from promptseg.models.companions.objectness import ObjectnessHead, sample
-from promptseg.models.registry import companions_of
+from promptseg.models.registry import companions_of, loaded
 from promptseg.progress import Progress
 from promptseg.runtimes.protocol import Runtime
 from promptseg.runtimes.scout import PATCH, ScoutView

@@ -13,8 +13,7 @@ import numpy.typing as npt
 from promptseg.arrays import Float32, Float64
 from promptseg.errors import InputError
 from promptseg.geometry import MaskGrid, ResizeFrame
-from promptseg.masks.overlap import box_nms
-from promptseg.masks.stability import stability
+from promptseg.masks.overlap import box_nms, stability
 from promptseg.progress import Progress
 from promptseg.runtimes.protocol import DecoderInputs, Runtime
 from promptseg.segment.embedded import EmbeddedImage

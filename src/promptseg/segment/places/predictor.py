@@ -144,14 +144,10 @@ def decode(
             logits = np.stack([objects[row].mask_logits for row in chunk])[:, None] if masked else None  # type: ignore[arg-type]
             result = runtime.decode(embedded.features, DecoderInputs(points, labels, logits), official=official)
             for position, row in enumerate(chunk):
-                click = _click(objects[row]) if objects[row].ambiguous else None
+                x, y = objects[row].points[0].tolist()
+                click = (x, y) if objects[row].ambiguous else None
                 out[row] = Candidates(result.logits[position], result.scores[position], click, choice)
     return [out[row] for row in range(len(objects))]
-
-
-def _click(item: EncodedObject) -> tuple[float, float]:
-    x, y = item.points[0].tolist()
-    return x, y
 
 
 def decode_again(

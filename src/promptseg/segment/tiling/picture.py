@@ -17,8 +17,7 @@ from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage, embed
 from promptseg.segment.everything.options import check_tile
 from promptseg.segment.places import predictor
-from promptseg.segment.tiling.places import bounds, within
-from promptseg.segment.tiling.plan import Level, Tile, TileBox, plan_levels
+from promptseg.segment.tiling.plan import Level, Tile, TileBox, bounds, plan_levels, within
 from promptseg.segment.tiling.search import TILE
 
 OVERLAP = 0.5

@@ -57,7 +57,8 @@ def _search(
     size = embedded.size
     levels = plan_levels(size, options.tile or TILE, options.tile_overlap)
     inner = options.changed(tile=None)
-    counts = [[_points(tile.size, inner) for tile in level.tiles] for level in levels]
+    crops = [[plan_crops(tile.size, inner) for tile in level.tiles] for level in levels]
+    counts = [[sum(len(crop.points) for crop in tile) for tile in level] for level in crops]
     total, done = sum(map(sum, counts)), 0
 
     def progress(points: int, _: int) -> None:
@@ -108,10 +109,6 @@ class Admitted:
         self._areas[count], self._boxes[count] = area, box
         self._masks.append(mask)
         return True
-
-
-def _points(size: Size, options: EverythingOptions) -> int:
-    return sum(len(crop.points) for crop in plan_crops(size, options))
 
 
 def _pieces(found: Segments, tile: Tile, level: Level, size: Size) -> list[Piece]:

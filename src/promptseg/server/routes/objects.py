@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from promptseg.formats.table import FORMATS
 from promptseg.server import label_files
-from promptseg.server.dependencies import ImagePath, Server, ServerDep, errors, json_answer
+from promptseg.server.dependencies import ImagePath, ServerDep, errors, json_answer
 from promptseg.server.http_errors import HttpError, not_found, too_large
 from promptseg.server.jobs import Job
 from promptseg.server.schemas import (
@@ -113,17 +113,13 @@ async def export(
         raise too_large(f"{len(chosen):,} objects were given; the limit is {server.limits.max_masks:,}.")
 
     def work(job: Job) -> tuple[bytes, str]:
-        items = _stored(server, image) if chosen is None else chosen
+        items = _OBJECTS.validate_json(server.store.objects(image).body) if chosen is None else chosen
         pixels = server.pictures.open(picture) if FORMATS[form].needs_picture else None
         return label_files.export(form, label_files.to_segments(items, picture, pixels), picture, pixels)
 
     content, name = await server.watch(request, server.compute(work))
     disposition = f"attachment; filename=\"{name}\"; filename*=UTF-8''{quote(name)}"
     return Response(content, media_type=FORMATS[form].media, headers={"Content-Disposition": disposition})
-
-
-def _stored(server: Server, image: str) -> list[ObjectBody]:
-    return _OBJECTS.validate_json(server.store.objects(image).body)
 
 
 @router.post("/images/{image}/import", response_model=ImportedBody, responses=errors(404, 415))

@@ -11,8 +11,7 @@ from promptseg.arrays import Float32, Int64
 from promptseg.hands import prompts
 from promptseg.models.companions.choice import Choice
 from promptseg.models.companions.correction import BEFORE, CANDIDATES, DRAWN, FOLLOWED, MARGIN, features
-from promptseg.models.companions.load import loaded
-from promptseg.models.registry import get_card
+from promptseg.models.registry import get_card, loaded
 from promptseg.runtimes.protocol import DecoderInputs, Runtime
 from promptseg.segment.places.refine import SETTLED
 from promptseg.train import pictures

@@ -17,11 +17,11 @@ from promptseg.datasets.open import open_dataset
 from promptseg.datasets.samples import Sample
 from promptseg.errors import InputError
 from promptseg.models.companions.choice import Choice
-from promptseg.models.companions.load import loaded
 from promptseg.models.companions.retouch import RetouchNetwork
 from promptseg.models.companions.retouch_network import Retouch
 from promptseg.models.int8 import SCALE, in_int8
 from promptseg.models.network import DEFAULT_MODEL, Network
+from promptseg.models.registry import loaded
 from promptseg.models.store import file_sha256
 from promptseg.models.tensors import write_safetensors
 from promptseg.runtimes.companions import Companions

@@ -16,9 +16,19 @@ from torch.nn import functional as F
 
 from promptseg.errors import InputError
 from promptseg.hands.strokes import click, first_touch
-from promptseg.models.seem.choice import choose_by_region, masks_of, region_scores
 from promptseg.models.seem.pixel_features import PixelFeatures
-from promptseg.models.seem.prompts import Draws, Prediction, PromptTokens, QueryOutput, SeemOutput, SeemPrompts, Touch
+from promptseg.models.seem.prompts import (
+    Draws,
+    Prediction,
+    PromptTokens,
+    QueryOutput,
+    SeemOutput,
+    SeemPrompts,
+    Touch,
+    choose_by_region,
+    masks_of,
+    region_scores,
+)
 from promptseg.models.seem.seem import Seem
 from promptseg.models.seem.templates import sentences
 from promptseg.models.seem.text_encoder import MAX_SCALE, phrase_tokens, unit, used_part
