@@ -27,7 +27,7 @@ def network():
         ({"runtime": "openvino", "device": "mps"}, "Use runtime='torch'"),
         ({"runtime": "onnx", "precision": "bfloat16"}, "float32 on the CPU"),
         ({"runtime": "onnx", "precision": "float16"}, "float32 on the CPU"),
-        ({"runtime": "openvino", "precision": "float16"}, "float32 or bfloat16"),
+        ({"runtime": "openvino", "precision": "int8"}, "float32 or bfloat16 or float16"),
         ({"runtime": "torch", "precision": "int8"}, "float32 or bfloat16"),
         ({"runtime": "torch", "device": "nonsense"}, "cannot be used here"),
         ({"runtime": "torch", "device": "cuda:99"}, "cannot be used here"),

@@ -2,6 +2,7 @@
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,15 @@ _CACHE = click.option(
 
 @click.group(cls=Group, invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.option("--benchmark", is_flag=True, help="Measure the engines on this machine, and keep which is the fastest.")
+@click.option("--threads", type=click.IntRange(1), help="With --benchmark: threads; default: one per processor.")
 @click.pass_context
-def models(context: click.Context, as_json: bool) -> None:
-    """List, download, convert and verify model weights."""
+def models(context: click.Context, as_json: bool, benchmark: bool, threads: int | None) -> None:
+    """List, download, convert and verify model weights; measure engines."""
     if context.invoked_subcommand is not None:
+        return
+    if benchmark:
+        click.echo(_measured(threads, as_json))
         return
     cache = cache_folder()
     rows = [_row(card, cache) for card in CARDS]
@@ -93,6 +99,26 @@ def verify_models(cache: Path | None) -> None:
         raise WeightsError(f"Not what was recorded: {paths}. Delete and download again.")
 
 
+def _measured(threads: int | None, as_json: bool) -> str:
+    from promptseg.models.network import Network
+    from promptseg.runtimes.factory import create_candidate, default_threads
+    from promptseg.runtimes.fitting import benchmark
+
+    network, count = Network.load(), threads or default_threads()
+    timed, chosen = benchmark(network, count, partial(create_candidate, network, count))
+    rows = [
+        (one.candidate.runtime, one.candidate.precision, round(1000 * one.embed, 1), round(1000 * one.click, 1))
+        for one in timed
+    ]
+    autos = [one.candidate == chosen for one in timed]
+    if as_json:
+        names = ("engine", "precision", "embed_ms", "click_ms")
+        records = [{**dict(zip(names, row, strict=True)), "auto": auto} for row, auto in zip(rows, autos, strict=True)]
+        return json.dumps(records, indent=2)
+    lines = [(*map(str, row), "auto" if auto else "") for row, auto in zip(rows, autos, strict=True)]
+    return _aligned([("engine", "precision", "embed ms", "click ms", ""), *lines])
+
+
 def _verified(path: Path, record: dict[str, Any]) -> tuple[Path, bool]:
     from promptseg.models.store import file_sha256
 
@@ -132,5 +158,9 @@ def _table(rows: list[dict[str, Any]]) -> str:
         million = f"{row['parameters'] / 1e6:.1f} M"
         megabytes = f"{row['bytes'] / 1e6:,.0f} MB" if row["bytes"] else "?"
         lines.append((row["name"], million, megabytes, row["state"], row["licence"], row["source"]))
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    return _aligned(lines)
+
+
+def _aligned(lines: list[tuple[str, ...]]) -> str:
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     return "\n".join("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)

@@ -57,7 +57,7 @@ def segment(
     # Mistakes are found before a large model is loaded.
     request.check(picture.size, semantic="graphs" not in abilities)
     free = (engine.cache, engine.runtime, engine.device) == (None, "auto", "cpu")
-    if "graphs" in abilities and free and engine.precision != "bfloat16":
+    if "graphs" in abilities and free and engine.precision in ("auto", "float32"):
         # For one picture: it starts sooner than OpenVINO, which computes faster.
         engine = replace(engine, runtime="onnx")
     segmenter = Segmenter.of(engine)

@@ -1,6 +1,7 @@
 """Makes the engine for a network."""
 
 import os
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from promptseg.errors import InputError
 from promptseg.models.network import Network
 from promptseg.models.seem_tiny.weights import TinyNetwork
+from promptseg.runtimes.fitting import Candidate, fitting_candidate
 from promptseg.runtimes.protocol import Runtime
 from promptseg.runtimes.seem_tiny import TinyRuntime
 from promptseg.runtimes.table import RUNTIMES, fitting_runtime, runtime_names
@@ -28,9 +30,10 @@ def create_runtime(
 
     Args:
         network: the loaded model.
-        runtime: a name of `RUNTIMES`, or "auto": torch on a device other than the CPU, else OpenVINO when it is
-            installed, else ONNX Runtime.
-        precision: "float32", "bfloat16", or "auto": bfloat16 only in OpenVINO on a processor that computes in it.
+        runtime: a name of `RUNTIMES`, or "auto": torch on a device other than the CPU, else what was measured to be
+            fastest of what is installed (see `runtimes.fitting`).
+        precision: "float32", "bfloat16", "float16", or "auto": less than float32 only where the
+            processor is fast in it.
         device: "cpu", and for torch "cuda", "cuda:1", "mps".
         threads: how many threads compute; by default as many as this process may use processors.
 
@@ -42,7 +45,11 @@ def create_runtime(
         raise InputError(f"Unknown runtime {runtime!r}: expected one of {', '.join(runtime_names())}.")
     if threads is not None and threads < 1:
         raise InputError(f"threads must be at least 1, got {threads}.")
-    if runtime == "auto":
+    count = threads or default_threads()
+    if runtime == "auto" and precision == "auto" and device == "cpu":
+        chosen = fitting_candidate(network, count, partial(create_candidate, network, count))
+        runtime, precision = ("onnx", "auto") if chosen is None else (chosen.runtime, chosen.precision)
+    elif runtime == "auto":
         runtime = fitting_runtime(precision, device)
     row = RUNTIMES[runtime]
     if device != "cpu" and not row.any_device:
@@ -52,8 +59,12 @@ def create_runtime(
         place = "" if row.any_device else " on the CPU"
         known = " or ".join(row.precisions)
         raise InputError(f"The {runtime} runtime computes in {known}{place}, got precision={precision!r}.")
-    count = threads or default_threads()
     return _named(row.adapter)(network, threads=count, precision=precision, device=device)
+
+
+def create_candidate(network: Network, threads: int, candidate: Candidate) -> Runtime:
+    """Makes the engine of a candidate; see `create_runtime`."""
+    return create_runtime(network, candidate.runtime, precision=candidate.precision, threads=threads)
 
 
 def create_tiny(runtime: str, *, threads: int | None = None, weights: str | Path | None = None) -> TinyRuntime:

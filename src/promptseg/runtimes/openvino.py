@@ -1,4 +1,4 @@
-"""OpenVINO: the fastest engine on x86 processors; bfloat16 where the processor computes in it."""
+"""OpenVINO: the fastest engine on most x86 processors; in bfloat16 or float16 where the processor is fast in it."""
 
 import io
 import threading
@@ -10,31 +10,32 @@ from promptseg.arrays import Float32
 from promptseg.errors import UnavailableError
 from promptseg.geometry import Size
 from promptseg.models.network import Network
+from promptseg.runtimes.fitting import fast_precision, processor_features
 from promptseg.runtimes.openvino_halves import split_decoder
 from promptseg.runtimes.openvino_rounding import spare_encoder, whole_levels
 from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs, GraphSource
 from promptseg.runtimes.scout import ScoutAnswer, ScoutView, scout_view
 
-_HINTS = {"float32": "f32", "bfloat16": "bf16"}
+_HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 _SCOUT = ("scout", "paint")
 """Graphs of which many small requests run at a time."""
 
 
 class OpenVinoRuntime:
-    """Runs a network's graphs in OpenVINO on the CPU. Graphs are compiled when first needed."""
+    """Runs a network's graphs in OpenVINO on the CPU. Graphs are compiled when first needed.
+
+    In float16 only the encoder computes in it: all else is quick as it is.
+    """
 
     name = "openvino"
 
     def __init__(self, network: Network, *, threads: int, precision: str = "auto", device: str = "cpu") -> None:
         self._core = _core()
-        capable = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        if precision == "auto":
-            precision = "bfloat16" if capable else "float32"
-        self.precision = precision
+        self.precision = fast_precision(processor_features(), tuple(_HINTS)) if precision == "auto" else precision
         self._network = network
         self.threads = threads
         self._compiled: dict[str, Any] = {}
-        self._reduced = precision == "bfloat16"
+        self._reduced = self.precision == "bfloat16"
         self._drawings = ("decoder", "mask_decoder") if self._reduced else ()
         self._lock = threading.Lock()
         self._local = threading.local()
@@ -97,8 +98,8 @@ class OpenVinoRuntime:
                 self._compiled[graph] = self._compile(attention, "float32")
                 self._compiled[f"{graph} drawing"] = self._compile(drawing, self.precision)
             if graph not in self._compiled:
-                several = graph in _SCOUT
-                self._compiled[graph] = self._compile(self._read(graph), self.precision, several=several)
+                precision = self.precision if self._reduced or graph == "encoder" else "float32"
+                self._compiled[graph] = self._compile(self._read(graph), precision, several=graph in _SCOUT)
             return self._compiled[graph]
 
     def _read(self, graph: str) -> Any:

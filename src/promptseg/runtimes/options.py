@@ -17,7 +17,7 @@ class EngineOptions:
         model: a name of the registry.
         weights: a safetensors checkpoint of that model; by default the embedded or cached one.
         runtime: "auto", "onnx", "openvino" or "torch".
-        precision: "auto", "float32" or "bfloat16".
+        precision: "auto", "float32", "bfloat16" or, in OpenVINO, "float16".
         device: "cpu", or for torch "cuda" or "mps".
         threads: computing threads; by default one per processor.
         cache: a folder that keeps embeddings, or None.
@@ -28,7 +28,7 @@ class EngineOptions:
         default=None, metadata={"help": "A safetensors checkpoint of that model.", "metavar": "FILE"}
     )
     runtime: str = field(default="auto", metadata={"help": f"{spoken_runtimes()}."})
-    precision: str = field(default="auto", metadata={"help": "auto, float32 or bfloat16."})
+    precision: str = field(default="auto", metadata={"help": "auto, float32, bfloat16 or (OpenVINO) float16."})
     device: str = field(default="cpu", metadata={"help": "cpu, or with torch: cuda, mps."})
     threads: int | None = field(default=None, metadata={"help": "Threads; default: one per processor."})
     cache: str | Path | None = field(

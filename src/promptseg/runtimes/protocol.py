@@ -59,7 +59,7 @@ class Runtime(Protocol):
 
     @property
     def precision(self) -> str:
-        """The arithmetic: "float32" or "bfloat16"."""
+        """The arithmetic: "float32", "bfloat16" or "float16"."""
         ...
 
     @property

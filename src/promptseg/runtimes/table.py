@@ -12,7 +12,7 @@ class RuntimeRow:
         package: what must be installed.
         adapter: "module:class" of its `Runtime`, made with (network, threads=, precision=, device=).
         graphs: "module:class" of the `Graphs` that run seem-tiny beside it, made with (network, threads=).
-        precisions: the arithmetic that it offers; it resolves "auto" itself.
+        precisions: the arithmetic that it offers; it resolves "auto" itself, where it is asked for by name.
         any_device: whether it computes on other devices than the CPU.
     """
 
@@ -28,7 +28,7 @@ RUNTIMES: dict[str, RuntimeRow] = {
         package="openvino",
         adapter="promptseg.runtimes.openvino:OpenVinoRuntime",
         graphs="promptseg.runtimes.openvino:OpenVinoGraphs",
-        precisions=("float32", "bfloat16"),
+        precisions=("float32", "bfloat16", "float16"),
     ),
     "onnx": RuntimeRow(package="onnxruntime", adapter="promptseg.runtimes.onnx:OnnxRuntime"),
     "torch": RuntimeRow(
@@ -38,7 +38,7 @@ RUNTIMES: dict[str, RuntimeRow] = {
         any_device=True,
     ),
 }
-"""By name, the fastest on a CPU first."""
+"""By name, what is usually the fastest on a CPU first; see `runtimes.fitting`."""
 
 
 def runtime_names() -> tuple[str, ...]:

@@ -49,7 +49,7 @@ class Segmenter:
         weights: a safetensors checkpoint with the official tensor names; one of the decoder alone (docs/training.md)
             answers prompts, while automatic masks keep to the model's own decoder.
         runtime: "auto", "onnx", "openvino" or "torch".
-        precision: "auto", "float32" or "bfloat16".
+        precision: "auto", "float32", "bfloat16" or, in OpenVINO, "float16".
         device: "cpu", or for torch "cuda" or "mps".
         threads: computing threads; by default one per processor.
         cache: where embeddings are kept for pictures that come again: a folder, an `EmbeddingCache`, or None to keep
