@@ -143,7 +143,7 @@ def test_embeddings_are_kept_up_to_a_number(eyes):
 def test_prompts_outside_are_refused_in_terms_of_the_whole_picture(tiled):
     with pytest.raises(PromptError, match=r"point 700,10 lies outside the picture of .*640"):
         tiled.segment(Point(700, 10))
-    with pytest.raises(PromptError, match="need a model with semantics"):
+    with pytest.raises(PromptError, match="say what and not where"):
         tiled.segment(Text("a dog"))
     with pytest.raises(PromptError, match="is empty"):
         tiled.segment(Mask(np.zeros(SIZE)))
