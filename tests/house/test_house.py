@@ -190,3 +190,13 @@ def test_the_package_says_one_version():
 def test_manifest_is_plain_json():
     text = (Path(assembly.__file__).parent / "manifest.json").read_text()
     assert json.loads(text)["side"] == 1024
+
+
+@pytest.mark.parametrize("page", sorted((Path(__file__).parents[2] / "docs/api").glob("*.md")), ids=lambda path: path.stem)
+def test_pages_of_the_api_name_what_is_there(page):
+    """`make docs` collects them from the sources; this finds a wrong name without the builder."""
+    names = [line.removeprefix("::: ") for line in page.read_text().splitlines() if line.startswith("::: ")]
+    assert names
+    for name in names:
+        module, _, attribute = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), attribute), name
