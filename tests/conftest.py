@@ -16,9 +16,7 @@ from promptseg.segment.segmenter import Segmenter
 
 # Two workers on two cores: threads that wait for each other in a spin would only take the other worker's time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault(
-    "PROMPTSEG_PROBE", "0"
-)  # else answers depend on how busy a machine is
+os.environ.setdefault("PROMPTSEG_PROBE", "0")  # else answers depend on how busy a machine is
 
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
