@@ -29,7 +29,10 @@ class Running:
 
     def upload(self, content: bytes, **query: str) -> dict[str, Any]:
         answer = self.http.post(
-            "/v1/images", content=content, params=query, headers={"Content-Type": "application/octet-stream"}
+            "/v1/images",
+            content=content,
+            params={"embed": "false", **query},
+            headers={"Content-Type": "application/octet-stream"},
         )
         assert answer.is_success, answer.text
         return answer.json()

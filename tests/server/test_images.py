@@ -1,6 +1,7 @@
 """Pictures over HTTP."""
 
 import io
+import threading
 from typing import Any
 
 import numpy as np
@@ -110,6 +111,13 @@ def test_embedding_ahead_makes_it_ready(here, astronaut) -> None:
     image = here.upload(astronaut, embed="true")["id"]
     here.http.get(f"/v1/images/{image}/embedding")  # shares the computation, or finds it done
     assert here.http.get(f"/v1/images/{image}").json()["embedded"]
+
+
+def test_an_upload_is_looked_at_for_words(start, noise, monkeypatch) -> None:
+    looked = threading.Event()
+    monkeypatch.setattr("promptseg.segment.sam.SamSegmenter.look", lambda self, image: looked.set())
+    start().upload(png(noise), embed="true")
+    assert looked.wait(60)
 
 
 def test_the_pixel_limit_and_the_store_limit(start, noise) -> None:

@@ -148,6 +148,10 @@ def test_too_many_masks_end_the_stream_with_an_error(start, astronaut) -> None:
         ("segment", {"prompts": [{"type": "scribble", "points": [[1, 1]] * 20_001}]}, 413, "TooLargeError", "20,001"),
         ("everything", {"options": {"points_per_side": 65}}, 413, "TooLargeError", "64"),
         ("everything", {"options": {"box_nms_thresh": 7}}, 422, "InputError", "box_nms_thresh"),
+        ("edges", {"points_per_side": 100000}, 413, "TooLargeError", "points_per_side"),
+        ("edges", {"bits": 7}, 422, "SchemaError", "bits"),
+        ("proposals", {"top": 10**9}, 413, "TooLargeError", "top"),
+        ("instances", {"vocabulary": []}, 422, "SchemaError", "vocabulary"),
         ("everything", {"options": {"point_grids": [[[0, 0]]]}}, 422, "SchemaError", "point_grids"),
     ],
 )
@@ -164,6 +168,34 @@ def test_words_cover_and_name_a_picture(here, picture, twin, seen) -> None:
     body = {"masks": masks, "vocabulary": ["a face", "a bicycle"]}
     (named,) = here.http.post(f"{route}/label", json=body).json()["masks"]
     assert named["label"] == "a face"
+
+
+@pytest.mark.parametrize("way", ["semantic", "instances"])
+def test_maps_of_classes_are_those_of_the_python_api(here, picture, twin, seen, way) -> None:
+    found = here.http.post(f"/v1/images/{picture['id']}/{way}", json={"vocabulary": ["person", "flag"]}).json()["masks"]
+    expected = getattr(twin, way)(seen, ["person", "flag"])
+    segments = expected if way == "instances" else expected.segments
+    assert [RLE.from_coco(mask["segmentation"]) for mask in found] == list(segments.masks)
+    assert [mask["label"] for mask in found] == list(segments.labels)
+    assert found
+
+
+def test_edges_are_a_grey_picture(here, picture, twin, seen) -> None:
+    body = {"points_per_side": 4, "bits": 16, "invert": True}
+    answer = here.http.post(f"/v1/images/{picture['id']}/edges", json=body)
+    assert answer.headers["content-type"] == "image/png"
+    shown = np.asarray(Pillow.open(io.BytesIO(answer.content)))
+    expected = np.rint((1 - twin.edges(seen, points_per_side=4)) * 65535)
+    assert shown.shape == (512, 512)
+    assert np.abs(shown - expected).max() <= 1
+
+
+def test_proposals_are_those_of_the_python_api(here, picture, twin, seen) -> None:
+    body = {"points_per_side": 4, "top": 7}
+    found = here.http.post(f"/v1/images/{picture['id']}/proposals", json=body).json()["masks"]
+    expected = twin.proposals(seen, 7, points_per_side=4)
+    assert [RLE.from_coco(mask["segmentation"]) for mask in found] == list(expected.masks)
+    assert len(found) == 7
 
 
 def test_unknown_pictures_and_ids_that_are_none(here) -> None:

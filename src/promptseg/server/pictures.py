@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import io
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from PIL import Image as Pillow
@@ -117,11 +118,17 @@ class Pictures:
         return (image, self._models.names[0]) in self.memory
 
     def embed_ahead(self, picture: Picture) -> None:
-        """Begins to embed a picture by the default model; when the server is busy, it is left for later."""
+        """Begins to embed a picture by the default model, and to look at it for words.
+
+        When the server is busy, it is left for later.
+        """
+        model = self._models.names[0]
 
         async def work() -> None:
             with contextlib.suppress(Exception):  # the request that needs it will say what is wrong
-                await self.embedded(picture, self._models.names[0])
+                embedded = await self.embedded(picture, model)
+                look = partial(_look, self._models, model, embedded)
+                await self._jobs.run(look, seconds=self._limits.everything_seconds, long=True)
 
         task = asyncio.get_running_loop().create_task(work())
         self._ahead.add(task)
@@ -205,6 +212,10 @@ class Pictures:
                 return _encode(small, "JPEG")
 
         return await self._jobs.run(work, seconds=self._limits.request_seconds)
+
+
+def _look(models: ServedModels, model: str, embedded: Any, job: Job) -> None:
+    models.get(model).look(embedded)
 
 
 def _decode(content: bytes, limits: Limits) -> tuple[Image, str]:

@@ -166,6 +166,26 @@ class EverythingRequest(Strict):
     model_config = ConfigDict(json_schema_extra={"examples": [{"options": {"points_per_side": 8}}]})
 
 
+class EdgesRequest(Strict):
+    """An edge map."""
+
+    points_per_side: Annotated[int, Field(ge=1)] = 16
+    thin: bool = True
+    bits: Literal[8, 16] = 8
+    invert: bool = False
+    model: ModelName = None
+
+
+class ProposalsRequest(Strict):
+    """Masks of all that may be an object."""
+
+    top: Annotated[int, Field(ge=1)] = 1000
+    points_per_side: Annotated[int, Field(ge=1)] = 32
+    format: MaskFormat = "rle"
+    tolerance: Tolerance = 0.0
+    model: ModelName = None
+
+
 Vocabulary: TypeAlias = Annotated[
     list[Annotated[str, Field(min_length=1, max_length=200)]] | None, Field(min_length=1, examples=[["dog", "grass"]])
 ]

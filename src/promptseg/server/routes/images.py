@@ -56,7 +56,7 @@ async def upload(
     request: Request,
     server: ServerDep,
     name: Annotated[str, Query(max_length=_NAME_LETTERS, description="File name of a raw body.")] = "",
-    embed: Annotated[bool, Query(description="Begin to embed it at once.")] = False,
+    embed: Annotated[bool, Query(description="Begin to embed it and to look at it for words at once.")] = True,
 ) -> Response:
     """Uploads a picture: the bytes of a JPEG, PNG, WebP, TIFF, BMP or GIF file, or a form with one part `file`."""
     content, given = await _content(request)

@@ -1,22 +1,35 @@
 """Masks: by prompts, of everything, and of classes."""
 
 import asyncio
+import io
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
+from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.segments import Segments
+from promptseg.models.registry import ModelCard
+from promptseg.segment.everything.edges import edge_picture
 from promptseg.segment.everything.options import EverythingOptions
+from promptseg.segment.segmenter import Segmenter
 from promptseg.server import prompts_in
 from promptseg.server.dependencies import ImagePath, Server, ServerDep, errors
 from promptseg.server.http_errors import HttpError, as_http_error, too_large, unsupported
 from promptseg.server.jobs import Job
 from promptseg.server.label_files import mask_of
 from promptseg.server.masks_out import found_json, image_size, masks_json
-from promptseg.server.schemas import EverythingRequest, LabelRequest, MasksBody, PanopticRequest, SegmentRequest
+from promptseg.server.schemas import (
+    EdgesRequest,
+    EverythingRequest,
+    LabelRequest,
+    MasksBody,
+    PanopticRequest,
+    ProposalsRequest,
+    SegmentRequest,
+)
 from promptseg.server.store import Picture
 from promptseg.server.strict import StrictRoute
 
@@ -63,13 +76,8 @@ def _answer(picture: Picture, model: str, masks: list[dict[str, Any]]) -> dict[s
 async def everything(request: Request, server: ServerDep, image: ImagePath, body: EverythingRequest) -> Response:
     """Finds all masks, and tells of them as they become certain."""
     picture = await server.pictures.record(image)
-    card = server.models.card(body.model)
-    if "everything" not in card.abilities:
-        raise unsupported(f"{card.name} does not search. Use panoptic, or a model of the SAM family.")
     given = body.options.model_dump()
-    most = server.limits.max_points_per_side
-    if given["points_per_side"] > most:
-        raise too_large(f"points_per_side is {given['points_per_side']}; this server's limit is {most}.")
+    card = _searching(server, body.model, "everything", given["points_per_side"])
     options = EverythingOptions(**given)
     embedded = await server.watch(request, server.pictures.embedded(picture, card.name))
     search = _Search(server, picture, card.name, embedded, options, body)
@@ -157,20 +165,96 @@ def _line(record: dict[str, Any]) -> bytes:
     return json.dumps(record).encode() + b"\n"
 
 
+def _searching(server: Server, model: str | None, ability: str, points: int) -> ModelCard:
+    """Returns the card of a model that can search so finely on this server."""
+    card = server.models.card(model)
+    if ability not in card.abilities:
+        raise unsupported(f"{card.name} does not search. Use panoptic, or a model of the SAM family.")
+    most = server.limits.max_points_per_side
+    if points > most:
+        raise too_large(f"points_per_side is {points}; this server's limit is {most}.")
+    return card
+
+
+@router.post("/edges", response_class=Response, responses={200: {"content": {"image/png": {}}}, **errors(404, 415)})
+async def edges(request: Request, server: ServerDep, image: ImagePath, body: EdgesRequest) -> Response:
+    """Draws an edge map: a grey PNG, bright where the outlines of masks run."""
+    picture = await server.pictures.record(image)
+    card = _searching(server, body.model, "edges", body.points_per_side)
+    embedded = await server.watch(request, server.pictures.embedded(picture, card.name))
+
+    def work(job: Job) -> bytes:
+        found = server.models.get(card.name).edges(
+            embedded, points_per_side=body.points_per_side, thin=body.thin, on_progress=lambda done, total: job.check()
+        )
+        file = io.BytesIO()
+        edge_picture(found, bits=body.bits, invert=body.invert).save(file, "PNG")
+        return file.getvalue()
+
+    return Response(await server.watch(request, server.compute_long(work)), media_type="image/png")
+
+
+@router.post("/proposals", response_model=MasksBody, responses=errors(404, 415))
+async def proposals(request: Request, server: ServerDep, image: ImagePath, body: ProposalsRequest) -> Response:
+    """Proposes masks of all that may be an object, the likeliest first."""
+    picture = await server.pictures.record(image)
+    card = _searching(server, body.model, "proposals", body.points_per_side)
+    if body.top > server.limits.max_masks:
+        raise too_large(f"top is {body.top:,}; this server's limit is {server.limits.max_masks:,}.")
+    embedded = await server.watch(request, server.pictures.embedded(picture, card.name))
+
+    def work(job: Job) -> dict[str, Any]:
+        found = server.models.get(card.name).proposals(
+            embedded, body.top, points_per_side=body.points_per_side, on_progress=lambda done, total: job.check()
+        )
+        return _answer(picture, card.name, masks_json(found, body.format, body.tolerance))
+
+    return JSONResponse(await server.watch(request, server.compute_long(work)))
+
+
 @router.post("/panoptic", response_model=MasksBody, responses=errors(404, 415))
 async def panoptic(request: Request, server: ServerDep, image: ImagePath, body: PanopticRequest) -> Response:
     """Cuts the picture into things and stuff."""
+    return await _map(request, server, image, body, lambda segmenter, seen: segmenter.panoptic(seen, body.vocabulary))
+
+
+@router.post("/semantic", response_model=MasksBody, responses=errors(404, 415))
+async def semantic(request: Request, server: ServerDep, image: ImagePath, body: PanopticRequest) -> Response:
+    """Gives pixels a class: one mask for each class that is seen."""
+    return await _map(request, server, image, body, lambda segmenter, seen: segmenter.semantic(seen, body.vocabulary))
+
+
+@router.post("/instances", response_model=MasksBody, responses=errors(404, 415))
+async def instances(request: Request, server: ServerDep, image: ImagePath, body: PanopticRequest) -> Response:
+    """Finds all things of the classes, best first; their masks may overlap."""
+    return await _map(request, server, image, body, lambda segmenter, seen: segmenter.instances(seen, body.vocabulary))
+
+
+async def _map(
+    request: Request,
+    server: Server,
+    image: str,
+    body: PanopticRequest,
+    find: Callable[[Segmenter, Any], PanopticSegments | Segments],
+) -> Response:
+    """Answers with the masks of classes, whose categories tell things from stuff where they come along."""
     picture = await server.pictures.record(image)
     name = _named(server, body)
 
-    def work(job: Job) -> dict[str, Any]:
-        found = server.models.get(name).panoptic(server.pictures.open(picture), body.vocabulary)
-        masks = masks_json(found.segments, body.format, body.tolerance)
-        for record, category in zip(masks, found.categories, strict=True):
-            record["is_thing"] = category.thing
-        return _answer(picture, name, masks)
+    async def work() -> dict[str, Any]:
+        embedded = await server.pictures.embedded(picture, name)
 
-    return JSONResponse(await server.watch(request, server.compute_long(work)))
+        def answer(job: Job) -> dict[str, Any]:
+            found = find(server.models.get(name), embedded)
+            segments, categories = (found, ()) if isinstance(found, Segments) else (found.segments, found.categories)
+            masks = masks_json(segments, body.format, body.tolerance)
+            for record, category in zip(masks, categories, strict=False):
+                record["is_thing"] = category.thing
+            return _answer(picture, name, masks)
+
+        return await server.compute_long(answer)
+
+    return JSONResponse(await server.watch(request, work()))
 
 
 @router.post("/label", response_model=MasksBody, responses=errors(404, 415))
