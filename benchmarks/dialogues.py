@@ -3,7 +3,7 @@
     python benchmarks/dialogues.py DATA --only davis2016 coco voc ccp --limit 12       # dialogues
     python benchmarks/dialogues.py DATA --only coco --limit 30 --pairs                 # two kinds at once
 
-A dialogue begins with a box, a polygon, a scribble, a rough mask, a phrase or a reference, drawn by a hasty simulated
+A dialogue begins with a click, a box, a polygon, a scribble, a rough mask, a phrase or a reference, drawn by a hasty simulated
 hand, and goes on with five clicks where the mask is wrong (the deepest error). Ours is a session of the default model.
 The official recipe is told the same: the first prompt in `mobile-sam`'s own way, from then on all places and clicks,
 the previous logits, the single-mask output. A phrase or a reference says no place, so that the clicks stand alone.
@@ -28,7 +28,7 @@ from promptseg.datasets.open import open_dataset
 from promptseg.datasets.samples import Dataset, Sample, Target
 from promptseg.errors import PromptError
 from promptseg.hands.clicks import next_click
-from promptseg.hands.prompts import deepest_point, inner_point, noisy_box, rough_polygon, scribble
+from promptseg.hands.prompts import inner_point, noisy_box, rough_polygon, scribble
 from promptseg.masks.overlap import union
 from promptseg.masks.upsample import upsample_to_rle
 from promptseg.prompts.encode import encode_object
@@ -140,9 +140,8 @@ def _reference(case: Case, truth: np.ndarray) -> Prompt | None:
 
 
 KINDS: dict[str, Callable[[Case, np.ndarray], Prompt | None]] = {
-    "box": _box, "polygon": _polygon, "scribble": _scribble, "mask": _mask, "phrase": _phrase, "reference": _reference,
+    "click": _click, "box": _box, "polygon": _polygon, "scribble": _scribble, "mask": _mask, "phrase": _phrase, "reference": _reference,
 }  # fmt: skip
-ALL = {"click": _click, **KINDS}
 
 
 def overlap(found: np.ndarray, truth: np.ndarray, ignored: np.ndarray) -> float:
@@ -181,7 +180,8 @@ class Official:
         answers = decode(self._plain.runtime, self._embedded, [item], official=True)
         if item.again:
             answers = decode_again(self._plain.runtime, self._embedded, [item], answers)
-        self._memory = answers[0].logits[0]
+        chosen = answers[0].best_of_three() if item.ambiguous else 0
+        self._memory = answers[0].logits[chosen]
         return upsample_to_rle(self._memory, frame).dense()
 
 
@@ -219,13 +219,11 @@ def pairs(segmenter: Segmenter, case: Case, kinds: list[str]) -> Iterator[dict]:
     """Asks by two prompts of different kinds at once, and by each alone."""
     embedded = segmenter.embed(case.sample.picture)
     truth, ignored = case.truth("box")
-    prompts = {kind: ALL[kind](case, truth) for kind in kinds}
+    prompts = {kind: KINDS[kind](case, truth) for kind in kinds}
 
     def ask(*given: Prompt) -> float:
         found = segmenter.segment(embedded, [given])
-        return overlap(
-            union(found.masks, found.size).dense() if len(found) else np.zeros_like(truth), truth, ignored
-        )
+        return overlap(union(found.masks, found.size).dense() if len(found) else np.zeros_like(truth), truth, ignored)
 
     alone = {kind: ask(prompt) for kind, prompt in prompts.items() if prompt is not None}
     for first, second in itertools.combinations(alone, 2):
@@ -246,9 +244,7 @@ def dialogue_table(name: str, rows: list[dict]) -> Iterator[str]:
         if own:
             ours, official = (np.array([row[side] for row in own]) for side in ("ours", "official"))
             worst = [[drop(row[side]) for row in own] for side in ("official", "ours")]
-            cells = [
-                f"{official[:, k].mean():.3f} → {ours[:, k].mean():.3f}" for k in range(CLICKS + 1)
-            ]
+            cells = [f"{official[:, k].mean():.3f} → {ours[:, k].mean():.3f}" for k in range(CLICKS + 1)]
             falls = [f"{np.mean(worst[0]):.3f} → {np.mean(worst[1]):.3f}", f"{max(worst[0]):.2f} → {max(worst[1]):.2f}"]
             yield f"| {name}, {kind}, {len(own)} | {' | '.join([*cells, *falls])} |"
 
@@ -272,13 +268,13 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--only", nargs="+", default=["davis2016", "coco", "voc", "ccp"])
     parser.add_argument("--limit", type=int, default=12, help="objects per set")
-    parser.add_argument("--kinds", nargs="+", choices=list(ALL))
+    parser.add_argument("--kinds", nargs="+", choices=list(KINDS))
     parser.add_argument("--pairs", action="store_true")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--cache", type=Path, help="folder of embeddings, for many runs")
     parser.add_argument("-o", "--output", type=Path, help="a JSON file for single objects")
     given = parser.parse_args()
-    kinds = given.kinds or list(ALL if given.pairs else KINDS)
+    kinds = given.kinds or list(KINDS)
     segmenter = Segmenter(threads=given.threads, cache=given.cache)
     plain = Segmenter("mobile-sam", threads=given.threads, cache=given.cache)
     rounds = " | ".join(f"after {k} clicks" for k in range(CLICKS + 1))
@@ -294,10 +290,10 @@ def main() -> None:
         for case in cases(open_dataset(given.data / name), given.limit):
             found = pairs(segmenter, case, kinds) if given.pairs else dialogues(segmenter, plain, case, kinds)
             rows.extend(found)
+            if given.output:
+                given.output.write_text(json.dumps(every))
         table = pair_table if given.pairs else dialogue_table
         print(*table(name, rows), sep="\n", flush=True)
-    if given.output:
-        given.output.write_text(json.dumps(every))
 
 
 if __name__ == "__main__":
