@@ -3,11 +3,11 @@
     python benchmarks/dialogues.py DATA --only davis2016 coco voc ccp --limit 12       # dialogues
     python benchmarks/dialogues.py DATA --only coco --limit 30 --pairs                 # two kinds at once
 
-A dialogue begins with a click, a box, a polygon, a scribble, a rough mask, a phrase or a reference, drawn by a hasty simulated
-hand, and goes on with five clicks where the mask is wrong (the deepest error). Ours is a session of the default model.
-The official recipe is told the same: the first prompt in `mobile-sam`'s own way, from then on all places and clicks,
-the previous logits, the single-mask output. A phrase or a reference says no place, so that the clicks stand alone.
-Both answer on one embedding, in the same run. A phrase means everything of its class in the picture.
+A dialogue begins with a click, a box, a polygon, a scribble, a rough mask, a phrase or a reference, drawn by a hasty
+simulated hand, and goes on with five clicks where the mask is wrong (the deepest error). Ours is a session of the
+default model. The official recipe is `mobile-sam`'s own decoder, told the same: all places and clicks so far, the
+previous logits, the single-mask output; after a phrase or a reference it goes on from the mask that ours found. Both
+answer on one embedding, in the same run. A phrase means everything of its class in the picture.
 
 With `--pairs`: the IoU that two prompts of different kinds reach together, and each of them alone.
 """
@@ -17,7 +17,7 @@ import itertools
 import json
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,7 @@ from promptseg.masks.overlap import union
 from promptseg.masks.upsample import upsample_to_rle
 from promptseg.prompts.encode import encode_object
 from promptseg.prompts.types import Prompt
-from promptseg.segment.places.predictor import decode, decode_again
+from promptseg.segment.places.predictor import decode
 
 CLICKS = 5
 LEAST = 800
@@ -140,7 +140,8 @@ def _reference(case: Case, truth: np.ndarray) -> Prompt | None:
 
 
 KINDS: dict[str, Callable[[Case, np.ndarray], Prompt | None]] = {
-    "click": _click, "box": _box, "polygon": _polygon, "scribble": _scribble, "mask": _mask, "phrase": _phrase, "reference": _reference,
+    "click": _click, "box": _box, "polygon": _polygon, "scribble": _scribble, "mask": _mask, "phrase": _phrase,
+    "reference": _reference,
 }  # fmt: skip
 
 
@@ -160,28 +161,31 @@ class Ours:
 
 
 class Official:
-    """The official recipe, on the same embedding."""
+    """The official recipe, with the checkpoint's own decoder on the same embedding.
 
-    def __init__(self, plain: Segmenter, embedded: object) -> None:
-        self._plain, self._embedded = plain, embedded
+    It says nothing of words: the mask that ours found is given to it.
+    """
+
+    def __init__(self, segmenter: Segmenter, embedded: object) -> None:
+        self._segmenter, self._embedded = segmenter, embedded
         self._places: tuple[Prompt, ...] = ()
         self._memory: np.ndarray | None = None
 
     def add(self, prompt: Prompt) -> np.ndarray:
         if isinstance(prompt, Text | Reference):
-            found = self._plain.session(self._embedded).add(prompt)
+            found = self._segmenter.session(self._embedded).add(prompt)
             self._memory = found.low_res_logits[0]
             return found.dense()[0]
         self._places = (*self._places, prompt)
-        frame = self._embedded.frame
+        frame, runtime = self._embedded.frame, self._segmenter.runtime
         item = encode_object(self._places, frame, memory=self._memory)
-        if self._memory is not None and item.mask_logits is not self._memory:
-            object.__setattr__(item, "mask_logits", self._memory)
-        answers = decode(self._plain.runtime, self._embedded, [item], official=True)
+        if self._memory is not None:
+            item = replace(item, mask_logits=self._memory)
+        (answer,) = decode(runtime, self._embedded, [item], official=True)
         if item.again:
-            answers = decode_again(self._plain.runtime, self._embedded, [item], answers)
-        chosen = answers[0].best_of_three() if item.ambiguous else 0
-        self._memory = answers[0].logits[chosen]
+            again = replace(item, mask_logits=answer.logits[0])
+            (answer,) = decode(runtime, self._embedded, [again], official=True)
+        self._memory = answer.logits[answer.best_of_three() if item.ambiguous else 0]
         return upsample_to_rle(self._memory, frame).dense()
 
 
@@ -202,9 +206,9 @@ def hold(side: Ours | Official, prompt: Prompt, truth: np.ndarray, ignored: np.n
     return ious + [ious[-1]] * (CLICKS + 1 - len(ious))
 
 
-def dialogues(segmenter: Segmenter, plain: Segmenter, case: Case, kinds: list[str]) -> Iterator[dict]:
+def dialogues(segmenter: Segmenter, case: Case, kinds: list[str]) -> Iterator[dict]:
     """Holds the dialogues about one object."""
-    embedded, other = segmenter.embed(case.sample.picture), plain.embed(case.sample.picture)
+    embedded = segmenter.embed(case.sample.picture)
     for kind in kinds:
         truth, ignored = case.truth(kind)
         prompt = KINDS[kind](case, truth)
@@ -212,7 +216,7 @@ def dialogues(segmenter: Segmenter, plain: Segmenter, case: Case, kinds: list[st
             continue
         row = {"case": case.name, "kind": kind, "ours": hold(Ours(segmenter, embedded), prompt, truth, ignored)}
         if row["ours"] is not None:
-            yield row | {"official": hold(Official(plain, other), prompt, truth, ignored)}
+            yield row | {"official": hold(Official(segmenter, embedded), prompt, truth, ignored)}
 
 
 def pairs(segmenter: Segmenter, case: Case, kinds: list[str]) -> Iterator[dict]:
@@ -276,7 +280,6 @@ def main() -> None:
     given = parser.parse_args()
     kinds = given.kinds or list(KINDS)
     segmenter = Segmenter(threads=given.threads, cache=given.cache)
-    plain = Segmenter("mobile-sam", threads=given.threads, cache=given.cache)
     rounds = " | ".join(f"after {k} clicks" for k in range(CLICKS + 1))
     head = (
         "| set, kinds, objects | first | second | together | better of the two, object by object | worse by .05 |"
@@ -288,8 +291,7 @@ def main() -> None:
     for name in given.only:
         rows = every[name] = []
         for case in cases(open_dataset(given.data / name), given.limit):
-            found = pairs(segmenter, case, kinds) if given.pairs else dialogues(segmenter, plain, case, kinds)
-            rows.extend(found)
+            rows.extend((pairs if given.pairs else dialogues)(segmenter, case, kinds))
             if given.output:
                 given.output.write_text(json.dumps(every))
         table = pair_table if given.pairs else dialogue_table

@@ -27,37 +27,34 @@ def remove(
 
     The decoder answers the sum of all prompts, and a negative one may make it drop the object or something far away.
     So of what it would take away only the parts that are pointed at go, and only if they are not most of the mask.
-    Otherwise another answer is taken, or what the place would be if it were clicked on, or at last what lies near.
+    Otherwise another answer is taken, or what the place would be if it were clicked on. If all answers pass over the
+    prompt, what lies near goes.
 
     Args:
         old: (256, 256) logits of the mask so far.
         answers: (256, 256) each, logits with the prompts, the likeliest answer first.
         pointed: (256, 256) what the prompts point at.
-        outlined: (256, 256) what they outline, which goes as it is.
+        outlined: (256, 256) what they outline: that goes as it is.
         ask: returns logits of what is seen at the place, for when no answer will do.
     """
     inside = old > 0
+    if (outlined & inside).any():
+        return _cut(old, outlined)
     spots = pointed & inside
     if not spots.any():
         return None
-    least = np.count_nonzero(inside) * (1 - MOST)
-
-    def without(logits: Float32, part: BoolArray) -> Float32 | None:
-        part = part | (outlined & inside)
-        return logits if part.any() and np.count_nonzero(inside & ~part) >= least else None
-
+    most, heard = MOST * np.count_nonzero(inside), False
     for logits in answers:
         gone = inside & (logits <= 0)
         part = _touching(gone, spots)
-        left = without(np.where(gone & ~part, old, logits), part)
-        if left is not None:
-            return _cut(left, outlined & inside)
-    for logits in ask():
+        if 0 < np.count_nonzero(part) <= most:
+            return np.where(gone & ~part, old, logits)
+        heard = heard or part.any()
+    for logits in ask() if heard else ():
         part = _touching(inside & (logits > 0), spots)
-        left = without(np.where(part, -np.maximum(logits, EDGE), old), part)
-        if left is not None:
-            return _cut(left, outlined & inside)
-    return _cut(old, (outlined & inside) | _near(inside, spots))
+        if np.count_nonzero(part) <= most:
+            return _cut(old, part)
+    return _cut(old, _near(inside, spots))
 
 
 def _touching(region: BoolArray, spots: BoolArray) -> BoolArray:

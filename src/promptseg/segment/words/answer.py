@@ -57,30 +57,32 @@ def answer(
     shown = [prompt for prompt in prompts if isinstance(prompt, Reference)]
     places = tuple(prompt for prompt in prompts if not isinstance(prompt, WordPrompt))
     label = texts[0] if texts else None
-    heat = _heat(meaning, embedded, texts, shown)
     if not any(prompt.positive for prompt in places):
-        found = _found(meaning, runtime, embedded, texts, shown, heat, present)
+        found = _found(meaning, runtime, embedded, texts, shown, present)
         left = _less(runtime, embedded, found, prompts, companions)
         return as_segments(left, embedded, label, prompts, object_id)
+    heat = _heat(meaning, embedded, texts, shown)
     composed, fitting = compose(runtime, embedded, places, heat, granularity, companions)
     segments = as_segments([thing for thing, _ in composed], embedded, label if fitting else None, prompts, object_id)
     return segments.replace(granularities=tuple(kind for _, kind in composed))
 
 
-PAIR = "mean"
-
-
-def _found(meaning, runtime, embedded, texts, shown, heat, present):
-    """Finds what words and references mean; where nothing fits all of them, what fits the first."""
-    found = find(runtime, embedded, heat, present=_least(texts) if present is None else present)
-    if found or not (texts and shown):
-        return found
-    for some in ((texts, ()), ((), shown)):
-        heat = _heat(meaning, embedded, *some)
-        found = find(runtime, embedded, heat, present=_least(some[0]) if present is None else present)
-        if found:
-            return found
-    return found
+def _found(
+    meaning: Meaning,
+    runtime: Runtime,
+    embedded: EmbeddedImage,
+    texts: Sequence[str],
+    shown: Sequence[Reference],
+    present: float | None,
+) -> list[FoundThing]:
+    """Finds what fits all that is said and shown; else what fits the phrases, else what fits the references."""
+    for said, seen in ((texts, shown), (texts, ()), ((), shown)):
+        if said or seen:
+            heat = _heat(meaning, embedded, said, seen)
+            found = find(runtime, embedded, heat, present=_least(said) if present is None else present)
+            if found:
+                return found
+    return []
 
 
 def _heat(meaning: Meaning, embedded: EmbeddedImage, texts: Sequence[str], shown: Sequence[Reference]) -> Float32:
