@@ -57,7 +57,8 @@ def refine(
     A correction has a direction: clicks on the object ask for more, clicks beside it for less. SAM knows only the
     sum of all clicks and now and then answers one that adds a missing wheel by dropping the car. So a new mask that
     differs much from the old one may change it in the direction of the new clicks only. Where the model has learned to
-    tell (`Choice.correct`), another of its masks answers instead, or the one so far stays. Last, where a network was
+    tell (`Choice.correct`), another of its masks answers instead, or the one so far stays. Negative prompts take away
+    what they point at and nothing else (`places.remove`), whatever the dialogue began with. Last, where a network was
     trained for it, the border is drawn anew after the pixels and all clicks (`places.retouch`); SAM is told its own
     mask in the next round all the same, as it was trained.
     """
