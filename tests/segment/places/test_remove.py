@@ -53,9 +53,9 @@ def test_an_answer_that_drops_the_object_is_not_taken():
 
 
 def test_where_no_answer_will_do_what_is_seen_at_the_place_goes():
-    seen = [square(10, 130), square(20, 50)]
+    seen = [square(10, 130), square(150, 170), square(20, 50)]
     left = remove(OLD, [np.full_like(OLD, -5)], at(30, 30), NOTHING, lambda: seen)
-    assert np.array_equal(left > 0, (OLD > 0) & ~(seen[1] > 0))
+    assert np.array_equal(left > 0, (OLD > 0) & ~(seen[2] > 0))
 
 
 def test_where_all_answers_pass_over_the_prompt_what_lies_near_goes():

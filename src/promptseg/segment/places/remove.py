@@ -52,7 +52,7 @@ def remove(
         heard = heard or part.any()
     for logits in ask() if heard else ():
         part = _touching(inside & (logits > 0), spots)
-        if np.count_nonzero(part) <= most:
+        if 0 < np.count_nonzero(part) <= most:
             return _cut(old, part)
     return _cut(old, _near(inside, spots))
 

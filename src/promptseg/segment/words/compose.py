@@ -87,9 +87,8 @@ def agreement(options: Sequence[Float32], wide: Float32, seen: BoolArray, room: 
 def place_fit(options: Sequence[Float32], places: ObjectPrompts, drawn: Sequence[BoolArray]) -> npt.NDArray[np.float64]:
     """Returns how well masks (M) do what the positive places say, from 0 to 1."""
     kinds = [prompt for prompt in places if isinstance(prompt, PlacePrompt) and prompt.positive]
-    return np.array(
-        [np.mean([_does(one > 0, kind, shape) for kind, shape in zip(kinds, drawn, strict=True)]) for one in options]
-    )
+    found = [[_does(one > 0, kind, shape) for kind, shape in zip(kinds, drawn, strict=True)] for one in options]
+    return np.array(found, np.float64).mean(1)
 
 
 def _does(mask: BoolArray, prompt: PlacePrompt, drawn: BoolArray) -> float:
