@@ -111,7 +111,6 @@ def test_the_part_under_the_click_counts_not_its_like_elsewhere() -> None:
     logits = np.full((4, MaskGrid.SIDE, MaskGrid.SIDE), -5, np.float32)
     logits[2, 100:140, 20:60] = 5
     logits[3, 100:140, 20:60] = logits[3, 100:140, 180:220] = 5
-    asked = Candidates(logits, np.array([0.5, 0.5, 0.8, 0.8], np.float32), click=(160.0, 480.0))
     seen = np.zeros((MaskGrid.SIDE, MaskGrid.SIDE), bool)
     seen[100:140, 20:60] = seen[100:140, 180:220] = True
     spot = np.zeros_like(seen)
