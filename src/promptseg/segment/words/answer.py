@@ -20,6 +20,7 @@ from promptseg.segment.words.compose import compose
 from promptseg.segment.words.engine import Meaning
 from promptseg.segment.words.find import PRESENT, PRESENT_AMONG_RIVALS, FoundThing, as_segments, find
 from promptseg.segment.words.rivals import rivals
+from promptseg.segment.words.sharpen import enlarge
 
 RIVALRY, MILDER = 0.5, 0.5
 """How much of the strongest rival's logit is taken off a phrase's, and what is added in return (chosen on dev/coco)."""
@@ -75,14 +76,19 @@ def _found(
     shown: Sequence[Reference],
     present: float | None,
 ) -> list[FoundThing]:
-    """Finds what fits all that is said and shown; else what fits the phrases, else what fits the references."""
-    for said, seen in ((texts, shown), (texts, ()), ((), shown)):
-        if said or seen:
-            heat = _heat(meaning, embedded, said, seen)
-            found = find(runtime, embedded, heat, present=_least(said) if present is None else present)
-            if found:
-                return found
-    return []
+    """Finds what fits the phrases, of that what is like the references where some is; else what is like them."""
+    found: list[FoundThing] = []
+    if texts:
+        heat = _heat(meaning, embedded, texts, ())
+        found = find(runtime, embedded, heat, present=_least(texts) if present is None else present)
+    if not shown:
+        return found
+    heat = _heat(meaning, embedded, (), shown)
+    if not found:
+        return find(runtime, embedded, heat, present=_least(()) if present is None else present)
+    likeness = enlarge(heat)
+    alike = [thing for thing in found if (thing.logits > 0).any() and likeness[thing.logits > 0].mean() > 0]
+    return alike or found
 
 
 def _heat(meaning: Meaning, embedded: EmbeddedImage, texts: Sequence[str], shown: Sequence[Reference]) -> Float32:
