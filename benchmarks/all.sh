@@ -32,6 +32,8 @@ finetune() {
 }
 
 run results yes "$python" benchmarks/evaluate.py "$dev" -o "$out/results" --words --peer-python "$peer"
+run dialogues yes "$python" benchmarks/dialogues.py "$dev" --limit 12
+run pairs yes "$python" benchmarks/dialogues.py "$dev" --only coco --limit 30 --pairs
 run edges yes evaluate edges "$dev/bsds500" -o "$out/edges"
 run everything-recall yes evaluate everything "$dev/coco" --way fast --way exact --limit 12 -o "$out/everything"
 run panoptic yes evaluate panoptic "$dev/coco" --limit 100 -o "$out/panoptic"

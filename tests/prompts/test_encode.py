@@ -239,11 +239,45 @@ def test_ragged_objects_are_filled_with_absent_tokens():
     assert np.array_equal(points[0, :2], objects[0].points)
 
 
-def test_circles_are_fed_as_polygons():
-    circle = Circle(150, 100, 40)
-    given, expected = encode_object((circle,), FRAME), encode_object((circle.polygon,), FRAME)
-    assert table(given) == table(expected)
-    assert np.array_equal(given.mask_logits, expected.mask_logits)
+def test_a_circle_touches_the_object_and_is_no_outline():
+    given = encode_object((Circle(150, 100, 40),), FRAME)
+    assert given.mask_logits is None
+    assert given.labels.tolist() == [1, 1, 1, -1]
+    assert given.again
+    x0, y0, x1, y1 = given.around / FRAME.factors[0]
+    assert (x0, y0, x1, y1) == pytest.approx((110, 60, 190, 140), abs=3)
+    inside = np.hypot(*(given.points[:3] / FRAME.factors[0] - (150, 100)).T) < 40
+    assert inside.all()
+
+
+@pytest.mark.parametrize(
+    ("prompts", "again"),
+    [
+        ((Scribble(((10, 10), (50, 60))), Point(30, 30)), True),
+        ((Circle(50, 50, 20), Scribble(((10, 10), (50, 60)))), True),
+        ((Point(30, 30), Point(40, 40)), False),
+        ((Scribble(((10, 10), (50, 60))), Point(30, 30, positive=False)), False),
+        ((Scribble(((10, 10), (50, 60))), Box(5, 5, 90, 90)), False),
+    ],
+)
+def test_strokes_and_circles_get_a_second_pass_beside_clicks_on_the_object(prompts, again):
+    item = encode_object(prompts, FRAME)
+    assert item.again is again
+    assert item.around is None
+
+
+def test_two_drawings_of_one_outline_are_averaged_and_two_parts_are_joined():
+    rough, finer = np.zeros((2, *FRAME.original), bool)
+    rough[40:100, 40:120] = finer[40:100, 60:120] = True
+    both = encode_object((Mask(rough), Mask(finer)), FRAME).mask_logits
+    row, left, right = (round(place * FRAME.factors[0] / 4) for place in (70, 50, 90))
+    assert both[row, right] == 10
+    assert both[row, left] == 0
+    apart = np.zeros_like(rough)
+    apart[120:160, 130:180] = True
+    parts = encode_object((Mask(finer), Mask(apart)), FRAME).mask_logits
+    row, column = (round(place * FRAME.factors[0] / 4) for place in (140, 150))
+    assert parts[row, column] == 10
 
 
 @pytest.mark.parametrize("prompt", [Text("a cat"), Audio("a.wav"), Reference("a.png", Box(1, 2, 3, 4))])

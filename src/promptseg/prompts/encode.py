@@ -19,14 +19,19 @@ from promptseg.geometry import (
     LABEL_NEGATIVE,
     LABEL_PAD,
     LABEL_POSITIVE,
+    MaskGrid,
     ResizeFrame,
 )
-from promptseg.prompts.places import Point, Scribble
+from promptseg.prompts.places import Circle, Point, Scribble
 from promptseg.prompts.prompt import Feed, PlacePrompt
-from promptseg.prompts.types import ObjectPrompts
+from promptseg.prompts.shapes import box_of
+from promptseg.prompts.types import ObjectPrompts, Prompt
 
 MASK_LOGIT = 10.0
 """Magnitude of the logits that stand for a certain pixel of a mask prompt (specification A3.5: 10 to 20)."""
+
+SAME = 0.5
+"""Two drawn areas that overlap by this IoU are drawings of one outline."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +43,10 @@ class EncodedObject:
         labels: (N,) 1 positive, 0 negative, 2 and 3 box corners, -1 pad (present when there is no box).
         mask_logits: (256, 256), or None.
         ambiguous: a single click and nothing else, for which SAM's three masks are meant.
-        again: strokes alone, whose first answer is better fed back once as a mask prompt (measured).
+        again: strokes and circles, perhaps with clicks on the object, whose first answer is better fed back once as a
+            mask prompt (measured).
+        around: the box (4,) of a circle alone. Where the first answer lies in it for the most part, the circle was
+            drawn around the object, and the box says more than that answer (measured).
     """
 
     points: Float32
@@ -46,6 +54,7 @@ class EncodedObject:
     mask_logits: Float32 | None
     ambiguous: bool
     again: bool = False
+    around: Float64 | None = None
 
 
 def encode_object(
@@ -89,7 +98,7 @@ def encode_object(
             )
         box = fed.box if box is None else box
         if fed.grid is not None:
-            drawn = fed.grid if drawn is None else np.maximum(drawn, fed.grid)
+            drawn = fed.grid if drawn is None else _joined(drawn, fed.grid)
     if not any(prompt.positive for prompt in prompts) and memory is None:
         raise PromptError("Every prompt is negative: give at least one positive prompt that shows the object.")
     if box is None:
@@ -99,13 +108,32 @@ def encode_object(
         points.extend([(box[0], box[1]), (box[2], box[3])])
         labels.extend([LABEL_BOX_START, LABEL_BOX_END])
     logits = memory if drawn is None else ((2 * drawn - 1) * MASK_LOGIT).astype(np.float32)
+    clicks = sum(isinstance(prompt, Point) for prompt in prompts)
+    ambiguous = len(prompts) == 1 and clicks == 1 and logits is None
     return EncodedObject(
         points=np.asarray(points, np.float32),
         labels=np.asarray(labels, np.int64),
         mask_logits=logits,
-        ambiguous=len(prompts) == 1 and isinstance(prompts[0], Point) and logits is None,
-        again=logits is None and all(isinstance(prompt, Scribble) and prompt.positive for prompt in prompts),
+        ambiguous=ambiguous,
+        again=logits is None and all(_touches(prompt) for prompt in prompts) and clicks < len(prompts),
+        around=_around(prompts[0], frame) if len(prompts) == 1 and logits is None else None,
     )
+
+
+def _joined(one: Float32, other: Float32) -> Float32:
+    """Joins two drawn areas: parts of one object; or, where they mostly overlap, two drawings of one outline."""
+    shared, either = np.minimum(one, other).sum(), np.maximum(one, other)
+    return np.asarray((one + other) / 2 if shared >= SAME * either.sum() else either, np.float32)
+
+
+def _touches(prompt: Prompt) -> bool:
+    return isinstance(prompt, Point | Scribble | Circle) and prompt.positive
+
+
+def _around(prompt: Prompt, frame: ResizeFrame) -> Float64 | None:
+    if not (isinstance(prompt, Circle) and prompt.positive):
+        return None
+    return np.array(box_of(prompt.on_grid(frame) > 0.5), np.float64) * MaskGrid.CELL
 
 
 def pad_objects(objects: Sequence[EncodedObject]) -> tuple[Float32, Int64]:

@@ -196,8 +196,8 @@ class Circle(PlacePrompt):
 
     kind: ClassVar[str] = "circle"
     layer: ClassVar[int] = 2
-    feed: ClassVar[Feed] = Polygon.feed
-    about: ClassVar[str] = "A circle over the object."
+    feed: ClassVar[Feed] = Feed(points=3)
+    about: ClassVar[str] = "A circle over the object or around it."
     form: ClassVar[str] = "x,y,radius"
     example: ClassVar[str] = "320,210,40"
     x: float

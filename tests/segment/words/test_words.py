@@ -10,6 +10,9 @@ from promptseg.errors import InputError, PromptError
 from promptseg.masks.overlap import iou, union
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
+from promptseg.runtimes.companions import NO_COMPANIONS
+from promptseg.segment.words.answer import _less
+from promptseg.segment.words.find import FoundThing
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
@@ -48,8 +51,49 @@ def test_a_phrase_and_a_click_give_one_mask(segmenter, cat):
     assert found.labels == ("a cat",)
 
 
-def test_a_negative_click_drops_what_it_touches(segmenter, cat):
-    assert len(segmenter.segment(cat, [[Text("a cat"), Point(200, 100, positive=False)]])) == 0
+@pytest.mark.parametrize(("x", "y"), [(20, 280), (250, 60)])
+def test_a_negative_click_beside_a_phrase_takes_a_part_away(segmenter, cat, x, y):
+    whole = union(segmenter.segment(cat, Text("cat")).masks, cat.size)
+    found = segmenter.segment(cat, [Text("cat"), Point(x, y, positive=False)])
+    assert 0.5 <= found.areas.sum() / whole.area < 0.97
+    assert not union(found.masks, found.size).dense()[y, x]
+    assert found.labels[0] == "cat"
+
+
+def test_a_negative_click_drops_one_thing_of_several(segmenter):
+    left, right = np.zeros((2, 100, 200), bool)
+    left[20:80, 20:80] = right[20:80, 120:180] = True
+    picture = segmenter.embed(np.zeros((100, 200, 3), np.uint8))
+    things = [FoundThing(RLE.encode(mask), np.zeros((256, 256), np.float32), 0.9) for mask in (left, right)]
+    kept = _less(segmenter.runtime, picture, things, (Text("cat"), Point(50, 50, positive=False)), NO_COMPANIONS)
+    assert [thing.mask.box for thing in kept] == [(120, 20, 180, 80)]
+
+
+def test_a_phrase_and_a_reference_find_what_one_of_them_finds(segmenter, cat):
+    """A part of another picture that is nothing like a cat does not hide the cat."""
+    whole = union(segmenter.segment(cat, Text("cat")).masks, cat.size)
+    found = segmenter.segment(cat, [[Text("cat"), Reference(EXAMPLES / "coffee.jpg", Box(140, 50, 460, 350))]])
+    assert iou(union(found.masks, found.size), whole) > 0.95
+
+
+def test_a_phrase_in_a_box_is_sought_there(segmenter, cat):
+    """A box may be larger than what is meant: the words say which thing in it."""
+    height, width = cat.size
+    whole = union(segmenter.segment(cat, Text("cat")).masks, cat.size)
+    found = segmenter.segment(cat, [[Text("cat"), Box(0, 0, width * 0.6, height)]])
+    assert len(found) == 1
+    assert found.labels == ("cat",)
+    inside = found.masks[0].dense() & whole.dense()
+    assert inside.sum() > 0.8 * found.masks[0].area
+    assert found.masks[0].dense()[:, int(width * 0.65) :].mean() < 0.1
+
+
+def test_where_the_words_do_not_fit_the_place_alone_answers(segmenter):
+    coffee = segmenter.embed(EXAMPLES / "coffee.jpg")
+    clicked = segmenter.segment(coffee, Point(60, 60))
+    named = segmenter.segment(coffee, [[Text("cup"), Point(60, 60)]])
+    assert iou(clicked.masks[0], named.masks[0]) > 0.95
+    assert named.labels == (None,)
 
 
 def test_places_and_words_mix_in_one_request(segmenter, cat):

@@ -87,7 +87,9 @@ describe('a round', () => {
       [{ type: 'point', x: 20, y: 20, positive: false }],
       'auto',
     );
-    expect(areaOf(found.mask)).toBe(0);
+    expect(areaOf(difference(found.mask, before.mask))).toBe(0);
+    expect(areaOf(found.mask)).toBeGreaterThan(32768 / 2);
+    expect(areaOf(found.mask)).toBeLessThan(32768);
   });
 
   it('of strokes alone is answered twice', async () => {

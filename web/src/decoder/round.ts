@@ -1,13 +1,15 @@
 // One round of a dialogue about an object, as segment/places/refine.py: all prompts so far, with the logits of the last round.
 
-import type { Frame } from '../geometry.ts';
+import type { Frame, XY } from '../geometry.ts';
+import { interiorPoints } from '../masks/distance.ts';
 import { intersection, iou, type Runs, union } from '../masks/runs.ts';
-import { CELL, gridOfRuns, runsOfLogits } from '../masks/upsample.ts';
-import { encode, logitsOfGrid, type Tokens } from '../prompts/encode.ts';
+import { CELL, GRID, gridOfRuns, runsOfLogits } from '../masks/upsample.ts';
+import { cellsOf, encode, gridBox, logitsOfGrid, type Tokens } from '../prompts/encode.ts';
 import type { Granularity, Placed } from '../prompts/types.ts';
 import { type Candidates, choose, insideOf, logitsOf, stabilityOf } from './candidates.ts';
 import type { Choice } from './choice.ts';
 import { BEFORE, DRAWN, FOLLOWED, type GridClick, likeliest } from './correction.ts';
+import { remove } from './remove.ts';
 
 /** What is known of an object: its prompts, its mask, and the logits of its last round when they are at hand. */
 export interface Known {
@@ -56,7 +58,8 @@ export async function answerLogits(
   choice: Choice | null = null,
 ): Promise<{ logits: Float32Array; score: number; found: Candidates; tokens: Tokens }> {
   const memory = before && (before.logits ?? logitsOfGrid(gridOfRuns(before.mask, frame)));
-  const tokens = encode(before ? [...before.prompts, ...prompts] : prompts, frame, memory);
+  const all = before ? [...before.prompts, ...prompts] : prompts;
+  const tokens = memory ? standing(encode(all, frame, memory), all, memory, frame) : encode(all, frame, null);
   let found = await decode(tokens);
   if (wanted === 'auto' && tokens.again) found = await decode({ ...tokens, maskLogits: logitsOf(found, 0) });
   const click = tokens.ambiguous ? { at: tokens.points[0], choice } : null;
@@ -77,7 +80,12 @@ export async function answer(
   const { tokens, ...found } = await decide(decode, frame, soFar, prompts, wanted, choice);
   if (!retouch || !before?.logits || wanted !== 'auto' || !clicksOnly([...before.prompts, ...prompts]))
     return { ...found, plain: null };
-  const logits = await retouch(found.logits, before.logits, clicksOf(tokens));
+  let logits = await retouch(found.logits, before.logits, clicksOf(tokens));
+  if (prompts.every(({ positive }) => !positive)) {
+    const [pointed, outlined] = drawn(prompts, frame);
+    const answers = [logits, found.logits];
+    logits = (await remove(before.logits, answers, pointed, outlined, async () => [])) ?? before.logits;
+  }
   const plain = { mask: found.mask, logits: found.logits };
   return {
     ...found,
@@ -97,8 +105,8 @@ async function decide(
   wanted: Granularity,
   choice: Choice | null,
 ): Promise<Omit<Answer, 'plain' | 'logits'> & { logits: Float32Array; tokens: Tokens }> {
-  const drawn = await answerLogits(decode, frame, before, prompts, wanted, choice);
-  let { logits, score } = drawn;
+  const proposed = await answerLogits(decode, frame, before, prompts, wanted, choice);
+  let { logits, score } = proposed;
   let mask = runsOfLogits(logits, frame);
   const more = directionOf(prompts);
   if (before && wanted === 'auto' && more !== null) {
@@ -108,11 +116,11 @@ async function decide(
     let chosen = usual;
     const clicks = clicksOnly([...before.prompts, ...prompts]);
     if (choice && before.logits && before.score !== null && clicks) {
-      const four = [0, 1, 2, 3].map((index) => logitsOf(drawn.found, index));
+      const four = [0, 1, 2, 3].map((index) => logitsOf(proposed.found, index));
       const masks = [...four, followed, before.logits];
-      const scores = [...drawn.found.scores, score, before.score];
+      const scores = [...proposed.found.scores, score, before.score];
       const six = { ...insideOf(masks, frame), scores };
-      chosen = likeliest(choice.later, six, clicksOf(drawn.tokens), before.prompts.length, usual);
+      chosen = likeliest(choice.later, six, clicksOf(proposed.tokens), before.prompts.length, usual);
       if (chosen !== DRAWN && chosen !== FOLLOWED) {
         [logits, score] = [masks[chosen], scores[chosen]];
         mask = chosen === BEFORE ? before.mask : runsOfLogits(logits, frame);
@@ -123,7 +131,75 @@ async function decide(
       mask = more ? union(mask, before.mask) : intersection(mask, before.mask);
     }
   }
-  return { mask, logits, score, stability: stabilityOf(logits, frame), tokens: drawn.tokens };
+  if (before && wanted === 'auto' && prompts.every(({ positive }) => !positive)) {
+    const old = before.logits ?? logitsOfGrid(gridOfRuns(before.mask, frame));
+    const answers = [logits, ...[0, 1, 2, 3].map((index) => logitsOf(proposed.found, index))];
+    const [pointed, outlined] = drawn(prompts, frame);
+    const left = await remove(old, answers, pointed, outlined, () => seenAt(decode, prompts, frame));
+    logits = left ?? old;
+    mask = left ? runsOfLogits(left, frame) : before.mask;
+    if (!left) score = before.score ?? score;
+  }
+  return { mask, logits, score, stability: stabilityOf(logits, frame), tokens: proposed.tokens };
+}
+
+/** What is seen at negative places when they are clicked on, the largest first. */
+async function seenAt(decode: Decode, prompts: readonly Placed[], frame: Frame): Promise<Float32Array[]> {
+  const seen: Float32Array[] = [];
+  for (const place of encode(prompts, frame, null).points.slice(0, -1)) {
+    const found = await decode({
+      points: [place, [0, 0]],
+      labels: [1, -1],
+      maskLogits: null,
+      ambiguous: true,
+      again: false,
+    });
+    const size = (logits: Float32Array): number =>
+      logits.reduce((sum, value) => sum + (value > 0 ? 1 : 0), 0);
+    seen.push(...[1, 2, 3].map((index) => logitsOf(found, index)).sort((a, b) => size(b) - size(a)));
+  }
+  return seen;
+}
+
+/** What prompts point at, on the grid, and what of it they outline. */
+function drawn(prompts: readonly Placed[], frame: Frame): [Uint8Array, Uint8Array] {
+  const [pointed, outlined] = [new Uint8Array(GRID * GRID), new Uint8Array(GRID * GRID)];
+  for (const prompt of prompts) {
+    const cells = cellsOf(prompt, frame);
+    const outline = prompt.type === 'polygon' || prompt.type === 'mask';
+    cells.forEach((value, at) => {
+      if (!value) return;
+      pointed[at] = 1;
+      if (outline) outlined[at] = 1;
+    });
+  }
+  return [pointed, outlined];
+}
+
+/** Where no place is positive, the mask so far stands for the words that it answers: its box and its deepest place. */
+function standing(tokens: Tokens, prompts: readonly Placed[], memory: Float32Array, frame: Frame): Tokens {
+  if (prompts.some(({ positive }) => positive)) return tokens;
+  const inside = Uint8Array.from(memory, (value) => (value > 0 ? 1 : 0));
+  const [rows, columns] = [frame.resized.height, frame.resized.width].map((side) => Math.ceil(side / CELL));
+  for (let at = 0; at < inside.length; at++) if (at % GRID >= columns || at >= rows * GRID) inside[at] = 0;
+  if (!inside.some((value) => value > 0)) return tokens;
+  const corners = gridBox(inside);
+  const spots = tokens.points.filter((_, at) => tokens.labels[at] === 0);
+  for (const [x, y] of spots) {
+    const [column, row] = [
+      Math.min(columns - 1, Math.floor(x / CELL)),
+      Math.min(rows - 1, Math.floor(y / CELL)),
+    ];
+    inside[row * GRID + column] = 0;
+  }
+  const middle = inside.some((value) => value > 0)
+    ? interiorPoints(inside, GRID, 1).map(([x, y]): XY => [CELL * x - 0.5, CELL * y - 0.5])
+    : [];
+  return {
+    ...tokens,
+    points: [...middle, ...spots, ...corners],
+    labels: [...middle.map(() => 1), ...spots.map(() => 0), 2, 3],
+  };
 }
 
 function clicksOnly(prompts: readonly Placed[]): boolean {

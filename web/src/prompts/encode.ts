@@ -11,6 +11,8 @@ import type { Placed } from './types.ts';
 
 const [NEGATIVE, POSITIVE, CORNER_START, CORNER_END, PAD] = [0, 1, 2, 3, -1];
 const MASK_LOGIT = 10;
+/** Two drawn areas that overlap by this IoU are drawings of one outline. */
+const SAME = 0.5;
 const GRID_SIZE = { height: GRID, width: GRID };
 
 /** What of a drawn shape SAM is given: its box, so many interior points, its mask as logits. */
@@ -28,7 +30,7 @@ export interface Tokens {
   readonly maskLogits: Float32Array | null;
   /** A single click and nothing else, for which SAM's three masks are meant. */
   readonly ambiguous: boolean;
-  /** Strokes alone, whose first answer is better fed back once. */
+  /** Strokes, perhaps with clicks on the object, whose first answer is better fed back once. */
   readonly again: boolean;
 }
 
@@ -54,7 +56,7 @@ export function encode(prompts: readonly Placed[], frame: Frame, memory: Float32
       points.push(...places);
       labels.push(...places.map(() => sign));
       if (feed.box && !corners) corners = gridBox(shape.inside);
-      if (feed.mask) drawn = drawn ? drawn.map((value, at) => Math.max(value, shape.grid[at])) : shape.grid;
+      if (feed.mask) drawn = drawn ? joined(drawn, shape.grid) : shape.grid;
     }
   }
   if (corners) {
@@ -70,8 +72,30 @@ export function encode(prompts: readonly Placed[], frame: Frame, memory: Float32
     labels,
     maskLogits,
     ambiguous: prompts.length === 1 && prompts[0].type === 'point' && !maskLogits,
-    again: !maskLogits && prompts.every((prompt) => prompt.type === 'scribble' && prompt.positive),
+    again:
+      !maskLogits &&
+      prompts.some(({ type }) => type === 'scribble') &&
+      prompts.every(({ type, positive }) => positive && (type === 'scribble' || type === 'point')),
   };
+}
+
+/** Joins two drawn areas: parts of one object; or, where they mostly overlap, two drawings of one outline. */
+function joined(one: Float32Array, other: Float32Array): Float32Array {
+  const either = one.map((value, at) => Math.max(value, other[at]));
+  const sum = (values: Float32Array): number => values.reduce((total, value) => total + value, 0);
+  const shared = sum(one.map((value, at) => Math.min(value, other[at])));
+  return shared >= SAME * sum(either) ? one.map((value, at) => (value + other[at]) / 2) : either;
+}
+
+/** The cells of the grid that a prompt covers. */
+export function cellsOf(prompt: Placed, frame: Frame): Uint8Array {
+  if (prompt.type !== 'point') return drawOnGrid(prompt, frame).inside;
+  const inside = new Uint8Array(GRID * GRID);
+  const [x, y] = toModel(frame, [prompt.x, prompt.y]).map((place) =>
+    Math.min(GRID - 1, Math.floor(place / CELL)),
+  );
+  inside[y * GRID + x] = 1;
+  return inside;
 }
 
 /** The logits that stand for a drawn mask; also the memory of a mask whose own logits are not at hand. */
@@ -166,7 +190,8 @@ function placeAt(line: readonly XY[], lengths: readonly number[], distance: numb
   return [ax + share * (bx - ax), ay + share * (by - ay)];
 }
 
-function gridBox(inside: Uint8Array): [XY, XY] {
+/** Corners of the box around cells, in the model's frame. */
+export function gridBox(inside: Uint8Array): [XY, XY] {
   let [x0, y0, x1, y1] = [GRID, GRID, -1, -1];
   for (let at = 0; at < inside.length; at++) {
     if (!inside[at]) continue;

@@ -1,18 +1,12 @@
 """Prompts that say what, and their combination with prompts that say where, to masks."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
-from promptseg.arrays import BoolArray, Float32, sigmoid
-from promptseg.geometry import MaskGrid
-from promptseg.masks.regions import components
-from promptseg.masks.rle import RLE
+from promptseg.arrays import Float32
 from promptseg.masks.segments import Segments
-from promptseg.masks.upsample import upsample_to_rle
-from promptseg.prompts.encode import encode_object
 from promptseg.prompts.speech import Transcriber, to_text
 from promptseg.prompts.touched import touched_pixels
 from promptseg.prompts.types import ObjectPrompts, WordPrompt
@@ -20,19 +14,21 @@ from promptseg.prompts.words import Audio, Reference, Text
 from promptseg.runtimes.companions import NO_COMPANIONS, Companions
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
-from promptseg.segment.places.predictor import Candidates, Granularity, choose, decode
+from promptseg.segment.places.predictor import Granularity
+from promptseg.segment.places.refine import PlaceAnswer, refine
+from promptseg.segment.words.compose import compose
 from promptseg.segment.words.engine import Meaning
 from promptseg.segment.words.find import PRESENT, PRESENT_AMONG_RIVALS, FoundThing, as_segments, find
 from promptseg.segment.words.rivals import rivals
 from promptseg.segment.words.sharpen import enlarge
 
-LEAST_SEEN = 4
-"""Words that are seen in fewer cells do not take part in choosing a mask."""
-
 RIVALRY, MILDER = 0.5, 0.5
 """How much of the strongest rival's logit is taken off a phrase's, and what is added in return (chosen on dev/coco)."""
-AGREE = 3.0
-"""How much the agreement of a mask with the words counts beside its probable IoU (benchmarks/semantics.md)."""
+
+
+OTHERS = 0.5
+"""A negative place drops a thing that it touches if the others that were found are together at least so large beside
+it; else the thing loses what is pointed at."""
 
 
 def answer(
@@ -50,7 +46,7 @@ def answer(
     """Answers the prompts of one object, some of which say what it is.
 
     With words or a reference alone, everything that fits is answered, and nothing if nothing does. With a place
-    beside them, one mask is: of SAM's candidates there, the one that the words fit best. A phrase is in the picture
+    beside them, one mask is; see `words.compose`. A phrase is in the picture
     where its logit is above `present`, by default one that suits it.
 
     Raises:
@@ -62,23 +58,37 @@ def answer(
     shown = [prompt for prompt in prompts if isinstance(prompt, Reference)]
     places = tuple(prompt for prompt in prompts if not isinstance(prompt, WordPrompt))
     label = texts[0] if texts else None
-    heat = _heat(meaning, embedded, texts, shown)
     if not any(prompt.positive for prompt in places):
+        found = _found(meaning, runtime, embedded, texts, shown, present)
+        left = _less(runtime, embedded, found, prompts, companions)
+        return as_segments(left, embedded, label, prompts, object_id)
+    heat = _heat(meaning, embedded, texts, shown)
+    composed, fitting = compose(runtime, embedded, places, heat, granularity, companions)
+    segments = as_segments([thing for thing, _ in composed], embedded, label if fitting else None, prompts, object_id)
+    return segments.replace(granularities=tuple(kind for _, kind in composed))
+
+
+def _found(
+    meaning: Meaning,
+    runtime: Runtime,
+    embedded: EmbeddedImage,
+    texts: Sequence[str],
+    shown: Sequence[Reference],
+    present: float | None,
+) -> list[FoundThing]:
+    """Finds what fits the phrases, of that what is like the references where some is; else what is like them."""
+    found: list[FoundThing] = []
+    if texts:
+        heat = _heat(meaning, embedded, texts, ())
         found = find(runtime, embedded, heat, present=_least(texts) if present is None else present)
-        return as_segments(_beside(found, places, embedded), embedded, label, prompts, object_id)
-    item = encode_object(places, embedded.frame)
-    (candidates,) = decode(runtime, embedded, [item], choice=companions.choice)
-    chosen = _chosen(candidates, heat, embedded, item.ambiguous, granularity)
-    found = [
-        FoundThing(
-            upsample_to_rle(candidates.logits[index], embedded.frame),
-            candidates.logits[index],
-            float(candidates.scores[index]),
-        )
-        for index, _ in chosen
-    ]
-    segments = as_segments(found, embedded, label, prompts, object_id)
-    return segments.replace(granularities=tuple(kind for _, kind in chosen))
+    if not shown:
+        return found
+    heat = _heat(meaning, embedded, (), shown)
+    if not found:
+        return find(runtime, embedded, heat, present=_least(()) if present is None else present)
+    likeness = enlarge(heat)
+    alike = [thing for thing in found if (thing.logits > 0).any() and likeness[thing.logits > 0].mean() > 0]
+    return alike or found
 
 
 def _heat(meaning: Meaning, embedded: EmbeddedImage, texts: Sequence[str], shown: Sequence[Reference]) -> Float32:
@@ -111,42 +121,19 @@ def _least(texts: Sequence[str]) -> float:
     return PRESENT_AMONG_RIVALS if all(rivals(phrase) for phrase in texts) else PRESENT
 
 
-def _beside(found: list[FoundThing], places: ObjectPrompts, embedded: EmbeddedImage) -> list[FoundThing]:
-    """Drops what negative places touch."""
-    if not places:
-        return found
+def _less(
+    runtime: Runtime, embedded: EmbeddedImage, found: list[FoundThing], prompts: ObjectPrompts, companions: Companions
+) -> list[FoundThing]:
+    """Takes away what negative places point at: a thing, where others are left; a part of the only one."""
+    places = tuple(prompt for prompt in prompts if not isinstance(prompt, WordPrompt))
+    words = tuple(prompt for prompt in prompts if isinstance(prompt, WordPrompt))
     touched = touched_pixels(places, embedded.size, embedded.size).negative
-    return [item for item in found if not (item.mask.dense() & touched).any()]
-
-
-def _chosen(
-    candidates: Candidates, heat: Float32, embedded: EmbeddedImage, ambiguous: bool, granularity: Granularity
-) -> list[tuple[int, str | None]]:
-    """Chooses among SAM's masks by their own scores and by how well they cover what the words fit."""
-    if granularity != "auto" or not ambiguous:
-        return choose(candidates, ambiguous, granularity, embedded.frame)
-    wide = enlarge(heat)
-    seen = wide > 0
-    if np.count_nonzero(seen) < LEAST_SEEN:
-        return choose(candidates, ambiguous, granularity, embedded.frame)
-    masks = candidates.logits[1:] > 0
-    probability = sigmoid(wide)
-    here = _around(seen, candidates.click)
-    agreement = [(_overlap(mask, probability) + _overlap(mask, here)) / 2 for mask in masks]
-    worth = candidates.expected(embedded.frame) + AGREE * np.array(agreement)
-    return [(1 + int(np.argmax(worth)), None)]
-
-
-def _around(seen: BoolArray, click: tuple[float, float] | None) -> BoolArray:
-    """Returns the connected part of what is seen (256, 256) that a click lies in, if it lies in one."""
-    if click is not None:
-        x, y = (min(MaskGrid.SIDE - 1, max(0, int(place / MaskGrid.CELL))) for place in click)
-        for part in components(RLE.encode(seen)):
-            if (mask := part.dense())[y, x]:
-                return mask
-    return np.zeros_like(seen)
-
-
-def _overlap(mask: BoolArray, other: npt.NDArray[Any]) -> float:
-    """IoU of a mask with another one, which may be a probability."""
-    return float((mask * other).sum() / max(1e-6, np.maximum(mask, other).sum()))
+    left: list[FoundThing] = []
+    for item in found:
+        if not (item.mask.dense() & touched).any():
+            left.append(item)
+        elif sum(other.mask.area for other in found if other is not item) < OTHERS * item.mask.area:
+            thing = PlaceAnswer(words, item.mask, item.logits, item.score, embedded)
+            rest = refine(runtime, embedded, thing, places, companions=companions)
+            left.append(replace(item, mask=rest.mask, logits=rest.logits))
+    return left
