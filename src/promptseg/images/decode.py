@@ -98,7 +98,7 @@ def opener(
             except EOFError:
                 raise ImageError(f"{what} has fewer pages: there is no page {number + 1:,}.") from None
         elif kind == "PNG" and deep_png.is_deep(data):
-            return replace(deep_png.read_bands(data), orientation=_orientation(picture))
+            return replace(deep_png.read_bands(data), orientation=orientation_of(picture))
         return picture
 
     return kind, opened
@@ -156,14 +156,14 @@ def loaded_to_rgb(
     limits.check_size(*picture.size, what)
     picture.load()
     # Asked after loading: the TIFF reader turns the picture itself and then forgets the tag.
-    orientation = _orientation(picture)
+    orientation = orientation_of(picture)
     if picture.format == "TIFF" and picture.mode in ("LA", "RGBA"):
         tags = getattr(picture, "tag_v2", {})
         return bands_to_rgb(tiff.without_false_alpha(bands_of(picture, orientation), tags), what, options)
     return to_rgb(picture, what, options, orientation)
 
 
-def _orientation(picture: Pillow.Image) -> int:
+def orientation_of(picture: Pillow.Image) -> int:
     """Returns the EXIF orientation 1..8; damaged EXIF data must not spoil a good picture."""
     try:
         value = picture.getexif().get(_ORIENTATION, 1)

@@ -137,7 +137,7 @@ class Image:
 def _read(source: Any, name: str | None, limits: ImageLimits, options: ReadingOptions) -> npt.NDArray[np.uint8]:
     what = name or "The picture"
     if isinstance(source, str | os.PathLike):
-        return decode(_read_file(source, limits), str(source), limits, options)
+        return decode(read_file(source, limits), str(source), limits, options)
     if isinstance(source, bytes | bytearray | memoryview):
         return decode(bytes(source), what, limits, options)
     if isinstance(source, Pillow.Image):
@@ -156,7 +156,7 @@ def _read(source: Any, name: str | None, limits: ImageLimits, options: ReadingOp
     )
 
 
-def _read_file(path: Any, limits: ImageLimits) -> bytes:
+def read_file(path: Any, limits: ImageLimits) -> bytes:
     """Reads a regular file; devices and pipes, which never end, are refused."""
     try:
         status = os.stat(path)

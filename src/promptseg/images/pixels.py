@@ -28,6 +28,7 @@ _Converter = Callable[[Pillow.Image], Pixels]
 _STRIP_PIXELS = 2**22  # pictures are converted in strips, so that a large one is never held three times
 _DEEP_MODES = {"I;16", "I;16L", "I;16B", "I;16N", "I", "F"}
 _ALPHA_MODES = {"LA", "La", "PA", "RGBA", "RGBa"}
+_BARELY = 15  # a picture nowhere more opaque is as good as transparent
 _ARRAYS = "Expected (H, W, 3) RGB, (H, W, 4) RGBA, (H, W) or (H, W, 1) grey, of uint8, uint16, bool or float in [0, 1]"
 
 
@@ -116,7 +117,7 @@ def _over_page(colours: Pixels, bands: Bands, what: str) -> Pixels:
 
 def _unseen(most: float, what: str) -> bool:
     """Tells whether nothing would be seen of a picture that is nowhere more opaque than `most`, and says so."""
-    if most < 1 / 16:
+    if most <= _BARELY / 255:
         note(f"{what} is wholly transparent: its colours were read as if it were opaque.")
         return True
     return False
@@ -151,7 +152,7 @@ def _check_numbers(array: npt.NDArray[Any], given: str, options: ReadingOptions)
     kind = array.dtype.kind
     if kind not in "buif":
         raise ImageError(f"{given}. {_ARRAYS}.")
-    if array.dtype in (np.uint8, np.uint16, np.bool_) or options.levels not in ("auto", "full"):
+    if kind == "b" or (kind == "u" and array.dtype.itemsize <= 2) or options.levels not in ("auto", "full"):
         return
     if kind != "f":
         raise ImageError(f"{given}. {_ARRAYS}; convert it with .astype(numpy.uint8) if its values are 0 to 255.")
@@ -163,9 +164,9 @@ def _check_numbers(array: npt.NDArray[Any], given: str, options: ReadingOptions)
         )
 
 
-def as_stored(upright: Pixels, orientation: int) -> Pixels:
+def as_stored(upright: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
     """Returns a view of `upright` in the order in which the file stores its pixels."""
-    views: dict[int, Callable[[], Pixels]] = {
+    views: dict[int, Callable[[], npt.NDArray[Any]]] = {
         2: lambda: upright[:, ::-1],
         3: lambda: upright[::-1, ::-1],
         4: lambda: upright[::-1],
@@ -182,25 +183,20 @@ def _strip_converter(picture: Pillow.Image, what: str) -> _Converter:
     if mode == "LAB":
         return _lab
     if mode in _ALPHA_MODES or _has_colour_key(picture):
-        most = (
-            picture.getchannel(len(picture.getbands()) - 1).getextrema()[1]
-            if mode in _ALPHA_MODES
-            else _most_opaque(picture)
-        )
-        return _without_alpha if _unseen(float(most) / 255, what) else _over_white
+        return _without_alpha if _unseen(_most_opaque(picture) / 255, what) else _over_white
     if mode in ("1", "L"):
         return lambda strip: np.asarray(strip.convert("L"))[:, :, None]
     return lambda strip: np.asarray(strip.convert("RGB"))
 
 
-def _most_opaque(picture: Pillow.Image) -> float:
-    """Returns the greatest alpha of a picture with a transparent colour; a strip that shows it is enough."""
+def _most_opaque(picture: Pillow.Image) -> int:
+    """Returns the greatest alpha, 0 to 255; the first strip that is seen is enough."""
     width, height = picture.size
-    rows, most = max(1, _STRIP_PIXELS // width), 0.0
+    rows, most = max(1, _STRIP_PIXELS // width), 0
     for top in range(0, height, rows):
-        strip = picture.crop((0, top, width, min(top + rows, height))).convert("RGBA")
-        most = max(most, float(strip.getchannel("A").getextrema()[1]))  # type: ignore[arg-type]
-        if most > 0:
+        strip = _with_alpha(picture.crop((0, top, width, min(top + rows, height))))
+        most = max(most, int(np.asarray(strip.getchannel("A")).max()))
+        if most > _BARELY:
             break
     return most
 

@@ -29,6 +29,7 @@ _LOSSLESS = (_RAW, _LZW, _DEFLATE, _OLD_DEFLATE, _PACKBITS, _LZMA, _ZSTD)
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5
 _REDUCED_OR_MASK = 0b101
 _KINDS = {1: "u", 2: "i", 3: "f", 4: "u"}
+_ALPHAS: dict[Any, Alpha] = {1: "premultiplied", 2: "straight"}
 _PACKED_BITS = (10, 12, 14)
 _TILED_PIXELS = 2**24
 
@@ -124,11 +125,12 @@ def open_page(data: bytes, number: int, what: str, found: list[int]) -> TiffPage
     if not found:
         raise ImageError(f"{what} is a damaged TIFF picture: it has no pages.")
     big = data[2:4] in (b"+\0", b"\0+")
-    if found[number] != struct.unpack_from(("<" if data[:2] == b"II" else ">") + "IQ"[big], data, 8 if big else 4)[0]:
-        form = ("<" if data[:2] == b"II" else ">") + "IQ"[big]
-        head = 8 if big else 4
+    form, head = ("<" if data[:2] == b"II" else ">") + "IQ"[big], 8 if big else 4
+    if found[number] != struct.unpack_from(form, data, head)[0]:
         data = data[:head] + struct.pack(form, found[number]) + data[head + struct.calcsize(form) :]
-    tags = TiffImagePlugin.ImageFileDirectory_v2(data[: 16 if big else 8])
+    backward = data[:4] == b"MM\0+"  # which Pillow does not know for a big TIFF
+    tags: Any = TiffImagePlugin.ImageFileDirectory_v2(data[: 16 if big and not backward else 8])
+    tags._bigtiff = big
     file = io.BytesIO(data)
     file.seek(found[number])
     tags.load(file)
@@ -157,7 +159,7 @@ def read_bands(page: TiffPage, what: str, limits: ImageLimits, channels: tuple[i
     alpha: Alpha = ""
     extras = tags.get(338, ())
     if layout.samples > colours and extras:
-        alpha = {1: "premultiplied", 2: "straight"}.get(extras[0], "")
+        alpha = _ALPHAS.get(extras[0], "")
     wanted = range(colours + bool(alpha))
     if channels is not None:
         check_channels(channels, layout.samples, what)

@@ -28,7 +28,7 @@ def parse(content: bytes, depth: int) -> Any:
         HttpError: 400, it is not strict JSON, or nested deeper than `depth`; 413, it holds too many values.
     """
     try:
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _wrong(f"it is not UTF-8 (byte {error.start})") from error
     if text.count("[") + text.count("{") > MOST_CONTAINERS or text.count(",") > MOST_VALUES:

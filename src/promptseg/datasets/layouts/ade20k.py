@@ -54,7 +54,7 @@ def _read(base: Path, split: str | None, *, objects: bool) -> Content:
 
 def _categories(path: Path) -> tuple[Category, ...]:
     """Reads `objectInfo150.txt`: number, shares and counts, 1 for stuff, name and its synonyms, by tabs."""
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = read_text(path).splitlines()
     categories: list[Category] = []
     seen: set[str] = set()
     for line in lines:

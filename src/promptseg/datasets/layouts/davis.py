@@ -63,7 +63,7 @@ def _split(base: Path, split: str | None) -> frozenset[str] | None:
         folder = base / "ImageSets" / year
         file = folder / f"{split or 'val'}.txt"
         if file.is_file():
-            lines = file.read_text(encoding="utf-8").split()
+            lines = read_text(file).split()
             # DAVIS 2016 lists pairs of files, DAVIS 2017 names of videos.
             return frozenset(line.strip("/").split("/")[-2] if "/" in line else line for line in lines)
     if split is not None:

@@ -60,7 +60,7 @@ def _names(base: Path, lists: Path, labels: Path, ending: str, split: str | None
         if not file.is_file():
             known = ", ".join(sorted(path.stem for path in lists.glob("*.txt"))) or "none"
             raise FormatError(f"{base} has no split {name!r}: known are {known}.")
-        return file.read_text(encoding="utf-8").split()
+        return read_text(file).split()
     return sorted(path.stem for path in labels.glob(f"*.{ending}"))
 
 
