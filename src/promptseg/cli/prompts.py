@@ -10,7 +10,6 @@ import click
 
 from promptseg.cli.command import Function
 from promptseg.errors import InputError, PromptError
-from promptseg.images.mask_pictures import split_choice
 from promptseg.prompts.request import Request
 from promptseg.prompts.types import PLACES, Audio, Mask, Prompt, Reference, Scribble, Text, prompt_from_json
 
@@ -96,6 +95,8 @@ def _places(given: Mapping[str, Texts], sign: str, width: float, *, positive: bo
 
 def _reference(text: str) -> Reference:
     """Reads `other.jpg:mask.png`: a picture, and a mask picture of what is meant in it."""
+    from promptseg.images.mask_pictures import split_choice
+
     # Where several colons could part the two, the first that leaves a file on both sides does: `C:\\a.png:C:\\b.png`.
     places = [place for place, letter in enumerate(text) if letter == ":" and text[:place] and text[place + 1 :]]
     places = [place for place in places if not _is_drive(text, place)] or places
@@ -108,10 +109,8 @@ def _reference(text: str) -> Reference:
 
 def _is_drive(text: str, place: int) -> bool:
     """Tells whether the colon at a place follows the letter of a Windows drive: at the start, or behind a colon."""
-    letter = text[place - 1 : place]
-    return letter.isalpha() and letter.isascii() and text[place + 1 : place + 2] in ("\\", "/") and text[
-        place - 2 : place - 1
-    ] in ("", ":") and (place == 1 or place >= 2)
+    letter, before, after = text[place - 1 : place], text[max(place - 2, 0) : place - 1], text[place + 1 : place + 2]
+    return letter.isascii() and letter.isalpha() and before in ("", ":") and after in ("\\", "/")
 
 
 def _read_file(file: Path) -> Request:

@@ -11,6 +11,7 @@ from promptseg.datasets.layouts.layout import Content, Layout, Reader
 from promptseg.datasets.layouts.pictures import numbered_targets, read_values
 from promptseg.datasets.samples import UNKNOWN, Sample, Target
 from promptseg.errors import FormatError
+from promptseg.formats.reading import read_text
 from promptseg.vocabulary import Category
 
 _SPLITS = {"val": "validation", "train": "training"}

@@ -8,6 +8,7 @@ from promptseg.datasets.layouts.layout import Content, Layout, Reader
 from promptseg.datasets.layouts.pictures import binary_targets, numbered_targets, pictures_in, read_pairs, read_values
 from promptseg.datasets.samples import Sample, Target
 from promptseg.errors import FormatError
+from promptseg.formats.reading import read_text
 
 _SIZES = ("480p", "1080p", "Full-Resolution")
 _YEARS = ("2017", "2016", "480p")

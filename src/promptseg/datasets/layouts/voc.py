@@ -10,6 +10,7 @@ from promptseg.datasets.layouts.layout import Content, Layout, Reader, evenly
 from promptseg.datasets.layouts.pictures import IGNORED_CLASS, class_numbers, distinct, read_matlab, read_values
 from promptseg.datasets.samples import Sample, Target
 from promptseg.errors import FormatError
+from promptseg.formats.reading import read_text
 from promptseg.masks.rle import RLE
 
 CLASSES = (
