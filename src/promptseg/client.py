@@ -246,7 +246,7 @@ class Client:
         return self._request("POST", f"/v1/images/{image.id}/export", params={"format": form}).content
 
     def import_labels(self, image: RemoteImage, form: str, record: Mapping[str, Any] | str) -> list[dict[str, Any]]:
-        """Reads a label file as objects, which are not stored yet: JSON of coco, labelme or sa1b, or the text of yolo."""
+        """Reads a label file as objects, which are not stored yet: coco, labelme or sa1b, or yolo's text."""
         route, content = f"/v1/images/{image.id}/import", {"text": record} if isinstance(record, str) else dict(record)
         answer = self._json("POST", route, params={"format": form}, json=content)
         for text in answer["notes"]:

@@ -31,11 +31,7 @@ def open_picture(source: str, reading: "ReadingOptions") -> "Image":
         if not given:
             raise ImageError("There is no picture on standard input: it is empty.")
     return Image.open(
-        given,
-        name=picture_name(source),
-        page=reading.page,
-        channels=reading.channels,
-        levels=reading.levels,
+        given, name=picture_name(source), page=reading.page, channels=reading.channels, levels=reading.levels
     )
 
 

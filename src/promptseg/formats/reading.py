@@ -71,15 +71,23 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     Raises:
         FormatError: it cannot be read, or is not JSON.
     """
-    text = read_text(path)
+    return parse_json(read_text(path), str(path))
+
+
+def parse_json(content: str, what: str) -> Any:
+    """Returns the value of a JSON text.
+
+    Raises:
+        FormatError: it is not JSON.
+    """
     try:
-        return json.loads(text)
+        return json.loads(content)
     except json.JSONDecodeError as error:
-        raise FormatError(f"{path} is not JSON: {error}.") from error
+        raise FormatError(f"{what} is not JSON: {error}.") from error
     except RecursionError as error:
-        raise FormatError(f"{path} is JSON nested too deeply.") from error
+        raise FormatError(f"{what} is JSON nested too deeply.") from error
     except ValueError as error:
-        raise FormatError(f"{path} is not usable JSON: {error}.") from error
+        raise FormatError(f"{what} is not usable JSON: {error}.") from error
 
 
 def number(value: Any, what: str, least: float = -FARTHEST, most: float = FARTHEST) -> float:

@@ -110,9 +110,7 @@ def yolo_extent(record: Any) -> Extent:
     return Extent((record.get("imageHeight"), record.get("imageWidth")), lines, lines)
 
 
-def _segments(
-    text: str, size: Size, names: Sequence[str] | None, what: str, *, numbered: bool = False
-) -> Segments:
+def _segments(text: str, size: Size, names: Sequence[str] | None, what: str, *, numbered: bool = False) -> Segments:
     masks: list[RLE] = []
     labels: list[str | None] = []
     boxes = 0
@@ -127,7 +125,9 @@ def _segments(
         masks.append(ring_to_rle(ring * (size[1], size[0]), size))
         labels.append(names[number] if names is not None else f"class {number}" if numbered else None)
     if boxes:
-        note(f"{boxes:,} of {len(masks):,} lines of {what} are boxes without an outline: each is read as its rectangle.")
+        note(
+            f"{boxes:,} of {len(masks):,} lines of {what} are boxes without an outline: each is read as its rectangle."
+        )
     return Segments(size, tuple(masks), labels=tuple(labels))
 
 

@@ -118,6 +118,8 @@ class MaskPicture:
         if self.values.dtype.kind == "f":
             return True
         values = self.values
+        if present[-1] < self.full / 4:  # numbers of objects
+            return False
         between = (values != 0) & (values != present[-1])
         padded = np.pad(values, 1, mode="edge")
         level = between.copy()

@@ -114,8 +114,10 @@ def _kind(request: Request) -> str:
 async def _as_json(request: Request) -> StrictRequest:
     """Makes a plain text the JSON {"text": ...} that the route takes."""
     content = await request.body()
-    headers = [(b"content-type", b"application/json") if name == b"content-type" else (name, value)
-               for name, value in request.scope["headers"]]
+    headers = [
+        (b"content-type", b"application/json") if name == b"content-type" else (name, value)
+        for name, value in request.scope["headers"]
+    ]
     changed = StrictRequest({**request.scope, "headers": headers}, request.receive)
     changed._body = content
     changed.state.parsed = {"text": decode_text(content, "The body")}

@@ -130,9 +130,7 @@ def _stored(server: Server, image: str) -> list[ObjectBody]:
 _PLAIN = {"requestBody": {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 
 
-@router.post(
-    "/images/{image}/import", response_model=ImportedBody, responses=errors(404, 415), openapi_extra=_PLAIN
-)
+@router.post("/images/{image}/import", response_model=ImportedBody, responses=errors(404, 415), openapi_extra=_PLAIN)
 async def import_labels(
     request: Request,
     server: ServerDep,
