@@ -51,9 +51,7 @@ CASES = {
     "grey with alpha": lambda: encoded(with_alpha((9, 9, 9), "L"), "PNG"),
     "cut-out": lambda: encoded(photograph(), "PNG"),
     "cut-out, TIFF": lambda: encoded(photograph(), "TIFF"),
-    "nowhere opaque": lambda: encoded(
-        Pillow.merge("RGBA", [GREY, GREY, GREY, Pillow.new("L", (80, 60), 0)]), "PNG"
-    ),
+    "nowhere opaque": lambda: encoded(Pillow.merge("RGBA", [GREY, GREY, GREY, Pillow.new("L", (80, 60), 0)]), "PNG"),
     "opaque everywhere": lambda: encoded(GREY.convert("RGBA"), "PNG"),
     "GIF": lambda: encoded(GREY, "GIF"),
     "BMP": lambda: encoded(GREY.convert("RGB"), "BMP"),

@@ -74,8 +74,8 @@ def segment(
         return
     if not len(segments):
         print("Nothing that fits is in the picture.", file=sys.stderr)
+    stem = picture_stem(image)
+    results(output or Path("out"), lambda folder: write(segments, stem, folder, formats, picture))
     for index, (score, area) in enumerate(zip(segments.scores, segments.areas, strict=True)):
         kind = segments.granularities[index] or segments.labels[index]
         print(f"mask {index}{f' ({kind})' if kind else ''}: score {score:.2f}, {int(area):,} pixels", file=sys.stderr)
-    stem = picture_stem(image)
-    results(output or Path("out"), lambda folder: write(segments, stem, folder, formats, picture))

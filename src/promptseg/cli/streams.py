@@ -4,7 +4,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from promptseg.errors import ImageError, InputError
 
@@ -22,23 +22,15 @@ def open_picture(source: str, reading: "ReadingOptions") -> "Image":
     Raises:
         ImageError: it cannot be read.
     """
-    from promptseg.images import Image
+    from promptseg.images import Image, ImageLimits
 
     given: str | bytes = source
     if source == STREAM:
-        limit = _most_bytes()
-        given = sys.stdin.buffer.read(limit + 1)
+        given = sys.stdin.buffer.read(ImageLimits().max_bytes + 1)
         if not given:
             raise ImageError("There is no picture on standard input: it is empty.")
-    return Image.open(
-        given, name=picture_name(source), page=reading.page, channels=reading.channels, levels=reading.levels
-    )
-
-
-def _most_bytes() -> int:
-    from promptseg.images import ImageLimits
-
-    return ImageLimits().max_bytes
+    page, channels, levels = reading.page, reading.channels, reading.levels
+    return Image.open(given, name=picture_name(source), page=page, channels=channels, levels=levels)
 
 
 def picture_name(source: str) -> str:
@@ -49,13 +41,6 @@ def picture_name(source: str) -> str:
 def picture_stem(source: str) -> str:
     """Returns the beginning of the names of files about a picture."""
     return Path(picture_name(source)).stem
-
-
-def print_text(text: str) -> None:
-    """Writes a text to standard output as UTF-8, whatever the terminal's encoding."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(f"{text}\n".encode("utf-8", "replace"))
-    sys.stdout.buffer.flush()
 
 
 def results(output: Path, write: Callable[[Path], Sequence[Path]]) -> None:
@@ -76,5 +61,10 @@ def results(output: Path, write: Callable[[Path], Sequence[Path]]) -> None:
                 "file, such as -f coco, -f index or -f overlay, or give a folder."
             )
         sys.stdout.flush()
-        sys.stdout.buffer.write(paths[0].read_bytes())
-        sys.stdout.buffer.flush()
+        stream = _standard_output()
+        stream.write(paths[0].read_bytes())
+        stream.flush()
+
+
+def _standard_output() -> BinaryIO:
+    return sys.stdout.buffer
