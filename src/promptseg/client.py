@@ -31,6 +31,7 @@ from promptseg.errors import (
 from promptseg.geometry import Size
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
+from promptseg.notes import note
 from promptseg.prompts.request import Granularity, Prompts, Request
 from promptseg.prompts.types import Point, Prompt
 
@@ -113,13 +114,25 @@ class Client:
         """Returns the models that the server has."""
         return self._json("GET", "/v1/models")
 
-    def upload(self, image: "str | Path | bytes", *, name: str = "", embed: bool = True) -> RemoteImage:
+    def upload(
+        self,
+        image: "str | Path | bytes",
+        *,
+        name: str = "",
+        embed: bool = True,
+        page: int | None = None,
+        channels: Sequence[int] | None = None,
+        levels: str | tuple[float, float] = "auto",
+    ) -> RemoteImage:
         """Uploads a picture file, given by its path or its bytes.
 
         Args:
             image: the file.
             name: a name for bytes; a path brings its own.
             embed: whether the server should embed it at once.
+            page: which page or frame, `channels` and `levels`: how it is read, as `Image.open` has them.
+            channels: see there.
+            levels: see there.
 
         Raises:
             ImageError: it cannot be read.
@@ -137,9 +150,11 @@ class Client:
             "POST",
             "/v1/images",
             content=content,
-            params={"name": name, "embed": "true" if embed else "false"},
+            params={"name": name, "embed": "true" if embed else "false", **_reading(page, channels, levels)},
             headers={"Content-Type": "application/octet-stream"},
         )
+        for text in answer["notes"]:
+            note(text)
         return _image(answer)
 
     def images(self) -> list[RemoteImage]:
@@ -230,10 +245,13 @@ class Client:
         """Returns the stored objects as a label file; see docs/server.md for the formats."""
         return self._request("POST", f"/v1/images/{image.id}/export", params={"format": form}).content
 
-    def import_labels(self, image: RemoteImage, form: str, record: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Reads a label file (coco, labelme or sa1b) as objects, which are not stored yet."""
-        route = f"/v1/images/{image.id}/import"
-        return self._json("POST", route, params={"format": form}, json=dict(record))["objects"]
+    def import_labels(self, image: RemoteImage, form: str, record: Mapping[str, Any] | str) -> list[dict[str, Any]]:
+        """Reads a label file as objects, which are not stored yet: coco, labelme or sa1b, or yolo's text."""
+        route, content = f"/v1/images/{image.id}/import", {"text": record} if isinstance(record, str) else dict(record)
+        answer = self._json("POST", route, params={"format": form}, json=content)
+        for text in answer["notes"]:
+            note(text)
+        return answer["objects"]
 
     def change(self, session: str, way: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Posts to a session: what `RemoteSession` is made of."""
@@ -315,6 +333,18 @@ class RemoteSession:
     def _do(self, way: str, body: Mapping[str, Any] | None = None) -> Segments:
         self._answer = self._client.change(self.id, way, body or {})
         return self.segments
+
+
+def _reading(
+    page: int | None, channels: Sequence[int] | None, levels: str | tuple[float, float]
+) -> dict[str, str | int]:
+    """Returns how a picture is read, as an address says it."""
+    given = {
+        "page": page,
+        "channels": None if channels is None else ",".join(map(str, channels)),
+        "levels": levels if isinstance(levels, str) else ",".join(map(str, levels)),
+    }
+    return {name: value for name, value in given.items() if value not in (None, "auto")}
 
 
 def _image(record: Mapping[str, Any]) -> RemoteImage:

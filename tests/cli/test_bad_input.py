@@ -160,7 +160,7 @@ def test_usage(run, places):
 def test_a_full_memory_is_said(run, places, monkeypatch):
     from promptseg import Image
 
-    def full(*_):
+    def full(*_, **__):
         raise MemoryError
 
     monkeypatch.setattr(Image, "open", full)
@@ -170,7 +170,7 @@ def test_a_full_memory_is_said(run, places, monkeypatch):
 def test_interrupted(run, places, monkeypatch):
     from promptseg import Image
 
-    def stopped(*_):
+    def stopped(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Image, "open", stopped)

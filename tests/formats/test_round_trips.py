@@ -26,6 +26,7 @@ from promptseg.masks.raster import rings_to_rle
 from promptseg.masks.records import mask_from_coco
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
+from promptseg.notes import Note
 
 STACKS = hnp.arrays(np.bool_, st.tuples(st.integers(1, 3), st.integers(1, 12), st.integers(1, 12)))
 
@@ -149,8 +150,9 @@ def test_labelme_file_and_its_other_shapes(tmp_path):
         {"shape_type": "linestrip", "points": [[4, 5], [5, 6]], "label": "l"},
         {"points": [[0, 0], [4, 0], [4, 4]], "label": "t"},
     ]
-    read = segments_from_labelme({"shapes": shapes, "imageHeight": 30, "imageWidth": 40})
-    assert read.labels == ("r", "c", None, "t")
+    with pytest.warns(Note, match="1 of 6 shapes were skipped.* a point has no area"):
+        read = segments_from_labelme({"shapes": shapes, "imageHeight": 30, "imageWidth": 40})
+    assert read.labels == ("r", "c", None, "l", "t")
     assert read.areas[0] == 28
     assert abs(read.areas[1] - np.pi * 25) < 4
     assert np.argwhere(read.masks[2].dense()).tolist() == [[5, 4], [6, 5], [7, 6]]

@@ -34,7 +34,7 @@ TRIPLE = np.repeat(GREY[:, :, None], 3, 2)
         ((RGB / 255).astype(np.float16), RGB),
         ((GREY / 255).astype(np.float32), TRIPLE),
         (np.dstack([RGB, np.full_like(GREY, 255)]), RGB),
-        (np.dstack([RGB, np.zeros_like(GREY)]), np.full_like(RGB, 255)),
+        (np.dstack([RGB, np.where(GREY > 0, 0, 255)]).astype(np.uint8), np.where(TRIPLE > 0, 255, RGB)),
         (np.dstack([RGB / 255, np.ones_like(GREY)]), RGB),
         (np.zeros((1, 1)), np.zeros((1, 1, 3))),
     ],

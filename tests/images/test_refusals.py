@@ -140,6 +140,7 @@ def test_memory_errors_are_image_errors(kind: str, monkeypatch: pytest.MonkeyPat
         raise MemoryError
 
     monkeypatch.setattr("promptseg.images.decode.to_rgb", fail)
+    monkeypatch.setattr("promptseg.images.decode.bands_to_rgb", fail)
     with pytest.raises(ImageError, match="does not fit into memory"):
         Image.open(SAMPLES[kind])
 

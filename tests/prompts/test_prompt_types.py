@@ -170,7 +170,7 @@ def test_masks_hold_their_own_pixels():
         np.array([[0, -0.1]]),
         np.array([[0, 12.0]]),
         np.array([[0, -1]]),
-        np.array([[0, 256]]),
+        np.array([[0, 1, 256]]),
         np.array([["a", "b"]]),
         np.array([[1j]]),
         [[1, 0], [1]],

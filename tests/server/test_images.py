@@ -72,7 +72,7 @@ def test_records_lists_and_deletion(start, noise) -> None:
     first, second = server.upload(png(noise)), server.upload(png(noise[::-1]))
     assert [item["id"] for item in server.http.get("/v1/images").json()["images"]] == [first["id"], second["id"]]
     url = f"/v1/images/{first['id']}"
-    assert server.http.get(url).json() == first
+    assert {**server.http.get(url).json(), "notes": []} == first
     session = server.http.post("/v1/sessions", json={"image": first["id"]}).json()["id"]
     assert server.http.delete(url).status_code == 204
     failure(server.http.get(url), 404, "NotFoundError")
@@ -131,3 +131,32 @@ def test_the_pixel_limit_and_the_store_limit(start, noise) -> None:
     full = server.http.post("/v1/images", content=png(noise[::-1]), headers=headers)
     assert "Delete" in failure(full, 413, "TooLargeError")
     server.upload(png(noise))  # known ones still pass
+
+
+def test_a_page_channels_and_levels_are_chosen_at_the_upload(here) -> None:
+    grey = np.random.default_rng(2).integers(0, 256, (30, 40), np.uint16)
+    stack = io.BytesIO()
+    pages = [Pillow.fromarray(grey * 12), Pillow.fromarray(grey[::-1] * 12)]
+    pages[0].save(stack, "TIFF", save_all=True, append_images=pages[1:])
+    url, headers = "/v1/images", {"Content-Type": "application/octet-stream"}
+    plain = here.http.post(url, content=stack.getvalue(), headers=headers).json()
+    assert len(plain["notes"]) == 1
+    assert "has 2 pages" in plain["notes"][0]
+    chosen = here.http.post(url, params={"page": 2, "levels": "0,3060"}, content=stack.getvalue(), headers=headers)
+    assert chosen.json()["notes"] == []
+    shown = here.http.get(f"{url}/{chosen.json()['id']}/file")
+    assert shown.headers["content-type"] == "image/png"
+    pixels = np.asarray(Pillow.open(io.BytesIO(shown.content)))
+    assert np.array_equal(pixels[..., 0], grey[::-1])
+    assert Image(pixels).digest == chosen.json()["id"]
+    for wrong in ({"page": 3}, {"channels": "1,2"}, {"channels": "4"}, {"levels": "bright"}):
+        failure(here.http.post(url, params=wrong, content=stack.getvalue(), headers=headers), 422, "ImageError")
+
+
+def test_deep_pictures_are_shown_as_they_were_read(here) -> None:
+    grey = np.random.default_rng(3).integers(0, 256, (20, 30), np.uint16)
+    file = io.BytesIO()
+    Pillow.fromarray(grey * 16).save(file, "PNG")
+    record = here.upload(file.getvalue())
+    shown = Pillow.open(io.BytesIO(here.http.get(f"/v1/images/{record['id']}/file").content))
+    assert np.array_equal(np.asarray(shown)[..., 0], grey)

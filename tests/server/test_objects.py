@@ -227,3 +227,45 @@ def test_names_of_files_are_harmless(start) -> None:
     assert "\n" not in answer.headers["Content-Disposition"]
     assert "X" not in answer.headers
     json.loads(answer.text)
+
+
+def test_yolo_and_files_with_marks_are_imported(here) -> None:
+    file = io.BytesIO()
+    Pillow.fromarray(np.random.default_rng(8).integers(0, 256, (100, 200, 3), np.uint8)).save(file, "PNG")
+    url = f"/v1/images/{here.upload(file.getvalue())['id']}/import"
+    line = "1 0.05 0.2 0.3 0.2 0.3 0.7 0.05 0.7\r\n0 0.5 0.5 0.5 0.5\r\n"
+    text = here.http.post(
+        url,
+        params={"format": "yolo", "names": "cat, dog"},
+        content=b"\xef\xbb\xbf" + line.encode(),
+        headers={"Content-Type": "text/plain; charset=utf-8"},
+    )
+    assert text.status_code == 200, text.text
+    assert [item["label"] for item in text.json()["objects"]] == ["dog", "cat"]
+    assert [RLE.from_coco(item["segmentation"]).area for item in text.json()["objects"]] == [2500, 5000]
+    assert "1 of 2 lines" in text.json()["notes"][0]
+    plain = here.http.post(url, params={"format": "yolo"}, json={"text": line})
+    assert [item["label"] for item in plain.json()["objects"]] == ["class 1", "class 0"]
+    failure(here.http.post(url, params={"format": "yolo"}, json={"text": "0 1 2 3"}), 422, "FormatError")
+    failure(here.http.post(url, params={"format": "yolo"}, json={}), 422, "FormatError")
+    failure(
+        here.http.post(url, params={"format": "coco"}, content="0 1", headers={"Content-Type": "text/plain"}),
+        422,
+        "FormatError",
+    )
+    square = [[10, 20], [60, 20], [60, 70], [10, 70]]
+    shapes = {"shapes": [{"label": "car", "shape_type": "rectangle", "points": square}], "imageHeight": 100}
+    body = b"\xef\xbb\xbf" + json.dumps({**shapes, "imageWidth": 200}).encode()
+    headers = {"Content-Type": "application/json"}
+    answer = here.http.post(url, params={"format": "labelme"}, content=body, headers=headers)
+    assert [RLE.from_coco(item["segmentation"]).area for item in answer.json()["objects"]] == [2500]
+    record = {
+        "images": [{"id": 1, "file_name": "x.png", "height": 100, "width": 200}],
+        "annotations": [
+            {"id": 1, "image_id": 1, "segmentation": [[10, 20, 60, 20, 60, 70, 10, 70], [5, 5, 6, 6]]},
+            {"id": 2, "image_id": 1, "bbox": [10, 20, 50, 50]},
+        ],
+    }
+    answer = here.http.post(url, params={"format": "coco"}, json=record).json()
+    assert len(answer["objects"]) == 1
+    assert answer["notes"] == ["1 of 2 annotations were skipped, for they have no mask: there is a box alone."]

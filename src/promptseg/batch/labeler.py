@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from promptseg.errors import OutputError, PromptsegError
 from promptseg.formats.sa1b import image_id_of, sa1b_text
 from promptseg.images import Image
+from promptseg.images.bands import ReadingOptions
 from promptseg.models.store import file_sha256
 from promptseg.runtimes.options import EngineOptions
 from promptseg.segment.everything.options import EverythingOptions
@@ -25,10 +26,12 @@ class LabelerSettings:
         engine: the model and what computes it. The weights lie under the same path on every machine; the threads are
             those of each worker.
         options: how masks are found.
+        reading: how pictures are read.
     """
 
     engine: EngineOptions = field(default_factory=EngineOptions)
     options: EverythingOptions = field(default_factory=EverythingOptions)
+    reading: ReadingOptions = field(default_factory=ReadingOptions)
 
     def essence(self) -> dict[str, Any]:
         """Returns, as JSON, what the records depend on: not how many threads there were, nor where the files lay.
@@ -44,6 +47,7 @@ class LabelerSettings:
             "precision": engine.precision,
             "rounded": engine.cache is not None and self.options.mode != "exact",
             "options": asdict(self.options),
+            **({} if self.reading.plain else {"reading": asdict(self.reading)}),
         }
 
 
@@ -61,7 +65,7 @@ class Labeler:
 
     def __init__(self, settings: LabelerSettings) -> None:
         self._segmenter = Segmenter.of(settings.engine)
-        self._options = settings.options
+        self._options, self._reading = settings.options, settings.reading
 
     def __call__(self, batch: Columns) -> dict[str, list[str]]:
         """Labels a batch.
@@ -111,6 +115,7 @@ class Labeler:
         Raises:
             ImageError: the picture cannot be read or is too large.
         """
-        picture = Image.open(bytes(source) if isinstance(source, bytes) else str(source), name=name)
+        given, how = bytes(source) if isinstance(source, bytes) else str(source), self._reading
+        picture = Image.open(given, name=name, page=how.page, channels=how.channels, levels=how.levels)
         segments = self._segmenter.everything(picture, self._options)
         return sa1b_text(segments, PurePath(name).name, image_id_of(name))

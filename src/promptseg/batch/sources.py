@@ -1,5 +1,6 @@
 """Which pictures a run works on, what they are called, and where their records go."""
 
+import codecs
 import glob
 import os
 from collections import Counter
@@ -115,7 +116,10 @@ def _fixed_part(pattern: str) -> str:
 
 def _read_list(file: str) -> Sequence[str]:
     try:
-        lines = Path(file).read_bytes().splitlines()
+        content = Path(file).read_bytes()
     except OSError as error:
         raise InputError(f"Cannot read the list {file}: {error.strerror}. Check the path.") from error
-    return [os.path.abspath(os.fsdecode(line)) for line in lines if line.strip()]
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # as PowerShell writes lists
+        content = content.decode("utf-16", "replace").encode()
+    lines = content.removeprefix(codecs.BOM_UTF8).splitlines()
+    return [os.path.abspath(os.fsdecode(line.strip())) for line in lines if line.strip()]

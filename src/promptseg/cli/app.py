@@ -9,6 +9,7 @@ import promptseg
 from promptseg.cli import classes, edges, embed, evaluate, everything, export, models, proposals, segment, serve, train
 from promptseg.cli.command import Group
 from promptseg.errors import PromptsegError
+from promptseg.notes import told
 
 LARGE_PAGES = ("THP_MEM_ALLOC_ENABLE", "1")
 """Tells PyTorch to ask the kernel for large pages of memory: SEEM is 1.09 times as fast (benchmarks/seem.md)."""
@@ -52,7 +53,8 @@ def main() -> None:
         sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # file names may be any bytes
     os.environ.setdefault(*LARGE_PAGES)
     try:
-        code = _run(sys.argv[1:])
+        with told(_say):
+            code = _run(sys.argv[1:])
         sys.stdout.flush()
     except PromptsegError as error:
         code = _fail(str(error))
@@ -84,8 +86,12 @@ def _run(arguments: list[str]) -> int:
     return 0
 
 
+def _say(text: str) -> None:
+    print("promptseg:", " ".join(text.splitlines()), file=sys.stderr)
+
+
 def _fail(message: str) -> int:
-    print("promptseg:", " ".join(message.splitlines()), file=sys.stderr)
+    _say(message)
     return 2
 
 

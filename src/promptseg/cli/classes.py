@@ -1,16 +1,21 @@
 """`promptseg panoptic` and `promptseg label`: pictures cut into classes, masks named."""
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from promptseg.cli import options
 from promptseg.cli.command import Command, Function, argument
+from promptseg.cli.streams import STREAM, open_picture, picture_name, picture_stem, results
 from promptseg.errors import FormatError, InputError
 from promptseg.runtimes.options import EngineOptions
+
+if TYPE_CHECKING:
+    from promptseg.images.bands import ReadingOptions
 
 _ENGINE = options.engine(
     "model",
@@ -32,12 +37,13 @@ def _short_side(default: int) -> Callable[[Function], Function]:
 
 
 @click.command(cls=Command)
-@argument("image", "The picture.")
+@argument("image", "The picture; - reads it from standard input.")
 @click.option("-o", "--output", type=options.PATH, default="out", help="Folder for the results.", metavar="DIR")
 @_VOCABULARY
 @click.option("--score", default=0.8, help="SEEM models: segments need a class probability above this.")
 @click.option("--overlap", default=0.8, help="SEEM models: segments need to keep this share of their mask.")
 @_short_side(800)
+@options.reading
 @_ENGINE
 def panoptic(
     image: str,
@@ -46,15 +52,15 @@ def panoptic(
     score: float,
     overlap: float,
     short_side: int | None,
+    reading: "ReadingOptions",
     engine: EngineOptions,
 ) -> None:
     """Cuts a picture into things and stuff: COCO panoptic PNG and JSON, and an overlay."""
     from promptseg.formats.panoptic import write_panoptic
     from promptseg.formats.png import write_picture
-    from promptseg.images import Image
     from promptseg.segment.segmenter import Segmenter
 
-    picture = Image.open(image)
+    picture = open_picture(image, reading)
     segmenter: Any = Segmenter.of(engine)
     names = options.names(vocabulary)
     if "classes" in segmenter.abilities:
@@ -62,36 +68,47 @@ def panoptic(
         found = segmenter.panoptic(embedded, names, score=score, overlap=overlap)
     else:
         found = segmenter.panoptic(picture, names)
-    stem = Path(image).stem
-    record, overlay = output / f"{stem}_panoptic.json", output / f"{stem}_overlay.png"
-    write_panoptic(record, {Path(image).name: found})
-    write_picture(overlay, found.segments.draw(picture))
-    for path in (record, record.with_suffix("") / f"{stem}.png", overlay):
-        print(path)
+    stem, name = picture_stem(image), picture_name(image)
+
+    def write(folder: Path) -> list[Path]:
+        record, overlay = folder / f"{stem}_panoptic.json", folder / f"{stem}_overlay.png"
+        write_panoptic(record, {name: found})
+        write_picture(overlay, found.segments.draw(picture))
+        return [record, record.with_suffix("") / f"{stem}.png", overlay]
+
+    results(output, write)
 
 
 @click.command(cls=Command)
-@argument("masks", "Masks: COCO JSON, or records as `everything` writes them.", type=options.PATH)
+@argument(
+    "masks",
+    "Masks: COCO, labelme or YOLO (.txt), or records as `everything` writes them; - is standard input.",
+    type=options.PATH,
+)
 @click.option("--image", required=True, help="Their picture.", metavar="PICTURE")
 @click.option(
     "-o", "--output", type=options.PATH, help="File for the result; default: standard output.", metavar="FILE"
 )
 @_VOCABULARY
 @_short_side(512)
+@options.reading
 @_ENGINE
 def label(
-    masks: Path, image: str, output: Path | None, vocabulary: str | None, short_side: int | None, engine: EngineOptions
+    masks: Path,
+    image: str,
+    output: Path | None,
+    vocabulary: str | None,
+    short_side: int | None,
+    reading: "ReadingOptions",
+    engine: EngineOptions,
 ) -> None:
-    """Names masks of any origin. COCO JSON comes back with categories, records with a field "label"."""
+    """Names masks of any origin. Records come back with a field "label", all others as COCO JSON with categories."""
     from promptseg.files import write_bytes
-    from promptseg.formats.reading import read_json
-    from promptseg.images import Image
     from promptseg.segment.segmenter import Segmenter
 
-    picture = Image.open(image)
-    content = read_json(masks)
+    picture = open_picture(image, reading)
+    content, segments = _read(masks, image, picture)
     records = _records(content)
-    segments = _from_coco(content, Path(image).name) if records is None else _from_records(records, picture)
     if segments.size != picture.size:
         raise InputError(
             f"The masks of {masks} are of a picture of {tuple(segments.size)}, {image} has {tuple(picture.size)}."
@@ -100,16 +117,32 @@ def label(
     embedded = segmenter.embed(picture, **({"short_side": short_side} if "classes" in segmenter.abilities else {}))
     named = segmenter.label(embedded, segments, options.names(vocabulary))
     if records is None:
-        content = named.to_coco(file_name=Path(image).name)
+        content = named.to_coco(file_name=picture_name(image))
     else:
         for record, name in zip(records, named.labels, strict=True):
             record["label"] = name
     text = json.dumps(content, ensure_ascii=False)
-    if output is None:
+    if output is None or str(output) == STREAM:
         print(text)
     else:
         write_bytes(output, text.encode("utf-8", "replace"))
         print(output)
+
+
+def _read(masks: Path, image: str, picture: Any) -> tuple[Any, Any]:
+    """Returns what a label file holds, and its masks; other formats than COCO and records come back as COCO."""
+    from promptseg.formats.labelme import segments_from_labelme
+    from promptseg.formats.reading import parse_json, read_text
+    from promptseg.formats.yolo import read_yolo
+
+    if masks.suffix.lower() == ".txt":
+        return None, read_yolo(masks, picture.size)
+    text = sys.stdin.read().removeprefix("\ufeff") if str(masks) == STREAM else read_text(masks)
+    content = parse_json(text, str(masks))
+    if isinstance(content, Mapping) and "shapes" in content:
+        return None, segments_from_labelme(content)
+    records = _records(content)
+    return content, (_from_coco(content, picture_name(image)) if records is None else _from_records(records, picture))
 
 
 def _records(content: Any) -> list[dict[str, Any]] | None:

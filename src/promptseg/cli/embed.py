@@ -2,14 +2,19 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from promptseg.cli import options
 from promptseg.cli.command import Command, argument
 from promptseg.cli.progress import progress_bar, say_skipped
+from promptseg.cli.streams import open_picture
 from promptseg.errors import ImageError, InputError
 from promptseg.runtimes.options import EngineOptions
+
+if TYPE_CHECKING:
+    from promptseg.images.bands import ReadingOptions
 
 
 @click.command(cls=Command)
@@ -25,15 +30,15 @@ from promptseg.runtimes.options import EngineOptions
     metavar="DIR",
 )
 @click.option("--limit", help="Largest size of the folder, like 500MB or 20GB; what was not used for longest goes.")
+@options.reading
 @options.engine()
-def embed(source: str, cache: Path | None, limit: str | None, engine: EngineOptions) -> None:
+def embed(source: str, cache: Path | None, limit: str | None, reading: "ReadingOptions", engine: EngineOptions) -> None:
     """Embeds pictures into a cache that `segment` and `everything` use with --cache.
 
     An embedding takes 2 MiB. Pictures that are there already cost no computing. Pictures that cannot be read are
     reported and skipped; the exit code is then 1.
     """
     from promptseg.batch.sources import find_pictures
-    from promptseg.images import Image
     from promptseg.models.store import cache_folder
     from promptseg.segment.cache import EmbeddingCache
     from promptseg.segment.segmenter import Segmenter
@@ -46,7 +51,7 @@ def embed(source: str, cache: Path | None, limit: str | None, engine: EngineOpti
     with progress_bar("pictures") as follow:
         for number, item in enumerate(items, start=1):
             try:
-                picture = Image.open(item.path)
+                picture = open_picture(item.path, reading)
                 if segmenter.is_cached(picture):
                     there += 1
                 else:

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,9 +11,13 @@ from promptseg.cli import everything_batch, options
 from promptseg.cli.command import Command, argument
 from promptseg.cli.formats import formats
 from promptseg.cli.progress import progress_bar
+from promptseg.cli.streams import open_picture, picture_name, picture_stem, results
 from promptseg.errors import InputError
 from promptseg.runtimes.options import EngineOptions
 from promptseg.segment.everything.options import EverythingOptions
+
+if TYPE_CHECKING:
+    from promptseg.images.bands import ReadingOptions
 
 DEFAULT_FORMATS = ("png", "overlay", "records")
 
@@ -28,12 +32,13 @@ def _search(**given: Any) -> EverythingOptions:
 @click.command(cls=Command)
 @argument(
     "image",
-    "The picture (JPEG, PNG, WebP, TIFF, BMP, GIF); with --format sa1b also a folder, "
+    "The picture (JPEG, PNG, WebP, TIFF, BMP, GIF; - is standard input); with --format sa1b also a folder, "
     'a glob in quotes ("photos/*.jpg") or a list of paths (@list.txt).',
 )
 @click.option("-o", "--output", default="out", help="Folder for the results.", metavar="DIR")
 @formats(batch=True)
 @options.fields_of(EverythingOptions, "search", make=_search)
+@options.reading
 @options.engine(*options.ENGINE, "cache")
 @click.option("--workers", default=1, help="Pictures at a time, with sa1b: worker processes, or actors in Ray.")
 @click.option("--engine", "crew", default="local", help="What runs the workers, with sa1b: local or ray.")
@@ -42,6 +47,7 @@ def everything(
     output: str,
     formats: list[str],
     search: EverythingOptions,
+    reading: "ReadingOptions",
     engine: EngineOptions,
     workers: int,
     crew: str,
@@ -55,22 +61,21 @@ def everything(
     reported and skipped; the exit code is then 1.
     """
     from promptseg.formats.table import write
-    from promptseg.images import Image
     from promptseg.segment.segmenter import Segmenter
 
     batch = everything_batch.is_wanted(image, formats, workers, crew)
-    picture = None if batch else Image.open(image)  # finds mistakes before a large model is loaded
+    picture = None if batch else open_picture(image, reading)  # finds mistakes before a large model is loaded
     if search.mode == "exact":
         engine = replace(engine, precision=_float32(engine.precision))
     if picture is None:
-        everything_batch.many_pictures(image, output, engine, search, crew=crew, workers=workers)
+        everything_batch.many_pictures(image, output, engine, search, reading, crew=crew, workers=workers)
         return
     segmenter = Segmenter.of(engine)
-    with progress_bar(Path(image).name) as follow:
+    with progress_bar(picture_name(image)) as follow:
         segments = segmenter.everything(picture, search, on_progress=follow)
     print(f"{len(segments)} masks", file=sys.stderr)
-    for path in write(segments, Path(image).stem, Path(output), formats or DEFAULT_FORMATS, picture):
-        print(path)
+    stem = picture_stem(image)
+    results(Path(output), lambda folder: write(segments, stem, folder, formats or DEFAULT_FORMATS, picture))
 
 
 def _float32(precision: str) -> str:

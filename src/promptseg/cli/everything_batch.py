@@ -12,6 +12,7 @@ from promptseg.runtimes.options import EngineOptions
 
 if TYPE_CHECKING:
     from promptseg.batch import BatchSummary, LabelerSettings, PictureOutcome
+    from promptseg.images.bands import ReadingOptions
     from promptseg.segment.everything.options import EverythingOptions
 
 CREWS = ("local", "ray")
@@ -43,7 +44,14 @@ def is_wanted(source: str, formats: Sequence[str], workers: int, crew: str) -> b
 
 
 def many_pictures(
-    source: str, output: str, engine: EngineOptions, search: "EverythingOptions", *, crew: str, workers: int
+    source: str,
+    output: str,
+    engine: EngineOptions,
+    search: "EverythingOptions",
+    reading: "ReadingOptions",
+    *,
+    crew: str,
+    workers: int,
 ) -> None:
     """Labels many pictures, prints the files written, and reports the rest on stderr.
 
@@ -56,7 +64,7 @@ def many_pictures(
 
     if crew == "local":  # in Ray, an actor has one thread unless told otherwise
         engine = engine.shared(workers)
-    summary = _run(source, output, crew, workers, LabelerSettings(engine=engine, options=search))
+    summary = _run(source, output, crew, workers, LabelerSettings(engine=engine, options=search, reading=reading))
     print(
         f"{summary.labelled} pictures with {summary.masks} masks, {summary.skipped} done before, "
         f"{len(summary.failed)} failed",

@@ -4,17 +4,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, fields
 from functools import wraps
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from promptseg.cli.command import Function, argument
 from promptseg.runtimes.options import EngineOptions
 
+if TYPE_CHECKING:
+    from promptseg.images.bands import ReadingOptions
+
 PATH = click.Path(path_type=Path)
 
 output = click.option("-o", "--output", type=PATH, help="Folder for the results.", metavar="DIR")
-image = argument("image", "The picture (JPEG, PNG, WebP, TIFF, BMP, GIF).")
+image = argument("image", "The picture (JPEG, PNG, WebP, TIFF, BMP, GIF); - reads it from standard input.")
 
 
 def gathered(
@@ -80,6 +83,33 @@ def _option(item: Field[Any], helps: Mapping[str, str]) -> Any:
         help=text if shown is None else f"{text}  [default: {shown}]",
         metavar=metavar,
     )
+
+
+def reading(verb: Function) -> Function:
+    """Gives a verb options of how pictures are read; it gets `ReadingOptions` as `reading`."""
+    return gathered(
+        "reading",
+        _reading,
+        page=click.option("--page", type=int, help="Page or frame of a file of several, from 1.", metavar="N"),
+        channels=click.option(
+            "--channels",
+            help="Channels that become red, green and blue, or one that becomes grey; like 4,3,2.",
+            metavar="N,N,N",
+        ),
+        levels=click.option(
+            "--levels",
+            help="How numbers of more than 8 bits become 256 levels: auto (the fewest of 8, 10, 12, 14 or 16 bits "
+            "that hold them all), full (all bits), stretch (1st to 99th percentile), or the numbers that become "
+            "black and white, like 0,4095.  [default: auto]",
+            metavar="LEVELS",
+        ),
+    )(verb)
+
+
+def _reading(page: int | None, channels: str | None, levels: str | None) -> "ReadingOptions":
+    from promptseg.images.bands import ReadingOptions
+
+    return ReadingOptions.of_text(page, channels, levels)
 
 
 ENGINE = ("model", "weights", "runtime", "precision", "device", "threads")

@@ -95,10 +95,22 @@ def _places(given: Mapping[str, Texts], sign: str, width: float, *, positive: bo
 
 def _reference(text: str) -> Reference:
     """Reads `other.jpg:mask.png`: a picture, and a mask picture of what is meant in it."""
-    picture, _, mask = text.rpartition(":")
-    if not picture or not mask:
+    from promptseg.images.mask_pictures import split_choice
+
+    # Where several colons could part the two, the first that leaves a file on both sides does: `C:\\a.png:C:\\b.png`.
+    places = [place for place, letter in enumerate(text) if letter == ":" and text[:place] and text[place + 1 :]]
+    places = [place for place in places if not _is_drive(text, place)] or places
+    if not places:
         raise PromptError(f"--reference expects PICTURE:MASK (like other.jpg:mask.png), got {text!r}.")
-    return Reference(picture, Mask.from_text(mask, "--reference"))
+    there = [place for place in places if Path(text[:place]).exists()]
+    place = next((place for place in there if Path(split_choice(text[place + 1 :])[0]).exists()), (there or places)[-1])
+    return Reference(text[:place], Mask.from_text(text[place + 1 :], "--reference"))
+
+
+def _is_drive(text: str, place: int) -> bool:
+    """Tells whether the colon at a place follows the letter of a Windows drive: at the start, or behind a colon."""
+    letter, before, after = text[place - 1 : place], text[max(place - 2, 0) : place - 1], text[place + 1 : place + 2]
+    return letter.isascii() and letter.isalpha() and before in ("", ":") and after in ("\\", "/")
 
 
 def _read_file(file: Path) -> Request:

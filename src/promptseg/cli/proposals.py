@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,39 +11,49 @@ from promptseg.cli import options
 from promptseg.cli.command import Command
 from promptseg.cli.formats import formats
 from promptseg.cli.progress import progress_bar
+from promptseg.cli.streams import open_picture, picture_name, picture_stem, results
 from promptseg.errors import InputError
 from promptseg.runtimes.options import EngineOptions
+
+if TYPE_CHECKING:
+    from promptseg.images.bands import ReadingOptions
 
 
 @click.command(cls=Command)
 @options.image
 @click.option("--top", default=1000, help="At most so many masks, the likeliest first.")
 @click.option("--points-per-side", default=64, help="Points along each side of the grid; 64 take a minute or more.")
+@options.reading
 @options.output
 @formats("overlay", "records")
 @options.engine()
 def proposals(
-    image: str, top: int, points_per_side: int, output: Path | None, formats: list[str], engine: EngineOptions
+    image: str,
+    top: int,
+    points_per_side: int,
+    reading: "ReadingOptions",
+    output: Path | None,
+    formats: list[str],
+    engine: EngineOptions,
 ) -> None:
     """Proposes masks as in SAM's paper: a dense grid, three masks per point, no filter but duplicates.
 
     Without -o the files go to the folder "out"; `--format coco` without -o prints JSON.
     """
     from promptseg.formats.table import write
-    from promptseg.images import Image
     from promptseg.segment.everything.sweep import check_points
     from promptseg.segment.segmenter import Segmenter
 
     if top < 1:
         raise InputError(f"At least one proposal must be asked for, got --top {top}.")
     check_points(points_per_side)
-    picture = Image.open(image)  # finds mistakes before a large model is loaded
+    picture = open_picture(image, reading)  # finds mistakes before a large model is loaded
     segmenter = Segmenter.of(engine)
-    with progress_bar(Path(image).name) as follow:
+    with progress_bar(picture_name(image)) as follow:
         segments = segmenter.proposals(picture, top, points_per_side=points_per_side, on_progress=follow)
     print(f"{len(segments)} masks", file=sys.stderr)
     if output is None and formats == ["coco"]:
-        print(json.dumps(segments.to_coco(file_name=Path(image).name)))
+        print(json.dumps(segments.to_coco(file_name=picture_name(image))))
         return
-    for path in write(segments, Path(image).stem, output or Path("out"), formats, picture):
-        print(path)
+    stem = picture_stem(image)
+    results(output or Path("out"), lambda folder: write(segments, stem, folder, formats, picture))

@@ -4,7 +4,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,9 +12,13 @@ from promptseg.cli import options
 from promptseg.cli.command import Command
 from promptseg.cli.formats import formats
 from promptseg.cli.prompts import asked
+from promptseg.cli.streams import open_picture, picture_name, picture_stem, results
 from promptseg.errors import InputError
 from promptseg.prompts.request import Request
 from promptseg.runtimes.options import EngineOptions
+
+if TYPE_CHECKING:
+    from promptseg.images.bands import ReadingOptions
 
 
 @click.command(cls=Command)
@@ -22,6 +26,7 @@ from promptseg.runtimes.options import EngineOptions
 @asked
 @click.option("--vocabulary", help="Classes for the labels of SEEM models; default: the 133 of COCO.", metavar="NAMES")
 @click.option("--granularity", default="auto", help="auto, part, object, whole, or all three.")
+@options.reading
 @options.output
 @formats("png", "overlay")
 @options.engine(*options.ENGINE, "cache")
@@ -30,6 +35,7 @@ def segment(
     request: Request,
     vocabulary: str | None,
     granularity: str,
+    reading: "ReadingOptions",
     output: Path | None,
     formats: list[str],
     engine: EngineOptions,
@@ -37,17 +43,17 @@ def segment(
     """Segments the objects that the prompts show.
 
     Coordinates are pixels of the picture, x to the right and y down from the top-left corner. Without -o the masks go
-    to the folder "out"; `--format coco` without -o prints JSON.
+    to the folder "out"; `--format coco` without -o prints JSON, and -o - writes the one file of a format to standard
+    output.
     """
     from promptseg.formats.table import write
     from promptseg.segment.places.predictor import check_granularity
 
     check_granularity(granularity)
-    from promptseg.images import Image
     from promptseg.models.registry import get_card
     from promptseg.segment.segmenter import Segmenter
 
-    picture = Image.open(image)
+    picture = open_picture(image, reading)
     abilities = get_card(engine.model).abilities
     if vocabulary is not None and "classes" not in abilities:
         raise InputError(
@@ -64,13 +70,12 @@ def segment(
     named: dict[str, Any] = {} if vocabulary is None else {"vocabulary": options.names(vocabulary)}
     segments = segmenter.segment(picture, request, granularity=granularity, **named)  # type: ignore[arg-type]
     if output is None and formats == ["coco"]:
-        print(json.dumps(segments.to_coco(file_name=Path(image).name)))
+        print(json.dumps(segments.to_coco(file_name=picture_name(image))))
         return
     if not len(segments):
         print("Nothing that fits is in the picture.", file=sys.stderr)
-    paths = write(segments, Path(image).stem, output or Path("out"), formats, picture)
+    stem = picture_stem(image)
+    results(output or Path("out"), lambda folder: write(segments, stem, folder, formats, picture))
     for index, (score, area) in enumerate(zip(segments.scores, segments.areas, strict=True)):
         kind = segments.granularities[index] or segments.labels[index]
         print(f"mask {index}{f' ({kind})' if kind else ''}: score {score:.2f}, {int(area):,} pixels", file=sys.stderr)
-    for path in paths:
-        print(path)

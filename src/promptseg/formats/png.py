@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, PngImagePlugin
 
-from promptseg.errors import FormatError, InputError
+from promptseg.errors import FormatError, ImageError, InputError
 from promptseg.files import atomic_write
 from promptseg.formats.reading import read_bytes
 from promptseg.geometry import Size
+from promptseg.images import mask_pictures as masks
 from promptseg.images.quiet import quiet_pillow
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
@@ -76,12 +77,18 @@ def write_cutout(path: str | os.PathLike[str], segments: Segments, index: int = 
 
 
 def read_mask(path: str | os.PathLike[str]) -> RLE:
-    """Reads a grey, palette or colour PNG; every pixel that is not 0 (or black) belongs to the mask.
+    """Reads a mask picture (see `promptseg.images.mask_pictures`), perhaps one number of it: `mask.png@3`.
 
     Raises:
-        FormatError: the file is not a readable PNG.
+        FormatError: the file is not a readable picture.
     """
-    return RLE.encode(decode_mask(read_bytes(path), str(path)))
+    place, choice = masks.split_choice(os.fspath(path))
+    data = read_bytes(place)
+    try:
+        picture = masks.open_mask(data, place)
+        return RLE.encode(picture.inside() if choice is None else picture.only(choice))
+    except ImageError as error:
+        raise FormatError(str(error)) from error
 
 
 def read_index(path: str | os.PathLike[str]) -> Segments:
@@ -108,13 +115,15 @@ def read_pixels(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
 
 
 def decode_mask(data: bytes, what: str) -> npt.NDArray[np.bool_]:
-    """Returns the pixels of a PNG that are not black; `what` names it in messages.
+    """Returns where the mask in a picture file is; `what` names it in messages.
 
     Raises:
-        FormatError: it is not a readable PNG.
+        FormatError: it is not a readable picture.
     """
-    pixels = _decode(data, what)
-    return pixels != 0 if pixels.ndim == 2 else (pixels[..., :3] != 0).any(axis=-1)
+    try:
+        return masks.open_mask(data, what).inside()
+    except ImageError as error:
+        raise FormatError(str(error)) from error
 
 
 def _decode(data: bytes, what: str) -> npt.NDArray[Any]:

@@ -1,5 +1,6 @@
 """Reading label files with care: every failure is a FormatError that names the file and what is wrong."""
 
+import codecs
 import json
 import math
 import os
@@ -43,15 +44,25 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
-    """Returns the text of a UTF-8 file.
+    """Returns the text of a UTF-8 file, with or without a byte order mark, or of a UTF-16 file with one.
 
     Raises:
-        FormatError: it cannot be read, or is not UTF-8.
+        FormatError: it cannot be read, or is neither.
     """
+    return decode_text(read_bytes(path), str(path))
+
+
+def decode_text(content: bytes, what: str) -> str:
+    """Returns bytes as text (see `read_text`).
+
+    Raises:
+        FormatError: they are not UTF-8, nor UTF-16 with a byte order mark.
+    """
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        return read_bytes(path).decode("utf-8-sig")
+        return content.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise FormatError(f"{path} is not UTF-8 text (byte {error.start}).") from error
+        raise FormatError(f"{what} is not UTF-{16 if wide else 8} text (byte {error.start}).") from error
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
@@ -60,15 +71,23 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     Raises:
         FormatError: it cannot be read, or is not JSON.
     """
-    text = read_text(path)
+    return parse_json(read_text(path), str(path))
+
+
+def parse_json(content: str, what: str) -> Any:
+    """Returns the value of a JSON text.
+
+    Raises:
+        FormatError: it is not JSON.
+    """
     try:
-        return json.loads(text)
+        return json.loads(content)
     except json.JSONDecodeError as error:
-        raise FormatError(f"{path} is not JSON: {error}.") from error
+        raise FormatError(f"{what} is not JSON: {error}.") from error
     except RecursionError as error:
-        raise FormatError(f"{path} is JSON nested too deeply.") from error
+        raise FormatError(f"{what} is JSON nested too deeply.") from error
     except ValueError as error:
-        raise FormatError(f"{path} is not usable JSON: {error}.") from error
+        raise FormatError(f"{what} is not usable JSON: {error}.") from error
 
 
 def number(value: Any, what: str, least: float = -FARTHEST, most: float = FARTHEST) -> float:

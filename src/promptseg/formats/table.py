@@ -27,17 +27,20 @@ def _as_it_is(record: Any, file_name: str | None, name: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class LabelReader:
-    """How the JSON of one format becomes the masks of one picture.
+    """How a file of one format becomes the masks of one picture.
 
     Attributes:
         extent: says of which size the picture is and how much there is to paint, before anything is painted.
         read: makes the masks.
         select: (record, file name, name of the picture) to what the record says of that one picture.
+        plain: whether files are plain text, which knows no size: the record is then {"text", "imageHeight",
+            "imageWidth"}, and perhaps "names".
     """
 
     extent: Callable[[Any], Extent]
     read: Callable[[Any], Segments]
     select: Callable[[Any, str | None, str], Any] = _as_it_is
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +150,9 @@ FORMATS: dict[str, LabelFormat] = {
     "cutout": LabelFormat(
         "an object each, transparent around it", ZIP, _a_file_each("cutout", png.write_cutout), needs_picture=True
     ),
-    "yolo": LabelFormat("YOLO's polygons", ZIP, _yolo),
+    "yolo": LabelFormat(
+        "YOLO's polygons", ZIP, _yolo, reader=LabelReader(yolo.yolo_extent, yolo.segments_from_yolo, plain=True)
+    ),
 }
 """Every format by name, the most used first."""
 

@@ -7,22 +7,26 @@ several lines; read back, they are several masks, because the format does not sa
 
 import os
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from promptseg.errors import FormatError, shorten
 from promptseg.files import write_bytes
-from promptseg.formats.reading import read_text
+from promptseg.formats.reading import Extent, read_text
+from promptseg.formats.reading import size as read_size
 from promptseg.geometry import Size
 from promptseg.masks.bridge import bridge_holes
 from promptseg.masks.polygons import trace_polygons
 from promptseg.masks.records import UNLABELLED, ring_to_rle
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
+from promptseg.notes import note
 
 _FARTHEST_SHARE = 1e4
 _HIGHEST_CLASS = 10**6
+_BOX_WORDS = 5
 
 
 def class_names(results: Iterable[Segments], known: Sequence[str] = ()) -> list[str]:
@@ -71,7 +75,7 @@ def write_yolo(
 
 
 def read_yolo(path: str | os.PathLike[str], size: tuple[int, int], names: Sequence[str] | None = None) -> Segments:
-    """Reads the text file of one picture; every line becomes a mask.
+    """Reads the text file of one picture; every line becomes a mask, one of detection (class, box) its rectangle.
 
     Args:
         path: the file.
@@ -81,23 +85,56 @@ def read_yolo(path: str | os.PathLike[str], size: tuple[int, int], names: Sequen
     Raises:
         FormatError: the file is malformed.
     """
+    return _segments(read_text(path), Size(*size), names, str(path))
+
+
+def segments_from_yolo(record: Any) -> Segments:
+    """Reads {"text", "imageHeight", "imageWidth"} and perhaps {"names"}; without names classes go by their numbers.
+
+    Raises:
+        FormatError: it is malformed.
+    """
+    size = read_size(record.get("imageHeight"), record.get("imageWidth"), "The picture of a YOLO file")
+    names = record.get("names")
+    if names is not None and (not isinstance(names, list) or not all(isinstance(name, str) for name in names)):
+        raise FormatError(f"The names of a YOLO file must be a list of texts, got {shorten(names)}.")
+    text = record.get("text")
+    if not isinstance(text, str):
+        raise FormatError(f'A YOLO file needs {{"text": "0 0.1 0.2 ..."}}, got {shorten(text)}.')
+    return _segments(text, size, names, "The YOLO file", numbered=True)
+
+
+def yolo_extent(record: Any) -> Extent:
+    """Returns how much there is to paint in a value that `segments_from_yolo` reads."""
+    lines = sum(1 for line in str(record.get("text", "")).splitlines() if line.strip())
+    return Extent((record.get("imageHeight"), record.get("imageWidth")), lines, lines)
+
+
+def _segments(text: str, size: Size, names: Sequence[str] | None, what: str, *, numbered: bool = False) -> Segments:
     masks: list[RLE] = []
     labels: list[str | None] = []
-    for place, line in enumerate(read_text(path).splitlines(), start=1):
+    boxes = 0
+    for place, line in enumerate(text.splitlines(), start=1):
         words = line.split()
-        if words:
-            number, ring = _read_line(words, f"{path}, line {place}")
-            if names is not None and number >= len(names):
-                raise FormatError(f"{path}, line {place}: class {number}, but there are {len(names)} names.")
-            masks.append(ring_to_rle(ring * (size[1], size[0]), size))
-            labels.append(None if names is None else names[number])
-    return Segments(Size(*size), tuple(masks), labels=tuple(labels))
+        if not words:
+            continue
+        number, ring = _read_line(words, f"{what}, line {place}")
+        if names is not None and number >= len(names):
+            raise FormatError(f"{what}, line {place}: class {number}, but there are {len(names)} names.")
+        boxes += len(words) == _BOX_WORDS
+        masks.append(ring_to_rle(ring * (size[1], size[0]), size))
+        labels.append(names[number] if names is not None else f"class {number}" if numbered else None)
+    if boxes:
+        note(
+            f"{boxes:,} of {len(masks):,} lines of {what} are boxes without an outline: each is read as its rectangle."
+        )
+    return Segments(size, tuple(masks), labels=tuple(labels))
 
 
 def _read_line(words: list[str], where: str) -> tuple[int, npt.NDArray[np.float64]]:
     if not (words[0].isascii() and words[0].isdigit()) or len(words[0]) > 7 or int(words[0]) > _HIGHEST_CLASS:
         raise FormatError(f"{where}: a class number comes first, got {shorten(words[0])}.")
-    if len(words) < 7 or len(words) % 2 == 0:
+    if len(words) != _BOX_WORDS and (len(words) < 7 or len(words) % 2 == 0):
         raise FormatError(f"{where}: at least three x y pairs must follow the class, got {len(words) - 1} numbers.")
     try:
         shares = np.array([float(word) for word in words[1:]])
@@ -105,4 +142,7 @@ def _read_line(words: list[str], where: str) -> tuple[int, npt.NDArray[np.float6
         raise FormatError(f"{where}: {error}.") from error
     if not (np.abs(shares) <= _FARTHEST_SHARE).all():
         raise FormatError(f"{where}: coordinates are shares of the picture, from 0 to 1.")
+    if len(words) == _BOX_WORDS:
+        x, y, width, height = shares / (1, 1, 2, 2)
+        shares = np.array([x - width, y - height, x + width, y - height, x + width, y + height, x - width, y + height])
     return int(words[0]), shares.reshape(-1, 2)

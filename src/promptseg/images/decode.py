@@ -1,8 +1,10 @@
 """Bytes of a picture file to RGB pixels: content decides, sizes come first, failures are ImageErrors."""
 
+import contextlib
 import io
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +20,12 @@ from PIL import (
 from PIL import Image as Pillow
 
 from promptseg.errors import ImageError
+from promptseg.images import deep_png, tiff
+from promptseg.images.bands import Bands, ReadingOptions
 from promptseg.images.limits import ImageLimits
-from promptseg.images.pixels import to_rgb
+from promptseg.images.pixels import bands_of, bands_to_rgb, to_rgb
 from promptseg.images.quiet import quiet_pillow
+from promptseg.notes import Note, note
 
 READS = "promptseg reads JPEG, PNG, WebP, TIFF, BMP and GIF"
 _ORIENTATION = 0x0112
@@ -52,48 +57,113 @@ _STRANGERS = (
 )
 
 
-def decode(data: bytes, what: str, limits: ImageLimits) -> npt.NDArray[np.uint8]:
-    """Decodes the first picture in `data` to upright (H, W, 3) RGB; `what` names it in messages.
+def decode(data: bytes, what: str, limits: ImageLimits, options: ReadingOptions) -> npt.NDArray[np.uint8]:
+    """Decodes a picture in `data` to upright (H, W, 3) RGB; `what` names it in messages.
 
     Raises:
         ImageError: it is not a picture that promptseg reads, is damaged, or breaks a limit.
+    """
+    kind, opened = opener(data, what, limits, options)
+    with guarded(what, kind):
+        found = opened()
+        if isinstance(found, Bands):
+            return bands_to_rgb(found, what, options)
+        return loaded_to_rgb(found, what, limits, options)
+
+
+def opener(
+    data: bytes, what: str, limits: ImageLimits, options: ReadingOptions
+) -> tuple[str, Callable[[], Bands | Pillow.Image]]:
+    """Returns the kind of a file, and what opens the page of it that is asked for; to be called within `guarded`.
+
+    Raises:
+        ImageError: it is not a picture that promptseg reads, or too large.
     """
     limits.check_bytes(len(data), what)
     kind, reader = _recognise(data, what)
     if kind == "WebP" and (canvas := _webp_canvas(data)):
         limits.check_size(*canvas, what)  # the reader allocates the canvas as soon as it opens the file
 
-    def opened() -> Pillow.Image:
-        return reader(io.BytesIO(data))
+    def opened() -> Bands | Pillow.Image:
+        if kind == "TIFF":
+            found = tiff.pages(data)
+            page = tiff.open_page(data, _page(len(found), what, options), what, found)
+            bands = tiff.read_bands(page, what, limits, options.channels)
+            return reader(io.BytesIO(page.data)) if bands is None else bands
+        picture = reader(io.BytesIO(data))
+        limits.check_size(*picture.size, what)
+        if number := _page(_frames(picture), what, options):
+            try:
+                picture.seek(number)
+            except EOFError:
+                raise ImageError(f"{what} has fewer pages: there is no page {number + 1:,}.") from None
+        elif kind == "PNG" and deep_png.is_deep(data):
+            return replace(deep_png.read_bands(data), orientation=orientation_of(picture))
+        return picture
 
-    return guarded(opened, what, kind, limits)
+    return kind, opened
 
 
-def guarded(opened: Callable[[], Pillow.Image], what: str, kind: str, limits: ImageLimits) -> npt.NDArray[np.uint8]:
-    """Runs Pillow on the picture that `opened` gives: size check, decoding, orientation, RGB.
+def _frames(picture: Pillow.Image) -> int:
+    """Returns how many frames there are; a GIF, which would have to be read for it, has one or many."""
+    if isinstance(picture, GifImagePlugin.GifImageFile):
+        return tiff.MOST_PAGES if picture.is_animated else 1
+    return getattr(picture, "n_frames", 1)
+
+
+def _page(count: int, what: str, options: ReadingOptions) -> int:
+    """Returns which page to read, from 0; notes that there are more.
 
     Raises:
-        ImageError: whatever goes wrong; Pillow's readers raise nearly anything on damaged files.
+        ImageError: there are fewer.
+    """
+    if options.page is None and count > 1:
+        many = f"{count:,}" if count < tiff.MOST_PAGES else "several"
+        note(f"{what} has {many} pages or frames; the first was read. Choose another with page (--page 2).")
+    wanted = options.page or 1
+    if wanted > max(count, 1):
+        raise ImageError(f"{what} has {count:,} page{'s' if count > 1 else ''}: there is no page {wanted:,}.")
+    return wanted - 1
+
+
+@contextlib.contextmanager
+def guarded(what: str, kind: str) -> Generator[None]:
+    """Runs Pillow without its warnings, and makes whatever goes wrong an ImageError.
+
+    Raises:
+        ImageError: Pillow's readers raise nearly anything on damaged files.
     """
     try:
         with quiet_pillow():
-            picture = opened()
-            limits.check_size(*picture.size, what)
-            picture.load()
-            # Asked after loading: the TIFF reader turns the picture itself and then forgets the tag.
-            return to_rgb(picture, _orientation(picture))
+            yield
     except ImageError:
         raise
     except MemoryError as error:
         raise ImageError(f"{what} does not fit into memory. Make it smaller.") from error
     except Pillow.DecompressionBombError as error:
         raise ImageError(f"{what} has too many pixels for Pillow's {kind} reader.") from error
+    except Note:
+        raise
     except Exception as error:
         detail = str(error) or type(error).__name__
         raise ImageError(f"{what} is a damaged or unsupported {kind} picture: {detail}.") from error
 
 
-def _orientation(picture: Pillow.Image) -> int:
+def loaded_to_rgb(
+    picture: Pillow.Image, what: str, limits: ImageLimits, options: ReadingOptions
+) -> npt.NDArray[np.uint8]:
+    """Loads an opened picture, after its size was checked, and makes it upright RGB; call it within `guarded`."""
+    limits.check_size(*picture.size, what)
+    picture.load()
+    # Asked after loading: the TIFF reader turns the picture itself and then forgets the tag.
+    orientation = orientation_of(picture)
+    if picture.format == "TIFF" and picture.mode in ("LA", "RGBA"):
+        tags = getattr(picture, "tag_v2", {})
+        return bands_to_rgb(tiff.without_false_alpha(bands_of(picture, orientation), tags), what, options)
+    return to_rgb(picture, what, options, orientation)
+
+
+def orientation_of(picture: Pillow.Image) -> int:
     """Returns the EXIF orientation 1..8; damaged EXIF data must not spoil a good picture."""
     try:
         value = picture.getexif().get(_ORIENTATION, 1)

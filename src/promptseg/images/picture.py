@@ -4,6 +4,7 @@ import functools
 import hashlib
 import os
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,7 +15,8 @@ from PIL import Image as Pillow
 
 from promptseg.errors import ImageError
 from promptseg.geometry import Size
-from promptseg.images.decode import decode, guarded
+from promptseg.images.bands import ReadingOptions
+from promptseg.images.decode import decode, guarded, loaded_to_rgb
 from promptseg.images.limits import ImageLimits
 from promptseg.images.pixels import array_to_rgb
 
@@ -49,28 +51,46 @@ class Image:
             object.__setattr__(self, "pixels", pixels)
 
     @classmethod
-    def open(cls, source: ImageSource, *, name: str | None = None, limits: ImageLimits | None = None) -> "Image":
+    def open(
+        cls,
+        source: ImageSource,
+        *,
+        name: str | None = None,
+        limits: ImageLimits | None = None,
+        page: int | None = None,
+        channels: Sequence[int] | None = None,
+        levels: str | tuple[float, float] = "auto",
+    ) -> "Image":
         """Reads a picture, turns it upright by its EXIF orientation, and makes it RGB.
 
-        Files may be JPEG, PNG, WebP, TIFF, BMP or GIF (first frame or page); the content decides, not the
-        extension. How grey, deep, transparent and CMYK pictures become RGB: see `promptseg.images.pixels`.
+        Files may be JPEG, PNG, WebP, TIFF, BMP or GIF; the content decides, not the extension. How grey, deep,
+        transparent and CMYK pictures become RGB: see `promptseg.images.pixels`. What is good to know of the file
+        without being an error, such as further pages, is a warning, `promptseg.notes.Note`.
 
         Args:
             source: a path, the bytes of a file, a Pillow picture, or a NumPy array: (H, W, 3) RGB, (H, W, 4)
                 RGBA, (H, W) or (H, W, 1) grey, of uint8, uint16, bool or float in [0, 1].
             name: a name for it; a path brings its own.
             limits: the largest picture accepted; by default 256 MiB and 250 million pixels.
+            page: which page or frame of a file, from 1; by default the first.
+            channels: which channels become red, green and blue, or which one becomes grey, counted from 1: (4, 3, 2).
+            levels: how numbers of more than 8 bits become 256 levels: "auto" (the fewest of 8, 10, 12, 14 or 16 bits
+                that hold them all), "full" (all bits), "stretch" (1st to 99th percentile), or the two numbers that
+                become black and white; see `promptseg.images.levels`.
 
         Raises:
             ImageError: it cannot be read, is damaged, or is too large.
         """
         limits = limits or ImageLimits()
+        options = ReadingOptions(page, None if channels is None else tuple(channels), levels)
+        if isinstance(source, Image) and not options.plain:
+            source = source.pixels
         if isinstance(source, Image):
             limits.check_size(source.size.width, source.size.height, "The picture")
             return source if name is None else cls(source.pixels, name)
         if isinstance(source, str | os.PathLike):
             name = name or Path(source).name
-        pixels = _read(source, name, limits)
+        pixels = _read(source, name, limits, options)
         pixels.flags.writeable = False
         return cls(pixels, name)
 
@@ -114,25 +134,29 @@ class Image:
         return f"Image({self.size.width} x {self.size.height}{f', {self.name!r}' if self.name else ''})"
 
 
-def _read(source: Any, name: str | None, limits: ImageLimits) -> npt.NDArray[np.uint8]:
+def _read(source: Any, name: str | None, limits: ImageLimits, options: ReadingOptions) -> npt.NDArray[np.uint8]:
     what = name or "The picture"
     if isinstance(source, str | os.PathLike):
-        return decode(_read_file(source, limits), str(source), limits)
+        return decode(read_file(source, limits), str(source), limits, options)
     if isinstance(source, bytes | bytearray | memoryview):
-        return decode(bytes(source), what, limits)
+        return decode(bytes(source), what, limits, options)
     if isinstance(source, Pillow.Image):
-        picture = source
-        return guarded(lambda: picture, what, picture.format or "Pillow", limits)
+        with guarded(what, source.format or "Pillow"):
+            if options.page is not None:
+                source.seek(options.page - 1)
+            return loaded_to_rgb(source, what, limits, options)
     if isinstance(source, np.ndarray):
         if source.ndim >= 2 and source.size:
             limits.check_size(source.shape[1], source.shape[0], "The array")
-        return array_to_rgb(source)
+        if options.page not in (None, 1):
+            raise ImageError(f"An array has one page, there is no page {options.page}.")
+        return array_to_rgb(source, options)
     raise ImageError(
         f"Got {_form(source)}. A picture is a path, the bytes of a file, a Pillow picture or a NumPy array."
     )
 
 
-def _read_file(path: Any, limits: ImageLimits) -> bytes:
+def read_file(path: Any, limits: ImageLimits) -> bytes:
     """Reads a regular file; devices and pipes, which never end, are refused."""
     try:
         status = os.stat(path)

@@ -12,6 +12,7 @@ from promptseg.geometry import Size
 from promptseg.masks.overlap import union
 from promptseg.masks.raster import polygon_to_rle
 from promptseg.masks.rle import RLE, too_large
+from promptseg.notes import note
 
 T = TypeVar("T", int, str)
 
@@ -151,15 +152,42 @@ def read_coco_instances(record: Any) -> dict[int, CocoPicture]:
             raise FormatError(f"A COCO image has an impossible size: height {size.height}, width {size.width}.")
         name = entry.get("file_name", "")
         found[_field(entry, "id", int)] = CocoPicture(name if isinstance(name, str) else "", size, [], [], [])
-    for entry in _entries(record, "annotations"):
+    annotations, skipped = _entries(record, "annotations"), list[str]()
+    for entry in annotations:
         image_id = _field(entry, "image_id", int)
         if image_id not in found:
             raise FormatError(f"A COCO annotation speaks of image {image_id}, which is not in images.")
         picture = found[image_id]
-        picture.masks.append(mask_from_coco(entry.get("segmentation"), picture.size))
-        picture.scores.append(_score(entry))
-        picture.labels.append(_label(entry, names))
+        score, label = _score(entry), _label(entry, names)
+        mask = _mask_of_entry(entry.get("segmentation"), picture.size, skipped)
+        if mask is not None:
+            picture.masks.append(mask)
+            picture.scores.append(score)
+            picture.labels.append(label)
+    note_skipped(skipped, len(annotations), "annotations")
     return found
+
+
+def note_skipped(reasons: Sequence[str], total: int, what: str) -> None:
+    """Notes that entries of a label file have no mask, and why the first of them."""
+    if reasons:
+        note(f"{len(reasons):,} of {total:,} {what} were skipped, for they have no mask: {reasons[0]}.")
+
+
+def _mask_of_entry(segmentation: Any, size: Size, skipped: list[str]) -> RLE | None:
+    """Reads a mask of a label file, without rings that enclose nothing; None if nothing is left."""
+    if segmentation is None or segmentation == "":
+        skipped.append("there is a box alone")
+        return None
+    if isinstance(segmentation, list):
+        if segmentation and all(isinstance(number, int | float) for number in segmentation):
+            segmentation = [segmentation]  # one ring that nobody put into a list
+        whole = [ring for ring in segmentation if not isinstance(ring, list) or (len(ring) > 5 and len(ring) % 2 == 0)]
+        if not whole:
+            skipped.append("no polygon has three points" if segmentation else "the segmentation is empty")
+            return None
+        segmentation = whole
+    return mask_from_coco(segmentation, size)
 
 
 def mask_from_coco(segmentation: Any, size: Size) -> RLE:

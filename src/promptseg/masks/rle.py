@@ -252,6 +252,8 @@ def _read_list(given: Any) -> runlength.Int64:
         raise FormatError("RLE counts must be a flat list of integers.") from error
     if counts.size == 0:
         return np.empty(0, np.int64)
+    if counts.dtype.kind == "f" and (np.abs(counts) <= MOST_PIXELS).all() and (counts == np.floor(counts)).all():
+        counts = counts.astype(np.int64)  # as some programs write whole numbers
     if counts.ndim != 1 or counts.dtype.kind not in "iu" or counts.max() > MOST_PIXELS:
         raise FormatError(f"RLE counts must be a flat list of integers up to {MOST_PIXELS}.")
     return counts.astype(np.int64)

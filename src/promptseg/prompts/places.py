@@ -274,7 +274,7 @@ class Scribble(_Line):
 class Mask(PlacePrompt):
     """A rough mask of the object over the whole picture, at any resolution.
 
-    `array` is (H, W): bool, or probabilities in [0, 1], or integers 0/1 or 0/255.
+    `array` is (H, W): bool, or probabilities in [0, 1], or integers: 0 and one other number, or 0 to 255.
 
     Raises:
         PromptError: the array is not two-dimensional, is empty, or holds other values.
@@ -282,7 +282,7 @@ class Mask(PlacePrompt):
 
     kind: ClassVar[str] = "mask"
     feed: ClassVar[Feed] = Polygon.feed
-    about: ClassVar[str] = "A rough mask picture (white is inside)."
+    about: ClassVar[str] = "A rough mask picture: what is not black or transparent; file@3 takes one number of several."
     form: ClassVar[str] = "file"
     array: npt.NDArray[Any] = field(repr=False)
     positive: bool = True
@@ -300,7 +300,8 @@ class Mask(PlacePrompt):
         with np.errstate(over="ignore"):  # becomes infinite, which is refused below
             values = given.astype(np.float32)
         if given.dtype.kind in "ui" and values.max(initial=0) > 1:
-            values /= 255.0
+            only = values.max() if not given[(given != 0) & (given != given.max())].any() else 255.0
+            values /= only  # 0 and one other number: that is inside, whichever it is
         if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
             raise PromptError(
                 "A mask prompt needs bool, probabilities from 0 to 1, or 0/255 integers; "
@@ -377,10 +378,10 @@ class Mask(PlacePrompt):
 
     @classmethod
     def from_text(cls, text: str, option: str, **named: Any) -> Self:
-        """Reads a mask picture: bright or opaque is inside."""
-        from promptseg.images import Image
+        """Reads a mask picture, `mask.png`, or one number of it, `mask.png@3` (see `images.mask_pictures`)."""
+        from promptseg.images.mask_pictures import read_mask
 
-        return cls(Image.open(text).pixels.max(axis=2) > 127, **named)
+        return cls(read_mask(text), **named)
 
 
 PLACES: dict[str, type[PlacePrompt]] = {place.kind: place for place in (Point, Box, Polygon, Circle, Scribble, Mask)}

@@ -132,6 +132,8 @@ def imported(form: str, record: Any, picture: Picture, file_name: str | None, li
     reader = FORMATS[form].reader
     if reader is None:
         raise InputError(f"Files of the format {form!r} cannot be read.")
+    if reader.plain:
+        record = {"imageHeight": picture.height, "imageWidth": picture.width, **record}
     record = reader.select(record, file_name, picture.name)
     size, masks, parts = reader.extent(record)
     if size != (picture.height, picture.width):

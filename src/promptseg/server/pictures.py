@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 from PIL import Image as Pillow
 
 from promptseg.images import Image
+from promptseg.images.bands import ReadingOptions
 from promptseg.images.quiet import quiet_pillow
+from promptseg.notes import told
 from promptseg.server.http_errors import not_found, too_large
 from promptseg.server.jobs import Job, JobQueue
 from promptseg.server.memory import Memory
@@ -21,6 +24,9 @@ from promptseg.server.store import Picture, Store, now
 
 _OTHER = "application/octet-stream"
 _ORIENTATION = 0x0112
+
+AS_IT_IS = ReadingOptions()
+"""A file read without any choice."""
 
 SEEM_BYTES = 64 * 2**20
 """What an embedding of SEEM is counted as."""
@@ -52,15 +58,29 @@ class Pictures:
         self._making: dict[tuple[str, str], _Shared] = {}
         self._ahead: set[asyncio.Task[Any]] = set()
 
-    async def add(self, content: bytes, name: str) -> tuple[Picture, bool]:
+    async def add(
+        self,
+        content: bytes,
+        name: str,
+        options: ReadingOptions = AS_IT_IS,
+        tell: Callable[[str], object] = lambda note: None,
+    ) -> tuple[Picture, bool]:
         """Decodes and keeps a picture; the second value says whether it is new.
+
+        A file that was read in a way that was asked for is kept as a PNG of what was read.
+
+        Args:
+            content: the file.
+            name: its name.
+            options: how it is read.
+            tell: is told what is good to know of it.
 
         Raises:
             ImageError: it cannot be read or is too large.
             HttpError: 413, there is no room for more pictures.
         """
-        image, media = await self._jobs.run(
-            lambda job: _decode(content, self._limits), seconds=self._limits.request_seconds
+        image, media, content = await self._jobs.run(
+            lambda job: _decode(content, self._limits, options, tell), seconds=self._limits.request_seconds
         )
         known = await asyncio.to_thread(self._store.picture, image.digest)
         if known is not None:
@@ -107,9 +127,10 @@ class Pictures:
         known = self.memory.get(("pixels", picture.id))
         if known is not None:
             return known
-        image = Image.open(
-            self._store.path_of(picture.id), name=picture.name or picture.id[:16], limits=self._limits.image
-        )
+        with told(lambda text: None):  # it was said at the upload
+            image = Image.open(
+                self._store.path_of(picture.id), name=picture.name or picture.id[:16], limits=self._limits.image
+            )
         self.memory.put(("pixels", picture.id), image, image.pixels.nbytes)
         return image
 
@@ -218,10 +239,17 @@ def _look(models: ServedModels, model: str, embedded: Any, job: Job) -> None:
     models.get(model).look(embedded)
 
 
-def _decode(content: bytes, limits: Limits) -> tuple[Image, str]:
-    image = Image.open(content, limits=limits.image)
+def _decode(
+    content: bytes, limits: Limits, options: ReadingOptions, tell: Callable[[str], object]
+) -> tuple[Image, str, bytes]:
+    with told(tell):
+        image = Image.open(
+            content, limits=limits.image, page=options.page, channels=options.channels, levels=options.levels
+        )
     image.digest  # noqa: B018 - computed here, beside the event loop, and kept
-    return image, _media(content)
+    if options.plain:
+        return image, _media(content), content
+    return image, "image/png", _encode(image.pixels, "PNG")
 
 
 def _media(content: bytes) -> str:
@@ -229,7 +257,7 @@ def _media(content: bytes) -> str:
     if content.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
     media = {b"\x89PNG": "image/png", b"RIFF": "image/webp"}.get(content[:4])
-    if media is None:
+    if media is None or (media == "image/png" and content[24:25] == b"\x10"):  # 16 bits are shown in another way
         return _OTHER
     try:
         with quiet_pillow(), Pillow.open(io.BytesIO(content), formats=["PNG", "WEBP"]) as picture:

@@ -6,6 +6,7 @@ from typing import Any
 
 from promptseg.errors import PromptError
 from promptseg.images import Image
+from promptseg.notes import told
 from promptseg.prompts.types import Prompt, Reference, prompt_from_json
 from promptseg.server.http_errors import too_large
 from promptseg.server.schemas import MaskPrompt, ReferencePrompt, StoredPicture, Strict
@@ -98,5 +99,6 @@ def _prompt(prompt: Strict, pictures: Mapping[str, Image], limits: Limits) -> Pr
             content = base64.b64decode(prompt.image.png, validate=True)
         except ValueError as error:
             raise PromptError(f"A reference's picture is not base64: {error}.") from error
-        image = Image.open(content, limits=limits.image)
+        with told(lambda text: None):
+            image = Image.open(content, limits=limits.image)
     return Reference(image, _prompt(prompt.mask, pictures, limits))  # type: ignore[arg-type]

@@ -306,6 +306,12 @@ class ImageBody(BaseModel):
     embedded: bool
 
 
+class UploadedBody(ImageBody):
+    """A stored picture, and what is good to know of how its file was read."""
+
+    notes: list[str]
+
+
 class ImageList(BaseModel):
     """All stored pictures."""
 
@@ -378,9 +384,10 @@ class StoredObjectsBody(BaseModel):
 
 
 class ImportedBody(BaseModel):
-    """Objects of a label file."""
+    """Objects of a label file, and what is good to know of how it was read."""
 
     objects: list[ObjectBody]
+    notes: list[str]
 
 
 class ModelBody(BaseModel):

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
+from promptseg.formats.reading import decode_text
 from promptseg.server.http_errors import HttpError, too_large
 
 MOST_CONTAINERS, MOST_VALUES = 1_000_000, 4_000_000
@@ -28,7 +29,7 @@ def parse(content: bytes, depth: int) -> Any:
         HttpError: 400, it is not strict JSON, or nested deeper than `depth`; 413, it holds too many values.
     """
     try:
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _wrong(f"it is not UTF-8 (byte {error.start})") from error
     if text.count("[") + text.count("{") > MOST_CONTAINERS or text.count(",") > MOST_VALUES:
@@ -79,6 +80,11 @@ def _finite(text: str) -> float:
 class StrictRequest(Request):
     """A request whose JSON was parsed strictly."""
 
+    def holding(self, content: bytes) -> "StrictRequest":
+        """Returns itself with a body that was read already."""
+        self._body = content
+        return self
+
     async def json(self) -> Any:
         """Returns the parsed body."""
         return self.state.parsed
@@ -91,22 +97,42 @@ class StrictRoute(APIRoute):
         """Wraps the route's handler."""
         handler = super().get_route_handler()
         takes_json = self.body_field is not None
+        takes_text = "text/plain" in ((self.openapi_extra or {}).get("requestBody") or {}).get("content", {})
 
         async def handle(request: Request) -> Response:
             if not takes_json:
                 return await handler(request)
             strictly = StrictRequest(request.scope, request.receive)
-            await _parse_body(strictly)
+            if takes_text and _kind(request) == "text/plain":
+                strictly = await _as_json(strictly)
+            else:
+                await _parse_body(strictly)
             return await handler(strictly)
 
         return handle
+
+
+def _kind(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def _as_json(request: Request) -> StrictRequest:
+    """Makes a plain text the JSON {"text": ...} that the route takes."""
+    content = await request.body()
+    headers = [
+        (b"content-type", b"application/json") if name == b"content-type" else (name, value)
+        for name, value in request.scope["headers"]
+    ]
+    changed = StrictRequest({**request.scope, "headers": headers}, request.receive).holding(content)
+    changed.state.parsed = {"text": decode_text(content, "The body")}
+    return changed
 
 
 async def _parse_body(request: Request) -> None:
     content = await request.body()
     if not content:
         return
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = _kind(request)
     if kind != "application/json":
         raise HttpError(
             415, "MediaTypeError", f"This route takes Content-Type: application/json, got {kind[:80] or 'none'!r}."

@@ -20,6 +20,7 @@ import type {
   Segmentation,
   SegmentRequest,
   StoredObjectsBody,
+  UploadedBody,
   VersionBody,
 } from './openapi.ts';
 
@@ -121,13 +122,13 @@ export class Server {
     return (await this.json<ImageList>('/v1/images', 'GET')).images;
   }
 
-  async upload(file: Blob, name: string): Promise<ImageBody> {
+  async upload(file: Blob, name: string): Promise<UploadedBody> {
     const query = new URLSearchParams({ name, embed: 'true' });
     const headers = {
       'Content-Type': file.type.startsWith('image/') ? file.type : 'application/octet-stream',
     };
     const response = await this.send(`/v1/images?${query}`, { method: 'POST', body: file, headers });
-    return response.json() as Promise<ImageBody>;
+    return response.json() as Promise<UploadedBody>;
   }
 
   async remove(id: string): Promise<void> {
@@ -209,9 +210,8 @@ export class Server {
     return { name, data: await response.blob() };
   }
 
-  async import(id: string, format: ImportFormat, record: unknown): Promise<readonly ObjectBody[]> {
-    return (await this.json<ImportedBody>(`/v1/images/${id}/import?format=${format}`, 'POST', record))
-      .objects;
+  async import(id: string, format: ImportFormat, record: unknown): Promise<ImportedBody> {
+    return this.json<ImportedBody>(`/v1/images/${id}/import?format=${format}`, 'POST', record);
   }
 }
 
@@ -233,6 +233,7 @@ async function errorOf(response: Response): Promise<ServerError> {
 /** Which kind of label file a record is; null for others. */
 export function formatOf(record: unknown): ImportFormat | null {
   if (typeof record !== 'object' || record === null) return null;
+  if ('text' in record) return 'yolo';
   if ('shapes' in record) return 'labelme';
   if ('images' in record) return 'coco';
   return 'image' in record && 'annotations' in record ? 'sa1b' : null;

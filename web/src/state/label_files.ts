@@ -15,10 +15,13 @@ export class LabelFiles {
     const { image } = pictures;
     if (!image) return notices.show(t('openHint'));
     try {
-      const record: unknown = JSON.parse(await file.text());
+      const text = await file.text(); // without its byte order mark
+      const record: unknown = /\.txt$/i.test(file.name) ? { text } : JSON.parse(text);
       const format = formatOf(record);
       if (!format) return notices.show(t('importUnknown'), true);
-      this.add(await server.import(image.id, format, record));
+      const { objects, notes } = await server.import(image.id, format, record);
+      this.add(objects);
+      for (const note of notes) notices.show(note);
     } catch (error) {
       this.studio.complain(error);
     }

@@ -31,7 +31,7 @@ export class Pictures {
 
   /** Opens pictures, and reads label files as objects of the current one. */
   async openFiles(files: readonly File[]): Promise<void> {
-    const pictures = files.filter((file) => !/\.json$/i.test(file.name));
+    const pictures = files.filter((file) => !/\.(json|txt)$/i.test(file.name));
     for (const file of files) if (!pictures.includes(file)) await this.studio.labelFiles.import(file);
     this.opening += pictures.length;
     for (const [index, file] of pictures.entries()) {
@@ -40,6 +40,7 @@ export class Pictures {
         const seen = index === 0 ? Pyramid.of(file) : null;
         seen?.catch(() => undefined);
         const record = await this.studio.server.upload(file, file.name || 'picture');
+        for (const note of record.notes) this.studio.notices.show(note);
         if (seen)
           this.pyramids.set(
             record.id,

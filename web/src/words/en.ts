@@ -102,7 +102,7 @@ export const en = {
   overlay: 'Overlay',
   overlayHint: 'The picture with coloured masks',
   importDone: 'Imported {count} objects.',
-  importUnknown: 'This file is neither COCO, labelme nor SA-1B.',
+  importUnknown: 'This file is neither COCO, labelme, SA-1B nor YOLO.',
   textLabel: 'What to look for',
   textPlaceholder: 'a red umbrella',
   find: 'Find',

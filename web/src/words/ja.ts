@@ -104,7 +104,7 @@ export const ja: Record<Word, string> = {
   overlay: '重ね合わせ',
   overlayHint: '色付きマスクを重ねた画像',
   importDone: '{count} 個の物体を読み込みました。',
-  importUnknown: 'COCO・labelme・SA-1B のどれでもないファイルです。',
+  importUnknown: 'COCO・labelme・SA-1B・YOLO のどれでもないファイルです。',
   textLabel: '探すもの',
   textPlaceholder: '赤い傘',
   find: '探す',

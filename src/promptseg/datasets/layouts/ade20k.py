@@ -11,6 +11,7 @@ from promptseg.datasets.layouts.layout import Content, Layout, Reader
 from promptseg.datasets.layouts.pictures import numbered_targets, read_values
 from promptseg.datasets.samples import UNKNOWN, Sample, Target
 from promptseg.errors import FormatError
+from promptseg.formats.reading import read_text
 from promptseg.vocabulary import Category
 
 _SPLITS = {"val": "validation", "train": "training"}
@@ -54,7 +55,7 @@ def _read(base: Path, split: str | None, *, objects: bool) -> Content:
 
 def _categories(path: Path) -> tuple[Category, ...]:
     """Reads `objectInfo150.txt`: number, shares and counts, 1 for stuff, name and its synonyms, by tabs."""
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = read_text(path).splitlines()
     categories: list[Category] = []
     seen: set[str] = set()
     for line in lines:

@@ -8,6 +8,7 @@ from promptseg.datasets.layouts.layout import Content, Layout, Reader
 from promptseg.datasets.layouts.pictures import binary_targets, numbered_targets, pictures_in, read_pairs, read_values
 from promptseg.datasets.samples import Sample, Target
 from promptseg.errors import FormatError
+from promptseg.formats.reading import read_text
 
 _SIZES = ("480p", "1080p", "Full-Resolution")
 _YEARS = ("2017", "2016", "480p")
@@ -63,7 +64,7 @@ def _split(base: Path, split: str | None) -> frozenset[str] | None:
         folder = base / "ImageSets" / year
         file = folder / f"{split or 'val'}.txt"
         if file.is_file():
-            lines = file.read_text(encoding="utf-8").split()
+            lines = read_text(file).split()
             # DAVIS 2016 lists pairs of files, DAVIS 2017 names of videos.
             return frozenset(line.strip("/").split("/")[-2] if "/" in line else line for line in lines)
     if split is not None:

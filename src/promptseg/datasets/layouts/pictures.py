@@ -6,18 +6,17 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image as PIL
 
 from promptseg.arrays import BoolArray, Int32, require_ndimage
 from promptseg.datasets.samples import UNKNOWN, Sample, Target
-from promptseg.errors import FormatError, UnavailableError
+from promptseg.errors import FormatError, ImageError, UnavailableError
 from promptseg.formats.reading import read_json
 from promptseg.images import PICTURE_SUFFIXES
+from promptseg.images.mask_pictures import MaskPicture, open_mask
 from promptseg.masks.rle import RLE
 
 IGNORED_CLASS = 255
 IGNORED_GREY = 128
-_PALETTE_AND_GREY = ("1", "L", "P", "I;16", "I;16B", "I")
 
 T = TypeVar("T")
 
@@ -57,27 +56,26 @@ def read_pairs(pictures: Path, labels: Path, read: LabelReader) -> tuple[Sample,
 
 
 def binary_targets(path: Path) -> tuple[Target, ...]:
-    """Reads a foreground mask: black is background, white (or any one other value) the object.
+    """Reads a foreground mask (see `promptseg.images.mask_pictures`).
 
-    A mask of exactly 0, 128 and 255 marks unknown pixels by 128, as GrabCut does; other grey masks are cut at
-    one half.
+    A mask of exactly 0, 128 and 255 marks unknown pixels by 128, as GrabCut does; other grey masks that reach white are
+    cut at one half.
     """
-    values = read_values(path)
-    present = distinct(values)
-    ignore = None
-    if present.size == 1 or (present.size == 2 and 0 in present):
-        foreground = values > 0
-    elif present.size == 2:
-        foreground = values > 127
-    elif present.max() != 255 or _mode(path) == "P":
-        raise FormatError(
-            f"{path} is not a foreground mask: it holds the values {_some(present)}. Index masks belong "
-            "in labels/, instance maps in instances/."
-        )
+    picture = _opened(path, numbered=False)
+    present, ignore = picture.present(), None
+    if present.tolist() == [0, IGNORED_GREY, 255] and not (picture.palette or picture.coloured):
+        foreground, ignore = picture.values == 255, RLE.encode(picture.values == IGNORED_GREY)
+    elif picture.opaque is None and present.size > 2 and not picture.lossy and not picture.is_soft(present):
+        if picture.coloured:
+            raise FormatError(f"{path} is a colour picture; labels must be grey, index or 16-bit PNG files.")
+        if picture.palette or present.max() != 255:
+            raise FormatError(
+                f"{path} is not a foreground mask: it holds the values {_some(present)}. Index masks belong "
+                "in labels/, instance maps in instances/."
+            )
+        foreground = picture.values > (IGNORED_GREY if IGNORED_GREY in present else 127)
     else:
-        foreground = values > IGNORED_GREY if IGNORED_GREY in present else values > 127
-        if present.tolist() == [0, IGNORED_GREY, 255]:
-            ignore = RLE.encode(values == IGNORED_GREY)
+        foreground = picture.inside(quiet=True)
     area = int(np.count_nonzero(foreground))
     return (Target("object", area, RLE.encode(foreground), ignore),) if area else ()
 
@@ -147,17 +145,18 @@ def read_values(path: Path) -> Int32:
     Raises:
         FormatError: it cannot be read, or has colours.
     """
+    picture = _opened(path, numbered=True)
+    if picture.coloured:
+        raise FormatError(f"{path} is a colour picture; labels must be grey, index or 16-bit PNG files.")
+    values = picture.values.astype(np.int32)
+    return values if picture.opaque is None else np.where(picture.opaque, values, 0)
+
+
+def _opened(path: Path, *, numbered: bool) -> MaskPicture:
     try:
-        with PIL.open(path) as picture:
-            mode = picture.mode
-            values = np.asarray(picture if mode in _PALETTE_AND_GREY else picture.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, PIL.DecompressionBombError) as error:
-        raise FormatError(f"{path} cannot be read as a label picture: {error}.") from error
-    if values.ndim == 3:
-        if (values != values[..., :1]).any():
-            raise FormatError(f"{path} is a colour picture; labels must be grey, index or 16-bit PNG files.")
-        values = values[..., 0]
-    return values.astype(np.int32)
+        return open_mask(path, numbered=numbered)
+    except ImageError as error:
+        raise FormatError(f"{path} cannot be read as a label picture: {error}") from error
 
 
 def read_matlab(path: Path, take: Callable[[Any], T], what: str) -> T:
@@ -175,11 +174,6 @@ def read_matlab(path: Path, take: Callable[[Any], T], what: str) -> T:
         return take(loadmat(path))
     except Exception as error:  # loadmat lets many kinds of errors out of damaged files
         raise FormatError(f"{path} is not {what} ({error}).") from error
-
-
-def _mode(path: Path) -> str:
-    with PIL.open(path) as picture:
-        return picture.mode
 
 
 def _numbers(values: npt.NDArray[np.integer]) -> Iterator[tuple[int, BoolArray]]:

@@ -10,6 +10,7 @@ from promptseg.datasets.layouts.layout import Content, Layout, Reader, evenly
 from promptseg.datasets.layouts.pictures import IGNORED_CLASS, class_numbers, distinct, read_matlab, read_values
 from promptseg.datasets.samples import Sample, Target
 from promptseg.errors import FormatError
+from promptseg.formats.reading import read_text
 from promptseg.masks.rle import RLE
 
 CLASSES = (
@@ -60,7 +61,7 @@ def _names(base: Path, lists: Path, labels: Path, ending: str, split: str | None
         if not file.is_file():
             known = ", ".join(sorted(path.stem for path in lists.glob("*.txt"))) or "none"
             raise FormatError(f"{base} has no split {name!r}: known are {known}.")
-        return file.read_text(encoding="utf-8").split()
+        return read_text(file).split()
     return sorted(path.stem for path in labels.glob(f"*.{ending}"))
 
 

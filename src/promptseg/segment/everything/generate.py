@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from promptseg.images import Image
+from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 from promptseg.progress import Progress
 from promptseg.runtimes.protocol import Runtime
@@ -49,12 +50,28 @@ def iter_everything(
 
 def numbered(embedded: EmbeddedImage, parts: Iterable[Segments]) -> Iterator[Segments]:
     """Yields the parts that hold masks, numbered through, with the picture."""
-    found = 0
-    for part in parts:
+    found, thin = 0, set[RLE]()
+    for part in (once(part, thin) for part in parts):
         if len(part):
             numbers = np.arange(found, found + len(part))
             yield part.replace(object_ids=numbers, image=embedded.image.pixels)
             found += len(part)
+
+
+def once(segments: Segments, thin: set[RLE]) -> Segments:
+    """Leaves out masks at most one pixel wide that are among `thin`, and adds the others to it.
+
+    Their boxes have no area in SAM's procedure, so that no suppression by overlap finds that they are equal.
+    """
+    kept: list[int] = []
+    for index, mask in enumerate(segments.masks):
+        x0, y0, x1, y1 = mask.box
+        is_thin = min(x1 - x0, y1 - y0) <= 1
+        if not is_thin or mask not in thin:
+            kept.append(index)
+        if is_thin:
+            thin.add(mask)
+    return segments if len(kept) == len(segments) else segments[kept]
 
 
 def joined(image: Image, parts: Iterable[Segments]) -> Segments:

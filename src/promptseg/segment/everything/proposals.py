@@ -10,6 +10,7 @@ from promptseg.progress import Progress
 from promptseg.prompts.types import Point
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
+from promptseg.segment.everything.generate import once
 from promptseg.segment.everything.sweep import sweep
 
 POINTS_PER_SIDE = 64
@@ -39,7 +40,7 @@ def proposals(
     found = sweep(runtime, embedded, points_per_side=points_per_side, nms=nms, on_progress=on_progress)
     means = np.array([(mask.score + mask.stability) / 2 for mask in found])
     best = [found[index] for index in np.argsort(-means, kind="stable")[:top].tolist()]
-    return Segments(
+    proposed = Segments(
         size=embedded.size,
         masks=tuple(upsample_to_rle(mask.held.whole(), embedded.frame) for mask in best),
         scores=np.array([mask.score for mask in best], np.float32),
@@ -47,6 +48,7 @@ def proposals(
         image=embedded.image.pixels,
         stability_scores=np.array([mask.stability for mask in best], np.float32),
     )
+    return once(proposed, set())
 
 
 def ranking(segments: Segments) -> npt.NDArray[np.float64]:

@@ -9,9 +9,11 @@ from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
+from promptseg.images.bands import ReadingOptions
+from promptseg.images.tiff import MOST_PAGES
 from promptseg.server.dependencies import ImagePath, ModelQuery, Server, ServerDep, binary, errors
 from promptseg.server.http_errors import HttpError, unsupported
-from promptseg.server.schemas import ImageBody, ImageList
+from promptseg.server.schemas import ImageBody, ImageList, UploadedBody
 from promptseg.server.store import Picture, etag
 from promptseg.server.strict import StrictRoute
 
@@ -48,8 +50,8 @@ def image_json(server: Server, picture: Picture) -> dict[str, Any]:
 @router.post(
     "",
     status_code=201,
-    response_model=ImageBody,
-    responses={200: {"model": ImageBody, "description": "It was there already."}, **errors(415)},
+    response_model=UploadedBody,
+    responses={200: {"model": UploadedBody, "description": "It was there already."}, **errors(415)},
     openapi_extra=_UPLOAD,
 )
 async def upload(
@@ -57,13 +59,31 @@ async def upload(
     server: ServerDep,
     name: Annotated[str, Query(max_length=_NAME_LETTERS, description="File name of a raw body.")] = "",
     embed: Annotated[bool, Query(description="Begin to embed it and to look at it for words at once.")] = True,
+    page: Annotated[int | None, Query(ge=1, le=MOST_PAGES, description="Page or frame of the file, from 1.")] = None,
+    channels: Annotated[
+        str | None, Query(max_length=100, description="One channel (grey) or three, from 1.", examples=["4,3,2"])
+    ] = None,
+    levels: Annotated[
+        str | None,
+        Query(
+            max_length=100,
+            description="How deep numbers become 256 levels: auto, full, stretch, or the numbers of black and white.",
+            examples=["stretch", "0,4095"],
+        ),
+    ] = None,
 ) -> Response:
-    """Uploads a picture: the bytes of a JPEG, PNG, WebP, TIFF, BMP or GIF file, or a form with one part `file`."""
+    """Uploads a picture: the bytes of a JPEG, PNG, WebP, TIFF, BMP or GIF file, or a form with one part `file`.
+
+    `notes` say what is good to know of the file: more pages or channels, numbers that use little of their range.
+    """
+    options = ReadingOptions.of_text(page, channels, levels)
     content, given = await _content(request)
-    picture, new = await server.watch(request, server.pictures.add(content, _clean(given or name)))
+    notes: list[str] = []
+    adding = server.pictures.add(content, _clean(given or name), options, notes.append)
+    picture, new = await server.watch(request, adding)
     if embed:
         server.pictures.embed_ahead(picture)
-    return JSONResponse(image_json(server, picture), 201 if new else 200)
+    return JSONResponse({**image_json(server, picture), "notes": notes}, 201 if new else 200)
 
 
 async def _content(request: Request) -> tuple[bytes, str]:

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import TypeAdapter
 
 from promptseg.formats.table import FORMATS
+from promptseg.notes import told
 from promptseg.server import label_files
 from promptseg.server.dependencies import ImagePath, ServerDep, errors, json_answer
 from promptseg.server.http_errors import HttpError, not_found, too_large
@@ -122,19 +123,29 @@ async def export(
     return Response(content, media_type=FORMATS[form].media, headers={"Content-Disposition": disposition})
 
 
-@router.post("/images/{image}/import", response_model=ImportedBody, responses=errors(404, 415))
+_PLAIN = {"requestBody": {"content": {"text/plain": {"schema": {"type": "string"}}}}}
+
+
+@router.post("/images/{image}/import", response_model=ImportedBody, responses=errors(404, 415), openapi_extra=_PLAIN)
 async def import_labels(
     request: Request,
     server: ServerDep,
     image: ImagePath,
     form: Annotated[ImportFormat, Query(alias="format")],
-    body: Annotated[dict[str, Any], Body(description="The label file.")],
+    body: Annotated[dict[str, Any], Body(description='The label file; a plain text also as {"text": ...}.')],
     file_name: Annotated[str | None, Query(max_length=1000)] = None,
+    names: Annotated[
+        str | None, Query(max_length=100_000, description="Classes of a YOLO file, parted by commas.")
+    ] = None,
 ) -> Response:
-    """Reads a label file as objects; nothing is stored."""
+    """Reads a label file as objects; nothing is stored. `notes` say what of it was skipped."""
     picture = await server.pictures.record(image)
+    record = body if names is None else {**body, "names": [name.strip() for name in names.split(",")]}
 
     def work(job: Job) -> dict[str, Any]:
-        return {"objects": label_files.imported(form, body, picture, file_name, server.limits)}
+        notes: list[str] = []
+        with told(notes.append):
+            objects = label_files.imported(form, record, picture, file_name, server.limits)
+        return {"objects": objects, "notes": notes}
 
     return JSONResponse(await server.watch(request, server.compute(work)))
