@@ -10,6 +10,7 @@ import click
 from promptseg.cli import options
 from promptseg.cli.command import Command, Function, argument
 from promptseg.errors import FormatError, InputError
+from promptseg.files import check_new
 from promptseg.runtimes.options import EngineOptions
 
 _ENGINE = options.engine(
@@ -38,6 +39,7 @@ def _short_side(default: int) -> Callable[[Function], Function]:
 @click.option("--score", default=0.8, help="SEEM models: segments need a class probability above this.")
 @click.option("--overlap", default=0.8, help="SEEM models: segments need to keep this share of their mask.")
 @_short_side(800)
+@options.overwrite
 @_ENGINE
 def panoptic(
     image: str,
@@ -46,6 +48,7 @@ def panoptic(
     score: float,
     overlap: float,
     short_side: int | None,
+    overwrite: bool,
     engine: EngineOptions,
 ) -> None:
     """Cuts a picture into things and stuff: COCO panoptic PNG and JSON, and an overlay."""
@@ -55,6 +58,11 @@ def panoptic(
     from promptseg.segment.segmenter import Segmenter
 
     picture = Image.open(image)
+    stem = Path(image).stem
+    record, overlay = output / f"{stem}_panoptic.json", output / f"{stem}_overlay.png"
+    files = (record, record.with_suffix("") / f"{stem}.png", overlay)
+    for path in files:
+        check_new(path, overwrite=overwrite, source=image)
     segmenter: Any = Segmenter.of(engine)
     names = options.names(vocabulary)
     if "classes" in segmenter.abilities:
@@ -62,11 +70,9 @@ def panoptic(
         found = segmenter.panoptic(embedded, names, score=score, overlap=overlap)
     else:
         found = segmenter.panoptic(picture, names)
-    stem = Path(image).stem
-    record, overlay = output / f"{stem}_panoptic.json", output / f"{stem}_overlay.png"
     write_panoptic(record, {Path(image).name: found})
-    write_picture(overlay, found.segments.draw(picture))
-    for path in (record, record.with_suffix("") / f"{stem}.png", overlay):
+    write_picture(overlay, found.draw(picture))
+    for path in files:
         print(path)
 
 
@@ -78,9 +84,16 @@ def panoptic(
 )
 @_VOCABULARY
 @_short_side(512)
+@options.overwrite_file
 @_ENGINE
 def label(
-    masks: Path, image: str, output: Path | None, vocabulary: str | None, short_side: int | None, engine: EngineOptions
+    masks: Path,
+    image: str,
+    output: Path | None,
+    vocabulary: str | None,
+    short_side: int | None,
+    overwrite: bool,
+    engine: EngineOptions,
 ) -> None:
     """Names masks of any origin. COCO JSON comes back with categories, records with a field "label"."""
     from promptseg.files import write_bytes
@@ -89,6 +102,8 @@ def label(
     from promptseg.segment.segmenter import Segmenter
 
     picture = Image.open(image)
+    if output is not None:
+        check_new(output, overwrite=overwrite)
     content = read_json(masks)
     records = _records(content)
     segments = _from_coco(content, Path(image).name) if records is None else _from_records(records, picture)

@@ -8,6 +8,7 @@ from promptseg.cli import options
 from promptseg.cli.command import Command
 from promptseg.cli.progress import progress_bar
 from promptseg.errors import InputError
+from promptseg.files import check_new
 from promptseg.runtimes.options import EngineOptions
 
 
@@ -18,9 +19,17 @@ from promptseg.runtimes.options import EngineOptions
 @click.option("--invert", is_flag=True, help="Dark edges on white.")
 @click.option("--thin/--no-thin", default=True, help="Thin the edges to lines.")
 @click.option("--points-per-side", default=16, help="Points along each side of the grid.")
+@options.overwrite_file
 @options.engine()
 def edges(
-    image: str, output: Path | None, bits: int, invert: bool, thin: bool, points_per_side: int, engine: EngineOptions
+    image: str,
+    output: Path | None,
+    bits: int,
+    invert: bool,
+    thin: bool,
+    points_per_side: int,
+    overwrite: bool,
+    engine: EngineOptions,
 ) -> None:
     """Draws SAM's zero-shot edge map: bright lines where the outlines of masks run."""
     from promptseg.formats.png import write_picture
@@ -36,6 +45,7 @@ def edges(
         raise InputError(f"An edge map has 8 or 16 bits of grey, got --bits {bits}.")
     check_points(points_per_side)
     picture = Image.open(image)  # finds mistakes before a large model is loaded
+    check_new(target, overwrite=overwrite, source=image)
     segmenter = Segmenter.of(engine)
     with progress_bar(Path(image).name) as follow:
         found = segmenter.edges(picture, points_per_side=points_per_side, thin=thin, on_progress=follow)

@@ -9,9 +9,10 @@ import click
 
 from promptseg.cli import everything_batch, options
 from promptseg.cli.command import Command, argument
-from promptseg.cli.formats import formats
+from promptseg.cli.formats import formats, put, stem_of, writing
 from promptseg.cli.progress import progress_bar
 from promptseg.errors import InputError
+from promptseg.formats.options import WriteOptions
 from promptseg.runtimes.options import EngineOptions
 from promptseg.segment.everything.options import EverythingOptions
 
@@ -33,6 +34,7 @@ def _search(**given: Any) -> EverythingOptions:
 )
 @click.option("-o", "--output", default="out", help="Folder for the results.", metavar="DIR")
 @formats(batch=True)
+@writing
 @options.fields_of(EverythingOptions, "search", make=_search)
 @options.engine(*options.ENGINE, "cache")
 @click.option("--workers", default=1, help="Pictures at a time, with sa1b: worker processes, or actors in Ray.")
@@ -41,6 +43,8 @@ def everything(
     image: str,
     output: str,
     formats: list[str],
+    writing: WriteOptions,
+    overwrite: bool,
     search: EverythingOptions,
     engine: EngineOptions,
     workers: int,
@@ -51,10 +55,11 @@ def everything(
     Writes a coloured overlay, the masks and a JSON file with the score, stability and point of each. The parameters and
     their defaults are those of SAM's automatic mask generator.
 
-    Many pictures become SA-1B files. Run the command again to go on after a stop. Pictures that cannot be read are
+    Many pictures become SA-1B files. Run the command again to go on after a stop; a picture that was replaced since its
+    record was written is an error without --overwrite. Pictures that cannot be read are
     reported and skipped; the exit code is then 1.
     """
-    from promptseg.formats.table import write
+    from promptseg.formats.table import check_free
     from promptseg.images import Image
     from promptseg.segment.segmenter import Segmenter
 
@@ -63,14 +68,16 @@ def everything(
     if search.mode == "exact":
         engine = replace(engine, precision=_float32(engine.precision))
     if picture is None:
-        everything_batch.many_pictures(image, output, engine, search, crew=crew, workers=workers)
+        everything_batch.many_pictures(image, output, engine, search, crew=crew, workers=workers, overwrite=overwrite)
         return
+    chosen = formats or DEFAULT_FORMATS
+    if not overwrite:
+        check_free(stem_of(image), Path(output), chosen)
     segmenter = Segmenter.of(engine)
     with progress_bar(Path(image).name) as follow:
         segments = segmenter.everything(picture, search, on_progress=follow)
     print(f"{len(segments)} masks", file=sys.stderr)
-    for path in write(segments, Path(image).stem, Path(output), formats or DEFAULT_FORMATS, picture):
-        print(path)
+    put(segments, image, Path(output), chosen, picture, writing=writing, overwrite=overwrite)
 
 
 def _float32(precision: str) -> str:

@@ -1,12 +1,19 @@
-"""The option --format, as the table of formats has it."""
+"""The options --format, --tolerance, --coco and --overwrite: what is written of masks, and how."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from promptseg.cli.command import Function
+from promptseg.cli.options import fields_of, overwrite
 from promptseg.errors import InputError
+from promptseg.formats.options import WriteOptions
+
+if TYPE_CHECKING:
+    from promptseg.masks.segments import Segments
 
 
 class FormatOption(click.Option):
@@ -51,3 +58,41 @@ def formats(*default: str, batch: bool = False) -> Callable[[Function], Function
     return click.option(
         "-f", "--format", "formats", cls=FormatOption, batch=batch, multiple=True, callback=checked, metavar="FORMAT"
     )
+
+
+def writing(verb: Function) -> Function:
+    """Gives a verb the options of how files are written; it gets `writing` and `overwrite`."""
+    return fields_of(WriteOptions, "writing", only=("tolerance", "coco"))(overwrite(verb))
+
+
+def stem_of(source: str) -> str:
+    """Returns what the files about a picture begin with: its own name without the ending."""
+    return Path(source).stem
+
+
+def put(
+    segments: "Segments",
+    source: str,
+    folder: Path,
+    formats: Sequence[str],
+    picture: Any,
+    *,
+    writing: WriteOptions,
+    overwrite: bool,
+) -> None:
+    """Writes the masks of a picture and prints the files.
+
+    Args:
+        segments: the masks.
+        source: the picture's file.
+        folder: where the files go.
+        formats: their formats.
+        picture: the picture.
+        writing: how they are written.
+        overwrite: whether older files give way.
+    """
+    from promptseg.formats.table import write
+
+    chosen = replace(writing, source=Path(source))
+    for path in write(segments, stem_of(source), folder, formats, picture, chosen, overwrite=overwrite):
+        print(path)

@@ -82,6 +82,11 @@ def _option(item: Field[Any], helps: Mapping[str, str]) -> Any:
     )
 
 
+overwrite = click.option(
+    "--overwrite", is_flag=True, help="Replace what is there of this picture; without it that is an error."
+)
+overwrite_file = click.option("--overwrite", is_flag=True, help="Replace what is there; without it that is an error.")
+
 ENGINE = ("model", "weights", "runtime", "precision", "device", "threads")
 """What every verb with an engine lets one choose."""
 

@@ -10,9 +10,10 @@ import click
 
 from promptseg.cli import options
 from promptseg.cli.command import Command
-from promptseg.cli.formats import formats
+from promptseg.cli.formats import formats, put, stem_of, writing
 from promptseg.cli.prompts import asked
 from promptseg.errors import InputError
+from promptseg.formats.options import WriteOptions
 from promptseg.prompts.request import Request
 from promptseg.runtimes.options import EngineOptions
 
@@ -24,6 +25,7 @@ from promptseg.runtimes.options import EngineOptions
 @click.option("--granularity", default="auto", help="auto, part, object, whole, or all three.")
 @options.output
 @formats("png", "overlay")
+@writing
 @options.engine(*options.ENGINE, "cache")
 def segment(
     image: str,
@@ -32,6 +34,8 @@ def segment(
     granularity: str,
     output: Path | None,
     formats: list[str],
+    writing: WriteOptions,
+    overwrite: bool,
     engine: EngineOptions,
 ) -> None:
     """Segments the objects that the prompts show.
@@ -39,7 +43,8 @@ def segment(
     Coordinates are pixels of the picture, x to the right and y down from the top-left corner. Without -o the masks go
     to the folder "out"; `--format coco` without -o prints JSON.
     """
-    from promptseg.formats.table import write
+    from promptseg.formats.coco import coco_record
+    from promptseg.formats.table import check_free
     from promptseg.segment.places.predictor import check_granularity
 
     check_granularity(granularity)
@@ -48,6 +53,9 @@ def segment(
     from promptseg.segment.segmenter import Segmenter
 
     picture = Image.open(image)
+    printed = output is None and formats == ["coco"]
+    if not printed and not overwrite:
+        check_free(stem_of(image), output or Path("out"), formats)
     abilities = get_card(engine.model).abilities
     if vocabulary is not None and "classes" not in abilities:
         raise InputError(
@@ -63,14 +71,12 @@ def segment(
     segmenter = Segmenter.of(engine)
     named: dict[str, Any] = {} if vocabulary is None else {"vocabulary": options.names(vocabulary)}
     segments = segmenter.segment(picture, request, granularity=granularity, **named)  # type: ignore[arg-type]
-    if output is None and formats == ["coco"]:
-        print(json.dumps(segments.to_coco(file_name=Path(image).name)))
+    if printed:
+        print(json.dumps(coco_record({Path(image).name: segments}, writing.polygons)))
         return
     if not len(segments):
         print("Nothing that fits is in the picture.", file=sys.stderr)
-    paths = write(segments, Path(image).stem, output or Path("out"), formats, picture)
     for index, (score, area) in enumerate(zip(segments.scores, segments.areas, strict=True)):
         kind = segments.granularities[index] or segments.labels[index]
         print(f"mask {index}{f' ({kind})' if kind else ''}: score {score:.2f}, {int(area):,} pixels", file=sys.stderr)
-    for path in paths:
-        print(path)
+    put(segments, image, output or Path("out"), formats, picture, writing=writing, overwrite=overwrite)
