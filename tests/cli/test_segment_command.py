@@ -128,7 +128,10 @@ def test_without_a_folder_results_go_to_out(quick, cat):
     assert sorted(os.listdir("out")) == ["chelsea_mask_000.png", "chelsea_overlay.png"]
     assert out.splitlines() == ["out/chelsea_mask_000.png", "out/chelsea_overlay.png"]
     before = Path(out.splitlines()[0]).read_bytes()
-    assert quick("segment", cat, *CAT)[0] == 0
+    code, _, err = quick("segment", cat, *CAT)
+    assert code == 2
+    assert "out/chelsea_mask_000.png and 1 more are there already. Replace with --overwrite" in err
+    assert quick("segment", cat, *CAT, "--overwrite")[0] == 0
     assert Path(out.splitlines()[0]).read_bytes() == before
 
 

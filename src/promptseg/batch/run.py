@@ -132,8 +132,8 @@ def undone(manifest: Manifest, items: Sequence[Item], outputs: Mapping[str, str]
     stale = [item for item in items if manifest.is_stale(item.name, item.path)]
     if stale and not overwrite:
         raise OutputError(
-            f"{stale[0].name} was replaced after its record was written ({len(stale)} in all). Label such pictures again "
-            "with --overwrite, or choose another folder with -o."
+            f"{stale[0].name} was replaced after its record was written ({len(stale)} in all). Label such pictures "
+            "again with --overwrite, or choose another folder with -o."
         )
     again = {item.name for item in stale}
     pending = [item for item in items if item.name in again or not manifest.is_done(item.name)]

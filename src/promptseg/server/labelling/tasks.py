@@ -89,9 +89,9 @@ def _next(answer: httpx.Response, source: LabelStudio) -> str:
     except ImageError as error:
         place = urlsplit(target)
         raise ImageError(
-            f"Label Studio sends on to {place.scheme}://{place.netloc} for the picture of the task, and nothing outside "
-            "it is fetched. Switch off 'Use pre-signed URLs' in the storage's settings, so that Label Studio "
-            "hands the pictures out itself."
+            f"Label Studio sends on to {place.scheme}://{place.netloc} for the picture of the task, and nothing "
+            "outside Label Studio is fetched. Switch off 'Use pre-signed URLs' in the storage's settings, so that Label "
+            "Studio hands the pictures out itself."
         ) from error
 
 
