@@ -90,7 +90,7 @@ def test_formats_and_files(quick, cat, tmp_path):
     assert code == 0, err
     written = [Path(line) for line in out.splitlines()]
     assert sorted(path.name for path in written) == sorted(os.listdir(tmp_path / "new" / "folder"))
-    assert {path.suffix for path in written} == {".png", ".json", ".txt", ".svg"}
+    assert {path.suffix for path in written} == {".png", ".json", ".txt", ".svg", ".yaml"}
     assert "mask 0: score" in err
     assert len(err.splitlines()) == 1
     whole = np.asarray(Pillow.open(tmp_path / "new/folder/chelsea_mask_000.png"))

@@ -162,7 +162,7 @@ class Manifest:
         if len(whole) < len(content):
             os.truncate(self._file, len(whole))
         lines = [_parse(line) for line in whole.splitlines()]
-        self.fresh = not lines
+        self.fresh = not content
         if not lines:
             self._append({"promptseg": promptseg.__version__, "format": _FORMAT, "settings": settings})
             return

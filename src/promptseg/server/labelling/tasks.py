@@ -90,8 +90,8 @@ def _next(answer: httpx.Response, source: LabelStudio) -> str:
         place = urlsplit(target)
         raise ImageError(
             f"Label Studio sends on to {place.scheme}://{place.netloc} for the picture of the task, and nothing "
-            "outside Label Studio is fetched. Switch off 'Use pre-signed URLs' in the storage's settings, so that Label "
-            "Studio hands the pictures out itself."
+            "outside Label Studio is fetched. Switch off 'Use pre-signed URLs' in the storage's settings, so that "
+            "Label Studio hands the pictures out itself."
         ) from error
 
 

@@ -124,12 +124,15 @@ async def export(
     def work(job: Job) -> tuple[bytes, str]:
         items = _stored(server, image) if chosen is None else chosen
         pixels = server.pictures.open(picture) if FORMATS[form].needs_picture else None
-        segments = label_files.to_segments(items, picture, pixels, _colours(server))
-        classes = server.store.numbered(class_names([segments], [*_colours(server)]), server.limits.max_names)
+        colours = _colours(server)
+        segments = label_files.to_segments(items, picture, pixels, colours)
+        used = class_names([segments])
+        used.sort(key=lambda name: [*colours].index(name) if name in colours else len(colours))
+        classes = server.store.numbered(used, server.limits.max_names)
         return label_files.export(form, segments, picture, pixels, WriteOptions(tolerance, coco, classes))
 
     content, name = await server.watch(request, server.compute(work))
-    plain = "".join(letter if letter.isascii() and letter not in '"\\%' else "_" for letter in name)
+    plain = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_.") else "_" for letter in name)
     disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
     return Response(content, media_type=FORMATS[form].media, headers={"Content-Disposition": disposition})
 
