@@ -241,9 +241,9 @@ class Client:
         body = {"objects": [dict(item) for item in objects], "base_version": base_version}
         return self._json("PUT", f"/v1/images/{image.id}/objects", json=body)["version"]
 
-    def export(self, image: RemoteImage, form: str) -> bytes:
-        """Returns the stored objects as a label file; see docs/server.md for the formats."""
-        return self._request("POST", f"/v1/images/{image.id}/export", params={"format": form}).content
+    def export(self, image: RemoteImage, form: str, **options: str | float) -> bytes:
+        """Returns the stored objects as a label file; see docs/server.md for the formats and `coco`, `tolerance`."""
+        return self._request("POST", f"/v1/images/{image.id}/export", params={"format": form, **options}).content
 
     def import_labels(self, image: RemoteImage, form: str, record: Mapping[str, Any] | str) -> list[dict[str, Any]]:
         """Reads a label file as objects, which are not stored yet: coco, labelme or sa1b, or yolo's text."""

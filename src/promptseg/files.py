@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Generator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from promptseg.errors import OutputError
 
@@ -42,6 +42,26 @@ def atomic_write(path: str | os.PathLike[str]) -> Generator[BinaryIO]:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+def check_new(path: str | os.PathLike[str], *, overwrite: bool = False, source: Any = None) -> None:
+    """Refuses to write over a file: the one rule of all commands.
+
+    Args:
+        path: what is to be written.
+        overwrite: whether a file that is there gives way.
+        source: what it is made from, which never does.
+
+    Raises:
+        OutputError: there is such a file already.
+    """
+    target = Path(path)
+    if not target.exists():
+        return
+    if source is not None and Path(source).exists() and target.samefile(source):
+        raise OutputError(f"{target} is what the result is made from. Choose another place with -o.")
+    if not overwrite:
+        raise OutputError(f"{target} is there already. Replace it with --overwrite, or choose another place with -o.")
 
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)

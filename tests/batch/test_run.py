@@ -3,12 +3,13 @@
 import errno
 import json
 import os
+from pathlib import Path
 
 import pytest
 from fakes_for_batch import DyingLabeler, QuickLabeler, RefusingLabeler, make_pictures, records_in
 
 from promptseg.batch import Item, LabelerSettings, label_pictures
-from promptseg.batch.manifest import Entry, Manifest
+from promptseg.batch.manifest import Entry, Manifest, picture_mark
 from promptseg.errors import FormatError, InputError, OutputError, PromptsegError, WeightsError
 from promptseg.formats import read_sa1b
 from promptseg.runtimes.options import EngineOptions
@@ -204,6 +205,7 @@ def test_manifest_lines_are_plain(items, tmp_path):
     head, first, second = map(json.loads, manifest_lines(tmp_path))
     assert head["settings"]["model"] == "mobile-sam-clicks"
     size = (tmp_path / "out" / "00.json").stat().st_size
+    assert first.pop("picture") == picture_mark(items[0].path)
     assert first == {"name": "00.png", "output": "00.json", "bytes": size, "masks": 2}
     assert second["name"] == "none\udcff.png"
     assert "There is no file" in second["error"]
@@ -215,3 +217,33 @@ def test_places_that_cannot_be_written(items, tmp_path):
     for place in ("file", "file/deeper", "/proc/nowhere"):
         with pytest.raises(OutputError, match="Cannot write"):
             label(items, place)
+
+
+def test_a_replaced_picture_is_noticed(items, tmp_path):
+    label(items)
+    old = Path(items[0].path)
+    content, status = old.read_bytes(), old.stat()
+    os.utime(old, (1, 1))
+    assert label(items).skipped == len(items), "the same picture with another date"
+    old.write_bytes(Path(items[1].path).read_bytes())
+    with pytest.raises(OutputError, match=f"{items[0].name} was replaced .* --overwrite"):
+        label(items)
+    summary = label(items, overwrite=True)
+    assert (summary.labelled, summary.skipped) == (1, len(items) - 1)
+    assert label(items).labelled == 0
+    old.write_bytes(content)
+    os.utime(old, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.raises(OutputError, match="was replaced"):
+        label(items)
+
+
+def test_files_of_others_are_not_written_over(items, tmp_path):
+    out = tmp_path / "own"
+    out.mkdir()
+    (out / Path(items[0].name).with_suffix(".json")).parent.mkdir(parents=True, exist_ok=True)
+    mine = out / Path(items[0].name).with_suffix(".json")
+    mine.write_text("mine")
+    with pytest.raises(OutputError, match="there already"):
+        label_pictures(items, out, SETTINGS, make=QuickLabeler)
+    assert mine.read_text() == "mine"
+    assert label_pictures(items, out, SETTINGS, make=QuickLabeler, overwrite=True).labelled == len(items)

@@ -90,7 +90,7 @@ def test_formats_and_files(quick, cat, tmp_path):
     assert code == 0, err
     written = [Path(line) for line in out.splitlines()]
     assert sorted(path.name for path in written) == sorted(os.listdir(tmp_path / "new" / "folder"))
-    assert {path.suffix for path in written} == {".png", ".json", ".txt", ".svg"}
+    assert {path.suffix for path in written} == {".png", ".json", ".txt", ".svg", ".yaml"}
     assert "mask 0: score" in err
     assert len(err.splitlines()) == 1
     whole = np.asarray(Pillow.open(tmp_path / "new/folder/chelsea_mask_000.png"))
@@ -128,7 +128,10 @@ def test_without_a_folder_results_go_to_out(quick, cat):
     assert sorted(os.listdir("out")) == ["chelsea_mask_000.png", "chelsea_overlay.png"]
     assert out.splitlines() == ["out/chelsea_mask_000.png", "out/chelsea_overlay.png"]
     before = Path(out.splitlines()[0]).read_bytes()
-    assert quick("segment", cat, *CAT)[0] == 0
+    code, _, err = quick("segment", cat, *CAT)
+    assert code == 2
+    assert "out/chelsea_mask_000.png and 1 more are there already. Replace with --overwrite" in err
+    assert quick("segment", cat, *CAT, "--overwrite")[0] == 0
     assert Path(out.splitlines()[0]).read_bytes() == before
 
 

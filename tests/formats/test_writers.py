@@ -6,8 +6,10 @@ from PIL import Image
 
 from promptseg.errors import InputError, OutputError
 from promptseg.formats import FORMATS, write
+from promptseg.formats.classes import names_in_yaml
 from promptseg.formats.coco import read_coco
 from promptseg.formats.labelme import read_labelme
+from promptseg.formats.options import WriteOptions
 from promptseg.formats.png import read_index, read_mask
 from promptseg.formats.svg import svg_text, write_svg
 from promptseg.formats.table import format_names
@@ -30,7 +32,7 @@ def names(paths):
 
 
 def test_every_writer_writes_what_it_says(tmp_path):
-    paths = write(SCENE, "shot", tmp_path / "out", format_names(), PICTURE)
+    paths = write(SCENE, "shot", tmp_path / "out", format_names(), PICTURE, WriteOptions(tolerance=0))
     assert sorted(names(paths)) == sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names(paths) == [
         "shot_coco.json",
@@ -43,13 +45,14 @@ def test_every_writer_writes_what_it_says(tmp_path):
         *(f"shot_cutout_{i:03d}.png" for i in range(3)),
         "shot.txt",
         "classes.txt",
+        "data.yaml",
     ]
     out = tmp_path / "out"
     assert read_mask(out / "shot_mask_001.png") == SCENE.masks[1]
     assert len(read_index(out / "shot_index.png")) == 3
     assert read_coco(out / "shot_coco.json") == {"shot": SCENE}
     assert read_labelme(out / "shot.json") == SCENE
-    assert read_yolo(out / "shot.txt", SCENE.size, ["cat", "dog"]).labels == ("cat", "dog", "dog", "cat")
+    assert read_yolo(out / "shot.txt", SCENE.size, ["cat", "dog"]).labels == ("cat", "dog", "cat")
     assert opened(out / "shot_overlay.png").shape == (30, 41, 3)
     cut = opened(out / "shot_cutout_000.png")
     assert np.array_equal(cut[..., 3] == 255, scene()[0])
@@ -68,7 +71,8 @@ def test_class_numbers_are_shared_by_a_folder(tmp_path):
     write(SCENE[1:2], "c", tmp_path, ["yolo"])
     classes = (tmp_path / "classes.txt").read_text().splitlines()
     assert classes == ["dog", "cat"]
-    assert read_yolo(tmp_path / "b.txt", SCENE.size, classes).labels == ("cat", "dog", "dog", "cat")
+    assert read_yolo(tmp_path / "b.txt", SCENE.size, classes).labels == ("cat", "dog", "cat")
+    assert names_in_yaml((tmp_path / "data.yaml").read_text()) == classes
 
 
 def test_the_name_of_the_picture_is_written(tmp_path):

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from promptseg.masks.overlap import union
+from promptseg.masks.overlap import iou, union
 from promptseg.masks.polygons import PolygonWithHoles, polygon_to_rle, signed_area, simplify, trace_polygons
 from promptseg.masks.raster import rings_to_rle
 from promptseg.masks.rle import RLE
@@ -63,8 +63,26 @@ def test_simplified_outlines_stay_near(seed, tolerance):
         for ring, rough in zip(exact.rings, simple.rings, strict=True):
             assert len(rough) <= len(ring)
             assert signed_area(rough) * signed_area(ring) > 0
-            assert {tuple(p) for p in rough.tolist()} <= {tuple(p) for p in ring.tolist()}
             assert distance_to_ring(ring, rough).max() <= tolerance + 1e-9
+            assert distance_to_ring(along(rough), ring).max() <= tolerance + 1e-6
+
+
+def along(ring):
+    """Points close to one another on a ring."""
+    steps = np.roll(ring, -1, axis=0) - ring
+    return (ring[:, None] + np.linspace(0, 1, 9)[None, :, None] * steps[:, None]).reshape(-1, 2)
+
+
+def test_half_a_pixel_turns_stairs_into_lines_and_keeps_boxes():
+    mask = np.zeros((40, 50), bool)
+    mask[5:25, 6:30] = True
+    assert trace_polygons(mask, 0.5)[0].exterior.tolist() == [[6, 5], [30, 5], [30, 25], [6, 25]]
+    assert len(trace_polygons(np.tri(64, dtype=bool), 0.5)[0].exterior) == 3
+    rows, columns = np.mgrid[:100, :100]
+    disc = (rows - 50) ** 2 + (columns - 50) ** 2 < 900
+    (exact,), (smooth,) = trace_polygons(disc), trace_polygons(disc, 0.5)
+    assert len(smooth.exterior) < 0.5 * len(exact.exterior)
+    assert iou(smooth.to_rle(disc.shape), RLE.encode(disc)) > 0.995
 
 
 def distance_to_ring(points, ring):

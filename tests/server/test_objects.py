@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -143,7 +144,8 @@ def test_exports_that_are_json(here, work) -> None:
     assert list(coco.masks) == masks
     assert coco.labels == ("dog", "the cat")
     assert coco.scores.tolist() == pytest.approx([0.9, 1.0])
-    assert list(segments_from_labelme(export(here, work, "labelme").json()).masks) == masks
+    labelme = here.http.post(f"{work}/export?format=labelme&tolerance=0").json()
+    assert list(segments_from_labelme(labelme).masks) == masks
     answer = export(here, work, "sa1b")
     picture = picture_from_sa1b(answer.json())
     assert list(picture.segments.masks) == masks
@@ -170,6 +172,59 @@ def test_exports_that_are_pictures_and_archives(here, work) -> None:
         assert np.array_equal(cut[..., 3] > 0, RIGHT)
 
 
+NAMES = {
+    "図1.png": "図1",
+    "my photo (1).png": "my photo (1)",
+    "a.b.c.png": "a.b.c",
+    "naïve.png": "naïve",
+    "classes.png": "classes",
+    "folder\\in/side.png": "side",
+    "犬" * 100 + ".png": "犬" * 76,
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_label_files_have_the_picture_s_own_name(here, name) -> None:
+    file = io.BytesIO()
+    Pillow.fromarray(np.random.default_rng(len(name)).integers(0, 255, (30, 50, 3), np.uint8)).save(file, "PNG")
+    picture = here.upload(file.getvalue(), name=name)
+    try:
+        answer = export(here, f"/v1/images/{picture['id']}", "yolo", json={"objects": OBJECTS})
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            names = {f"{NAMES[name]}.txt", "data.yaml"} | {"classes.txt"}
+            assert set(archive.namelist()) == names
+            assert len(archive.read(f"{NAMES[name]}.txt").splitlines()) == len(OBJECTS)
+        assert quote(f"{NAMES[name]}_yolo.zip") in answer.headers["Content-Disposition"]
+    finally:
+        here.http.delete(f"/v1/images/{picture['id']}")
+
+
+def test_classes_of_exports_keep_their_numbers_and_colours(here, work) -> None:
+    numbers: dict[str, int] = {}
+    for labels in (("zebra", None), ("ant", "zebra"), (None, "bee")):
+        objects = [
+            {**thing(str(place), mask), "label": label, "name": f"Object {place + 1}", "colour": "#0a0b0c"}
+            for place, (label, mask) in enumerate(zip(labels, (LEFT, RIGHT), strict=True))
+        ]
+        record = export(here, work, "coco", json={"objects": objects}).json()
+        used = {entry["id"]: entry["name"] for entry in record["categories"]}
+        assert [used[entry["category_id"]] for entry in record["annotations"]] == [
+            label or "object" for label in labels
+        ]
+        for number, name in used.items():
+            assert numbers.setdefault(name, number) == number
+        assert 'fill="#0a0b0c"' in export(here, work, "svg", json={"objects": objects}).text
+
+
+def test_coco_holds_polygons_if_wanted(here, work) -> None:
+    for tolerance in (0, 0.5):
+        params = {"format": "coco", "coco": "polygons", "tolerance": tolerance}
+        record = here.http.post(f"{work}/export", params=params).json()
+        assert all(isinstance(entry["segmentation"], list) for entry in record["annotations"])
+    for wrong in ({"coco": "boxes"}, {"tolerance": -1}):
+        failure(here.http.post(f"{work}/export", params={"format": "coco", **wrong}), 422, "SchemaError")
+
+
 def test_exports_of_objects_that_come_along(here, work) -> None:
     coco = export(here, work, "coco", json={"objects": OBJECTS[1:]}).json()
     assert [entry["area"] for entry in coco["annotations"]] == [int(RIGHT.sum())]
@@ -186,7 +241,7 @@ def test_what_a_format_cannot_hold_is_said(here, work) -> None:
 
 @pytest.mark.parametrize("form", ["coco", "labelme", "sa1b"])
 def test_what_was_exported_is_imported(here, work, form) -> None:
-    record = export(here, work, form).json()
+    record = here.http.post(f"{work}/export", params={"format": form, "tolerance": 0}).json()
     objects = here.http.post(f"{work}/import", params={"format": form}, json=record).json()["objects"]
     masks = [RLE.from_coco(item["segmentation"]) for item in objects]
     assert masks == [RLE.encode(LEFT), RLE.encode(RIGHT)]

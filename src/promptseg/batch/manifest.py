@@ -14,6 +14,7 @@ from typing import Any
 
 import promptseg
 from promptseg.errors import FormatError, InputError, OutputError
+from promptseg.models.store import file_sha256
 
 FILE_NAME = "manifest.jsonl"
 _FORMAT = 1
@@ -29,6 +30,7 @@ class Entry:
         size: the record's size in bytes.
         masks: how many masks it holds.
         error: why there is no record; empty when there is one.
+        picture: what the picture was (see `picture_mark`), where that is known.
     """
 
     name: str
@@ -36,12 +38,14 @@ class Entry:
     size: int = 0
     masks: int = 0
     error: str = ""
+    picture: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Returns the line's content."""
         if self.error:
             return {"name": self.name, "error": self.error}
-        return {"name": self.name, "output": self.output, "bytes": self.size, "masks": self.masks}
+        line = {"name": self.name, "output": self.output, "bytes": self.size, "masks": self.masks}
+        return {**line, "picture": self.picture} if self.picture else line
 
     @classmethod
     def from_json(cls, record: Any) -> "Entry | None":
@@ -50,7 +54,8 @@ class Entry:
             case {"name": str(name), "error": str(error)}:
                 return cls(name, error=error)
             case {"name": str(name), "output": str(output), "bytes": int(size), "masks": int(masks)}:
-                return cls(name, output, size, masks)
+                picture = record.get("picture")
+                return cls(name, output, size, masks, picture=picture if isinstance(picture, str) else "")
             case _:
                 return None
 
@@ -64,6 +69,7 @@ class Manifest:
 
     Attributes:
         entries: the latest entry of each picture.
+        fresh: whether no run worked in the folder before.
 
     Raises:
         InputError: the folder holds records made with other settings, or another run is at work in it.
@@ -75,6 +81,7 @@ class Manifest:
         self.folder = Path(folder)
         self.path = self.folder / FILE_NAME
         self.entries: dict[str, Entry] = {}
+        self.fresh = False
         self._file = -1
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -111,6 +118,11 @@ class Manifest:
             return (self.folder / entry.output).stat().st_size == entry.size
         except OSError:
             return False
+
+    def is_stale(self, name: str, path: str) -> bool:
+        """Returns whether a picture was replaced after its record was written."""
+        entry = self.entries.get(name)
+        return entry is not None and self.is_done(name) and is_other(path, entry.picture)
 
     def outputs(self) -> dict[str, str]:
         """Returns the record's path of every picture that ever had one."""
@@ -150,6 +162,7 @@ class Manifest:
         if len(whole) < len(content):
             os.truncate(self._file, len(whole))
         lines = [_parse(line) for line in whole.splitlines()]
+        self.fresh = not content
         if not lines:
             self._append({"promptseg": promptseg.__version__, "format": _FORMAT, "settings": settings})
             return
@@ -167,6 +180,31 @@ class Manifest:
                 f"{self.folder} holds records that were made with other settings ({', '.join(other)}). "
                 "Use the same settings, or another folder."
             )
+
+
+def picture_mark(path: str | os.PathLike[str]) -> str:
+    """Returns by what a picture's file is known again: its time and size, and its content where those have changed.
+
+    What is not a file of this machine has none.
+    """
+    try:
+        status = os.stat(path)
+        return f"{status.st_mtime_ns}:{status.st_size}:{file_sha256(Path(path))}"
+    except OSError:
+        return ""
+
+
+def is_other(path: str | os.PathLike[str], mark: str) -> bool:
+    """Returns whether a file is no longer the one of a mark; unknown ones are taken for the same."""
+    time, _, rest = mark.partition(":")
+    size, _, digest = rest.partition(":")
+    try:
+        status = os.stat(path)
+        if not mark or (str(status.st_mtime_ns), str(status.st_size)) == (time, size):
+            return False
+        return str(status.st_size) != size or file_sha256(Path(path)) != digest
+    except OSError:
+        return False
 
 
 def _parse(line: bytes) -> Any:

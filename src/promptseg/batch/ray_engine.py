@@ -21,9 +21,9 @@ import numpy as np
 
 from promptseg import errors
 from promptseg.batch.labeler import Columns, Labeler, LabelerSettings
-from promptseg.batch.manifest import Entry, Manifest
+from promptseg.batch.manifest import Entry, Manifest, picture_mark
 from promptseg.batch.pool import LabelerAnswer, MakeLabeler
-from promptseg.batch.run import BatchSummary, OnPicture, keep, sweep, tell
+from promptseg.batch.run import BatchSummary, OnPicture, keep, sweep, tell, undone
 from promptseg.batch.sources import Item, find_pictures, name_outputs
 from promptseg.errors import InputError, OutputError, PromptsegError, UnavailableError
 from promptseg.files import write_bytes
@@ -45,6 +45,7 @@ def label_with_ray(
     *,
     actors: int = 1,
     filesystem: Any = None,
+    overwrite: bool = False,
     on_outcome: OnPicture | None = None,
     make: MakeLabeler = Labeler,
 ) -> BatchSummary:
@@ -60,13 +61,14 @@ def label_with_ray(
         settings: the model and the options. Each actor computes with the engine's threads, by default one.
         actors: how many labelers work at a time.
         filesystem: the pyarrow filesystem of the addresses; by default the address says it.
+        overwrite: as in `label_pictures`; at an address nothing is known of replaced pictures.
         on_outcome: called after each picture.
         make: the class of the labelers.
 
     Raises:
         UnavailableError: Ray is not installed.
         InputError: there are no pictures, the cluster is too small, or the output holds records of other settings.
-        OutputError: a record cannot be written.
+        OutputError: as in `label_pictures`.
     """
     if actors < 1:
         raise InputError(f"There must be at least 1 actor, got {actors}.")
@@ -84,11 +86,11 @@ def label_with_ray(
             target, shown = str(manifest.folder.absolute()), manifest.folder
             outputs = name_outputs((item.name for item in items), manifest.outputs())
             sweep(manifest.folder, (outputs[item.name] for item in items))
-            pending = [item for item in items if not manifest.is_done(item.name)]
-        summary = BatchSummary(skipped=len(items) - len(pending))
+            pending = undone(manifest, items, outputs, overwrite=overwrite)
+        summary, paths = BatchSummary(skipped=len(items) - len(pending)), {item.name: item.path for item in pending}
         for entry in _run(pending, remote, target, outputs, settings, actors, make):
             if manifest is not None:
-                manifest.add(entry)
+                manifest.add(replace(entry, picture="" if entry.error else picture_mark(paths[entry.name])))
             progress = (summary.skipped + summary.labelled + len(summary.failed) + 1, len(items))
             tell(entry, shown, progress, summary, on_outcome)
         return summary

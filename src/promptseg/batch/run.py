@@ -3,19 +3,21 @@
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
 from promptseg.batch.labeler import Labeler, LabelerSettings
-from promptseg.batch.manifest import Entry, Manifest
+from promptseg.batch.manifest import Entry, Manifest, picture_mark
 from promptseg.batch.pool import LabelerAnswer, MakeLabeler, label_here, label_in_processes
 from promptseg.batch.sources import Item, name_outputs
-from promptseg.errors import InputError
-from promptseg.files import write_bytes
+from promptseg.errors import FormatError, InputError, OutputError
+from promptseg.files import check_new, write_bytes
+from promptseg.formats.reading import read_json
+from promptseg.formats.sa1b import check_sa1b
 
 _LEFTOVER = re.compile(r"\.(.{1,40})\.[0-9a-f]{16}\.part", re.DOTALL)
 
@@ -67,6 +69,7 @@ def label_pictures(
     settings: LabelerSettings,
     *,
     workers: int = 1,
+    overwrite: bool = False,
     on_outcome: OnPicture | None = None,
     make: MakeLabeler = Labeler,
 ) -> BatchSummary:
@@ -80,20 +83,22 @@ def label_pictures(
         folder: where the records and the manifest go.
         settings: the model and the options.
         workers: processes; 1 labels in this process.
+        overwrite: whether pictures that were replaced after their record was written are labelled again.
         on_outcome: called after each picture.
         make: what makes the labeler of a worker.
 
     Raises:
         InputError: `folder` holds records made with other settings, or another run is at work in it.
         WeightsError: the weights are not at hand or do not fit the model.
-        OutputError: a record cannot be written; what was written before stays.
+        OutputError: a picture was replaced after its record was written, or another file stands where a record belongs,
+            or a record cannot be written; what was written before stays.
     """
     if workers < 1:
         raise InputError(f"workers must be at least 1, got {workers}.")
     with Manifest(folder, settings.essence()) as manifest:
         outputs = name_outputs((item.name for item in items), manifest.outputs())
         sweep(manifest.folder, (outputs[item.name] for item in items))
-        pending = [item for item in items if not manifest.is_done(item.name)]
+        pending = undone(manifest, items, outputs, overwrite=overwrite)
         summary = BatchSummary(skipped=len(items) - len(pending))
         if not pending:
             return summary
@@ -106,9 +111,46 @@ def label_pictures(
             for number, answer in enumerate(answers, start=summary.skipped + 1):
                 output = outputs[answer.item.name]
                 entry = keep(partial(write_bytes, manifest.folder / output), output, answer)
+                entry = replace(entry, picture="" if entry.error else picture_mark(answer.item.path))
                 manifest.add(entry)
                 tell(entry, manifest.folder, (number, len(items)), summary, on_outcome)
         return summary
+
+
+def undone(manifest: Manifest, items: Sequence[Item], outputs: Mapping[str, str], *, overwrite: bool) -> list[Item]:
+    """Returns the pictures without a record.
+
+    Args:
+        manifest: what was done.
+        items: all pictures.
+        outputs: their records.
+        overwrite: whether records of pictures that were replaced since, and files of other origin, give way.
+
+    Raises:
+        OutputError: there are such, and they may not.
+    """
+    stale = [item for item in items if manifest.is_stale(item.name, item.path)]
+    if stale and not overwrite:
+        raise OutputError(
+            f"{stale[0].name} was replaced after its record was written ({len(stale)} in all). Label such pictures "
+            "again with --overwrite, or choose another folder with -o."
+        )
+    again = {item.name for item in stale}
+    pending = [item for item in items if item.name in again or not manifest.is_done(item.name)]
+    for item in pending:
+        path = manifest.folder / outputs[item.name]
+        # A run that was killed may have left a record of which the manifest does not know yet.
+        if path.exists() and item.name not in manifest.entries and (manifest.fresh or not _is_record(path)):
+            check_new(path, overwrite=overwrite, source=item.path)
+    return pending
+
+
+def _is_record(path: Path) -> bool:
+    try:
+        check_sa1b(read_json(path))
+    except FormatError:
+        return False
+    return True
 
 
 def keep(write: Callable[[bytes], None], output: str, answer: LabelerAnswer) -> Entry:

@@ -12,6 +12,7 @@ from promptseg.cli import options
 from promptseg.cli.command import Command, Function, argument
 from promptseg.cli.streams import STREAM, open_picture, picture_name, picture_stem, results
 from promptseg.errors import FormatError, InputError
+from promptseg.files import check_new
 from promptseg.runtimes.options import EngineOptions
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def _short_side(default: int) -> Callable[[Function], Function]:
 @click.option("--overlap", default=0.8, help="SEEM models: segments need to keep this share of their mask.")
 @_short_side(800)
 @options.reading
+@options.overwrite
 @_ENGINE
 def panoptic(
     image: str,
@@ -53,6 +55,7 @@ def panoptic(
     overlap: float,
     short_side: int | None,
     reading: "ReadingOptions",
+    overwrite: bool,
     engine: EngineOptions,
 ) -> None:
     """Cuts a picture into things and stuff: COCO panoptic PNG and JSON, and an overlay."""
@@ -61,6 +64,15 @@ def panoptic(
     from promptseg.segment.segmenter import Segmenter
 
     picture = open_picture(image, reading)
+    stem, name = picture_stem(image), picture_name(image)
+
+    def named(folder: Path) -> list[Path]:
+        record = folder / f"{stem}_panoptic.json"
+        return [record, record.with_suffix("") / f"{stem}.png", folder / f"{stem}_overlay.png"]
+
+    if str(output) != STREAM:
+        for path in named(output):
+            check_new(path, overwrite=overwrite, source=image)
     segmenter: Any = Segmenter.of(engine)
     names = options.names(vocabulary)
     if "classes" in segmenter.abilities:
@@ -68,13 +80,12 @@ def panoptic(
         found = segmenter.panoptic(embedded, names, score=score, overlap=overlap)
     else:
         found = segmenter.panoptic(picture, names)
-    stem, name = picture_stem(image), picture_name(image)
 
     def write(folder: Path) -> list[Path]:
-        record, overlay = folder / f"{stem}_panoptic.json", folder / f"{stem}_overlay.png"
+        record, _, overlay = files = named(folder)
         write_panoptic(record, {name: found})
-        write_picture(overlay, found.segments.draw(picture))
-        return [record, record.with_suffix("") / f"{stem}.png", overlay]
+        write_picture(overlay, found.draw(picture))
+        return files
 
     results(output, write)
 
@@ -92,6 +103,7 @@ def panoptic(
 @_VOCABULARY
 @_short_side(512)
 @options.reading
+@options.overwrite_file
 @_ENGINE
 def label(
     masks: Path,
@@ -100,6 +112,7 @@ def label(
     vocabulary: str | None,
     short_side: int | None,
     reading: "ReadingOptions",
+    overwrite: bool,
     engine: EngineOptions,
 ) -> None:
     """Names masks of any origin. Records come back with a field "label", all others as COCO JSON with categories."""
@@ -107,6 +120,8 @@ def label(
     from promptseg.segment.segmenter import Segmenter
 
     picture = open_picture(image, reading)
+    if output is not None and str(output) != STREAM:
+        check_new(output, overwrite=overwrite)
     content, segments = _read(masks, image, picture)
     records = _records(content)
     if segments.size != picture.size:

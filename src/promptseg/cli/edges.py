@@ -10,6 +10,7 @@ from promptseg.cli.command import Command
 from promptseg.cli.progress import progress_bar
 from promptseg.cli.streams import STREAM, open_picture, picture_name, picture_stem, results
 from promptseg.errors import InputError
+from promptseg.files import check_new
 from promptseg.runtimes.options import EngineOptions
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 @click.option("--thin/--no-thin", default=True, help="Thin the edges to lines.")
 @click.option("--points-per-side", default=16, help="Points along each side of the grid.")
 @options.reading
+@options.overwrite_file
 @options.engine()
 def edges(
     image: str,
@@ -39,6 +41,7 @@ def edges(
     thin: bool,
     points_per_side: int,
     reading: "ReadingOptions",
+    overwrite: bool,
     engine: EngineOptions,
 ) -> None:
     """Draws SAM's zero-shot edge map: bright lines where the outlines of masks run."""
@@ -54,6 +57,8 @@ def edges(
         raise InputError(f"An edge map has 8 or 16 bits of grey, got --bits {bits}.")
     check_points(points_per_side)
     picture = open_picture(image, reading)  # finds mistakes before a large model is loaded
+    if str(target) != STREAM:
+        check_new(target, overwrite=overwrite, source=image)
     segmenter = Segmenter.of(engine)
     with progress_bar(picture_name(image)) as follow:
         found = segmenter.edges(picture, points_per_side=points_per_side, thin=thin, on_progress=follow)

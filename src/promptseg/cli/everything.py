@@ -9,10 +9,11 @@ import click
 
 from promptseg.cli import everything_batch, options
 from promptseg.cli.command import Command, argument
-from promptseg.cli.formats import formats
+from promptseg.cli.formats import check_place, formats, put, writing
 from promptseg.cli.progress import progress_bar
-from promptseg.cli.streams import open_picture, picture_name, picture_stem, results
+from promptseg.cli.streams import open_picture, picture_name
 from promptseg.errors import InputError
+from promptseg.formats.options import WriteOptions
 from promptseg.runtimes.options import EngineOptions
 from promptseg.segment.everything.options import EverythingOptions
 
@@ -37,6 +38,7 @@ def _search(**given: Any) -> EverythingOptions:
 )
 @click.option("-o", "--output", default="out", help="Folder for the results.", metavar="DIR")
 @formats(batch=True)
+@writing
 @options.fields_of(EverythingOptions, "search", make=_search)
 @options.reading
 @options.engine(*options.ENGINE, "cache")
@@ -46,6 +48,8 @@ def everything(
     image: str,
     output: str,
     formats: list[str],
+    writing: WriteOptions,
+    overwrite: bool,
     search: EverythingOptions,
     reading: "ReadingOptions",
     engine: EngineOptions,
@@ -57,10 +61,10 @@ def everything(
     Writes a coloured overlay, the masks and a JSON file with the score, stability and point of each. The parameters and
     their defaults are those of SAM's automatic mask generator.
 
-    Many pictures become SA-1B files. Run the command again to go on after a stop. Pictures that cannot be read are
+    Many pictures become SA-1B files. Run the command again to go on after a stop; a picture that was replaced since its
+    record was written is an error without --overwrite. Pictures that cannot be read are
     reported and skipped; the exit code is then 1.
     """
-    from promptseg.formats.table import write
     from promptseg.segment.segmenter import Segmenter
 
     batch = everything_batch.is_wanted(image, formats, workers, crew)
@@ -68,14 +72,17 @@ def everything(
     if search.mode == "exact":
         engine = replace(engine, precision=_float32(engine.precision))
     if picture is None:
-        everything_batch.many_pictures(image, output, engine, search, reading, crew=crew, workers=workers)
+        everything_batch.many_pictures(
+            image, output, engine, search, reading, crew=crew, workers=workers, overwrite=overwrite
+        )
         return
+    chosen = formats or DEFAULT_FORMATS
+    check_place(image, Path(output), chosen, overwrite=overwrite)
     segmenter = Segmenter.of(engine)
     with progress_bar(picture_name(image)) as follow:
         segments = segmenter.everything(picture, search, on_progress=follow)
     print(f"{len(segments)} masks", file=sys.stderr)
-    stem = picture_stem(image)
-    results(Path(output), lambda folder: write(segments, stem, folder, formats or DEFAULT_FORMATS, picture))
+    put(segments, image, Path(output), chosen, picture, writing=writing, overwrite=overwrite)
 
 
 def _float32(precision: str) -> str:

@@ -52,6 +52,7 @@ def many_pictures(
     *,
     crew: str,
     workers: int,
+    overwrite: bool = False,
 ) -> None:
     """Labels many pictures, prints the files written, and reports the rest on stderr.
 
@@ -64,7 +65,8 @@ def many_pictures(
 
     if crew == "local":  # in Ray, an actor has one thread unless told otherwise
         engine = engine.shared(workers)
-    summary = _run(source, output, crew, workers, LabelerSettings(engine=engine, options=search, reading=reading))
+    settings = LabelerSettings(engine=engine, options=search, reading=reading)
+    summary = _run(source, output, crew, workers, settings, overwrite)
     print(
         f"{summary.labelled} pictures with {summary.masks} masks, {summary.skipped} done before, "
         f"{len(summary.failed)} failed",
@@ -74,7 +76,9 @@ def many_pictures(
         raise click.exceptions.Exit(1)
 
 
-def _run(source: str, output: str, crew: str, workers: int, settings: "LabelerSettings") -> "BatchSummary":
+def _run(
+    source: str, output: str, crew: str, workers: int, settings: "LabelerSettings", overwrite: bool
+) -> "BatchSummary":
     with progress_bar("pictures") as follow:
 
         def report(outcome: "PictureOutcome") -> None:
@@ -87,14 +91,14 @@ def _run(source: str, output: str, crew: str, workers: int, settings: "LabelerSe
         if crew == "ray":
             from promptseg.batch.ray_engine import label_with_ray
 
-            return label_with_ray(source, output, settings, actors=workers, on_outcome=report)
+            return label_with_ray(source, output, settings, actors=workers, overwrite=overwrite, on_outcome=report)
         from promptseg.batch import find_pictures, label_pictures
 
         for place in (source, output):
             if "://" in place:
                 raise InputError(f"{place} is an address, which --engine ray reads and writes.")
         items = find_pictures(source)
-        return label_pictures(items, output, settings, workers=workers, on_outcome=report)
+        return label_pictures(items, output, settings, workers=workers, overwrite=overwrite, on_outcome=report)
 
 
 def _say(path: str) -> None:

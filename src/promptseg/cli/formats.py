@@ -1,12 +1,20 @@
-"""The option --format, as the table of formats has it."""
+"""The options --format, --tolerance, --coco and --overwrite: what is written of masks, and how."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from promptseg.cli.command import Function
+from promptseg.cli.options import fields_of, overwrite
+from promptseg.cli.streams import STREAM, picture_stem, results
 from promptseg.errors import InputError
+from promptseg.formats.options import WriteOptions
+
+if TYPE_CHECKING:
+    from promptseg.masks.segments import Segments
 
 
 class FormatOption(click.Option):
@@ -51,3 +59,44 @@ def formats(*default: str, batch: bool = False) -> Callable[[Function], Function
     return click.option(
         "-f", "--format", "formats", cls=FormatOption, batch=batch, multiple=True, callback=checked, metavar="FORMAT"
     )
+
+
+def writing(verb: Function) -> Function:
+    """Gives a verb the options of how files are written; it gets `writing` and `overwrite`."""
+    return fields_of(WriteOptions, "writing", only=("tolerance", "coco"))(overwrite(verb))
+
+
+def check_place(source: str, folder: Path, formats: Sequence[str], *, overwrite: bool) -> None:
+    """Refuses, before anything is computed, a folder that holds files of the picture; see `check_free`."""
+    from promptseg.formats.table import check_free
+
+    if not overwrite and str(folder) != STREAM:
+        check_free(picture_stem(source), folder, formats)
+
+
+def put(
+    segments: "Segments",
+    source: str,
+    folder: Path,
+    formats: Sequence[str],
+    picture: Any,
+    *,
+    writing: WriteOptions,
+    overwrite: bool,
+) -> None:
+    """Writes the masks of a picture and prints the files.
+
+    Args:
+        segments: the masks.
+        source: the picture's file.
+        folder: where the files go; - is standard output.
+        formats: their formats.
+        picture: the picture.
+        writing: how they are written.
+        overwrite: whether older files give way.
+    """
+    from promptseg.formats.table import write
+
+    chosen = replace(writing, source=None if source == STREAM else Path(source))
+    stem = picture_stem(source)
+    results(folder, lambda place: write(segments, stem, place, formats, picture, chosen, overwrite=overwrite))

@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from promptseg.cli.command import Command, Group, argument
-from promptseg.cli.options import PATH
+from promptseg.cli.options import PATH, overwrite_file
 from promptseg.errors import WeightsError
+from promptseg.files import check_new
 from promptseg.models.registry import CARDS, ModelCard, embedded_record, embedded_weights_path, get_card
 from promptseg.models.store import cache_folder
 
@@ -65,8 +66,9 @@ def download_model(name: str, cache: Path | None) -> None:
 @argument("file", "A PyTorch checkpoint (.pth, .pt).", type=PATH)
 @click.option("-o", "--output", type=PATH, help="Where to write the result.")
 @click.option("--model", help="Check that it is this model; without -o, put it into the cache.")
+@overwrite_file
 @_CACHE
-def convert_model(file: Path, output: Path | None, model: str | None, cache: Path | None) -> None:
+def convert_model(file: Path, output: Path | None, model: str | None, overwrite: bool, cache: Path | None) -> None:
     """Convert a PyTorch checkpoint to safetensors, in a confined process that runs none of its code."""
     from promptseg.models.convert import convert_checkpoint
 
@@ -77,6 +79,7 @@ def convert_model(file: Path, output: Path | None, model: str | None, cache: Pat
     target = output or file.with_suffix(".safetensors")
     if target.absolute() == file.absolute():
         raise WeightsError(f"{file} would overwrite itself. Choose another place with -o.")
+    check_new(target, overwrite=overwrite, source=file)
     click.echo(str(convert_checkpoint(file, target, card)))
 
 

@@ -112,6 +112,11 @@ def _reading(page: int | None, channels: str | None, levels: str | None) -> "Rea
     return ReadingOptions.of_text(page, channels, levels)
 
 
+overwrite = click.option(
+    "--overwrite", is_flag=True, help="Replace what is there of this picture; without it that is an error."
+)
+overwrite_file = click.option("--overwrite", is_flag=True, help="Replace what is there; without it that is an error.")
+
 ENGINE = ("model", "weights", "runtime", "precision", "device", "threads")
 """What every verb with an engine lets one choose."""
 

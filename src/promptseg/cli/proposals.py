@@ -9,10 +9,11 @@ import click
 
 from promptseg.cli import options
 from promptseg.cli.command import Command
-from promptseg.cli.formats import formats
+from promptseg.cli.formats import check_place, formats, put, writing
 from promptseg.cli.progress import progress_bar
-from promptseg.cli.streams import open_picture, picture_name, picture_stem, results
+from promptseg.cli.streams import open_picture, picture_name
 from promptseg.errors import InputError
+from promptseg.formats.options import WriteOptions
 from promptseg.runtimes.options import EngineOptions
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 @options.reading
 @options.output
 @formats("overlay", "records")
+@writing
 @options.engine()
 def proposals(
     image: str,
@@ -34,13 +36,15 @@ def proposals(
     reading: "ReadingOptions",
     output: Path | None,
     formats: list[str],
+    writing: WriteOptions,
+    overwrite: bool,
     engine: EngineOptions,
 ) -> None:
     """Proposes masks as in SAM's paper: a dense grid, three masks per point, no filter but duplicates.
 
     Without -o the files go to the folder "out"; `--format coco` without -o prints JSON.
     """
-    from promptseg.formats.table import write
+    from promptseg.formats.coco import coco_record
     from promptseg.segment.everything.sweep import check_points
     from promptseg.segment.segmenter import Segmenter
 
@@ -48,12 +52,14 @@ def proposals(
         raise InputError(f"At least one proposal must be asked for, got --top {top}.")
     check_points(points_per_side)
     picture = open_picture(image, reading)  # finds mistakes before a large model is loaded
+    printed = output is None and formats == ["coco"]
+    if not printed:
+        check_place(image, output or Path("out"), formats, overwrite=overwrite)
     segmenter = Segmenter.of(engine)
     with progress_bar(picture_name(image)) as follow:
         segments = segmenter.proposals(picture, top, points_per_side=points_per_side, on_progress=follow)
     print(f"{len(segments)} masks", file=sys.stderr)
-    if output is None and formats == ["coco"]:
-        print(json.dumps(segments.to_coco(file_name=picture_name(image))))
+    if printed:
+        print(json.dumps(coco_record({picture_name(image): segments}, writing.polygons)))
         return
-    stem = picture_stem(image)
-    results(output or Path("out"), lambda folder: write(segments, stem, folder, formats, picture))
+    put(segments, image, output or Path("out"), formats, picture, writing=writing, overwrite=overwrite)

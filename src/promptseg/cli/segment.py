@@ -10,10 +10,11 @@ import click
 
 from promptseg.cli import options
 from promptseg.cli.command import Command
-from promptseg.cli.formats import formats
+from promptseg.cli.formats import check_place, formats, put, writing
 from promptseg.cli.prompts import asked
-from promptseg.cli.streams import open_picture, picture_name, picture_stem, results
+from promptseg.cli.streams import open_picture, picture_name
 from promptseg.errors import InputError
+from promptseg.formats.options import WriteOptions
 from promptseg.prompts.request import Request
 from promptseg.runtimes.options import EngineOptions
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 @options.reading
 @options.output
 @formats("png", "overlay")
+@writing
 @options.engine(*options.ENGINE, "cache")
 def segment(
     image: str,
@@ -38,6 +40,8 @@ def segment(
     reading: "ReadingOptions",
     output: Path | None,
     formats: list[str],
+    writing: WriteOptions,
+    overwrite: bool,
     engine: EngineOptions,
 ) -> None:
     """Segments the objects that the prompts show.
@@ -46,7 +50,7 @@ def segment(
     to the folder "out"; `--format coco` without -o prints JSON, and -o - writes the one file of a format to standard
     output.
     """
-    from promptseg.formats.table import write
+    from promptseg.formats.coco import coco_record
     from promptseg.segment.places.predictor import check_granularity
 
     check_granularity(granularity)
@@ -54,6 +58,9 @@ def segment(
     from promptseg.segment.segmenter import Segmenter
 
     picture = open_picture(image, reading)
+    printed = output is None and formats == ["coco"]
+    if not printed:
+        check_place(image, output or Path("out"), formats, overwrite=overwrite)
     abilities = get_card(engine.model).abilities
     if vocabulary is not None and "classes" not in abilities:
         raise InputError(
@@ -69,13 +76,12 @@ def segment(
     segmenter = Segmenter.of(engine)
     named: dict[str, Any] = {} if vocabulary is None else {"vocabulary": options.names(vocabulary)}
     segments = segmenter.segment(picture, request, granularity=granularity, **named)  # type: ignore[arg-type]
-    if output is None and formats == ["coco"]:
-        print(json.dumps(segments.to_coco(file_name=picture_name(image))))
+    if printed:
+        print(json.dumps(coco_record({picture_name(image): segments}, writing.polygons)))
         return
     if not len(segments):
         print("Nothing that fits is in the picture.", file=sys.stderr)
-    stem = picture_stem(image)
-    results(output or Path("out"), lambda folder: write(segments, stem, folder, formats, picture))
     for index, (score, area) in enumerate(zip(segments.scores, segments.areas, strict=True)):
         kind = segments.granularities[index] or segments.labels[index]
         print(f"mask {index}{f' ({kind})' if kind else ''}: score {score:.2f}, {int(area):,} pixels", file=sys.stderr)
+    put(segments, image, output or Path("out"), formats, picture, writing=writing, overwrite=overwrite)

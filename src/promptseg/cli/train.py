@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from promptseg.cli.command import Command, argument
-from promptseg.cli.options import PATH
+from promptseg.cli.options import PATH, overwrite_file
 from promptseg.errors import InputError
+from promptseg.files import check_new
 
 
 @click.command(cls=Command)
@@ -28,8 +29,11 @@ from promptseg.errors import InputError
 @click.option(
     "-s", "--set", "settings", multiple=True, help="Another setting of the recipe or the run.", metavar="NAME=VALUE"
 )
+@overwrite_file
 @click.option("--run", type=PATH, help="Folder of checkpoint and log; by default FILE.run.", metavar="DIR")
-def train(recipe: str, data: Path, output: Path, settings: tuple[str, ...], run: Path | None, **given: Any) -> None:
+def train(
+    recipe: str, data: Path, output: Path, settings: tuple[str, ...], run: Path | None, overwrite: bool, **given: Any
+) -> None:
     """Trains on your own labelled pictures; a run that was stopped goes on from its last checkpoint.
 
     Needs: pip install "promptseg[train]".
@@ -41,13 +45,15 @@ def train(recipe: str, data: Path, output: Path, settings: tuple[str, ...], run:
         raise InputError(f"The data of a recipe is a folder, but {data} is none.")
     if output.is_dir():
         raise InputError(f"{output} is a folder: -o names the file of the trained weights.")
+    folder = run or output.with_name(output.name + ".run")
+    if not folder.exists():  # else the run goes on
+        check_new(output, overwrite=overwrite)
     options = {name: value for name, value in given.items() if value is not None}
     options |= dict(_setting(text) for text in settings)
     built = entry.build(data, **options)
     from promptseg.train.loop import train as run_training
     from promptseg.train.memory import keep_freed_memory
 
-    folder = run or output.with_name(output.name + ".run")
     print(f"{entry.name}: {built.config.steps} steps; log and checkpoint in {folder}", file=sys.stderr)
     keep_freed_memory()
     print(run_training(built, folder, output))

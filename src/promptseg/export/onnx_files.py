@@ -62,9 +62,14 @@ def export_model(network: Network, folder: Path, graphs: Sequence[str] = GRAPHS)
         difference = _difference(answering if prompted else sam, graph, content)
         if not difference <= TOLERANCE:
             raise PromptsegError(f"The exported {graph} differs from torch by {difference:.1e}; it was not written.")
-        path = folder / f"{network.name}-{graph.replace('_', '-')}.onnx"
+        path = path_of(folder, network.name, graph)
         write_bytes(path, content)
         yield ExportReport(path, declared(traced.model)["opset"], difference)
+
+
+def path_of(folder: Path, model: str, graph: str) -> Path:
+    """Returns where a graph of a model is written."""
+    return folder / f"{model}-{graph.replace('_', '-')}.onnx"
 
 
 def _difference(sam: Sam, graph: str, content: bytes) -> float:

@@ -2,6 +2,7 @@
 
 from promptseg.formats.coco import read_coco, write_coco
 from promptseg.formats.labelme import read_labelme, write_labelme
+from promptseg.formats.options import WriteOptions
 from promptseg.formats.sa1b import SA1BPicture, read_sa1b, write_sa1b
 from promptseg.formats.svg import write_svg
 from promptseg.formats.table import FORMATS, LabelFormat, LabelReader, write
@@ -12,6 +13,7 @@ __all__ = [
     "LabelFormat",
     "LabelReader",
     "SA1BPicture",
+    "WriteOptions",
     "read_coco",
     "read_labelme",
     "read_sa1b",

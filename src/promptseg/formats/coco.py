@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +16,24 @@ from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 
 
-def coco_record(results: Mapping[str, Segments], polygons: float | None = None) -> dict[str, Any]:
+def coco_record(
+    results: Mapping[str, Segments], polygons: float | None = None, categories: Sequence[str] = ()
+) -> dict[str, Any]:
     """Returns one COCO instances record of several pictures.
 
     Args:
         results: masks by file name.
         polygons: None writes run lengths, which are exact. A number writes polygons simplified by at most so
-            many pixels (0 is exact, too); holes are bridged into the outline.
+            many pixels (0 is exact, too); holes are bridged into the outline, parts are polygons of one annotation.
+        categories: names that have the first numbers, so that files of several runs agree.
     """
     pictures = {
         image_id: segments.coco_picture(file_name)
         for image_id, (file_name, segments) in enumerate(results.items(), start=1)
     }
     if polygons is None:
-        return coco_instances(pictures)
-    return coco_instances(pictures, lambda mask: polygon_segmentation(mask, polygons))
+        return coco_instances(pictures, categories=categories)
+    return coco_instances(pictures, lambda mask: polygon_segmentation(mask, polygons), categories)
 
 
 def polygon_segmentation(mask: RLE, tolerance: float = 0.0) -> list[list[float]]:
@@ -38,13 +41,19 @@ def polygon_segmentation(mask: RLE, tolerance: float = 0.0) -> list[list[float]]
     return [bridge_holes(polygon).ravel().tolist() for polygon in trace_polygons(mask, tolerance)]
 
 
-def write_coco(path: str | os.PathLike[str], results: Mapping[str, Segments], polygons: float | None = None) -> None:
+def write_coco(
+    path: str | os.PathLike[str],
+    results: Mapping[str, Segments],
+    polygons: float | None = None,
+    categories: Sequence[str] = (),
+) -> None:
     """Writes a COCO instances file (see `coco_record`).
 
     Raises:
         OutputError: the file cannot be written.
     """
-    write_bytes(path, json.dumps(coco_record(results, polygons), ensure_ascii=False).encode("utf-8", "replace"))
+    record = coco_record(results, polygons, categories)
+    write_bytes(path, json.dumps(record, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def read_coco(path: str | os.PathLike[str]) -> dict[str, Segments]:

@@ -1,7 +1,8 @@
 """labelme JSON: one file per picture, a list of labelled shapes.
 
-Masks are written as polygons; the parts of one mask share a `group_id`, and holes are bridged into the
-outline. Pictures are not embedded.
+A mask is written as one polygon: its parts and their holes are joined by bridges without width. labelme could hold the
+parts as shapes of one `group_id`, but most of what reads its files takes each shape for an object. Pictures are not
+embedded.
 """
 
 import base64
@@ -21,10 +22,10 @@ from promptseg.formats.png import decode_mask
 from promptseg.formats.reading import Extent, entries, mapping, points, read_json
 from promptseg.formats.reading import size as read_size
 from promptseg.geometry import Size
-from promptseg.masks.bridge import bridge_holes
+from promptseg.masks.bridge import join_parts
 from promptseg.masks.overlap import union
 from promptseg.masks.polygons import trace_polygons
-from promptseg.masks.records import UNLABELLED, note_skipped, ring_to_rle
+from promptseg.masks.records import HALF_A_PIXEL, UNLABELLED, note_skipped, ring_to_rle
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 
@@ -38,29 +39,27 @@ _LINE_WIDTH = 10
 """How wide labelme's own reader draws lines, in pixels."""
 
 
-def labelme_record(segments: Segments, image_path: str = "", tolerance: float = 0.0) -> dict[str, Any]:
+def labelme_record(segments: Segments, image_path: str = "", tolerance: float = HALF_A_PIXEL) -> dict[str, Any]:
     """Returns the labelme value of one picture.
 
     Args:
         segments: the masks; empty ones leave no shape.
         image_path: the picture, as seen from the JSON file.
-        tolerance: how many pixels outlines may be simplified by.
+        tolerance: how many pixels outlines may be simplified by; 0 is exact.
     """
-    shapes: list[dict[str, Any]] = []
-    for group, (mask, label) in enumerate(zip(segments.masks, segments.labels, strict=True)):
-        parts = trace_polygons(mask, tolerance)
-        shapes += [
-            {
-                "label": label or UNLABELLED,
-                "points": bridge_holes(part).tolist(),
-                "group_id": group if len(parts) > 1 else None,
-                "description": "",
-                "shape_type": "polygon",
-                "flags": {},
-                "mask": None,
-            }
-            for part in parts
-        ]
+    shapes = [
+        {
+            "label": label or UNLABELLED,
+            "points": join_parts(trace_polygons(mask, tolerance)).tolist(),
+            "group_id": None,
+            "description": "",
+            "shape_type": "polygon",
+            "flags": {},
+            "mask": None,
+        }
+        for mask, label in zip(segments.masks, segments.labels, strict=True)
+        if mask.area
+    ]
     return {
         "version": VERSION,
         "flags": {},
@@ -73,7 +72,7 @@ def labelme_record(segments: Segments, image_path: str = "", tolerance: float = 
 
 
 def write_labelme(
-    path: str | os.PathLike[str], segments: Segments, image_path: str = "", tolerance: float = 0.0
+    path: str | os.PathLike[str], segments: Segments, image_path: str = "", tolerance: float = HALF_A_PIXEL
 ) -> None:
     """Writes a labelme file (see `labelme_record`).
 

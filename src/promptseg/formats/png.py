@@ -1,6 +1,10 @@
-"""PNG: one binary picture per mask, one map of instance numbers, or transparent cut-outs."""
+"""PNG: one binary picture per mask, one map of instance numbers, or transparent cut-outs.
+
+The class of a mask stands in the file as its Title; a map of numbers describes them as JSON in its Description.
+"""
 
 import io
+import json
 import os
 from typing import Any
 
@@ -21,23 +25,32 @@ _MOST_INSTANCES = 65_535
 _MOST_PIXELS = 2**28
 
 
-def write_picture(path: str | os.PathLike[str], picture: Image.Image) -> None:
+def write_picture(path: str | os.PathLike[str], picture: Image.Image, **texts: str | None) -> None:
     """Writes a PIL picture as PNG.
 
+    Args:
+        path: the file.
+        picture: the pixels.
+        texts: what is written into the file by keyword, such as Title.
+
     Raises:
         OutputError: the file cannot be written.
     """
+    notes = PngImagePlugin.PngInfo()
+    for keyword, text in texts.items():
+        if text:
+            notes.add_itxt(keyword, text.replace("\0", "").encode("utf-8", "replace").decode())
     with atomic_write(path) as file:
-        picture.save(file, format="PNG")
+        picture.save(file, format="PNG", pnginfo=notes)
 
 
-def write_mask(path: str | os.PathLike[str], mask: RLE) -> None:
-    """Writes a mask as an 8-bit grey PNG, 255 inside and 0 outside.
+def write_mask(path: str | os.PathLike[str], mask: RLE, label: str | None = None) -> None:
+    """Writes a mask as an 8-bit grey PNG, 255 inside and 0 outside; the label is its Title.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    write_picture(path, Image.fromarray(mask.dense().astype(np.uint8) * 255))
+    write_picture(path, Image.fromarray(mask.dense().astype(np.uint8) * 255), Title=label)
 
 
 def index_map(segments: Segments) -> npt.NDArray[np.uint16]:
@@ -57,13 +70,18 @@ def index_map(segments: Segments) -> npt.NDArray[np.uint16]:
 
 
 def write_index(path: str | os.PathLike[str], segments: Segments) -> None:
-    """Writes the instance numbers as a 16-bit grey PNG (see `index_map`).
+    """Writes the instance numbers as a 16-bit grey PNG (see `index_map`); label and colour of each are described.
 
     Raises:
         InputError: there are more masks than 16 bits can number.
         OutputError: the file cannot be written.
     """
-    write_picture(path, Image.fromarray(index_map(segments)))
+    rows = zip(segments.labels, segments.palette(), strict=True)
+    entries = [
+        {"value": number, "label": label, "colour": "#{:02x}{:02x}{:02x}".format(*colour)}
+        for number, (label, colour) in enumerate(rows, start=1)
+    ]
+    write_picture(path, Image.fromarray(index_map(segments)), Description=json.dumps(entries, ensure_ascii=False))
 
 
 def write_cutout(path: str | os.PathLike[str], segments: Segments, index: int = 0, image: Any = None) -> None:
@@ -73,7 +91,7 @@ def write_cutout(path: str | os.PathLike[str], segments: Segments, index: int = 
         InputError: there is no picture to cut from, or no such mask.
         OutputError: the file cannot be written.
     """
-    write_picture(path, segments.cutout(index, image))
+    write_picture(path, segments.cutout(index, image), Title=segments.labels[index])
 
 
 def read_mask(path: str | os.PathLike[str]) -> RLE:

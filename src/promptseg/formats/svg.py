@@ -5,20 +5,22 @@ import re
 from xml.sax.saxutils import escape, quoteattr
 
 from promptseg.files import write_bytes
-from promptseg.masks.draw import distinct_colours
 from promptseg.masks.polygons import PolygonWithHoles, trace_polygons
+from promptseg.masks.records import HALF_A_PIXEL
 from promptseg.masks.segments import Segments
 
 _NOT_XML = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\ud800-\\udfff\\ufffe\\uffff]")
 
 
-def svg_text(segments: Segments, image_link: str | None = None, tolerance: float = 0.0) -> str:
+def svg_text(segments: Segments, image_link: str | None = None, tolerance: float = HALF_A_PIXEL) -> str:
     """Returns an SVG drawing with one path per mask; holes are cut by the even-odd rule.
+
+    A path has its class as title and as `data-label`, and the colour that the mask has on a picture.
 
     Args:
         segments: the masks.
         image_link: address or path of the picture, shown below the masks.
-        tolerance: how many pixels outlines may be simplified by.
+        tolerance: how many pixels outlines may be simplified by; 0 is exact.
     """
     height, width = segments.size
     lines = [
@@ -26,14 +28,15 @@ def svg_text(segments: Segments, image_link: str | None = None, tolerance: float
     ]
     if image_link is not None:
         lines.append(f'  <image href={quoteattr(_clean(image_link))} width="{width}" height="{height}"/>')
-    colours = distinct_colours(len(segments))
+    colours = segments.palette()
     for index in sorted(range(len(segments)), key=lambda index: -segments.masks[index].area):
         colour = "#{:02x}{:02x}{:02x}".format(*colours[index])
         path = "".join(_path(polygon) for polygon in trace_polygons(segments.masks[index], tolerance))
         label = segments.labels[index]
         title = f"<title>{escape(_clean(label))}</title>" if label else ""
+        named = f"data-label={quoteattr(_clean(label))} " if label else ""
         lines.append(
-            f'  <path id="mask-{index}" data-score="{segments.scores[index]:.4f}" fill="{colour}" '
+            f'  <path id="mask-{index}" {named}data-score="{segments.scores[index]:.4f}" fill="{colour}" '
             f'fill-opacity="0.5" fill-rule="evenodd" stroke="{colour}" vector-effect="non-scaling-stroke" '
             f'd="{path}">{title}</path>'
         )
@@ -41,7 +44,7 @@ def svg_text(segments: Segments, image_link: str | None = None, tolerance: float
 
 
 def write_svg(
-    path: str | os.PathLike[str], segments: Segments, image_link: str | None = None, tolerance: float = 0.0
+    path: str | os.PathLike[str], segments: Segments, image_link: str | None = None, tolerance: float = HALF_A_PIXEL
 ) -> None:
     """Writes an SVG drawing (see `svg_text`).
 

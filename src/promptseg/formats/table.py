@@ -3,20 +3,25 @@
 A new format is a file of its own in this folder, and one row of `FORMATS`.
 """
 
+import contextlib
 import json
+import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from promptseg.errors import InputError
+from promptseg.errors import InputError, OutputError
 from promptseg.files import write_bytes
-from promptseg.formats import coco, labelme, png, sa1b, svg, yolo
-from promptseg.formats.reading import Extent, read_text
+from promptseg.formats import classes, coco, labelme, png, sa1b, svg, yolo
+from promptseg.formats.options import WriteOptions
+from promptseg.formats.reading import Extent
 from promptseg.masks.segments import Segments
 
-Writer: TypeAlias = Callable[[Segments, str, Path, Any], list[Path]]
-"""(segments, stem, directory, image) to the files written; `image` None means the one the segments hold."""
+Writer: TypeAlias = Callable[..., list[Path]]
+"""(segments, stem, directory, image) to the files written; `image` None means the one the segments hold. Where the row
+says `choices`, it gets `WriteOptions` after them."""
 
 JSON, PNG, ZIP = "application/json", "image/png", "application/zip"
 
@@ -54,6 +59,9 @@ class LabelFormat:
         needs_picture: whether the picture's pixels are in it.
         batch_only: whether the command line writes it for whole folders alone (`promptseg everything`).
         reader: how it is read, where the server takes it as an import.
+        ending: what the names of its files have after the picture's stem, as a regular expression; by it older files of
+            the same picture are found.
+        choices: whether its writer takes `WriteOptions`.
     """
 
     help: str
@@ -62,96 +70,130 @@ class LabelFormat:
     needs_picture: bool = False
     batch_only: bool = False
     reader: LabelReader | None = None
+    ending: str = ""
+    choices: bool = False
 
 
-def _one_file(ending: str, write: Callable[[Path, Segments, str, Any], object]) -> Writer:
-    """Makes a writer of `write`, which gets the file's path, the masks, the picture's name and the picture."""
+Part: TypeAlias = Callable[[Path, Segments, str, Any, WriteOptions], object]
+"""Writes one file: its path, the masks, the picture's name, the picture, the options."""
 
-    def writer(segments: Segments, stem: str, directory: Path, image: Any) -> list[Path]:
+
+def _one_file(help: str, media: str, ending: str, write: Part, **more: Any) -> LabelFormat:
+    """Makes the row of a format with one file for each picture."""
+
+    def writer(segments: Segments, stem: str, directory: Path, image: Any, options: WriteOptions) -> list[Path]:
         name = getattr(image, "name", None)
         path = directory / f"{stem}{ending}"
-        write(path, segments, name if isinstance(name, str) and name else stem, image)
+        write(path, segments, name if isinstance(name, str) and name else stem, image, options)
         return [path]
 
-    return writer
+    return LabelFormat(help, media, writer, ending=re.escape(ending), choices=True, **more)
 
 
-def _a_file_each(ending: str, write: Callable[[Path, Segments, int, Any], object]) -> Writer:
-    """Makes a writer of `write`, which writes one mask, given by its place."""
+def _a_file_each(help: str, kind: str, write: Callable[[Path, Segments, int, Any], object], **more: Any) -> LabelFormat:
+    """Makes the row of a format with a PNG file for each mask, which `write` writes, given by its place."""
 
     def writer(segments: Segments, stem: str, directory: Path, image: Any) -> list[Path]:
-        paths = [directory / f"{stem}_{ending}_{index:03d}.png" for index in range(len(segments))]
+        paths = [directory / f"{stem}_{kind}_{index:03d}.png" for index in range(len(segments))]
         for index, path in enumerate(paths):
             write(path, segments, index, image)
         return paths
 
-    return writer
+    return LabelFormat(help, ZIP, writer, ending=rf"_{kind}_\d{{3,}}\.png", **more)
 
 
-def _yolo(segments: Segments, stem: str, directory: Path, image: Any) -> list[Path]:
-    """Class numbers are shared by all files of a folder: `classes.txt` is read, and new labels are added."""
-    path, classes = directory / f"{stem}.txt", directory / "classes.txt"
-    known = read_text(classes).splitlines() if classes.exists() else []
-    names = yolo.write_yolo(path, segments, known)
-    if names != known:
-        write_bytes(classes, "".join(f"{name}\n" for name in names).encode())
-    return [path, classes] if names else [path]
+def _coco(path: Path, segments: Segments, name: str, _: Any, options: WriteOptions) -> None:
+    """Category numbers are shared by the files of a folder, unless they are given."""
+    with classes.alone_in(path.parent) if options.classes is None else contextlib.nullcontext():
+        known = options.classes
+        if known is None:
+            known = classes.coco_categories(path.parent, _COCO)
+        coco.write_coco(path, {name: segments}, options.polygons, known)
 
+
+def _yolo(segments: Segments, stem: str, directory: Path, _: Any, options: WriteOptions) -> list[Path]:
+    """Class numbers are shared by the files of a folder, unless they are given; new labels are added."""
+    path = directory / f"{stem}.txt"
+    with classes.alone_in(directory) if options.classes is None else contextlib.nullcontext():
+        known = classes.read_yolo_classes(directory) if options.classes is None else options.classes
+        names = yolo.write_yolo(path, segments, known, options.tolerance)
+        return [path, *classes.write_yolo_classes(directory, names, stem)] if names else [path]
+
+
+def _labelme(path: Path, segments: Segments, name: str, _: Any, options: WriteOptions) -> None:
+    if options.source is not None:
+        name = _seen_from(path.parent, options.source)
+    labelme.write_labelme(path, segments, name, options.tolerance)
+
+
+def _seen_from(folder: Path, file: Path) -> str:
+    """Returns a file's path as seen from a folder, with forward slashes; on another drive the whole path."""
+    whole = os.path.abspath(file)
+    try:
+        return Path(os.path.relpath(whole, os.path.realpath(folder))).as_posix()
+    except ValueError:
+        return Path(whole).as_posix()
+
+
+_COCO = "_coco.json"
 
 FORMATS: dict[str, LabelFormat] = {
-    "coco": LabelFormat(
-        "COCO instances",
-        JSON,
-        _one_file("_coco.json", lambda path, segments, name, _: coco.write_coco(path, {name: segments})),
-        reader=LabelReader(coco.coco_extent, Segments.from_coco, coco.one_picture),
+    "coco": _one_file(
+        "COCO instances", JSON, _COCO, _coco, reader=LabelReader(coco.coco_extent, Segments.from_coco, coco.one_picture)
     ),
-    "labelme": LabelFormat(
+    "labelme": _one_file(
         "labelme's polygons",
         JSON,
-        _one_file(".json", lambda path, segments, name, _: labelme.write_labelme(path, segments, name)),
+        ".json",
+        _labelme,
         reader=LabelReader(labelme.labelme_extent, labelme.segments_from_labelme),
     ),
-    "sa1b": LabelFormat(
+    "sa1b": _one_file(
         "SA-1B, one file per picture",
         JSON,
-        _one_file(".json", lambda path, segments, name, _: sa1b.write_sa1b(path, segments, name)),
+        ".json",
+        lambda path, segments, name, image, options: sa1b.write_sa1b(path, segments, name),
         batch_only=True,
         reader=LabelReader(sa1b.sa1b_extent, lambda record: sa1b.picture_from_sa1b(record).segments),
     ),
-    "records": LabelFormat(
+    "records": _one_file(
         "SAM's own JSON",
         JSON,
-        _one_file(
-            "_records.json",
-            lambda path, segments, name, image: write_bytes(path, json.dumps(segments.to_records()).encode()),
-        ),
+        "_records.json",
+        lambda path, segments, name, image, options: write_bytes(path, json.dumps(segments.to_records()).encode()),
     ),
-    "svg": LabelFormat(
+    "svg": _one_file(
         "outlines",
         "image/svg+xml",
-        _one_file(".svg", lambda path, segments, name, image: svg.write_svg(path, segments)),
+        ".svg",
+        lambda path, segments, name, image, options: svg.write_svg(path, segments, tolerance=options.tolerance),
     ),
-    "overlay": LabelFormat(
+    "overlay": _one_file(
         "the picture with its masks",
         PNG,
-        _one_file("_overlay.png", lambda path, segments, _, image: png.write_picture(path, segments.draw(image))),
+        "_overlay.png",
+        lambda path, segments, name, image, options: png.write_picture(path, segments.draw(image)),
         needs_picture=True,
     ),
-    "index": LabelFormat(
+    "index": _one_file(
         "a map of numbers",
         PNG,
-        _one_file("_index.png", lambda path, segments, name, image: png.write_index(path, segments)),
+        "_index.png",
+        lambda path, segments, name, image, options: png.write_index(path, segments),
     ),
-    "png": LabelFormat(
+    "png": _a_file_each(
         "a mask each",
-        ZIP,
-        _a_file_each("mask", lambda path, segments, index, _: png.write_mask(path, segments.masks[index])),
+        "mask",
+        lambda path, segments, index, image: png.write_mask(path, segments.masks[index], segments.labels[index]),
     ),
-    "cutout": LabelFormat(
-        "an object each, transparent around it", ZIP, _a_file_each("cutout", png.write_cutout), needs_picture=True
-    ),
+    "cutout": _a_file_each("an object each, transparent around it", "cutout", png.write_cutout, needs_picture=True),
     "yolo": LabelFormat(
-        "YOLO's polygons", ZIP, _yolo, reader=LabelReader(yolo.yolo_extent, yolo.segments_from_yolo, plain=True)
+        "YOLO's polygons",
+        ZIP,
+        _yolo,
+        ending=r"\.txt",
+        choices=True,
+        reader=LabelReader(yolo.yolo_extent, yolo.segments_from_yolo, plain=True),
     ),
 }
 """Every format by name, the most used first."""
@@ -163,7 +205,44 @@ def format_names(*, batch: bool = False) -> list[str]:
     return [*single, *(name for name in FORMATS if batch and name not in single)]
 
 
-def write(segments: Segments, stem: str, directory: Path, formats: Sequence[str], image: Any = None) -> list[Path]:
+def written_before(stem: str, directory: Path, formats: Sequence[str]) -> list[Path]:
+    """Returns the files in these formats that a folder holds of a picture, by its stem."""
+    endings = "|".join(FORMATS[name].ending for name in formats if FORMATS[name].ending)
+    if not endings or not directory.is_dir():
+        return []
+    mine = re.compile(re.escape(stem) + f"(?:{endings})")
+    return sorted(path for path in directory.iterdir() if mine.fullmatch(path.name) and not _is_class_list(path, stem))
+
+
+def _is_class_list(path: Path, stem: str) -> bool:
+    """Returns whether what looks like the labels of a picture called `classes` is the folder's list of classes."""
+    return path.name == classes.LIST and stem == path.stem and classes.has_list(path.parent)
+
+
+def check_free(stem: str, directory: Path, formats: Sequence[str]) -> None:
+    """Refuses to write over what is there: the one rule of all commands.
+
+    Raises:
+        OutputError: the folder holds files of a picture with this stem.
+    """
+    there = written_before(stem, directory, formats)
+    if there:
+        more = f" and {len(there) - 1} more are" if len(there) > 1 else " is"
+        raise OutputError(
+            f"{there[0]}{more} there already. Replace with --overwrite, or choose another folder with -o."
+        )
+
+
+def write(
+    segments: Segments,
+    stem: str,
+    directory: Path,
+    formats: Sequence[str],
+    image: Any = None,
+    options: WriteOptions | None = None,
+    *,
+    overwrite: bool = False,
+) -> list[Path]:
     """Writes the segments in each of the named formats.
 
     Args:
@@ -172,15 +251,28 @@ def write(segments: Segments, stem: str, directory: Path, formats: Sequence[str]
         directory: where the files go; it is made when it does not exist.
         formats: names from `FORMATS`.
         image: the picture, for formats that show it; by default the one the segments hold.
+        options: what can be chosen of how masks are written.
+        overwrite: whether files of the same picture in the same formats give way, also those that are not written
+            anew because there are fewer masks.
 
     Returns:
         The files written.
 
     Raises:
         InputError: a format is unknown, or needs a picture and there is none.
-        OutputError: a file cannot be written.
+        OutputError: a file is there already, or cannot be written.
     """
     unknown = [name for name in formats if name not in FORMATS]
     if unknown:
         raise InputError(f"Unknown format {unknown[0]!r}: expected one of {', '.join(FORMATS)}.")
-    return [path for name in formats for path in FORMATS[name].write(segments, stem, Path(directory), image)]
+    folder, chosen = Path(directory), options or WriteOptions()
+    if not overwrite:
+        check_free(stem, folder, formats)
+    before = written_before(stem, folder, formats)
+    written: list[Path] = []
+    for form in (FORMATS[name] for name in formats):
+        written += form.write(segments, stem, folder, image, *((chosen,) if form.choices else ()))
+    for path in set(before) - set(written):
+        with contextlib.suppress(OSError):
+            path.unlink()
+    return written

@@ -1,12 +1,12 @@
-"""YOLO segmentation text: one file per picture, one line "class x y x y ..." per part of a mask.
+"""YOLO segmentation text: one file per picture, one line "class x y x y ..." per mask.
 
-Coordinates are shares of the width and height of the picture.
-A line holds one ring, so the holes of a part are bridged into its outline. Several parts of one mask become
-several lines; read back, they are several masks, because the format does not say what belongs together.
+Coordinates are shares of the width and height of the picture. A line holds one ring, so the parts of a mask and their
+holes are joined by bridges without width, as the trainers of the field do with COCO's polygons. Empty masks have no
+line.
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,13 @@ import numpy.typing as npt
 
 from promptseg.errors import FormatError, shorten
 from promptseg.files import write_bytes
+from promptseg.formats.classes import class_name, class_names
 from promptseg.formats.reading import Extent, read_text
 from promptseg.formats.reading import size as read_size
 from promptseg.geometry import Size
-from promptseg.masks.bridge import bridge_holes
+from promptseg.masks.bridge import join_parts
 from promptseg.masks.polygons import trace_polygons
-from promptseg.masks.records import UNLABELLED, ring_to_rle
+from promptseg.masks.records import HALF_A_PIXEL, ring_to_rle
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 from promptseg.notes import note
@@ -29,39 +30,31 @@ _HIGHEST_CLASS = 10**6
 _BOX_WORDS = 5
 
 
-def class_names(results: Iterable[Segments], known: Sequence[str] = ()) -> list[str]:
-    """Returns the known names and after them the new labels, in the order they appear."""
-    labels = (_name(label) for segments in results for label in segments.labels)
-    return list(dict.fromkeys([*known, *labels]))
-
-
-def _name(label: str | None) -> str:
-    """A class name is one line of text."""
-    return " ".join((label or "").split()) or UNLABELLED
-
-
-def yolo_lines(segments: Segments, names: Sequence[str], tolerance: float = 0.0) -> str:
+def yolo_lines(segments: Segments, names: Sequence[str], tolerance: float = HALF_A_PIXEL) -> str:
     """Returns the text of one picture.
 
     Args:
         segments: the masks.
         names: the classes; a label's place in the list is its number.
-        tolerance: how many pixels outlines may be simplified by.
+        tolerance: how many pixels outlines may be simplified by; 0 is exact.
     """
     numbers = {name: number for number, name in enumerate(names)}
     scale = np.array([segments.size.width, segments.size.height], np.float64)
     lines: list[str] = []
     for mask, label in zip(segments.masks, segments.labels, strict=True):
-        for polygon in trace_polygons(mask, tolerance):
-            shares = (bridge_holes(polygon) / scale).ravel().tolist()
-            lines.append(" ".join([str(numbers[_name(label)]), *(f"{share:.7g}" for share in shares)]))
+        if mask.area:
+            shares = (join_parts(trace_polygons(mask, tolerance)) / scale).ravel().tolist()
+            lines.append(" ".join([str(numbers[class_name(label)]), *(f"{share:.7g}" for share in shares)]))
     return "".join(f"{line}\n" for line in lines)
 
 
 def write_yolo(
-    path: str | os.PathLike[str], segments: Segments, names: Sequence[str] | None = None, tolerance: float = 0.0
+    path: str | os.PathLike[str],
+    segments: Segments,
+    names: Sequence[str] | None = None,
+    tolerance: float = HALF_A_PIXEL,
 ) -> list[str]:
-    """Writes the text file of one picture.
+    """Writes the text file of one picture (see `yolo_lines`).
 
     Returns:
         The class names: the given ones, and after them labels that were not among them.

@@ -1,13 +1,13 @@
 """Drawing results on pictures: tinted masks, smooth outlines, small labels; and cutting objects out."""
 
-import functools
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from promptseg.errors import InputError
 from promptseg.masks.distance import interior_point
+from promptseg.masks.lettering import lettered, width_of, write_middle
 from promptseg.masks.marks import draw_prompts
 from promptseg.masks.paint import Colour, Pen, UInt8, as_pixels, distinct_colours, line_width, stamp, tint
 from promptseg.masks.rle import RLE
@@ -72,19 +72,13 @@ def cut_out(pixels: UInt8, mask: RLE, *, crop: bool = False) -> Image.Image:
     return Image.fromarray(result)
 
 
-@functools.lru_cache(maxsize=8)
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
-
-
 def _write_caption(picture: Image.Image, mask: RLE, text: str, colour: Colour) -> None:
     """Writes white text on a rounded chip: inside the object when there is room, else above or below it."""
     width = line_width(mask.size)
     height = max(11.0, 7.0 * width)
     pad = 0.4 * height
-    fine = _font(round(height * 4))
-    left, _, right, _ = fine.getbbox(text)
-    chip_w, chip_h = (right - left) / 4 + 2.4 * pad, height + 1.4 * pad
+    letters = lettered(text)
+    chip_w, chip_h = width_of(letters, round(height * 4)) / 4 + 2.4 * pad, height + 1.4 * pad
     x, y = _place(mask, chip_w, chip_h)
     dark = tuple(round(value * 0.42) for value in colour)
 
@@ -92,7 +86,7 @@ def _write_caption(picture: Image.Image, mask: RLE, text: str, colour: Colour) -
         box = (*pen.at(x, y), *(value - 1 for value in pen.at(x + chip_w, y + chip_h)))
         draw.rounded_rectangle(box, radius=0.5 * chip_h * pen.scale, fill=(*dark, 225))
         middle = pen.at(x + chip_w / 2, y + chip_h / 2)
-        draw.text(middle, text, fill=(255, 255, 255, 255), font=_font(round(height * pen.scale)), anchor="mm")
+        write_middle(draw, middle, letters, round(height * pen.scale), (255, 255, 255, 255))
 
     stamp(picture, (x, y, x + chip_w, y + chip_h), paint)
 

@@ -1,19 +1,26 @@
 """`PanopticSegments`: a picture cut into things and stuff, where every pixel belongs to one segment or to none."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from promptseg.arrays import Float32
 from promptseg.errors import InputError
+from promptseg.geometry import Size
 from promptseg.masks.overlap import union
-from promptseg.masks.segments import Segments
+from promptseg.masks.result import MaskResult
+from promptseg.masks.rle import RLE
+from promptseg.masks.segments import Index, Segments
 from promptseg.vocabulary import Category
 
 
 @dataclass(frozen=True, slots=True)
-class PanopticSegments:
+class PanopticSegments(MaskResult):
     """Segments that do not overlap, each with its category. An immutable value.
+
+    It is drawn, cut out, outlined and written as `Segments` are.
 
     Attributes:
         segments: the masks, with scores and labels.
@@ -23,7 +30,7 @@ class PanopticSegments:
         InputError: the fields differ in length, or two masks share a pixel.
     """
 
-    segments: Segments
+    segments: Segments  # type: ignore[override]  # a field is as good as a property
     categories: tuple[Category, ...]
 
     def __post_init__(self) -> None:
@@ -34,6 +41,39 @@ class PanopticSegments:
 
     def __len__(self) -> int:
         return len(self.segments)
+
+    def __getitem__(self, index: Index) -> "PanopticSegments":
+        """Returns the chosen segments, also when it is only one."""
+        chosen: list[int] = self.segments.positions(index)
+        return PanopticSegments(self.segments[chosen], tuple(self.categories[place] for place in chosen))
+
+    def __iter__(self) -> "Iterator[PanopticSegments]":
+        return (self[place] for place in range(len(self)))
+
+    @property
+    def size(self) -> Size:
+        """Height and width of the picture."""
+        return self.segments.size
+
+    @property
+    def masks(self) -> tuple[RLE, ...]:
+        """The masks."""
+        return self.segments.masks
+
+    @property
+    def scores(self) -> Float32:
+        """(N,) quality of each mask."""
+        return self.segments.scores
+
+    @property
+    def labels(self) -> tuple[str | None, ...]:
+        """What each mask shows."""
+        return self.segments.labels
+
+    @property
+    def image(self) -> npt.NDArray[np.uint8] | None:
+        """The picture's pixels, if the result holds them."""
+        return self.segments.image
 
     @property
     def things(self) -> Segments:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from promptseg.masks.raster import polygon_to_mask, polygon_to_rle, rings_to_rle, stroke_to_mask
 from promptseg.masks.regions import label_runs
 from promptseg.masks.rle import RLE
+from promptseg.masks.smoothing import Ring, signed_area, simplify, straighten
 
 __all__ = [
     "PolygonWithHoles",
@@ -16,12 +17,10 @@ __all__ = [
     "rings_to_rle",
     "signed_area",
     "simplify",
+    "straighten",
     "stroke_to_mask",
     "trace_polygons",
 ]
-
-Ring = npt.NDArray[np.float64]
-"""(N, 2) corners x, y of a closed line; the last joins the first."""
 
 _RIGHT, _DOWN, _LEFT, _UP = range(4)
 
@@ -53,12 +52,6 @@ class PolygonWithHoles:
         return rings_to_rle(self.rings, size)
 
 
-def signed_area(ring: Ring) -> float:
-    """Area of a ring: positive when it runs clockwise on the screen (y down)."""
-    x, y = (ring - ring[:1]).T
-    return float((x * np.roll(y, -1) - np.roll(x, -1) * y).sum() / 2)
-
-
 def trace_polygons(mask: RLE | npt.NDArray[np.bool_], tolerance: float = 0.0) -> list[PolygonWithHoles]:
     """Traces the outlines of a mask along the edges of its pixels.
 
@@ -79,7 +72,7 @@ def trace_polygons(mask: RLE | npt.NDArray[np.bool_], tolerance: float = 0.0) ->
     areas = [signed_area(ring) for ring in rings]
     owners = _owners(rle, rings, areas)
     offset = np.array(rle.box[:2], np.float64)
-    placed = [simplify(ring + offset, tolerance) for ring in rings]
+    placed = [straighten(ring + offset, tolerance) for ring in rings]
     holes: dict[int, list[Ring]] = {}
     for ring, area, owner in zip(placed, areas, owners, strict=True):
         if area < 0:
@@ -148,38 +141,3 @@ def _walk(
                 break
         rings.append(corners[visited])
     return rings
-
-
-def simplify(ring: Ring, tolerance: float) -> Ring:
-    """Drops corners of a ring that lie within `tolerance` of the simpler line (Douglas-Peucker).
-
-    A ring that would collapse to a line comes back unchanged.
-    """
-    if tolerance <= 0 or len(ring) <= 4:
-        return ring
-    far = int(np.argmax(((ring - ring[0]) ** 2).sum(axis=1)))
-    closed = np.concatenate([ring, ring[:1]])
-    kept = np.zeros(len(closed), np.bool_)
-    kept[[0, far, len(ring)]] = True
-    tasks = [(0, far), (far, len(ring))]
-    while tasks:
-        first, last = tasks.pop()
-        if last - first < 2:
-            continue
-        distance = _distance_to_line(closed[first + 1 : last], closed[first], closed[last])
-        worst = int(np.argmax(distance))
-        if distance[worst] > tolerance:
-            middle = first + 1 + worst
-            kept[middle] = True
-            tasks += [(first, middle), (middle, last)]
-    simple = ring[kept[:-1]]
-    return simple if len(simple) >= 3 and signed_area(simple) * signed_area(ring) > 0 else ring
-
-
-def _distance_to_line(
-    points: Ring, start: npt.NDArray[np.float64], end: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    step, offset = end - start, points - start
-    length = float(step @ step)
-    share = np.clip(offset @ step / length, 0, 1) if length else np.zeros(len(points))
-    return np.hypot(*(offset - share[:, None] * step).T)

@@ -19,6 +19,9 @@ T = TypeVar("T", int, str)
 FARTHEST = 1e9
 """No coordinate of a label file lies farther out: what does is a mistake, and sums of it would overflow."""
 
+HALF_A_PIXEL = 0.5
+"""How far simplified outlines of label files may lie off, unless something else is said."""
+
 UNLABELLED = "object"
 """Category of masks without a label: COCO demands one."""
 
@@ -42,16 +45,22 @@ class CocoPicture(NamedTuple):
 
 
 def coco_instances(
-    pictures: Mapping[int, CocoPicture], segmentation: Callable[[RLE], Any] = RLE.to_coco
+    pictures: Mapping[int, CocoPicture],
+    segmentation: Callable[[RLE], Any] = RLE.to_coco,
+    categories: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Returns a COCO instances record; labels are numbered from 1 in the order they appear, masks likewise.
+
+    Areas and boxes are those that pycocotools makes of the run lengths. Masks without a label share one category.
 
     Args:
         pictures: what to write, by the pictures' ids.
         segmentation: how a mask is written; by default as compressed run lengths.
+        categories: names that have the first numbers.
     """
-    labels = dict.fromkeys(label or UNLABELLED for picture in pictures.values() for label in picture.labels)
-    categories = {label: number for number, label in enumerate(labels, start=1)}
+    used = [label or UNLABELLED for picture in pictures.values() for label in picture.labels]
+    labels = dict.fromkeys([*categories, *used])
+    numbers = {label: number for number, label in enumerate(labels, start=1)}
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for image_id, (file_name, (height, width), *rows) in pictures.items():
@@ -62,7 +71,7 @@ def coco_instances(
                 {
                     "id": len(annotations) + 1,
                     "image_id": image_id,
-                    "category_id": categories[label or UNLABELLED],
+                    "category_id": numbers[label or UNLABELLED],
                     "segmentation": segmentation(mask),
                     "area": mask.area,
                     "bbox": [x0, y0, x1 - x0, y1 - y0],
@@ -73,7 +82,7 @@ def coco_instances(
     return {
         "images": images,
         "annotations": annotations,
-        "categories": [{"id": number, "name": name, "supercategory": ""} for name, number in categories.items()],
+        "categories": [{"id": number, "name": name, "supercategory": ""} for name, number in numbers.items()],
     }
 
 

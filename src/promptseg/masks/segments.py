@@ -12,23 +12,20 @@ from promptseg.arrays import Float32, Int64
 from promptseg.errors import FormatError, InputError, shorten
 from promptseg.geometry import Size
 from promptseg.masks.overlap import mask_nms
+from promptseg.masks.result import MaskResult
 from promptseg.masks.rle import RLE
 
 if TYPE_CHECKING:
-    from PIL import Image
-
-    from promptseg.masks.draw import Colour
-    from promptseg.masks.polygons import PolygonWithHoles
-    from promptseg.masks.records import CocoPicture, RecordOutput
+    from promptseg.masks.paint import Colour
 
 Index: TypeAlias = int | slice | Sequence[int] | Sequence[bool] | npt.NDArray[np.integer] | npt.NDArray[np.bool_]
 
-_PER_MASK = ("scores", "labels", "prompts", "object_ids", "granularities")
+_PER_MASK = ("scores", "labels", "prompts", "object_ids", "granularities", "colours")
 _OPTIONAL_ARRAYS = ("low_res_logits", "stability_scores", "crop_boxes")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Segments:
+class Segments(MaskResult):
     """N masks of one picture. An immutable value; every method that changes something returns a new one.
 
     Only `size` and `masks` are needed; a field left empty gets its default for each mask: score 1, no label,
@@ -47,6 +44,7 @@ class Segments:
         image: uint8 (H, W, 3) pixels to draw on, by reference, or None; not part of equality.
         stability_scores: (N,) how little each mask depends on the threshold (specification A3.7), or None.
         crop_boxes: (N, 4) part of the picture (x0, y0, x1, y1) that each mask was found in, or None.
+        colours: the colour that each mask is drawn in, where one was chosen; not part of equality.
 
     Raises:
         InputError: the fields do not fit together.
@@ -63,6 +61,7 @@ class Segments:
     image: npt.NDArray[np.uint8] | None = None
     stability_scores: Float32 | None = None
     crop_boxes: Float32 | None = None
+    colours: "tuple[Colour | None, ...]" = ()
 
     def __post_init__(self) -> None:
         masks = tuple(self.masks)
@@ -75,6 +74,7 @@ class Segments:
             "prompts": tuple(self.prompts) or (None,) * count,
             "object_ids": _array(self.object_ids, np.int64, np.arange(count)),
             "granularities": tuple(self.granularities) or (None,) * count,
+            "colours": tuple(self.colours) or (None,) * count,
         }
         for name in _OPTIONAL_ARRAYS:
             given = getattr(self, name)
@@ -98,6 +98,11 @@ class Segments:
                 raise InputError(
                     f"{len(self.masks)} masks need {name} of shape {(len(self.masks), *shape)}, got {given.shape}."
                 )
+
+    @property
+    def segments(self) -> "Segments":
+        """These masks: what other kinds of results have, too."""
+        return self
 
     @classmethod
     def empty(cls, size: tuple[int, int]) -> "Segments":
@@ -125,6 +130,7 @@ class Segments:
             np.concatenate([part.object_ids for part in parts]),
             tuple(granularity for part in parts for granularity in part.granularities),
             image=next((part.image for part in parts if part.image is not None), None),
+            colours=tuple(colour for part in parts for colour in part.colours),
             **{name: _joined(parts, name) for name in _OPTIONAL_ARRAYS},
         )
 
@@ -143,8 +149,8 @@ class Segments:
 
     def __getitem__(self, index: Index) -> "Segments":
         """Returns the chosen masks as `Segments`, even when it is only one."""
-        chosen = np.atleast_1d(np.arange(len(self))[_as_index(index)])
-        positions: list[int] = chosen.tolist()
+        positions = self.positions(index)
+        chosen = np.array(positions, np.int64)
         return self.replace(
             masks=tuple(self.masks[i] for i in positions),
             scores=_frozen(self.scores[chosen]),
@@ -152,21 +158,16 @@ class Segments:
             prompts=tuple(self.prompts[i] for i in positions),
             object_ids=_frozen(self.object_ids[chosen]),
             granularities=tuple(self.granularities[i] for i in positions),
+            colours=tuple(self.colours[i] for i in positions),
             **{name: _rows(getattr(self, name), chosen) for name in _OPTIONAL_ARRAYS},
         )
 
+    def positions(self, index: Index) -> list[int]:
+        """Returns which masks an index means, counted from 0."""
+        return np.atleast_1d(np.arange(len(self))[_as_index(index)]).tolist()
+
     def __iter__(self) -> "Iterator[Segments]":
         return (self[position] for position in range(len(self)))
-
-    @property
-    def boxes(self) -> Float32:
-        """(N, 4) boxes (x0, y0, x1, y1) around the masks; all zero for an empty mask."""
-        return np.array([mask.bbox for mask in self.masks], np.float32).reshape(-1, 4)
-
-    @property
-    def areas(self) -> Int64:
-        """(N,) pixels of each mask."""
-        return np.array([mask.area for mask in self.masks], np.int64)
 
     def sorted_by(self, key: Literal["score", "area"]) -> "Segments":
         """Returns the masks in falling order of score or area; equal ones keep their order."""
@@ -177,93 +178,6 @@ class Segments:
     def nms(self, iou: float = 0.7) -> "Segments":
         """Drops every mask whose IoU with a better one exceeds `iou`; returns the rest, best first."""
         return self[mask_nms(self.masks, self.scores, iou)]
-
-    def dense(self) -> npt.NDArray[np.bool_]:
-        """Returns the masks as (N, H, W) bool pixels; this can be large."""
-        stack = np.zeros((len(self), *self.size), np.bool_)
-        for layer, mask in zip(stack, self.masks, strict=True):
-            x0, y0, x1, y1 = mask.box
-            layer[y0:y1, x0:x1] = mask.crop()
-        return stack
-
-    def polygons(self, tolerance: float = 0.0) -> "list[list[PolygonWithHoles]]":
-        """Returns the outlines of each mask, simplified by at most `tolerance` pixels; 0 is exact."""
-        from promptseg.masks.polygons import trace_polygons
-
-        return [trace_polygons(mask, tolerance) for mask in self.masks]
-
-    def draw(
-        self,
-        image: Any = None,
-        *,
-        alpha: float = 0.5,
-        outline: bool = True,
-        labels: bool = True,
-        palette: "Sequence[Colour] | None" = None,
-    ) -> "Image.Image":
-        """Returns the picture with the masks painted over it.
-
-        Args:
-            image: pixels to draw on, (H, W, 3) uint8 or a PIL image; by default the picture of this result.
-            alpha: strength of the tint, from 0 to 1.
-            outline: whether to draw outlines.
-            labels: whether to write labels, with the scores, on masks that have one.
-            palette: RGB colours to cycle through; by default distinct ones are made.
-
-        Raises:
-            InputError: there is no image, or it is of another size.
-        """
-        from promptseg.masks.draw import draw_masks
-
-        pixels = self._pixels(image)
-        named = zip(self.labels, self.scores, strict=True) if labels else ()
-        captions = [f"{label}  {score:.2f}" if label else None for label, score in named]
-        return draw_masks(pixels, self.masks, captions, alpha=alpha, outline=outline, palette=palette)
-
-    def cutout(self, index: int = 0, image: Any = None, *, crop: bool = False) -> "Image.Image":
-        """Returns one object alone, as an RGBA picture that is transparent elsewhere.
-
-        Args:
-            index: which mask.
-            image: pixels to cut from; by default the picture of this result.
-            crop: whether to keep only the box around the object.
-
-        Raises:
-            InputError: there is no image, or it is of another size, or no such mask.
-        """
-        from promptseg.masks.draw import cut_out
-
-        if not -len(self) <= index < len(self):
-            raise InputError(f"There is no mask {index}: this result has {len(self)}.")
-        return cut_out(self._pixels(image), self.masks[index], crop=crop)
-
-    def to_coco(self, image_id: int = 1, file_name: str = "") -> dict[str, Any]:
-        """Returns a complete COCO instances record: images, annotations and categories."""
-        from promptseg.masks.records import coco_instances
-
-        return coco_instances({image_id: self.coco_picture(file_name)})
-
-    def coco_picture(self, file_name: str = "") -> "CocoPicture":
-        """Returns what a COCO record says of this picture."""
-        from promptseg.masks.records import CocoPicture
-
-        return CocoPicture(file_name, self.size, [*self.masks], self.scores.tolist(), [*self.labels])
-
-    def to_records(self, output: "RecordOutput" = "coco_rle") -> list[dict[str, Any]]:
-        """Returns one record per mask, with the keys of the official automatic mask generator.
-
-        They are segmentation, area, bbox (x, y, width, height), predicted_iou, point_coords, stability_score and
-        crop_box (x, y, width, height); see `promptseg.masks.records.generator_records`.
-
-        Args:
-            output: how a mask is written: "binary_mask" (H, W) bool, "uncompressed_rle" or "coco_rle".
-
-        Raises:
-            InputError: an unknown output.
-        """
-        from promptseg.masks.records import generator_records
-
-        return generator_records(self.masks, self.scores, self.prompts, self.stability_scores, self.crop_boxes, output)
 
     @classmethod
     def from_coco(cls, record: Any, image_id: int | None = None) -> "Segments":
@@ -301,14 +215,6 @@ class Segments:
             image_id: (name, cls(size, tuple(masks), np.array(scores, np.float32), tuple(labels)))
             for image_id, (name, size, masks, scores, labels) in read_coco_instances(record).items()
         }
-
-    def _pixels(self, image: Any) -> npt.NDArray[np.uint8]:
-        from promptseg.masks.draw import as_pixels
-
-        given = self.image if image is None else image
-        if given is None:
-            raise InputError("This result does not hold its picture: give one with image=.")
-        return as_pixels(given, self.size)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Segments):

@@ -2,10 +2,12 @@
 
 import io
 import json
+import os
 import secrets
 import tempfile
+import unicodedata
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from promptseg.errors import FormatError, InputError
-from promptseg.formats.table import FORMATS, ZIP
+from promptseg.formats.options import WriteOptions
+from promptseg.formats.table import FORMATS, ZIP, write
 from promptseg.images import Image
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
@@ -25,6 +28,10 @@ from promptseg.server.store import Picture
 
 MOST_EXTRA = 4096
 """Letters of JSON in `extra`."""
+
+
+_LONGEST_STEM = 230
+"""Bytes; file systems take 255 with the ending."""
 
 
 def mask_of(segmentation: Segmentation, picture: Picture, what: str) -> RLE:
@@ -65,8 +72,16 @@ def checked(objects: Sequence[ObjectBody], picture: Picture, limits: Limits) -> 
     return records
 
 
-def to_segments(objects: Sequence[ObjectBody], picture: Picture, image: Image | None) -> Segments:
+def to_segments(
+    objects: Sequence[ObjectBody], picture: Picture, image: Image | None, colours: Mapping[str, str | None]
+) -> Segments:
     """Returns objects as `Segments`.
+
+    Args:
+        objects: the objects.
+        picture: their picture.
+        image: its pixels, for formats that show them.
+        colours: those of the classes, for objects without a colour.
 
     Raises:
         FormatError: a mask is wrong.
@@ -78,11 +93,23 @@ def to_segments(objects: Sequence[ObjectBody], picture: Picture, image: Image | 
         (picture.height, picture.width),  # type: ignore[arg-type]  # becomes a Size
         tuple(mask_of(item.segmentation, picture, f"The object {item.id!r}") for item in objects),
         scores=np.array(scores, np.float32),
-        labels=tuple(item.label or item.name or None for item in objects),
+        labels=tuple(_class(item) for item in objects),
+        colours=tuple(_colour(item.colour or colours.get(item.label or "")) for item in objects),
         prompts=tuple(_points(item) for item in objects),
         stability_scores=np.array(stabilities, np.float32) if known else None,
         image=None if image is None else image.pixels,
     )
+
+
+def _class(item: ObjectBody) -> str | None:
+    """Returns an object's class: its label, else a name of its own; numbered ones ("Object 17") name no class."""
+    name = item.name or ""
+    return item.label or (None if name[-1:].isdigit() else name or None)
+
+
+def _colour(text: str | None) -> tuple[int, int, int] | None:
+    """Reads "#rrggbb"."""
+    return None if text is None else (int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16))
 
 
 def _points(item: ObjectBody) -> tuple[Point, ...]:
@@ -90,7 +117,9 @@ def _points(item: ObjectBody) -> tuple[Point, ...]:
     return tuple(Point(prompt.x, prompt.y) for prompt in given)
 
 
-def export(form: str, segments: Segments, picture: Picture, image: Image | None) -> tuple[bytes, str]:
+def export(
+    form: str, segments: Segments, picture: Picture, image: Image | None, options: WriteOptions
+) -> tuple[bytes, str]:
     """Returns a label file, or a ZIP archive of several, and its name.
 
     Raises:
@@ -100,7 +129,7 @@ def export(form: str, segments: Segments, picture: Picture, image: Image | None)
     # Formats that draw need the picture; the others only its name.
     shown = image if image is not None else SimpleNamespace(name=picture.name or f"{stem}.png")
     with tempfile.TemporaryDirectory(prefix="promptseg-") as folder:
-        paths = FORMATS[form].write(segments, stem, Path(folder), shown)
+        paths = write(segments, stem, Path(folder), [form], shown, options)
         if FORMATS[form].media != ZIP:
             return paths[0].read_bytes(), paths[0].name
         return _zipped(paths), f"{stem}_{form}.zip"
@@ -116,10 +145,14 @@ def _zipped(paths: Sequence[Path]) -> bytes:
 
 
 def stem_of(picture: Picture) -> str:
-    """Returns a name for files about a picture, of harmless letters only."""
-    stem = Path(picture.name).stem
-    kept = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "_" for letter in stem)
-    return kept[:100].strip("_") or picture.id[:16]
+    """Returns what files about a picture begin with: its own name, so that label files are found beside it.
+
+    Folders and control characters are left out, and of very long names the end.
+    """
+    name = picture.name.replace("\\", "/").rpartition("/")[2]
+    kept = "".join(letter for letter in os.path.splitext(name)[0] if unicodedata.category(letter) not in ("Cc", "Cs"))
+    stem = kept.encode()[:_LONGEST_STEM].decode("utf-8", "ignore")
+    return stem if stem.strip(". ") else picture.id[:16]
 
 
 def imported(form: str, record: Any, picture: Picture, file_name: str | None, limits: Limits) -> list[dict[str, Any]]:

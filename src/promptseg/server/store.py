@@ -8,10 +8,11 @@ import contextlib
 import dataclasses
 import hashlib
 import io
+import json
 import os
 import sqlite3
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -291,6 +292,21 @@ class Store:
         """
         with self._change() as db:
             db.execute("insert or replace into workspace values (?, ?)", (name, body))
+
+    def numbered(self, names: Sequence[str], most: int) -> list[str]:
+        """Returns all classes that were ever exported, by number; new ones come after the others.
+
+        Up to `most` of them stay so.
+
+        Raises:
+            OutputError: they cannot be written.
+        """
+        with self._lock:
+            known: list[str] = json.loads(self.workspace("numbers") or "[]")
+            everything = list(dict.fromkeys([*known, *names]))
+            if known != everything and len(everything) <= most:
+                self.put_workspace("numbers", json.dumps(everything))
+        return everything
 
 
 _PICTURES = (

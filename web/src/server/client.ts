@@ -28,8 +28,12 @@ type Query<Path extends keyof paths> = paths[Path] extends { post: { parameters:
   ? Q
   : never;
 export type ExportFormat = Query<'/v1/images/{image}/export'>['format'];
+export type CocoForm = NonNullable<Query<'/v1/images/{image}/export'>['coco']>;
 /** The rows of the server's table of formats, in its order. */
-export { pathsV1ImagesImageExportPostParametersQueryFormatValues as EXPORT_FORMATS } from './openapi.ts';
+export {
+  pathsV1ImagesImageExportPostParametersQueryCocoValues as COCO_FORMS,
+  pathsV1ImagesImageExportPostParametersQueryFormatValues as EXPORT_FORMATS,
+} from './openapi.ts';
 export type ImportFormat = Query<'/v1/images/{image}/import'>['format'];
 
 /** A request without what the server has a default for. */
@@ -200,8 +204,11 @@ export class Server {
     id: string,
     format: ExportFormat,
     objects: readonly ObjectBody[],
+    options: { readonly coco?: CocoForm; readonly tolerance?: number } = {},
   ): Promise<{ name: string; data: Blob }> {
-    const response = await this.send(`/v1/images/${id}/export?format=${format}`, {
+    const query = new URLSearchParams({ format });
+    for (const [name, value] of Object.entries(options)) query.set(name, String(value));
+    const response = await this.send(`/v1/images/${id}/export?${query}`, {
       method: 'POST',
       body: JSON.stringify({ objects }),
       headers: { 'Content-Type': 'application/json' },

@@ -6,6 +6,7 @@ from promptseg.datasets.layouts.layout import Content, Layout, Reader, evenly, o
 from promptseg.datasets.layouts.pictures import instance_targets, pictures_in, read_class_names, read_pairs
 from promptseg.datasets.samples import Sample, Target
 from promptseg.errors import FormatError
+from promptseg.formats.classes import names_in_yaml
 from promptseg.formats.labelme import read_labelme
 from promptseg.formats.reading import read_json, read_text
 from promptseg.formats.sa1b import read_sa1b
@@ -80,7 +81,7 @@ def _read_yolo(root: Path, pictures: Path, labels: Path) -> Content:
     known = pictures_in(pictures)
     samples: list[Sample] = []
     for label in sorted(labels.glob("*.txt")):
-        if label.stem == "classes":
+        if label.stem == "classes" and label.stem not in known:
             continue
         if label.stem not in known:
             raise FormatError(f"{label} has no picture: expected {pictures / label.stem} with a picture suffix.")
@@ -93,7 +94,7 @@ def _read_yolo(root: Path, pictures: Path, labels: Path) -> Content:
 def _yolo_names(root: Path) -> list[str]:
     """Returns the classes from `data.yaml` (a list, or numbered lines), `classes.txt` or `classes.json`."""
     for file in (*sorted(root.glob("*.yaml")), *sorted(root.glob("*.yml"))):
-        names = _names_in_yaml(read_text(file))
+        names = names_in_yaml(read_text(file), str(file))
         if names:
             return names
     folder = one_of(root, "labels") or root
@@ -101,34 +102,6 @@ def _yolo_names(root: Path) -> list[str]:
         if file.is_file():
             return [line.strip() for line in read_text(file).splitlines() if line.strip()]
     return read_class_names(root / "classes.json")
-
-
-def _names_in_yaml(text: str) -> list[str]:
-    """Reads `names` out of the small part of YAML that such files use."""
-    lines = text.splitlines()
-    for number, line in enumerate(lines):
-        if not line.startswith("names:"):
-            continue
-        inline = line.removeprefix("names:").split("#")[0].strip()
-        if inline.startswith("["):
-            return [_unquoted(name) for name in inline.strip("[]").split(",") if name.strip()]
-        names: dict[int, str] = {}
-        for follower in lines[number + 1 :]:
-            entry = follower.split("#")[0].strip()
-            if follower and not follower[0].isspace() and not entry.startswith("-"):
-                break
-            if entry.startswith("- "):
-                names[len(names)] = _unquoted(entry[2:])
-            elif ":" in entry:
-                key, _, value = entry.partition(":")
-                if key.strip().isdigit():
-                    names[int(key)] = _unquoted(value)
-        return [names.get(number, f"class {number}") for number in range(max(names, default=-1) + 1)]
-    return []
-
-
-def _unquoted(text: str) -> str:
-    return text.strip().strip("\"'")
 
 
 def _targets(segments: Segments, what: str) -> tuple[Target, ...]:

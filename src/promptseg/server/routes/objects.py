@@ -10,10 +10,13 @@ from fastapi import APIRouter, Body, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import TypeAdapter
 
+from promptseg.formats.classes import class_names
+from promptseg.formats.options import COCO_FORMS, WriteOptions
 from promptseg.formats.table import FORMATS
+from promptseg.masks.records import HALF_A_PIXEL
 from promptseg.notes import told
 from promptseg.server import label_files
-from promptseg.server.dependencies import ImagePath, ServerDep, errors, json_answer
+from promptseg.server.dependencies import ImagePath, Server, ServerDep, errors, json_answer
 from promptseg.server.http_errors import HttpError, not_found, too_large
 from promptseg.server.jobs import Job
 from promptseg.server.schemas import (
@@ -81,8 +84,10 @@ async def put_classes(server: ServerDep, body: ClassesBody) -> Response:
 if TYPE_CHECKING:
     ExportFormat: TypeAlias = str
     ImportFormat: TypeAlias = str
+    CocoForm: TypeAlias = str
 else:  # of the table, so that the OpenAPI document lists them
     ExportFormat = Literal[tuple(FORMATS)]
+    CocoForm = Literal[COCO_FORMS]
     ImportFormat = Literal[tuple(name for name, form in FORMATS.items() if form.reader)]
 
 
@@ -105,6 +110,10 @@ async def export(
     server: ServerDep,
     image: ImagePath,
     form: Annotated[ExportFormat, Query(alias="format")],
+    coco: Annotated[CocoForm, Query(description="How COCO holds masks: rle is exact.")] = "rle",
+    tolerance: Annotated[
+        float, Query(ge=0, le=1000, description="Pixels that polygons may lie off the outlines; 0 is exact.")
+    ] = HALF_A_PIXEL,
     body: ObjectsBody | None = None,
 ) -> Response:
     """Writes a label file of the stored objects, or of those in the body."""
@@ -116,11 +125,23 @@ async def export(
     def work(job: Job) -> tuple[bytes, str]:
         items = _OBJECTS.validate_json(server.store.objects(image).body) if chosen is None else chosen
         pixels = server.pictures.open(picture) if FORMATS[form].needs_picture else None
-        return label_files.export(form, label_files.to_segments(items, picture, pixels), picture, pixels)
+        colours = _colours(server)
+        segments = label_files.to_segments(items, picture, pixels, colours)
+        used = class_names([segments])
+        used.sort(key=lambda name: [*colours].index(name) if name in colours else len(colours))
+        classes = server.store.numbered(used, server.limits.max_names)
+        return label_files.export(form, segments, picture, pixels, WriteOptions(tolerance, coco, classes))
 
     content, name = await server.watch(request, server.compute(work))
-    disposition = f"attachment; filename=\"{name}\"; filename*=UTF-8''{quote(name)}"
+    plain = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_.") else "_" for letter in name)
+    disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
     return Response(content, media_type=FORMATS[form].media, headers={"Content-Disposition": disposition})
+
+
+def _colours(server: Server) -> dict[str, str | None]:
+    """Returns the classes of the workspace, in their order, with their colours."""
+    text = server.store.workspace("classes") or '{"classes": []}'
+    return {entry["name"]: entry["colour"] for entry in json.loads(text)["classes"]}
 
 
 _PLAIN = {"requestBody": {"content": {"text/plain": {"schema": {"type": "string"}}}}}
