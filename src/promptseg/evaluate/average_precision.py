@@ -97,7 +97,7 @@ def average_precision(
         truth,
         truth.loadRes(found),
         "segm",
-        print_function=lambda *_: None,
+        print_function=_say_nothing,
         lvis_style=protocol == "lvis",
         rle_iou_max_workers=1,
     )
@@ -257,3 +257,7 @@ def precision_of(dataset: Dataset, rows: Sequence[Row], protocol: Protocol | Non
     ]
     used: Protocol = protocol or ("lvis" if dataset.layout == "lvis" else "coco")
     return average_precision(part, detections, protocol=used)
+
+
+def _say_nothing(*_: object) -> None:
+    """The evaluator's own prints are not wanted."""
