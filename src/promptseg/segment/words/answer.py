@@ -23,14 +23,14 @@ from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.places.predictor import Candidates, Granularity, choose, decode
 from promptseg.segment.words.engine import Meaning
 from promptseg.segment.words.find import PRESENT, PRESENT_AMONG_RIVALS, FoundThing, as_segments, find
-from promptseg.segment.words.rivals import rivals
+from promptseg.segment.words.heat import heat_of
+from promptseg.segment.words.rivals import rivals, thing_of
 from promptseg.segment.words.sharpen import enlarge
+from promptseg.segment.words.things import find_things
 
 LEAST_SEEN = 4
 """Words that are seen in fewer cells do not take part in choosing a mask."""
 
-RIVALRY, MILDER = 0.5, 0.5
-"""How much of the strongest rival's logit is taken off a phrase's, and what is added in return (chosen on dev/coco)."""
 AGREE = 3.0
 """How much the agreement of a mask with the words counts beside its probable IoU (benchmarks/semantics.md)."""
 
@@ -62,9 +62,13 @@ def answer(
     shown = [prompt for prompt in prompts if isinstance(prompt, Reference)]
     places = tuple(prompt for prompt in prompts if not isinstance(prompt, WordPrompt))
     label = texts[0] if texts else None
-    heat = _heat(meaning, embedded, texts, shown)
+    heat = heat_of(meaning, embedded, texts, shown)
     if not any(prompt.positive for prompt in places):
-        found = find(runtime, embedded, heat, present=_least(texts) if present is None else present)
+        number = thing_of(texts[0]) if len(texts) == 1 and not shown else None
+        if number is None:
+            found = find(runtime, embedded, heat, present=_least(texts) if present is None else present)
+        else:
+            found = find_things(runtime, embedded, meaning.boxes(embedded.image).of(number), heat, present=present)
         return as_segments(_beside(found, places, embedded), embedded, label, prompts, object_id)
     item = encode_object(places, embedded.frame)
     (candidates,) = decode(runtime, embedded, [item], choice=companions.choice)
@@ -79,29 +83,6 @@ def answer(
     ]
     segments = as_segments(found, embedded, label, prompts, object_id)
     return segments.replace(granularities=tuple(kind for _, kind in chosen))
-
-
-def _heat(meaning: Meaning, embedded: EmbeddedImage, texts: Sequence[str], shown: Sequence[Reference]) -> Float32:
-    """Returns the mean of what is said and shown, (96, 96)."""
-    maps: list[Float32] = []
-    if texts:
-        maps.extend(phrase_heat(meaning, embedded, texts))
-    maps.extend(meaning.likeness(embedded.image, meaning.read_reference(reference)) for reference in shown)
-    return np.asarray(np.mean(maps, axis=0), np.float32)
-
-
-def phrase_heat(meaning: Meaning, embedded: EmbeddedImage, phrases: Sequence[str]) -> Float32:
-    """Returns logits (P, 96, 96) of phrases, lowered where a rival class is seen instead."""
-    others = [rivals(phrase) for phrase in phrases]
-    words = tuple(dict.fromkeys(name for names in others for name in names))
-    classes = meaning.read([*phrases, *words])
-    heat = meaning.heat(embedded.image, classes)
-    result = heat[: len(phrases)].copy()
-    for row, names in enumerate(others):
-        if names:
-            strongest = heat[[len(phrases) + words.index(name) for name in names]].max(0)
-            result[row] += MILDER - RIVALRY * np.maximum(strongest, 0)
-    return result
 
 
 def _least(texts: Sequence[str]) -> float:
