@@ -15,6 +15,7 @@ from promptseg.images import Image
 from promptseg.masks.rle import RLE
 from promptseg.masks.upsample import downsample_mask
 from promptseg.models.detector.decode import Boxes
+from promptseg.models.seem_tiny.ground import GroundHead
 from promptseg.prompts.touched import touched_pixels
 from promptseg.prompts.words import Reference
 from promptseg.runtimes.detector import DetectorRuntime
@@ -22,11 +23,14 @@ from promptseg.runtimes.seem_tiny import Classes, TinyRuntime
 from promptseg.segment.words.boxes import boxes_of
 from promptseg.segment.words.name import cut_out
 from promptseg.segment.words.picture import CELLS, SeenImage, see
+from promptseg.vocabulary import COCO_STUFF as STUFF
 from promptseg.vocabulary import Vocabulary
 
 _KEPT = 8
 """Pictures remembered, 4 MB each."""
 
+LEAST_CHANCE, LIMIT = 1e-4, 10.0
+"""Chances are held away from 0 and 1 by the first; the second below zero is the logit beside the picture."""
 ALIKE = 0.55
 """A cell is like a reference if its cosine with it is above this (chosen, not measured)."""
 
@@ -93,6 +97,20 @@ class Meaning:
     def heat(self, image: Image, classes: Classes) -> Float32:
         """Returns logits (P, 96, 96) of classes in a picture."""
         return self.see(image).heat(classes, self.runtime.head)
+
+    def ground(self, image: Image, kinds: Sequence[str]) -> Float32:
+        """Returns logits (S, 96, 96) of kinds of stuff: COCO's 53 by the trained layer, others as any phrase."""
+        seen = self.see(image)
+        rows, columns = seen.cells
+        chances = GroundHead.load().chances(seen.vectors[:, :rows, :columns]).clip(LEAST_CHANCE, 1 - LEAST_CHANCE)
+        logits = np.full((len(kinds), CELLS, CELLS), -LIMIT, np.float32)
+        for place, kind in enumerate(kinds):
+            if kind in STUFF:
+                chance = chances[STUFF.index(kind)]
+                logits[place, :rows, :columns] = np.log(chance / (1 - chance))
+            else:
+                logits[place] = seen.heat(self.read([kind]), self.runtime.head)[0]
+        return logits
 
     def names(self, image: Image, masks: Sequence[RLE], words: Vocabulary) -> Float32:
         """Returns how probable each name is for each mask, (masks, names); the same for all where a mask is empty."""

@@ -24,9 +24,9 @@ LEAST_SHARE = 0.0005
 """Regions of a smaller share of the frame are not drawn."""
 SHOWN, VISIBLE = 0.4, 0.5
 """Things less probable than the first are no segment, nor those of which less than the second is not yet taken."""
-LEAST_STUFF = 0.01
+LEAST_STUFF = 0.04
 """A kind of stuff has at least this share of the picture."""
-KNOWN = -1.0
+KNOWN = -1.4
 """Pixels where no kind of stuff has a logit above this belong to no segment."""
 
 

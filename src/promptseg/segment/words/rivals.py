@@ -8,7 +8,7 @@ seen more clearly. A phrase of one's own has no rivals.
 from collections.abc import Sequence
 from functools import cache
 
-from promptseg.vocabulary import COCO_PANOPTIC
+from promptseg.vocabulary import COCO_THINGS
 
 GARMENTS = (
     "accessories, bag, belt, blazer, blouse, bodysuit, boots, bra, bracelet, cape, cardigan, clogs, coat, "
@@ -18,9 +18,6 @@ GARMENTS = (
     "swimwear, t-shirt, tie, tights, top, vest, wallet, watch, wedges"
 )
 """What people wear, after Clothing Co-Parsing, on which seem-tiny learned it."""
-
-THINGS = tuple(label for label, thing in zip(COCO_PANOPTIC.labels, COCO_PANOPTIC.things, strict=True) if thing)
-"""COCO's 80 things, which the detector knows."""
 
 SAME = (
     ("airplane", "aeroplane", "plane"),
@@ -62,7 +59,7 @@ def plain(phrase: str) -> str:
 def rivals(phrase: str) -> tuple[str, ...]:
     """Returns the names that a phrase competes with; none for a phrase that is not a known class."""
     name = _first_name(phrase)
-    for vocabulary in (THINGS, tuple(GARMENTS.split(", "))):
+    for vocabulary in (COCO_THINGS, tuple(GARMENTS.split(", "))):
         wanted = _among(name, vocabulary)
         if wanted is not None:
             return tuple(other for other in vocabulary if other != wanted)
@@ -72,8 +69,8 @@ def rivals(phrase: str) -> tuple[str, ...]:
 @cache
 def thing_of(phrase: str) -> int | None:
     """Returns the number of COCO's thing, from 0, that a phrase names."""
-    wanted = _among(_first_name(phrase), THINGS)
-    return None if wanted is None else THINGS.index(wanted)
+    wanted = _among(_first_name(phrase), COCO_THINGS)
+    return None if wanted is None else COCO_THINGS.index(wanted)
 
 
 def _first_name(phrase: str) -> str:

@@ -21,7 +21,6 @@ from promptseg.segment.words import maps
 from promptseg.segment.words.answer import answer
 from promptseg.segment.words.engine import Meaning
 from promptseg.segment.words.find import FoundThing
-from promptseg.segment.words.picture import CELLS
 from promptseg.segment.words.rivals import thing_of
 from promptseg.segment.words.things import NamedThing, known_things
 from promptseg.vocabulary import Vocabulary
@@ -111,7 +110,7 @@ def semantic(
 def panoptic(meaning: Meaning, runtime: Runtime, embedded: EmbeddedImage, vocabulary: Vocabulary) -> PanopticSegments:
     """Cuts a picture into things and stuff; see `maps.panoptic`."""
     stuff = [label for label, thing in zip(vocabulary.labels, vocabulary.things, strict=True) if not thing]
-    ground = meaning.heat(embedded.image, meaning.read(stuff)) if stuff else np.zeros((0, CELLS, CELLS), np.float32)
+    ground = meaning.ground(embedded.image, stuff)
     return maps.panoptic(embedded, _things(meaning, runtime, embedded, vocabulary), ground, vocabulary)
 
 

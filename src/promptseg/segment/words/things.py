@@ -6,14 +6,13 @@ answered to a phrase too, where there is much of it: many small sheep are one re
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from promptseg.arrays import BoolArray, Float32
 from promptseg.geometry import MaskGrid
-from promptseg.masks.overlap import mask_nms
 from promptseg.masks.upsample import upsample_to_rle
 from promptseg.models.detector.decode import Boxes
 from promptseg.prompts.encode import encode_object
@@ -28,19 +27,20 @@ from promptseg.segment.words.rivals import thing_of
 from promptseg.segment.words.sharpen import enlarge
 from promptseg.vocabulary import Vocabulary
 
-DUPLICATE = 0.7
-"""Of two masks of one class that overlap more than this, the worse is dropped."""
-OFFSET, DETECTOR, OUTLINE, HEAT = -2.0, 1.0, 2.0, 0.5
-"""Weights of the witnesses: the detector's logit, SAM's expected IoU, the mean logit of the class inside the mask."""
-PRESENT = 0.2
+OFFSET, DETECTOR, OUTLINE, HEAT = -3.4, 1.1, 3.0, 0.3
+"""Weights of the witnesses: the detector's logit, SAM's expected IoU, the class's logit where the mask is warmest."""
+WARMEST = 90
+"""Percent of a mask that may be colder."""
+PRESENT = 0.25
 """A class is in the picture if the detector is surer of some box than this; else heat is not believed either."""
-ANSWERED = 0.2
-"""Less probable things are not answered to a phrase."""
-UNEXPLAINED, LEAST_SHARE = 0.5, 0.25
-"""A region of heat counts beside the things if so much of it is in none of them, and if it is so large beside the
-largest find."""
-TRIED = 50
-"""Boxes that are drawn of one picture, the best."""
+ANSWERED, LISTED = 0.3, 0.1
+"""Less probable things are not answered to a phrase, nor listed among all things of a vocabulary."""
+OWN = 0.5
+"""Of a thing so much must lie in no better one of its class: the rest are parts of it, or the same once more."""
+LEAST_SHARE = 0.25
+"""A region of heat counts beside the things if it is so large beside the largest find."""
+TRIED, LEAST = 50, 0.08
+"""Boxes that are drawn of one picture, and the least that the detector must be sure of each."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +57,7 @@ class NamedThing:
 
 
 def draw(runtime: Runtime, embedded: EmbeddedImage, boxes: Boxes, heat: Mapping[int, Float32]) -> list[NamedThing]:
-    """Draws what lies in boxes, best first; of two drawings of one thing of one class the better stays.
+    """Draws what lies in boxes, best first; parts of a better thing of the same class are left out.
 
     Args:
         runtime: the engine with SAM.
@@ -67,24 +67,31 @@ def draw(runtime: Runtime, embedded: EmbeddedImage, boxes: Boxes, heat: Mapping[
     """
     items = [encode_object((Box(*corners),), embedded.frame) for corners in boxes.corners.tolist()]
     wide = {number: enlarge(cells) for number, cells in heat.items()}
-    found: dict[int, list[FoundThing]] = {number: [] for number in heat}
+    found: list[NamedThing] = []
     for row, candidates in enumerate(decode(runtime, embedded, items)):
         logits, number = candidates.logits[0], int(boxes.classes[row])
         mask = upsample_to_rle(logits, embedded.frame)
         if mask.area and (logits > 0).any():
-            inside = float(wide[number][logits > 0].mean())
-            score = _weighed(float(boxes.scores[row]), float(candidates.scores[0]), inside)
-            found[number].append(FoundThing(mask, logits, score))
-    things: list[NamedThing] = []
-    for number, same in found.items():
-        kept = mask_nms([thing.mask for thing in same], [thing.score for thing in same], DUPLICATE)
-        things.extend(NamedThing(number, same[place]) for place in kept.tolist())
-    return sorted(things, key=lambda thing: -thing.found.score)
+            warm = float(np.percentile(wide[number][logits > 0], WARMEST))
+            score = _weighed(float(boxes.scores[row]), float(candidates.scores[0]), warm)
+            found.append(NamedThing(number, FoundThing(mask, logits, score)))
+    found.sort(key=lambda thing: -thing.found.score)
+    taken = {number: np.zeros((MaskGrid.SIDE, MaskGrid.SIDE), np.bool_) for number in heat}
+    return [thing for thing in found if _takes(thing.found, taken[thing.number])]
 
 
-def _weighed(sure: float, outline: float, inside: float) -> float:
+def _takes(thing: FoundThing, taken: BoolArray) -> bool:
+    """Returns whether enough of a thing is its own; if so, it takes its cells of SAM's grid."""
+    mask = thing.logits > 0
+    if (mask & ~taken).sum() < OWN * mask.sum():
+        return False
+    taken |= mask
+    return True
+
+
+def _weighed(sure: float, outline: float, warm: float) -> float:
     logit = math.log(sure / (1 - sure))
-    return 1 / (1 + math.exp(-(OFFSET + DETECTOR * logit + OUTLINE * outline + HEAT * inside)))
+    return 1 / (1 + math.exp(-(OFFSET + DETECTOR * logit + OUTLINE * outline + HEAT * warm)))
 
 
 def find_things(
@@ -97,32 +104,26 @@ def find_things(
         embedded: the picture.
         boxes: around things of the class, whatever their scores.
         heat: (96, 96) logits of the class.
-        present: the logit that the heat must reach somewhere; None to leave it to the detector.
+        present: the logit that the heat or the probability of a thing must reach somewhere; None to leave it to the
+            detector.
     """
     if present is None and boxes.scores.max(initial=0.0) <= PRESENT:
         return []
+    boxes = boxes.chosen(np.flatnonzero(boxes.scores > LEAST))
     number = int(boxes.classes[0]) if len(boxes.classes) else 0
     drawn = draw(runtime, embedded, boxes, {number: heat})
-    things = [thing.found for thing in drawn if thing.found.score > ANSWERED]
+    least = -math.inf if present is None else present
+    best = drawn[0].found.score if drawn else 0.0
+    seen = best > 0 and math.log(best / (1 - best)) > least
+    floor = ANSWERED if present is None else min(ANSWERED, best / 2)
+    things = [thing.found for thing in drawn if seen and thing.found.score > floor]
     regions = find(runtime, embedded, heat, present=0.0 if present is None else present)
-    return things + _beside(things, regions)
-
-
-def _beside(things: Sequence[FoundThing], regions: Sequence[FoundThing]) -> list[FoundThing]:
-    """Returns the regions that the things do not explain."""
     taken = np.zeros((MaskGrid.SIDE, MaskGrid.SIDE), np.bool_)
     for thing in things:
         taken |= thing.logits > 0
     largest = max((thing.mask.area for thing in (*things, *regions)), default=0)
-    return [
-        region
-        for region in regions
-        if region.mask.area >= LEAST_SHARE * largest and _new(region.logits > 0, taken) >= UNEXPLAINED
-    ]
-
-
-def _new(mask: BoolArray, taken: BoolArray) -> float:
-    return float((mask & ~taken).sum() / max(1, mask.sum()))
+    beside = [region for region in regions if region.mask.area >= LEAST_SHARE * largest and _takes(region, taken)]
+    return things + beside
 
 
 def known_things(
@@ -135,10 +136,11 @@ def known_things(
         if number is not None:
             numbers.setdefault(number, place)
     boxes = meaning.boxes(embedded.image)
-    boxes = boxes.chosen(np.flatnonzero(np.isin(boxes.classes, list(numbers)))[:TRIED])
+    asked = np.isin(boxes.classes, list(numbers)) & (boxes.scores > LEAST)
+    boxes = boxes.chosen(np.flatnonzero(asked)[:TRIED])
     seen = sorted(set(boxes.classes.tolist()))
     if not seen:
         return []
     heat = phrase_heat(meaning, embedded, [vocabulary.labels[numbers[number]] for number in seen])
     drawn = draw(runtime, embedded, boxes, dict(zip(seen, heat, strict=True)))
-    return [NamedThing(numbers[thing.number], thing.found) for thing in drawn]
+    return [NamedThing(numbers[thing.number], thing.found) for thing in drawn if thing.found.score > LISTED]
