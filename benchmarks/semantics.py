@@ -5,13 +5,16 @@
 
 Figures: text on VOC (mean IoU of classes in 20 pictures and more, all classes asked together and each phrase alone), on
 COCO (IoU of the union of what is found, per picture and present class; absent phrases answered with nothing; recall of
-present ones), on CCP (mean IoU of the 15 commonest garments); labels of ground-truth masks (COCO) and of
-whole pictures (Caltech-101, grocery, clothing); references (region of a class in one VOC picture, sought in another);
-words and one click together on COCO; panoptic quality on COCO; seconds.
+present ones; mask AP of all phrases; finds per true thing; specks), all things of COCO's classes (mask AP,
+calibration), look-alikes (a phrase asked of what only looks like it), on CCP (mean IoU of the 15 commonest garments);
+labels of ground-truth masks (COCO) and of whole pictures (Caltech-101, grocery, clothing); references (region of a
+class in one VOC picture, sought in another); words and one click together on COCO; panoptic quality on COCO; seconds.
 """
 
 import argparse
+import contextlib
 import datetime
+import io
 import json
 import platform
 import statistics
@@ -22,11 +25,13 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from promptseg import Point, Reference, Segmenter, Text
 from promptseg.geometry import Size
 from promptseg.masks.distance import distance_transform
-from promptseg.masks.overlap import union
+from promptseg.masks.overlap import iou, union
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 
@@ -117,26 +122,173 @@ def coco_names(dev: Path) -> list[str]:
     return [category["name"] for category in json.loads((dev / "coco/instances.json").read_text())["categories"]]
 
 
+def precision(dev: Path, found: dict[str, list[tuple[str, float, RLE]]]) -> tuple[float, float]:
+    """Returns COCO's mask AP and AP50 of what was found, by the picture's file name, over those pictures."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(dev / "coco/instances.json"))
+        numbers = {picture["file_name"]: picture["id"] for picture in truth.dataset["images"]}
+        classes = {category["name"]: category["id"] for category in truth.dataset["categories"]}
+        records = [
+            {"image_id": numbers[name], "category_id": classes[label], "score": score, "segmentation": mask.to_coco()}
+            for name, things in found.items()
+            for label, score, mask in things
+        ]
+        if not records:
+            return 0.0, 0.0
+        judge = COCOeval(truth, truth.loadRes(records), "segm")
+        judge.params.imgIds = [numbers[name] for name in found]
+        judge.evaluate()
+        judge.accumulate()
+        judge.summarize()
+    return float(judge.stats[0]), float(judge.stats[1])
+
+
+def things_of(found: Segments, label: str | None = None) -> list[tuple[str, float, RLE]]:
+    """Returns label, score and mask of what was found."""
+    labels = [label or str(own) for own in found.labels]
+    return list(zip(labels, found.scores.tolist(), found.masks, strict=True))
+
+
+def coco_instances(segmenter: Segmenter, dev: Path, limit: int) -> dict[str, Any]:
+    """All things of the 80 classes, and how well their scores are what they say."""
+    found = {file.name: things_of(segmenter.instances(file)) for file, _ in coco_pictures(dev, limit)}
+    rows = [
+        (score, max((iou(mask, own) for own in truth[[name == label for name in truth.labels]].masks), default=0.0))
+        for file, truth in coco_pictures(dev, limit)
+        for label, score, mask in found[file.name]
+    ]
+    whole, half = precision(dev, found)
+    return {
+        "coco: instances, mask AP": whole,
+        "coco: instances, mask AP50": half,
+        "coco: instances, calibration error of scores (right: mask IoU of 0.5)": calibration_error(
+            [score for score, _ in rows], [shared >= 0.5 for _, shared in rows]
+        ),
+    }
+
+
+def calibration_error(scores: list[float], right: list[bool], bins: int = 10) -> float:
+    """Returns the mean distance of scores from the share that is right, over bins of equal width."""
+    places = np.minimum((np.array(scores) * bins).astype(int), bins - 1)
+    gaps = [
+        abs(float(np.mean(np.array(scores)[places == place]) - np.mean(np.array(right)[places == place])))
+        * float((places == place).mean())
+        for place in np.unique(places)
+    ]
+    return float(np.sum(gaps))
+
+
 def coco_text(segmenter: Segmenter, dev: Path, limit: int) -> dict[str, Any]:
-    """Union of what is found for present classes, and silence for absent ones."""
+    """All 80 names asked: the union of what is found, separate things, silence for absent ones, specks."""
     names = coco_names(dev)
-    scores, answered, silent, absent = [], 0, 0, 0
+    scores, answered, silent, absent, things, finds, specks = [], 0, 0, 0, 0, 0, 0
+    everything: dict[str, list[tuple[str, float, RLE]]] = {}
     for file, truth in coco_pictures(dev, limit):
         image = segmenter.embed(file)
         present = sorted({label for label in truth.labels if label})
-        for name in present:
-            found = joined(segmenter.segment(image, Text(name)))
-            right = joined(truth[[label == name for label in truth.labels]])
-            scores.append(overlap(found, right))
-            answered += bool(found.any())
+        all_of_it = everything.setdefault(file.name, [])
         for name in names:
+            found = segmenter.segment(image, Text(name))
+            all_of_it += things_of(found, name)
+            right = truth[[label == name for label in truth.labels]]
+            small = [mask for mask in found.masks if mask.area < SPECK * file_area(found)]
+            specks += sum(max((iou(mask, own) for own in right.masks), default=0) < 0.5 for mask in small)
+            finds += len(found)
             if name not in present:
                 absent += 1
-                silent += not len(segmenter.segment(image, Text(name)))
+                silent += not len(found)
+                continue
+            scores.append(overlap(joined(found), joined(right)))
+            answered += bool(len(found))
+            things += len(right)
+    here = sum(
+        label in {own for own in truth.labels}
+        for file, truth in coco_pictures(dev, limit)
+        for label, _, _ in everything[file.name]
+    )
+    whole, half = precision(dev, everything)
     return {
         "coco: text, union IoU per picture and class": float(np.mean(scores)),
         "coco: present phrases answered": answered / len(scores),
         "coco: absent phrases answered with nothing": silent / absent,
+        "coco: text, mask AP of all 80 phrases": whole,
+        "coco: text, mask AP50 of all 80 phrases": half,
+        "coco: text, finds of present phrases per true thing": here / things,
+        "coco: text, share of finds that are false and under 0.001 of the picture": specks / max(1, finds),
+    }
+
+
+SPECK = 0.001
+"""Of the picture: smaller finds are specks."""
+
+
+def file_area(found: Segments) -> int:
+    """Returns how many pixels the picture has."""
+    return found.size[0] * found.size[1]
+
+
+LOOKALIKES = {
+    "horse": ("cow", "zebra"), "cow": ("sheep", "horse"), "sheep": ("cow", "dog"), "zebra": ("giraffe", "horse"),
+    "giraffe": ("zebra",), "dog": ("cat", "sheep", "bear"), "cat": ("dog", "teddy bear"), "bear": ("dog", "cow"),
+    "bus": ("train", "truck"), "train": ("bus", "truck"), "car": ("truck",), "truck": ("car", "bus"),
+    "cup": ("bowl", "vase"), "bowl": ("cup",), "orange": ("apple", "carrot"), "apple": ("orange",),
+    "motorcycle": ("bicycle",), "bicycle": ("motorcycle",), "couch": ("bed", "chair"), "bed": ("couch",),
+    "skis": ("snowboard", "surfboard"), "surfboard": ("snowboard", "skateboard"), "laptop": ("tv",),
+    "tv": ("laptop", "microwave"), "microwave": ("oven",), "cake": ("pizza", "sandwich"), "pizza": ("cake",),
+    "kite": ("umbrella",), "umbrella": ("kite",), "camel": ("horse", "giraffe", "cow"), "goat": ("sheep", "cow"),
+    "donkey": ("horse",), "wolf": ("dog",), "fox": ("dog", "cat"), "lion": ("cat", "bear"), "tiger": ("cat", "zebra"),
+    "deer": ("horse", "giraffe"), "pig": ("cow", "elephant"), "rhinoceros": ("elephant",),
+    "kangaroo": ("giraffe", "cow"), "helicopter": ("airplane",), "tractor": ("truck", "bus"),
+    "tram": ("train", "bus"), "lemon": ("orange",), "pear": ("apple", "banana"), "wheelchair": ("bicycle",),
+    "piano": ("keyboard", "laptop"), "guitar": ("tennis racket", "baseball bat"), "canoe": ("surfboard",),
+}  # fmt: skip
+"""Phrases, and classes that look like what they name: asked where the class is and the phrase's own is not."""
+OTHER_LOOKALIKES = {
+    "caltech101": {
+        "dog": ("kangaroo", "cougar body", "hedgehog"), "horse": ("llama", "gerenuk", "okapi"), "zebra": ("okapi",),
+        "sheep": ("llama",), "cat": ("cougar face", "leopards"), "camel": ("llama",), "swan": ("flamingo", "ibis"),
+        "duck": ("flamingo", "ibis", "pigeon"), "airplane": ("helicopter",), "cow": ("okapi", "gerenuk"),
+        "bird": ("butterfly", "dragonfly"), "elephant": ("rhino",), "motorcycle": ("wheelchair",), "train": ("ferry",),
+        "bicycle": ("wheelchair", "motorbikes"), "clock": ("yin yang",), "knife": ("wrench",), "cup": ("ewer",),
+        "bottle": ("ewer",), "bus": ("car side",), "truck": ("car side",), "umbrella": ("lamp",),
+    },
+    "grocery": {
+        "orange": ("lemon", "peach", "red grapefruit"), "apple": ("tomato", "peach", "pear", "nectarine"),
+        "banana": ("zucchini", "cucumber"), "carrot": ("cucumber",), "broccoli": ("cabbage",), "tomato": ("apple",),
+        "lemon": ("lime",), "potato": ("kiwi",),
+    },
+}  # fmt: skip
+"""The same, of labelled pictures of one thing."""
+SHOWN_OF_EACH = 4
+
+
+def lookalikes(segmenter: Segmenter, dev: Path, limit: int) -> dict[str, Any]:
+    """Phrases asked of what only looks like them; right is to answer nothing."""
+    pictures = coco_pictures(dev, limit)
+    questions: list[tuple[str, Path]] = []
+    for phrase, classes in LOOKALIKES.items():
+        for shown in classes:
+            showing = [
+                file
+                for file, truth in pictures
+                if phrase not in truth.labels
+                and sum(area for area, own in zip(truth.areas, truth.labels, strict=True) if own == shown)
+                > 0.02 * truth.size[0] * truth.size[1]
+            ]
+            questions += [(phrase, file) for file in showing[:SHOWN_OF_EACH]]
+    for folder, table in OTHER_LOOKALIKES.items():
+        labels = json.loads((dev / folder / "labels.json").read_text())
+        for phrase, classes in table.items():
+            files = [dev / folder / "images" / name for name, label in sorted(labels.items()) if label in classes]
+            questions += [(phrase, file) for file in spread(files, SHOWN_OF_EACH)[:SHOWN_OF_EACH]]
+    names = coco_names(dev)
+    silent: dict[bool, list[bool]] = {True: [], False: []}
+    for phrase, file in sorted(spread(questions, limit), key=lambda pair: pair[1]):
+        silent[phrase in names].append(not len(segmenter.segment(segmenter.embed(file), Text(phrase))))
+    return {
+        f"look-alikes answered with nothing, {len(silent[True])} of COCO's classes": float(np.mean(silent[True])),
+        f"the same, {len(silent[False])} other phrases": float(np.mean(silent[False])),
+        "the same, all": float(np.mean(silent[True] + silent[False])),
     }
 
 
@@ -237,6 +389,8 @@ def seconds(segmenter: Segmenter, dev: Path, limit: int) -> dict[str, Any]:
 FIGURES: dict[str, Callable[[Segmenter, Path, int], dict[str, Any]]] = {
     "voc": lambda s, dev, limit: index_masks(s, dev / "voc", limit),
     "coco": coco_text,
+    "instances": coco_instances,
+    "lookalikes": lookalikes,
     "ccp": lambda s, dev, limit: index_masks(s, dev / "ccp", limit),
     "labels": coco_labels,
     "caltech101": lambda s, dev, limit: whole_pictures(s, dev / "caltech101", limit),

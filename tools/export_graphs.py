@@ -12,16 +12,20 @@ from pathlib import Path
 
 import torch
 
+from promptseg.export.detector_graph import detector_shapes, trace_detector
 from promptseg.export.graphs import trace
 from promptseg.export.retouch_graph import retouch_shapes, trace_retouch
 from promptseg.export.tiny_graphs import tiny_shapes, trace_tiny
 from promptseg.export.weightless import TracedGraph, declared
 from promptseg.models.companions.retouch import NAME as RETOUCH
+from promptseg.models.detector.weights import NAME as DETECTOR
 from promptseg.models.network import GRAPHS
 from promptseg.models.seem_tiny.weights import GRAPHS as TINY_GRAPHS
 
 TARGET = Path(__file__).resolve().parent.parent / "src/promptseg/models/graphs"
 MODELS = ("mobile-sam", "sam-vit-b", "sam-vit-l", "sam-vit-h")
+_SINGLE = {RETOUCH: (trace_retouch, retouch_shapes), DETECTOR: (trace_detector, detector_shapes)}
+"""Networks of one graph."""
 
 
 def write(file: str, model: str, graph: str) -> dict[str, object]:
@@ -39,16 +43,16 @@ def write(file: str, model: str, graph: str) -> dict[str, object]:
 
 
 def _traced(model: str, graph: str) -> TracedGraph:
-    if model == RETOUCH:
-        return trace_retouch()
+    if model in _SINGLE:
+        return _SINGLE[model][0]()
     return trace_tiny(graph) if model == "seem-tiny" else trace(model, graph)
 
 
 def _needs(model: str, graph: str, traced: TracedGraph) -> dict[str, object]:
     """Names the tensors that a graph reads; the shapes of SAM's are in models/sam/keys."""
     tensors = list(traced.tensors)
-    if model == RETOUCH:
-        return {"tensors": tensors, "shapes": retouch_shapes()}
+    if model in _SINGLE:
+        return {"tensors": tensors, "shapes": _SINGLE[model][1]()}
     if model == "seem-tiny":
         return {"tensors": tensors, "shapes": tiny_shapes(graph, traced)}
     return {"tensors": tensors}
@@ -62,7 +66,8 @@ def main() -> None:
         for model in MODELS
     }
     models["seem-tiny"] = {graph: write(f"tiny_{graph}.onnx.gz", "seem-tiny", graph) for graph in TINY_GRAPHS}
-    models[RETOUCH] = {RETOUCH: write("retouch.onnx.gz", RETOUCH, RETOUCH)}
+    for name in _SINGLE:
+        models[name] = {name: write(f"{name}.onnx.gz", name, name)}
     manifest = {"exporter": f"torch {torch.__version__.split('+')[0]}", "side": 1024, "models": models}
     (TARGET / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
 

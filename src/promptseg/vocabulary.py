@@ -128,6 +128,11 @@ COCO_PANOPTIC = Vocabulary(
 )
 """The 133 classes of COCO's panoptic task."""
 
+COCO_THINGS = COCO_PANOPTIC.labels[:80]
+"""Its things, as people say them."""
+COCO_STUFF = COCO_PANOPTIC.labels[80:]
+"""Its kinds of stuff, likewise."""
+
 Words: TypeAlias = Vocabulary | Sequence[str] | None
 """A vocabulary, a list of names (all countable), or None for the 133 classes of COCO."""
 

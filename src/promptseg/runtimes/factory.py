@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from promptseg.errors import InputError
+from promptseg.models.detector.weights import DetectorNetwork
 from promptseg.models.network import Network
 from promptseg.models.seem_tiny.weights import TinyNetwork
+from promptseg.runtimes.detector import DetectorRuntime
 from promptseg.runtimes.fitting import Candidate, fitting_candidate
 from promptseg.runtimes.protocol import Runtime
 from promptseg.runtimes.seem_tiny import TinyRuntime
@@ -81,6 +83,12 @@ def create_tiny(runtime: str, *, threads: int | None = None, weights: str | Path
     network = TinyNetwork.load(weights)
     engine = _named(RUNTIMES[runtime].graphs)(network, threads=threads or default_threads())
     return TinyRuntime(engine, network)
+
+
+def create_detector(runtime: str, *, threads: int | None = None, weights: str | Path | None = None) -> DetectorRuntime:
+    """Makes the engine of the detector; see `create_tiny`."""
+    network = DetectorNetwork.load(weights)
+    return DetectorRuntime(_named(RUNTIMES[runtime].graphs)(network, threads=threads or default_threads()))
 
 
 def _named(place: str) -> Any:

@@ -19,7 +19,7 @@ from promptseg.prompts.speech import Transcriber
 from promptseg.prompts.types import ObjectPrompts
 from promptseg.prompts.words import Reference, Text
 from promptseg.runtimes.companions import Companions
-from promptseg.runtimes.factory import create_runtime, create_tiny
+from promptseg.runtimes.factory import create_detector, create_runtime, create_tiny
 from promptseg.runtimes.options import EngineOptions
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.cache import EmbeddingCache
@@ -34,11 +34,10 @@ from promptseg.segment.places.refine import PlaceAnswer, refine
 from promptseg.segment.segmenter import Segmenter
 from promptseg.segment.session import Session
 from promptseg.segment.tiling import TiledImage, iter_tiles
-from promptseg.segment.words import maps
 from promptseg.segment.words.answer import answer
 from promptseg.segment.words.engine import Meaning
-from promptseg.segment.words.tasks import answer_as_one, answer_objects, logit_of
-from promptseg.vocabulary import Vocabulary, Words, vocabulary_of
+from promptseg.segment.words.tasks import answer_as_one, answer_objects, instances, logit_of, panoptic, semantic
+from promptseg.vocabulary import Words, vocabulary_of
 
 
 class SamSegmenter(Segmenter):
@@ -93,7 +92,7 @@ class SamSegmenter(Segmenter):
 
     def look(self, image: Any) -> None:
         """Looks at a picture for words ahead of the first of them, as `embed` does for places."""
-        self._meaning.see(picture_of(image))
+        self._meaning.look(picture_of(image))
 
     def segment(
         self, image: Any, prompts: Prompts, *, granularity: Granularity = "auto", transcriber: Transcriber | None = None
@@ -168,21 +167,16 @@ class SamSegmenter(Segmenter):
 
         With names of one's own, pixels that show none of them stay without one; with COCO's 133, every pixel gets one.
         """
-        return maps.semantic(*self._patches(image, vocabulary))
+        embedded, words = self._embedded(image), vocabulary_of(vocabulary)
+        return semantic(self._meaning, self._runtime, embedded, words, everywhere=vocabulary is None)
 
     def panoptic(self, image: Any, vocabulary: Words = None) -> PanopticSegments:
-        """Cuts a picture into things and stuff that do not overlap; see `semantic`."""
-        return maps.panoptic(*self._patches(image, vocabulary))
+        """Cuts a picture into things and stuff that do not overlap; pixels of which nothing is known get no class."""
+        return panoptic(self._meaning, self._runtime, self._embedded(image), vocabulary_of(vocabulary))
 
     def instances(self, image: Any, vocabulary: Words = None) -> Segments:
         """Finds all things of a vocabulary, best first."""
-        return self.panoptic(image, vocabulary).things.sorted_by("score")
-
-    def _patches(self, image: Any, vocabulary: Words) -> tuple[EmbeddedImage, list[maps.Patch], Vocabulary]:
-        embedded, words = self._embedded(image), vocabulary_of(vocabulary)
-        heat = self._meaning.heat(embedded.image, self._meaning.vocabulary(words))
-        found = maps.patches(self._runtime, embedded, heat, words, everywhere=vocabulary is None)
-        return embedded, found, words
+        return instances(self._meaning, self._runtime, self._embedded(image), vocabulary_of(vocabulary))
 
     def track(self, frames: Iterable[Any], reference: Reference, vocabulary: Words = None) -> Iterator[Segments]:
         """Finds the like of a reference in every frame, each on its own, and yields one result per frame."""
@@ -239,11 +233,12 @@ class SamSegmenter(Segmenter):
 
     @property
     def _meaning(self) -> Meaning:
-        """seem-tiny, made when first needed."""
+        """seem-tiny and the detector, made when first needed."""
         with self._lock:
             if self._known_meaning is None:
-                tiny = create_tiny(self._runtime.name, threads=self._options.threads, weights=self._words_weights)
-                self._known_meaning = Meaning(tiny)
+                name, threads = self._runtime.name, self._options.threads
+                tiny = create_tiny(name, threads=threads, weights=self._words_weights)
+                self._known_meaning = Meaning(tiny, create_detector(name, threads=threads))
             return self._known_meaning
 
     def _float32(self) -> Runtime:

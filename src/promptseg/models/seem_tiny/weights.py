@@ -1,8 +1,9 @@
 """The tensors of seem-tiny, from the two files of the package or of a caller, ready for an engine. Needs no torch."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,15 @@ class TinyNetwork:
                 found = list(self.tensors[name].shape)
                 if found != shape:
                     raise WeightsError(f"The tensor {name!r} of seem-tiny has shape {found}, expected {shape}.")
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the tensors: names and numbers."""
+        digest = hashlib.sha256()
+        for name in sorted(self.tensors):
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(self.tensors[name]).tobytes())
+        return digest.hexdigest()
 
     def model(self, graph: str) -> bytes:
         """Returns a complete ONNX model: "see", "name" or "read"."""

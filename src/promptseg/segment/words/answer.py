@@ -3,9 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
-from promptseg.arrays import Float32
 from promptseg.masks.segments import Segments
 from promptseg.prompts.speech import Transcriber, to_text
 from promptseg.prompts.touched import touched_pixels
@@ -19,12 +16,10 @@ from promptseg.segment.places.refine import PlaceAnswer, refine
 from promptseg.segment.words.compose import compose
 from promptseg.segment.words.engine import Meaning
 from promptseg.segment.words.find import PRESENT, PRESENT_AMONG_RIVALS, FoundThing, as_segments, find
-from promptseg.segment.words.rivals import rivals
+from promptseg.segment.words.heat import heat_of
+from promptseg.segment.words.rivals import rivals, thing_of
 from promptseg.segment.words.sharpen import enlarge
-
-RIVALRY, MILDER = 0.5, 0.5
-"""How much of the strongest rival's logit is taken off a phrase's, and what is added in return (chosen on dev/coco)."""
-
+from promptseg.segment.words.things import find_things
 
 OTHERS = 0.5
 """A negative place drops a thing that it touches if the others that were found are together at least so large beside
@@ -62,7 +57,7 @@ def answer(
         found = _found(meaning, runtime, embedded, texts, shown, present)
         left = _less(runtime, embedded, found, prompts, companions)
         return as_segments(left, embedded, label, prompts, object_id)
-    heat = _heat(meaning, embedded, texts, shown)
+    heat = heat_of(meaning, embedded, texts, shown)
     composed, fitting = compose(runtime, embedded, places, heat, granularity, companions)
     segments = as_segments([thing for thing, _ in composed], embedded, label if fitting else None, prompts, object_id)
     return segments.replace(granularities=tuple(kind for _, kind in composed))
@@ -79,39 +74,20 @@ def _found(
     """Finds what fits the phrases, of that what is like the references where some is; else what is like them."""
     found: list[FoundThing] = []
     if texts:
-        heat = _heat(meaning, embedded, texts, ())
-        found = find(runtime, embedded, heat, present=_least(texts) if present is None else present)
+        heat = heat_of(meaning, embedded, texts, ())
+        number = thing_of(texts[0]) if len(texts) == 1 else None
+        if number is None:
+            found = find(runtime, embedded, heat, present=_least(texts) if present is None else present)
+        else:
+            found = find_things(runtime, embedded, meaning.boxes(embedded.image).of(number), heat, present=present)
     if not shown:
         return found
-    heat = _heat(meaning, embedded, (), shown)
+    heat = heat_of(meaning, embedded, (), shown)
     if not found:
         return find(runtime, embedded, heat, present=_least(()) if present is None else present)
     likeness = enlarge(heat)
     alike = [thing for thing in found if (thing.logits > 0).any() and likeness[thing.logits > 0].mean() > 0]
     return alike or found
-
-
-def _heat(meaning: Meaning, embedded: EmbeddedImage, texts: Sequence[str], shown: Sequence[Reference]) -> Float32:
-    """Returns the mean of what is said and shown, (96, 96)."""
-    maps: list[Float32] = []
-    if texts:
-        maps.extend(phrase_heat(meaning, embedded, texts))
-    maps.extend(meaning.likeness(embedded.image, meaning.read_reference(reference)) for reference in shown)
-    return np.asarray(np.mean(maps, axis=0), np.float32)
-
-
-def phrase_heat(meaning: Meaning, embedded: EmbeddedImage, phrases: Sequence[str]) -> Float32:
-    """Returns logits (P, 96, 96) of phrases, lowered where a rival class is seen instead."""
-    others = [rivals(phrase) for phrase in phrases]
-    words = tuple(dict.fromkeys(name for names in others for name in names))
-    classes = meaning.read([*phrases, *words])
-    heat = meaning.heat(embedded.image, classes)
-    result = heat[: len(phrases)].copy()
-    for row, names in enumerate(others):
-        if names:
-            strongest = heat[[len(phrases) + words.index(name) for name in names]].max(0)
-            result[row] += MILDER - RIVALRY * np.maximum(strongest, 0)
-    return result
 
 
 def _least(texts: Sequence[str]) -> float:

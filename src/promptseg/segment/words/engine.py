@@ -2,7 +2,8 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,41 +14,77 @@ from promptseg.geometry import ResizeFrame
 from promptseg.images import Image
 from promptseg.masks.rle import RLE
 from promptseg.masks.upsample import downsample_mask
+from promptseg.models.detector.decode import Boxes
+from promptseg.models.seem_tiny.ground import GroundHead
 from promptseg.prompts.touched import touched_pixels
 from promptseg.prompts.words import Reference
+from promptseg.runtimes.detector import DetectorRuntime
 from promptseg.runtimes.seem_tiny import Classes, TinyRuntime
+from promptseg.segment.words.boxes import boxes_of
 from promptseg.segment.words.name import cut_out
 from promptseg.segment.words.picture import CELLS, SeenImage, see
+from promptseg.vocabulary import COCO_STUFF as STUFF
 from promptseg.vocabulary import Vocabulary
 
 _KEPT = 8
 """Pictures remembered, 4 MB each."""
 
+LEAST_CHANCE, LIMIT = 1e-4, 10.0
+"""Chances are held away from 0 and 1 by the first; the second below zero is the logit beside the picture."""
 ALIKE = 0.55
 """A cell is like a reference if its cosine with it is above this (chosen, not measured)."""
 
 
-class Meaning:
-    """Looks at pictures and reads phrases. Safe to call from several threads."""
+T = TypeVar("T")
 
-    def __init__(self, runtime: TinyRuntime) -> None:
-        self.runtime = runtime
-        self._seen: OrderedDict[str, SeenImage] = OrderedDict()
+
+class _Lately(Generic[T]):
+    """What was made of the pictures that were looked at lately. Safe to call from several threads."""
+
+    def __init__(self, make: Callable[[Image], T]) -> None:
+        self._make = make
+        self._kept: OrderedDict[str, T] = OrderedDict()
         self._lock = threading.Lock()
+
+    def of(self, image: Image) -> T:
+        key = image.digest
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        made = self._make(image)
+        with self._lock:
+            self._kept[key] = made
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return made
+
+
+class Meaning:
+    """Looks at pictures and reads phrases. Safe to call from several threads.
+
+    Args:
+        runtime: seem-tiny.
+        detector: what draws boxes around things.
+    """
+
+    def __init__(self, runtime: TinyRuntime, detector: DetectorRuntime) -> None:
+        self.runtime = runtime
+        self._seen = _Lately(lambda image: see(runtime, image))
+        self._boxes = _Lately(lambda image: boxes_of(detector, image))
+
+    def look(self, image: Image) -> None:
+        """Does all that can be done for a picture before anything is asked."""
+        self.see(image)
+        self.boxes(image)
 
     def see(self, image: Image) -> SeenImage:
         """Returns a picture's vectors, from memory if it was looked at lately."""
-        key = image.digest
-        with self._lock:
-            if key in self._seen:
-                self._seen.move_to_end(key)
-                return self._seen[key]
-        seen = see(self.runtime, image)
-        with self._lock:
-            self._seen[key] = seen
-            while len(self._seen) > _KEPT:
-                self._seen.popitem(last=False)
-        return seen
+        return self._seen.of(image)
+
+    def boxes(self, image: Image) -> Boxes:
+        """Returns the boxes of things in a picture, best first, from memory if it was looked at lately."""
+        return self._boxes.of(image)
 
     def read(self, phrases: Sequence[str]) -> Classes:
         """Returns what phrases mean."""
@@ -60,6 +97,20 @@ class Meaning:
     def heat(self, image: Image, classes: Classes) -> Float32:
         """Returns logits (P, 96, 96) of classes in a picture."""
         return self.see(image).heat(classes, self.runtime.head)
+
+    def ground(self, image: Image, kinds: Sequence[str]) -> Float32:
+        """Returns logits (S, 96, 96) of kinds of stuff: COCO's 53 by the trained layer, others as any phrase."""
+        seen = self.see(image)
+        rows, columns = seen.cells
+        chances = GroundHead.load().chances(seen.vectors[:, :rows, :columns]).clip(LEAST_CHANCE, 1 - LEAST_CHANCE)
+        logits = np.full((len(kinds), CELLS, CELLS), -LIMIT, np.float32)
+        for place, kind in enumerate(kinds):
+            if kind in STUFF:
+                chance = chances[STUFF.index(kind)]
+                logits[place, :rows, :columns] = np.log(chance / (1 - chance))
+            else:
+                logits[place] = seen.heat(self.read([kind]), self.runtime.head)[0]
+        return logits
 
     def names(self, image: Image, masks: Sequence[RLE], words: Vocabulary) -> Float32:
         """Returns how probable each name is for each mask, (masks, names); the same for all where a mask is empty."""

@@ -5,9 +5,10 @@ generous. A phrase that names such a class (or means nearly the same) is answere
 seen more clearly. A phrase of one's own has no rivals.
 """
 
+from collections.abc import Sequence
 from functools import cache
 
-from promptseg.vocabulary import COCO_PANOPTIC
+from promptseg.vocabulary import COCO_THINGS
 
 GARMENTS = (
     "accessories, bag, belt, blazer, blouse, bodysuit, boots, bra, bracelet, cape, cardigan, clogs, coat, "
@@ -57,14 +58,26 @@ def plain(phrase: str) -> str:
 @cache
 def rivals(phrase: str) -> tuple[str, ...]:
     """Returns the names that a phrase competes with; none for a phrase that is not a known class."""
-    name = plain(phrase)
-    things = tuple(label for label, thing in zip(COCO_PANOPTIC.labels, COCO_PANOPTIC.things, strict=True) if thing)
-    garments = tuple(GARMENTS.split(", "))
-    for group in SAME:
-        if name in group:
-            name = group[0]
-    for vocabulary in (things, garments):
-        for wanted in (name, name.removesuffix("s"), name.removesuffix("es")):
-            if wanted in vocabulary:
-                return tuple(other for other in vocabulary if other != wanted)
+    name = _first_name(phrase)
+    for vocabulary in (COCO_THINGS, tuple(GARMENTS.split(", "))):
+        wanted = _among(name, vocabulary)
+        if wanted is not None:
+            return tuple(other for other in vocabulary if other != wanted)
     return ()
+
+
+@cache
+def thing_of(phrase: str) -> int | None:
+    """Returns the number of COCO's thing, from 0, that a phrase names."""
+    wanted = _among(_first_name(phrase), COCO_THINGS)
+    return None if wanted is None else COCO_THINGS.index(wanted)
+
+
+def _first_name(phrase: str) -> str:
+    name = plain(phrase)
+    return next((group[0] for group in SAME if name in group), name)
+
+
+def _among(name: str, vocabulary: Sequence[str]) -> str | None:
+    """Returns the name of a vocabulary that a name is, as it stands or in the plural."""
+    return next((one for one in (name, name.removesuffix("s"), name.removesuffix("es")) if one in vocabulary), None)

@@ -6,6 +6,7 @@ import numpy as np
 
 from promptseg.errors import InputError, PromptError
 from promptseg.masks.overlap import union
+from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.segments import Segments
 from promptseg.prompts.request import says_what
 from promptseg.prompts.speech import Transcriber
@@ -16,8 +17,13 @@ from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.places import predictor
 from promptseg.segment.places.predictor import Granularity
 from promptseg.segment.places.refine import PlaceAnswer
+from promptseg.segment.words import maps
 from promptseg.segment.words.answer import answer
 from promptseg.segment.words.engine import Meaning
+from promptseg.segment.words.find import FoundThing
+from promptseg.segment.words.rivals import thing_of
+from promptseg.segment.words.things import NamedThing, known_things
+from promptseg.vocabulary import Vocabulary
 
 
 def answer_objects(
@@ -79,6 +85,47 @@ def answer_as_one(
         embedded,
         granularity=found.granularities[0],
     )
+
+
+def instances(meaning: Meaning, runtime: Runtime, embedded: EmbeddedImage, vocabulary: Vocabulary) -> Segments:
+    """Finds all things of a vocabulary, best first."""
+    things = _things(meaning, runtime, embedded, vocabulary)
+    return Segments(
+        size=embedded.size,
+        masks=tuple(thing.found.mask for thing in things),
+        scores=np.array([thing.found.score for thing in things], np.float32),
+        labels=tuple(vocabulary.labels[thing.number] for thing in things),
+        image=embedded.image.pixels,
+    )
+
+
+def semantic(
+    meaning: Meaning, runtime: Runtime, embedded: EmbeddedImage, vocabulary: Vocabulary, *, everywhere: bool
+) -> PanopticSegments:
+    """Gives pixels a class; see `maps.patches`."""
+    heat = meaning.heat(embedded.image, meaning.vocabulary(vocabulary))
+    return maps.semantic(embedded, maps.patches(runtime, embedded, heat, vocabulary, everywhere=everywhere), vocabulary)
+
+
+def panoptic(meaning: Meaning, runtime: Runtime, embedded: EmbeddedImage, vocabulary: Vocabulary) -> PanopticSegments:
+    """Cuts a picture into things and stuff; see `maps.panoptic`."""
+    stuff = [label for label, thing in zip(vocabulary.labels, vocabulary.things, strict=True) if not thing]
+    ground = meaning.ground(embedded.image, stuff)
+    return maps.panoptic(embedded, _things(meaning, runtime, embedded, vocabulary), ground, vocabulary)
+
+
+def _things(meaning: Meaning, runtime: Runtime, embedded: EmbeddedImage, vocabulary: Vocabulary) -> list[NamedThing]:
+    """Finds the things of a vocabulary: those that the detector knows by boxes, the others by heat."""
+    things = known_things(meaning, runtime, embedded, vocabulary)
+    pairs = zip(vocabulary.labels, vocabulary.things, strict=True)
+    others = {number for number, (label, thing) in enumerate(pairs) if thing and thing_of(label) is None}
+    if others:
+        heat = meaning.heat(embedded.image, meaning.vocabulary(vocabulary))
+        for patch in maps.patches(runtime, embedded, heat, vocabulary):
+            mask = patch.region.mask(embedded)
+            if patch.number in others and mask.area:
+                things.append(NamedThing(patch.number, FoundThing(mask, patch.region.logits, patch.region.heat)))
+    return sorted(things, key=lambda thing: -thing.found.score)
 
 
 def logit_of(threshold: float) -> float:

@@ -21,6 +21,7 @@ RECIPES: Mapping[str, str] = {
     "objectness": "promptseg.train.recipes.companions.objectness:objectness",
     "retouch": "promptseg.train.recipes.companions.retouch:retouch",
     "seem-finetune": "promptseg.train.recipes.seem_finetune:seem_finetune",
+    "ground": "promptseg.train.recipes.seem_tiny.ground:ground",
     "seem-tiny": "promptseg.train.recipes.seem_tiny.recipe:seem_tiny",
 }
 """Where each recipe is: "module:function"."""
