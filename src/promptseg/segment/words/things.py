@@ -39,6 +39,9 @@ OWN = 0.5
 """Of a thing so much must lie in no better one of its class: the rest are parts of it, or the same once more."""
 LEAST_SHARE = 0.25
 """A region of heat counts beside the things if it is so large beside the largest find."""
+DOUBTED, HELD, FILLED = 0.1, 0.7, 0.15
+"""A thing at least so probable is answered in place of a region of heat of which so much lies in it, if that fills so
+much of it."""
 TRIED, LEAST = 50, 0.08
 """Boxes that are drawn of one picture, and the least that the detector must be sure of each."""
 
@@ -89,6 +92,13 @@ def _takes(thing: FoundThing, taken: BoolArray) -> bool:
     return True
 
 
+def _holds(thing: FoundThing, region: FoundThing) -> bool:
+    """Returns whether most of a region of heat lies in a thing that is not much larger."""
+    inside, whole = region.logits > 0, thing.logits > 0
+    shared = np.count_nonzero(inside & whole)
+    return shared >= HELD * np.count_nonzero(inside) and shared >= FILLED * np.count_nonzero(whole)
+
+
 def _weighed(sure: float, outline: float, warm: float) -> float:
     sure = min(sure, 1 - 1e-6)
     logit = math.log(sure / (1 - sure))
@@ -122,6 +132,9 @@ def find_things(
     taken = np.zeros((MaskGrid.SIDE, MaskGrid.SIDE), np.bool_)
     for thing in things:
         taken |= thing.logits > 0
+    # A box that the detector doubts is believed where heat is in it: its outline is better than that of the heat.
+    doubted = [thing.found for thing in drawn if thing.found.score > DOUBTED]
+    regions = [next((thing for thing in doubted if _holds(thing, region)), region) for region in regions]
     largest = max((thing.mask.area for thing in (*things, *regions)), default=0)
     beside = [region for region in regions if region.mask.area >= LEAST_SHARE * largest and _takes(region, taken)]
     return things + beside
