@@ -55,7 +55,11 @@ class Pictures:
         self._ahead: set[asyncio.Task[Any]] = set()
 
     async def add(
-        self, content: bytes, name: str, options: ReadingOptions, tell: Callable[[str], object]
+        self,
+        content: bytes,
+        name: str,
+        options: ReadingOptions | None = None,
+        tell: Callable[[str], object] = lambda text: None,
     ) -> tuple[Picture, bool]:
         """Decodes and keeps a picture; the second value says whether it is new.
 
@@ -71,6 +75,7 @@ class Pictures:
             ImageError: it cannot be read or is too large.
             HttpError: 413, there is no room for more pictures.
         """
+        options = options or ReadingOptions()
         image, media, content = await self._jobs.run(
             lambda job: _decode(content, self._limits, options, tell), seconds=self._limits.request_seconds
         )

@@ -84,6 +84,11 @@ class StrictRequest(Request):
         """Returns the parsed body."""
         return self.state.parsed
 
+    def take(self, text: str) -> None:
+        """Takes a text, whose body was read already, as {"text": ...}."""
+        self._body = text.encode()
+        self.state.parsed = {"text": text}
+
 
 class StrictRoute(APIRoute):
     """Parses bodies by `parse`, and refuses those that say they are something else."""
@@ -111,17 +116,15 @@ def _kind(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def _as_json(request: Request) -> StrictRequest:
+async def _as_json(request: StrictRequest) -> StrictRequest:
     """Makes a plain text the JSON {"text": ...} that the route takes."""
-    content = await request.body()
-    headers = [
-        (b"content-type", b"application/json") if name == b"content-type" else (name, value)
-        for name, value in request.scope["headers"]
-    ]
-    changed = StrictRequest({**request.scope, "headers": headers}, request.receive)
-    changed._body = content
-    changed.state.parsed = {"text": decode_text(content, "The body")}
-    return changed
+    text = decode_text(await request.body(), "The body")
+    headers = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
+    request = StrictRequest(
+        {**request.scope, "headers": [*headers, (b"content-type", b"application/json")]}, request.receive
+    )
+    request.take(text)
+    return request
 
 
 async def _parse_body(request: Request) -> None:
