@@ -129,7 +129,7 @@ class MaskPicture:
             return True
         steps = np.abs(np.diff(values.astype(np.int64), axis=1))
         steps = steps[steps > 0]
-        return present.size > _MANY and np.count_nonzero(steps <= _NEAR) > 0.9 * steps.size
+        return present.size > _MANY and bool(np.count_nonzero(steps <= _NEAR) > 0.9 * steps.size)
 
     def _spell(self, values: npt.NDArray[Any]) -> str:
         shown = ", ".join(f"#{value:06x}" if self.coloured else f"{value:g}" for value in values[:8].tolist())
@@ -137,7 +137,7 @@ class MaskPicture:
 
 
 def _has_black(values: npt.NDArray[Any]) -> bool:
-    return 0 < np.count_nonzero(values) < values.size
+    return bool(0 < np.count_nonzero(values) < values.size)
 
 
 def split_choice(text: str) -> tuple[str, str | None]:
