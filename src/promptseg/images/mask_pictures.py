@@ -137,8 +137,7 @@ class MaskPicture:
 
 
 def _has_black(values: npt.NDArray[Any]) -> bool:
-    black = values == 0
-    return 0 < int(np.count_nonzero(black)) < black.size
+    return bool(0 < np.count_nonzero(values) < values.size)
 
 
 def split_choice(text: str) -> tuple[str, str | None]:

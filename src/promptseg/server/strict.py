@@ -80,14 +80,14 @@ def _finite(text: str) -> float:
 class StrictRequest(Request):
     """A request whose JSON was parsed strictly."""
 
-    def holding(self, content: bytes) -> "StrictRequest":
-        """Returns itself with a body that was read already."""
-        self._body = content
-        return self
-
     async def json(self) -> Any:
         """Returns the parsed body."""
         return self.state.parsed
+
+    def take(self, text: str) -> None:
+        """Takes a text, whose body was read already, as {"text": ...}."""
+        self._body = text.encode()
+        self.state.parsed = {"text": text}
 
 
 class StrictRoute(APIRoute):
@@ -116,16 +116,15 @@ def _kind(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def _as_json(request: Request) -> StrictRequest:
+async def _as_json(request: StrictRequest) -> StrictRequest:
     """Makes a plain text the JSON {"text": ...} that the route takes."""
-    content = await request.body()
-    headers = [
-        (b"content-type", b"application/json") if name == b"content-type" else (name, value)
-        for name, value in request.scope["headers"]
-    ]
-    changed = StrictRequest({**request.scope, "headers": headers}, request.receive).holding(content)
-    changed.state.parsed = {"text": decode_text(content, "The body")}
-    return changed
+    text = decode_text(await request.body(), "The body")
+    headers = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
+    request = StrictRequest(
+        {**request.scope, "headers": [*headers, (b"content-type", b"application/json")]}, request.receive
+    )
+    request.take(text)
+    return request
 
 
 async def _parse_body(request: Request) -> None:
