@@ -94,7 +94,7 @@ def test_lists_and_single_pictures(warm, photos):
 def test_ray_gets_what_was_asked(run, photos, monkeypatch):
     asked = []
 
-    def label(source, output, settings, *, actors, on_outcome):
+    def label(source, output, settings, *, actors, overwrite, on_outcome):
         asked.append((source, output, settings, actors))
         return BatchSummary(failed={"a.jpg": "bad"})
 

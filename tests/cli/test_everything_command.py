@@ -76,7 +76,7 @@ def test_every_option_reaches_the_segmenter(quick, rocket, segmenter, monkeypatc
     assert {name: getattr(options, name) for name in values} == values
     assert options.points_per_side is None
     assert options.point_grids == (((0.5, 0.5),), ((0.1, 0.2), (0.3, 0.4)))
-    quick("everything", rocket, "-f", "index")
+    quick("everything", rocket, "-f", "index", "--overwrite")
     assert (seen["options"].points_per_side, seen["options"].mode) == (32, "fast")
 
 

@@ -146,16 +146,17 @@ def commands(picture: Path, size: tuple[int, int]) -> Answers:
     box = f"{width // 5},{height // 5},{width // 2},{height // 2}"
     every = [part for name in FORMATS for part in ("-f", name)]
     calls = {
-        "segment": ["segment", str(picture), "--point", click, "--not", "3,3", *every],
-        "segment objects": ["segment", str(picture), "--box", box, "--box", "1,1,60,50", *every],
-        "segment words": ["segment", str(picture), "--text", "person", "--text", "a cup", *every],
-        "everything": ["everything", str(picture), "--points-per-side", "8"],
-        "panoptic": ["panoptic", str(picture)],
-        "edges": ["edges", str(picture), "--points-per-side", "8"],
+        "segment": ["segment", picture.name, "--point", click, "--not", "3,3", *every],
+        "segment objects": ["segment", picture.name, "--box", box, "--box", "1,1,60,50", *every],
+        "segment words": ["segment", picture.name, "--text", "person", "--text", "a cup", *every],
+        "everything": ["everything", picture.name, "--points-per-side", "8"],
+        "panoptic": ["panoptic", picture.name],
+        "edges": ["edges", picture.name, "--points-per-side", "8"],
     }
     here = Path.cwd()
     for name, call in calls.items():
         with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / picture.name).write_bytes(picture.read_bytes())  # files say where their picture is
             os.chdir(folder)
             try:
                 output = "out/edges.png" if name == "edges" else "out"
@@ -164,7 +165,7 @@ def commands(picture: Path, size: tuple[int, int]) -> Answers:
                 os.chdir(here)
             files = {
                 str(path.relative_to(folder)): written(path)
-                for path in sorted(Path(folder).rglob("*"))
+                for path in sorted((Path(folder) / "out").rglob("*"))
                 if path.is_file()
             }
         yield f"command {name}", {"code": done.exit_code, "said": done.stdout, "files": files}
