@@ -94,7 +94,7 @@ MALFORMED = {
     "character": {"size": [2, 3], "counts": "6 "},
     "unicode": {"size": [2, 3], "counts": "6é漢"},
     "long number": {"size": [2, 3], "counts": "6" + "o" * 30 + "0"},
-    "floats": {"size": [2, 3], "counts": [1.0, 5.0]},
+    "floats": {"size": [2, 3], "counts": [1.5, 4.5]},
     "strings": {"size": [2, 3], "counts": ["1", "5"]},
     "nested": {"size": [2, 3], "counts": [[1, 5]]},
     "ragged": {"size": [2, 3], "counts": [1, [5]]},
@@ -163,3 +163,7 @@ def test_inverted(mask):
     rle = RLE.encode(mask)
     assert rle.inverted() == RLE.encode(~mask)
     assert rle.inverted().inverted() == rle
+
+
+def test_whole_numbers_written_as_floats_are_read():
+    assert RLE.from_coco({"size": [2, 3], "counts": [1.0, 5.0]}) == RLE.from_coco({"size": [2, 3], "counts": [1, 5]})

@@ -95,7 +95,7 @@ def discs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def trained(recipe: str, data: Path, output: Path, *more: str) -> dict[str, Any]:
     """Trains by command; returns the last line of the log."""
-    arguments = ["train", recipe, str(data), "-o", str(output), "--steps", "2", "--threads", "1"]
+    arguments = ["train", recipe, str(data), "-o", str(output), "--steps", "2", "--threads", "1", "--overwrite"]
     arguments += ["--run", f"{output}.{recipe}.run"]
     settings = ("held=0.5", "warmup=0", *more)
     told = CliRunner().invoke(app, arguments + [part for text in settings for part in ("--set", text)])

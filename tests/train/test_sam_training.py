@@ -59,6 +59,7 @@ def test_pictures_are_prepared_once(folder: Path, lessons: list[Path]) -> None:
     assert first.encoder_input().shape == (1, 3, 1024, 1024)
 
 
+@pytest.mark.filterwarnings("ignore::promptseg.notes.Note")
 def test_damaged_files_and_tiny_objects_are_named(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "x.npz").write_bytes(b"PK\x03\x04 nothing")
     with pytest.raises(WeightsError, match="damaged"):

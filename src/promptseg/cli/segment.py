@@ -81,7 +81,7 @@ def segment(
         return
     if not len(segments):
         print("Nothing that fits is in the picture.", file=sys.stderr)
+    put(segments, image, output or Path("out"), formats, picture, writing=writing, overwrite=overwrite)
     for index, (score, area) in enumerate(zip(segments.scores, segments.areas, strict=True)):
         kind = segments.granularities[index] or segments.labels[index]
         print(f"mask {index}{f' ({kind})' if kind else ''}: score {score:.2f}, {int(area):,} pixels", file=sys.stderr)
-    put(segments, image, output or Path("out"), formats, picture, writing=writing, overwrite=overwrite)

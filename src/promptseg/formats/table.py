@@ -208,7 +208,7 @@ def format_names(*, batch: bool = False) -> list[str]:
 def written_before(stem: str, directory: Path, formats: Sequence[str]) -> list[Path]:
     """Returns the files in these formats that a folder holds of a picture, by its stem."""
     endings = "|".join(FORMATS[name].ending for name in formats if FORMATS[name].ending)
-    if not endings or not directory.is_dir():
+    if not endings or not os.path.isdir(directory):  # which takes names that are too long, too
         return []
     mine = re.compile(re.escape(stem) + f"(?:{endings})")
     return sorted(path for path in directory.iterdir() if mine.fullmatch(path.name) and not _is_class_list(path, stem))

@@ -80,12 +80,7 @@ export async function answer(
   const { tokens, ...found } = await decide(decode, frame, soFar, prompts, wanted, choice);
   if (!retouch || !before?.logits || wanted !== 'auto' || !clicksOnly([...before.prompts, ...prompts]))
     return { ...found, plain: null };
-  let logits = await retouch(found.logits, before.logits, clicksOf(tokens));
-  if (prompts.every(({ positive }) => !positive)) {
-    const [pointed, outlined] = drawn(prompts, frame);
-    const answers = [logits, found.logits];
-    logits = (await remove(before.logits, answers, pointed, outlined, async () => [])) ?? before.logits;
-  }
+  const logits = await retouch(found.logits, before.logits, clicksOf(tokens));
   const plain = { mask: found.mask, logits: found.logits };
   return {
     ...found,
@@ -131,7 +126,8 @@ async function decide(
       mask = more ? union(mask, before.mask) : intersection(mask, before.mask);
     }
   }
-  if (before && wanted === 'auto' && prompts.every(({ positive }) => !positive)) {
+  const learned = choice && before && clicksOnly([...before.prompts, ...prompts]);
+  if (before && wanted === 'auto' && !learned && prompts.every(({ positive }) => !positive)) {
     const old = before.logits ?? logitsOfGrid(gridOfRuns(before.mask, frame));
     const answers = [logits, ...[0, 1, 2, 3].map((index) => logitsOf(proposed.found, index))];
     const [pointed, outlined] = drawn(prompts, frame);

@@ -57,8 +57,9 @@ def refine(
     A correction has a direction: clicks on the object ask for more, clicks beside it for less. SAM knows only the
     sum of all clicks and now and then answers one that adds a missing wheel by dropping the car. So a new mask that
     differs much from the old one may change it in the direction of the new clicks only. Where the model has learned to
-    tell (`Choice.correct`), another of its masks answers instead, or the one so far stays. Negative prompts take away
-    what they point at and nothing else (`places.remove`), whatever the dialogue began with. Last, where a network was
+    tell (`Choice.correct`), another of its masks answers instead, or the one so far stays. That was learned from
+    dialogues of clicks alone; in all others negative prompts take away what they point at and nothing else
+    (`places.remove`). Last, where a network was
     trained for it, the border is drawn anew after the pixels and all clicks (`places.retouch`); SAM is told its own
     mask in the next round all the same, as it was trained.
     """
@@ -69,9 +70,6 @@ def refine(
         return answer
     canvas = shades(embedded) if before.canvas is None else before.canvas
     logits = retouch(network, embedded, canvas, answer.logits, before.logits, _clicks(item))
-    if not any(prompt.positive for prompt in prompts):
-        bounded = remove(before.logits, [logits, answer.logits], *_drawn(embedded, prompts), list)
-        logits = before.logits if bounded is None else bounded
     mask = upsample_to_rle(logits, embedded.frame)
     return replace(answer, mask=mask, logits=logits, plain=answer, canvas=canvas)
 
@@ -105,7 +103,8 @@ def _answer(
     sign = _direction(prompts)
     if sign is not None:
         answer = _corrected(embedded, before, answer, found, item, sign, choice)
-    if not any(prompt.positive for prompt in prompts):
+    learned = choice is not None and _clicks_alone(answer.prompts)
+    if not learned and not any(prompt.positive for prompt in prompts):
         answer = _removed(runtime, embedded, before, answer, found, prompts)
     return answer, item
 
