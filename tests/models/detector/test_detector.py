@@ -12,7 +12,7 @@ from promptseg.errors import WeightsError
 from promptseg.export.detector_graph import detector_inputs, trace_detector
 from promptseg.geometry import box_iou
 from promptseg.models.detector.config import PIXEL_MEAN, PIXEL_STD, SIDE
-from promptseg.models.detector.decode import Boxes, apart, decoded
+from promptseg.models.detector.decode import Boxes, apart, decoded, fused
 from promptseg.models.detector.network import NanoDet
 from promptseg.models.detector.weights import NAME, DetectorNetwork
 from promptseg.models.graphs.stored import graph_manifest
@@ -85,6 +85,23 @@ def test_the_worse_of_two_boxes_of_one_class_goes():
     boxes = Boxes(corners, np.array([0.9, 0.8, 0.7, 0.6], np.float32), np.array([0, 0, 1, 0]))
     assert apart(boxes).scores.tolist() == pytest.approx([0.9, 0.7, 0.6])
     assert len(apart(boxes, most=2).scores) == 2
+
+
+def test_looks_are_fused_to_means():
+    first = Boxes(np.array([[0, 0, 10, 10], [50, 50, 60, 60]], np.float32), np.float32([0.9, 0.4]), np.array([3, 3]))
+    second = Boxes(np.array([[1, 0, 11, 10], [0, 0, 10, 10]], np.float32), np.float32([0.3, 0.8]), np.array([3, 4]))
+    found = fused([first, second])
+    assert found.classes.tolist() == [3, 4, 3]
+    np.testing.assert_allclose(found.scores, [0.6, 0.4, 0.2], atol=1e-6)
+    np.testing.assert_allclose(found.corners[0], [0.25, 0, 10.25, 10], atol=1e-5)
+
+
+def test_one_look_is_as_it_was():
+    boxes = Boxes(np.array([[0, 0, 10, 10], [1, 0, 11, 10]], np.float32), np.float32([0.9, 0.4]), np.array([3, 3]))
+    found = fused([boxes])
+    assert found.scores.tolist() == boxes.scores.tolist()
+    np.testing.assert_allclose(found.corners, boxes.corners, atol=1e-5)
+    assert fused([boxes.chosen(np.zeros(0, np.int64))] * 2).corners.shape == (0, 4)
 
 
 def test_nothing_above_the_threshold_is_no_box():

@@ -11,6 +11,8 @@ from promptseg.models.detector.config import BINS, CLASSES, STRIDES
 
 OVERLAP = 0.6
 """Of two boxes of one class whose IoU is above this, the worse is dropped."""
+FUSED = 0.55
+"""Boxes of one class from several looks whose IoU is above this are of one thing."""
 MOST = 100
 """Boxes kept of a picture."""
 _TRIED = 1000
@@ -67,3 +69,32 @@ def apart(boxes: Boxes, overlap: float = OVERLAP, most: int = MOST) -> Boxes:
         if alive[row]:
             alive[row + 1 :] &= ~meets[row, row + 1 :]
     return boxes.chosen(np.flatnonzero(alive)[:most])
+
+
+def fused(looks: Sequence[Boxes], overlap: float = FUSED) -> Boxes:
+    """Fuses the boxes that several looks at a picture found (weighted boxes fusion, arXiv 1910.13302), best first.
+
+    Boxes of one class, at most one of each look, that overlap are one: its corners are their mean, weighted by their
+    scores; its score is the mean over all looks, of which those that did not see it count as 0.
+    """
+    together = Boxes(*(np.concatenate(part) for part in zip(*looks, strict=True)))
+    source = np.repeat(np.arange(len(looks)), [len(look.scores) for look in looks])
+    corners, scores = np.zeros_like(together.corners), np.zeros_like(together.scores)
+    classes = np.zeros_like(together.classes)
+    seen = np.zeros((len(scores), len(looks)), np.bool_)
+    count = 0
+    for row in np.argsort(-together.scores, kind="stable").tolist():
+        corner, score, number = together.corners[row], together.scores[row], together.classes[row]
+        fits = np.flatnonzero((classes[:count] == number) & ~seen[:count, source[row]])
+        shared = box_iou(corner[None], corners[fits])[0]
+        if len(fits) and shared.max() > overlap:
+            place = int(fits[shared.argmax()])
+        else:
+            place, count = count, count + 1
+            classes[place] = number
+        weight = scores[place] + score
+        corners[place] = (corners[place] * scores[place] + corner * score) / weight
+        scores[place] = weight
+        seen[place, source[row]] = True
+    order = np.argsort(-scores[:count], kind="stable")
+    return Boxes(corners, (scores / len(looks)).astype(np.float32), classes).chosen(order)

@@ -6,10 +6,12 @@ from PIL import Image as Pillow
 from promptseg.geometry import ResizeFrame
 from promptseg.images import Image
 from promptseg.models.detector.config import SIDE
-from promptseg.models.detector.decode import Boxes, apart
+from promptseg.models.detector.decode import Boxes, apart, fused
 from promptseg.runtimes.detector import DetectorRuntime
 
-LEAST = 0.05
+SIDES = (SIDE, 256)
+"""Longer sides that a picture is looked at with: things that fill it are known better when they are smaller."""
+LEAST = 0.02
 """Boxes of a lower score are not looked at."""
 SMALLEST = 2.0
 """Pixels; narrower boxes are none."""
@@ -17,10 +19,14 @@ SMALLEST = 2.0
 
 def boxes_of(runtime: DetectorRuntime, image: Image) -> Boxes:
     """Finds the things of a picture, best first."""
-    frame = ResizeFrame.fit(image.size, SIDE)
+    found = fused([_look(runtime, image, side) for side in SIDES])
+    sides = found.corners[:, 2:] - found.corners[:, :2]
+    return found.chosen(np.flatnonzero((sides >= SMALLEST).all(1)))
+
+
+def _look(runtime: DetectorRuntime, image: Image, side: int) -> Boxes:
+    frame = ResizeFrame.fit(image.size, side)
     height, width = frame.resized
     pixels = np.asarray(Pillow.fromarray(image.pixels).resize((width, height), Pillow.Resampling.BILINEAR))
     found = apart(runtime.detect(pixels, LEAST))
-    corners = (found.corners / np.tile(np.array(frame.factors, np.float32), 2)).astype(np.float32)
-    sides = corners[:, 2:] - corners[:, :2]
-    return found._replace(corners=corners).chosen(np.flatnonzero((sides >= SMALLEST).all(1)))
+    return found._replace(corners=(found.corners / np.tile(frame.factors, 2)).astype(np.float32))

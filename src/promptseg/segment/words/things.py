@@ -33,8 +33,9 @@ WARMEST = 90
 """Percent of a mask that may be colder."""
 PRESENT = 0.25
 """A class is in the picture if the detector is surer of some box than this; else heat is not believed either."""
-ANSWERED, LISTED = 0.3, 0.1
-"""Less probable things are not answered to a phrase, nor listed among all things of a vocabulary."""
+ANSWERED, BESIDE, LISTED = 0.15, 0.35, 0.1
+"""Less probable things are not answered to a phrase, nor those less probable than this share of the best; nor are
+those below the third listed among all things of a vocabulary."""
 OWN = 0.5
 """Of a thing so much must lie in no better one of its class: the rest are parts of it, or the same once more."""
 LEAST_SHARE = 0.25
@@ -126,7 +127,7 @@ def find_things(
     least = -math.inf if present is None else present
     best = drawn[0].found.score if drawn else 0.0
     seen = best > 0 and math.log(best / (1 - best)) > least
-    floor = ANSWERED if present is None else min(ANSWERED, best / 2)
+    floor = max(ANSWERED if present is None else 0.0, BESIDE * best)
     things = [thing.found for thing in drawn if seen and thing.found.score > floor]
     regions = find(runtime, embedded, heat, present=0.0 if present is None else present)
     taken = np.zeros((MaskGrid.SIDE, MaskGrid.SIDE), np.bool_)
