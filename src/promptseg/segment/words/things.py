@@ -97,7 +97,7 @@ def _holds(thing: FoundThing, region: FoundThing) -> bool:
     """Returns whether most of a region of heat lies in a thing that is not much larger."""
     inside, whole = region.logits > 0, thing.logits > 0
     shared = np.count_nonzero(inside & whole)
-    return shared >= HELD * np.count_nonzero(inside) and shared >= FILLED * np.count_nonzero(whole)
+    return bool(shared >= HELD * np.count_nonzero(inside) and shared >= FILLED * np.count_nonzero(whole))
 
 
 def _weighed(sure: float, outline: float, warm: float) -> float:
