@@ -67,7 +67,7 @@ def ground(data: Path, *, weights: str | None = None, cache: str | None = None, 
     pictures.record(paths, dataset.samples, make, "looking at the ground")
     learned, measured = pictures.split(paths, held)
     task = GroundTask(learned, measured)
-    config = TrainConfig(steps=1500, learning_rate=1e-2, warmup=50, weight_decay=0.0, clip=0.0, save_every=500)
+    config = TrainConfig(steps=400, learning_rate=1e-2, warmup=50, weight_decay=0.0, clip=0.0, save_every=500)
     return Recipe(name="ground", task=task, config=config, write=task.write)
 
 
