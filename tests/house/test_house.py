@@ -16,6 +16,8 @@ from sam_synthetic import official_keys
 import promptseg
 from promptseg.models.companions.retouch import NAME as RETOUCH
 from promptseg.models.companions.retouch import RetouchNetwork
+from promptseg.models.detector.weights import NAME as DETECTOR
+from promptseg.models.detector.weights import DetectorNetwork
 from promptseg.models.graphs import assembly
 from promptseg.models.graphs.stored import graph_manifest
 from promptseg.models.network import GRAPHS
@@ -155,6 +157,7 @@ def test_graphs_are_what_the_manifest_says():
     models = graph_manifest()["models"]
     others = {
         "seem-tiny": (TINY_GRAPHS, TinyNetwork.load().tensors),
+        DETECTOR: ([DETECTOR], DetectorNetwork.load().tensors),
         RETOUCH: ([RETOUCH], loaded(RetouchNetwork.read, companions_of(DEFAULT_MODEL).retouch).tensors),
     }
     assert set(models) == {card.network for card in CARDS if card.family == "sam"} | set(others)
