@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -38,26 +39,35 @@ ALIKE = 0.55
 T = TypeVar("T")
 
 
-class _Lately(Generic[T]):
-    """What was made of the pictures that were looked at lately. Safe to call from several threads."""
+class Lately(Generic[T]):
+    """What was made of the pictures that were looked at lately.
+
+    Safe to call from several threads: whoever asks while it is being made waits for it.
+    """
 
     def __init__(self, make: Callable[[Image], T]) -> None:
         self._make = make
-        self._kept: OrderedDict[str, T] = OrderedDict()
+        self._kept: OrderedDict[str, Future[T]] = OrderedDict()
         self._lock = threading.Lock()
 
     def of(self, image: Image) -> T:
         key = image.digest
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        made = self._make(image)
-        with self._lock:
+            known = self._kept.get(key)
+            made = Future[T]() if known is None else known
             self._kept[key] = made
+            self._kept.move_to_end(key)
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
-        return made
+        if known is None:
+            try:
+                made.set_result(self._make(image))
+            except BaseException as error:
+                with self._lock:
+                    self._kept.pop(key, None)
+                made.set_exception(error)
+                raise
+        return made.result()
 
 
 class Meaning:
@@ -70,8 +80,8 @@ class Meaning:
 
     def __init__(self, runtime: TinyRuntime, detector: DetectorRuntime) -> None:
         self.runtime = runtime
-        self._seen = _Lately(lambda image: see(runtime, image))
-        self._boxes = _Lately(lambda image: boxes_of(detector, image))
+        self._seen = Lately(lambda image: see(runtime, image))
+        self._boxes = Lately(lambda image: boxes_of(detector, image))
 
     def look(self, image: Image) -> None:
         """Does all that can be done for a picture before anything is asked."""
