@@ -51,6 +51,7 @@ class Lately(Generic[T]):
         self._lock = threading.Lock()
 
     def of(self, image: Image) -> T:
+        """Returns what was made of a picture, or makes it."""
         key = image.digest
         with self._lock:
             known = self._kept.get(key)
