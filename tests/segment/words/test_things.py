@@ -54,11 +54,36 @@ def test_a_part_of_a_better_thing_is_no_thing(segmenter, two_cats):
     assert len(draw(segmenter.runtime, two_cats, boxes, {15: heat})) == 1
 
 
+class _Boxes:
+    """Knows boxes, and no more."""
+
+    def __init__(self, *rows):
+        corners, scores, classes = zip(*rows, strict=True) if rows else ((), (), ())
+        self._boxes = Boxes(np.reshape(np.float32(corners), (-1, 4)), np.float32(scores), np.int64(classes))
+
+    def boxes(self, image):
+        return self._boxes
+
+
 def test_what_the_detector_does_not_see_is_not_answered(segmenter, two_cats):
-    none = Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
     heat = np.full((96, 96), 3.0, np.float32)
-    assert find_things(segmenter.runtime, two_cats, none, heat) == []
-    assert len(find_things(segmenter.runtime, two_cats, none, heat, present=0.0)) == 1
+    assert find_things(_Boxes(), segmenter.runtime, two_cats, 15, heat) == []
+    assert len(find_things(_Boxes(), segmenter.runtime, two_cats, 15, heat, present=0.0)) == 1
+
+
+def test_a_large_doubtful_thing_must_be_warm(segmenter, two_cats):
+    height, width = two_cats.size
+    box = ([0, 0, width / 2, height], 0.2, 15)
+    warm, cold = (np.full((96, 96), logit, np.float32) for logit in (2.0, -0.5))
+    assert len(find_things(_Boxes(box), segmenter.runtime, two_cats, 15, warm)) == 1
+    assert find_things(_Boxes(box), segmenter.runtime, two_cats, 15, cold) == []
+
+
+def test_what_is_rather_of_another_class_is_not_answered(segmenter, two_cats):
+    meaning, found = segmenter._meaning, segmenter.segment(two_cats, Text("cat"))
+    heat = phrase_heat(meaning, two_cats, ["dog"])[0]
+    assert len(found) == 2
+    assert find_things(meaning, segmenter.runtime, two_cats, 16, heat) == []
 
 
 def test_a_look_ahead_changes_no_answer(segmenter, examples):

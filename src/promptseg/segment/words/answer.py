@@ -79,7 +79,7 @@ def _found(
         if number is None:
             found = find(runtime, embedded, heat, present=_least(texts) if present is None else present)
         else:
-            found = find_things(runtime, embedded, meaning.boxes(embedded.image).of(number), heat, present=present)
+            found = find_things(meaning, runtime, embedded, number, heat, present=present)
     if not shown:
         return found
     heat = heat_of(meaning, embedded, (), shown)

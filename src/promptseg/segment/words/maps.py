@@ -24,6 +24,8 @@ LEAST_SHARE = 0.0005
 """Regions of a smaller share of the frame are not drawn."""
 SHOWN, VISIBLE = 0.4, 0.5
 """Things less probable than the first are no segment, nor those of which less than the second is not yet taken."""
+SURE = 0.7
+"""More probable things lie over the regions of a semantic map (chosen on dev/voc)."""
 LEAST_STUFF = 0.04
 """A kind of stuff has at least this share of the picture."""
 KNOWN = -1.4
@@ -76,10 +78,22 @@ def patches(
     return found
 
 
-def semantic(embedded: EmbeddedImage, found: list[Patch], vocabulary: Vocabulary) -> PanopticSegments:
-    """Returns one segment for each class that is seen, the largest first."""
+def semantic(
+    embedded: EmbeddedImage, found: list[Patch], things: Sequence[NamedThing], vocabulary: Vocabulary
+) -> PanopticSegments:
+    """Returns one segment for each class that is seen, the largest first.
+
+    Args:
+        embedded: the picture.
+        found: regions of classes.
+        things: those that are sure lie over the regions; the surest first.
+        vocabulary: the classes.
+    """
     owner = _paint(embedded, found)
     numbers = np.array([-1, *(patch.number for patch in found)], np.int64)[owner]
+    for thing in reversed(things):
+        if thing.found.score > SURE:
+            numbers[thing.found.mask.dense()] = thing.number
     present, counts = np.unique(numbers[numbers >= 0], return_counts=True)
     order = present[np.argsort(-counts, kind="stable")].tolist()
     segments = Segments(

@@ -19,10 +19,10 @@ from promptseg.segment.places.predictor import Granularity
 from promptseg.segment.places.refine import PlaceAnswer
 from promptseg.segment.words import maps
 from promptseg.segment.words.answer import answer
-from promptseg.segment.words.engine import Meaning
+from promptseg.segment.words.engine import LIMIT, Meaning
 from promptseg.segment.words.find import FoundThing
 from promptseg.segment.words.rivals import thing_of
-from promptseg.segment.words.things import NamedThing, known_things
+from promptseg.segment.words.things import NamedThing, absent, known_things
 from promptseg.vocabulary import Vocabulary
 
 
@@ -102,9 +102,11 @@ def instances(meaning: Meaning, runtime: Runtime, embedded: EmbeddedImage, vocab
 def semantic(
     meaning: Meaning, runtime: Runtime, embedded: EmbeddedImage, vocabulary: Vocabulary, *, everywhere: bool
 ) -> PanopticSegments:
-    """Gives pixels a class; see `maps.patches`."""
+    """Gives pixels a class; see `maps.patches` and `maps.semantic`."""
     heat = meaning.heat(embedded.image, meaning.vocabulary(vocabulary))
-    return maps.semantic(embedded, maps.patches(runtime, embedded, heat, vocabulary, everywhere=everywhere), vocabulary)
+    heat[absent(meaning, embedded, vocabulary, heat)] = -LIMIT
+    found = maps.patches(runtime, embedded, heat, vocabulary, everywhere=everywhere)
+    return maps.semantic(embedded, found, known_things(meaning, runtime, embedded, vocabulary), vocabulary)
 
 
 def panoptic(meaning: Meaning, runtime: Runtime, embedded: EmbeddedImage, vocabulary: Vocabulary) -> PanopticSegments:

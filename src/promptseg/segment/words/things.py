@@ -1,18 +1,18 @@
 """Things of known classes, one mask each: the detector says that they are there, SAM draws them, heat adds its word.
 
 Every box goes to SAM as a box prompt. Three witnesses (the detector, SAM's own expectation of its mask, the heat of the
-class inside the mask) are weighed to one probability that class and outline are right. Heat that no box explains is
-answered to a phrase too, where there is much of it: many small sheep are one region without a box each.
+class inside the mask) are weighed to one probability that class and outline are right.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from promptseg.arrays import BoolArray, Float32
-from promptseg.geometry import MaskGrid
+from promptseg.geometry import MaskGrid, box_iou
+from promptseg.masks.overlap import iou
 from promptseg.masks.upsample import upsample_to_rle
 from promptseg.models.detector.decode import Boxes
 from promptseg.prompts.encode import encode_object
@@ -25,25 +25,30 @@ from promptseg.segment.words.find import FoundThing, find
 from promptseg.segment.words.heat import phrase_heat
 from promptseg.segment.words.rivals import thing_of
 from promptseg.segment.words.sharpen import enlarge
-from promptseg.vocabulary import Vocabulary
+from promptseg.vocabulary import COCO_THINGS, Vocabulary
 
 OFFSET, DETECTOR, OUTLINE, HEAT = -3.4, 1.1, 3.0, 0.3
 """Weights of the witnesses: the detector's logit, SAM's expected IoU, the class's logit where the mask is warmest."""
+SURELY_NOT = 0.003
+"""What the detector does not see is not less probable than this."""
 WARMEST = 90
 """Percent of a mask that may be colder."""
-PRESENT = 0.25
-"""A class is in the picture if the detector is surer of some box than this; else heat is not believed either."""
-ANSWERED, BESIDE, LISTED = 0.15, 0.35, 0.1
-"""Less probable things are not answered to a phrase, nor those less probable than this share of the best; nor are
-those below the third listed among all things of a vocabulary."""
+PRESENT = 0.03
+"""A class is in the picture if some thing of it is more probable than this (chosen, as what follows, on pictures of
+dev/voc and dev/coco, docs/words.md)."""
+RIVAL, SAME_BOX = 4.0, 0.7
+"""What is so many times as probably a thing of another class, by this overlap the same one, is not of this class."""
+DOUBTED, LARGE, FILLED = 0.5, 0.05, 0.6
+"""A less probable thing of a larger share of the picture must lie to this part where heat is."""
+SEEN, WARMTH = -2.05, 0.3
+"""For a map, a class is in the picture if the detector's logit of its surest box and this share of the highest heat are
+together above the first."""
+BESIDE, LISTED = 0.35, 0.02
+"""Things less probable than this share of the best are not answered to a phrase; nor are those below the second listed
+among all things of a vocabulary."""
 OWN = 0.5
 """Of a thing so much must lie in no better one of its class: the rest are parts of it, or the same once more."""
-LEAST_SHARE = 0.25
-"""A region of heat counts beside the things if it is so large beside the largest find."""
-DOUBTED, HELD, FILLED = 0.1, 0.7, 0.15
-"""A thing at least so probable is answered in place of a region of heat of which so much lies in it, if that fills so
-much of it."""
-TRIED, LEAST = 50, 0.08
+TRIED, LEAST = 50, 0.04
 """Boxes that are drawn of one picture, and the least that the detector must be sure of each."""
 
 
@@ -93,52 +98,96 @@ def _takes(thing: FoundThing, taken: BoolArray) -> bool:
     return True
 
 
-def _holds(thing: FoundThing, region: FoundThing) -> bool:
-    """Returns whether most of a region of heat lies in a thing that is not much larger."""
-    inside, whole = region.logits > 0, thing.logits > 0
-    shared = np.count_nonzero(inside & whole)
-    return bool(shared >= HELD * np.count_nonzero(inside) and shared >= FILLED * np.count_nonzero(whole))
-
-
 def _weighed(sure: float, outline: float, warm: float) -> float:
-    sure = min(sure, 1 - 1e-6)
-    logit = math.log(sure / (1 - sure))
-    return 1 / (1 + math.exp(-(OFFSET + DETECTOR * logit + OUTLINE * outline + HEAT * warm)))
+    return _chance(OFFSET + DETECTOR * _logit(sure) + OUTLINE * outline + HEAT * warm)
+
+
+def _chance(logit: float) -> float:
+    return 1 / (1 + math.exp(-logit))
+
+
+def _logit(chance: float) -> float:
+    chance = min(max(chance, SURELY_NOT), 1 - 1e-6)
+    return math.log(chance / (1 - chance))
 
 
 def find_things(
-    runtime: Runtime, embedded: EmbeddedImage, boxes: Boxes, heat: Float32, *, present: float | None = None
+    meaning: Meaning,
+    runtime: Runtime,
+    embedded: EmbeddedImage,
+    number: int,
+    heat: Float32,
+    *,
+    present: float | None = None,
 ) -> list[FoundThing]:
     """Returns the things of one class, best first; nothing if it is not in the picture.
 
     Args:
+        meaning: knows the boxes of the picture.
         runtime: the engine with SAM.
         embedded: the picture.
-        boxes: around things of the class, whatever their scores.
+        number: which of COCO's things, from 0.
         heat: (96, 96) logits of the class.
-        present: the logit that the heat or the probability of a thing must reach somewhere; None to leave it to the
-            detector.
+        present: the logit that a thing, or the heat where there is none, must reach; None for what suits most.
     """
-    if present is None and boxes.scores.max(initial=0.0) <= PRESENT:
-        return []
+    boxes = meaning.boxes(embedded.image)
     boxes = boxes.chosen(np.flatnonzero(boxes.scores > LEAST))
-    number = int(boxes.classes[0]) if len(boxes.classes) else 0
-    drawn = draw(runtime, embedded, boxes, {number: heat})
-    least = -math.inf if present is None else present
-    best = drawn[0].found.score if drawn else 0.0
-    seen = best > 0 and math.log(best / (1 - best)) > least
-    floor = max(ANSWERED if present is None else 0.0, BESIDE * best)
-    things = [thing.found for thing in drawn if seen and thing.found.score > floor]
-    regions = find(runtime, embedded, heat, present=0.0 if present is None else present)
-    taken = np.zeros((MaskGrid.SIDE, MaskGrid.SIDE), np.bool_)
-    for thing in things:
-        taken |= thing.logits > 0
-    # A box that the detector doubts is believed where heat is in it: its outline is better than that of the heat.
-    doubted = [thing.found for thing in drawn if thing.found.score > DOUBTED]
-    regions = [next((thing for thing in doubted if _holds(thing, region)), region) for region in regions]
-    largest = max((thing.mask.area for thing in (*things, *regions)), default=0)
-    beside = [region for region in regions if region.mask.area >= LEAST_SHARE * largest and _takes(region, taken)]
-    return things + beside
+    own = boxes.classes == number
+    same = own | (box_iou(boxes.corners, boxes.corners[own]) > SAME_BOX).any(1)
+    asked = boxes.chosen(np.flatnonzero(same))
+    others = sorted(set(asked.classes.tolist()) - {number})
+    warmth = {number: heat}
+    if others:
+        warmth |= zip(others, phrase_heat(meaning, embedded, [COCO_THINGS[other] for other in others]), strict=True)
+    drawn = draw(runtime, embedded, asked, warmth)
+    rivals = [thing.found for thing in drawn if thing.number != number]
+    things = [thing.found for thing in drawn if thing.number == number]
+    things = _warm(runtime, embedded, [thing for thing in things if not _gives_way(thing, rivals)], heat)
+    if things and things[0].score > (PRESENT if present is None else _chance(present)):
+        least = max(PRESENT, BESIDE * things[0].score)
+        return [thing for place, thing in enumerate(things) if not place or thing.score > least]
+    return [] if present is None else find(runtime, embedded, heat, present=present)
+
+
+def _gives_way(thing: FoundThing, rivals: Sequence[FoundThing]) -> bool:
+    """Returns whether a thing is much more probably one of another class."""
+    return any(rival.score > RIVAL * thing.score and iou(rival.mask, thing.mask) > SAME_BOX for rival in rivals)
+
+
+def _warm(runtime: Runtime, embedded: EmbeddedImage, things: list[FoundThing], heat: Float32) -> list[FoundThing]:
+    """Leaves out large doubtful things that heat does not fill."""
+    large = LARGE * embedded.size.height * embedded.size.width
+    if all(thing.score > DOUBTED or thing.mask.area < large for thing in things):
+        return things
+    seen = np.zeros((MaskGrid.SIDE, MaskGrid.SIDE), np.bool_)
+    for region in find(runtime, embedded, heat, present=0.0):
+        seen |= region.logits > 0
+
+    def filled(thing: FoundThing) -> bool:
+        inside = thing.logits > 0
+        return bool(np.count_nonzero(inside & seen) >= FILLED * np.count_nonzero(inside))
+
+    return [thing for thing in things if thing.score > DOUBTED or thing.mask.area < large or filled(thing)]
+
+
+def absent(meaning: Meaning, embedded: EmbeddedImage, vocabulary: Vocabulary, heat: Float32) -> list[int]:
+    """Returns the classes of a vocabulary that the detector knows and that are not in the picture.
+
+    Args:
+        meaning: knows the boxes of the picture.
+        embedded: the picture.
+        vocabulary: the classes.
+        heat: (C, 96, 96) logits of the classes.
+    """
+    boxes = meaning.boxes(embedded.image)
+    found: list[int] = []
+    for place, (label, thing) in enumerate(zip(vocabulary.labels, vocabulary.things, strict=True)):
+        number = thing_of(label) if thing else None
+        if number is not None:
+            sure = float(boxes.of(number).scores.max(initial=0.0))
+            if _logit(sure) + WARMTH * float(heat[place].max()) <= SEEN:
+                found.append(place)
+    return found
 
 
 def known_things(

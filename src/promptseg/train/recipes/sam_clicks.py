@@ -17,12 +17,18 @@ from promptseg.train.sam_weights import changed_writer, trainable
 from promptseg.train.task import Recipe
 
 MIXTURE: dict[str, tuple[float, int, int, int]] = {
-    "coco": (0.40, 150, 8, 300),
-    "voc": (0.25, 130, 3, 400),
-    "ccp": (0.20, 80, 6, 400),
-    "nuclei": (0.15, 50, 8, 60),
+    "coco": (0.30, 330, 8, 300),
+    "voc": (0.20, 260, 3, 400),
+    "ccp": (0.12, 120, 6, 400),
+    "nuclei": (0.10, 80, 8, 60),
+    "wholes/coco_more": (0.10, 240, 4, 400),
+    "wholes/caltech101": (0.10, 240, 4, 400),
+    "wholes/fruit": (0.03, 80, 4, 400),
+    "wholes/kangaroo": (0.03, 60, 4, 400),
+    "wholes/raccoon": (0.02, 60, 4, 400),
 }
-"""Folders of the data: weight, pictures, objects of a picture, smallest object in pixels."""
+"""Folders of the data: weight, pictures, objects of a picture, smallest object in pixels. `tools/whole_objects.py`
+makes the wholes."""
 
 
 def require_folders(data: Path, names: Iterable[str]) -> None:
@@ -45,7 +51,7 @@ def prepared(data: Path, cache: str | None, runtime: Runtime) -> dict[str, list[
             open_dataset(data / name, min_area=least),
             pictures.cache_in(data, cache),
             runtime,
-            name=name,
+            name=name.replace("/", "-"),
             objects=most,
             pictures=count,
             progress=say(f"embedding {name}"),
