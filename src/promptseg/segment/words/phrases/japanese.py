@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 from promptseg.errors import PromptError, shorten
 from promptseg.segment.words.phrases.lexicon import fold, lexicon, longest
+from promptseg.segment.words.phrases.names import GARMENTS, is_known
 from promptseg.segment.words.phrases.phrase import OPPOSITE, Colour, ColourName, Order, Phrase, Selector, Shade
 
 _JAPANESE = re.compile("[\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f々〆]")
@@ -32,7 +33,23 @@ _COLOURS: dict[str, tuple[ColourName, Shade | None]] = {
     "灰 はいいろ グレー 鼠 ねずみ 銀 シルバー": ("grey", None),
     "黒 くろ 真っ黒 まっくろ ブラック": ("black", None),
 }
-_ONLY_WITH_ENDING = {"桃", "肌", "灰", "鼠", "ねずみ", "茶", "あか", "あお", "しろ", "くろ", "こん", "黄", "藍", "朱", "紅"}
+_ONLY_WITH_ENDING = {
+    "桃",
+    "肌",
+    "灰",
+    "鼠",
+    "ねずみ",
+    "茶",
+    "あか",
+    "あお",
+    "しろ",
+    "くろ",
+    "こん",
+    "黄",
+    "藍",
+    "朱",
+    "紅",
+}
 """These alone are other words, or none."""
 _SIDES: dict[str, Order] = {
     "左 ひだり 左側 左手 左の方 左の側 左端の方": "left",
@@ -73,22 +90,35 @@ _SHADES: dict[str, Shade] = {
 _DIGITS = {"一": 1, "二": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9, "十": 10}
 _COUNTED = {"ひとつ": 1, "ふたつ": 2, "みっつ": 3, "よっつ": 4, "いつつ": 5, "ひとり": 1, "ふたり": 2}
 _NUMBER = r"(\d{1,2}|[一二三四五六七八九十])"
-_COUNTERS = "匹|頭|羽|人|名|台|個|つ|本|枚|冊|杯|隻|艘|機|足|着|軒|脚|膳|両|件|体|切れ|皿|箱|ひき|びき|ぴき|こ|だい|にん|ほん|まい"
+_COUNTERS = "匹|頭|羽|人|名|台|個|つ|本|枚|冊|杯|隻|艘|機|足|着|軒|脚|膳|両|体|皿|箱|ひき|びき|ぴき|だい|にん"
 _NUMBERED = re.compile(rf"{_NUMBER}(?:番目|つ目|{_COUNTERS})")
 _ORDINAL = re.compile(rf"{_NUMBER}(?:番目|つ目|番め|ばんめ|(?:{_COUNTERS})目)")
 _FROM = re.compile("(左|ひだり|右|みぎ|上|うえ|下|した|手前|てまえ|前|奥|後ろ)(?:側|端|の方)?から")
-_JOINTS = "の な に で が を は と や も ・ 、 。 , . にいる にある にいるの にあった いる ある している 色 色の に見える に写っている にうつっている"
-_JOINTS += " 写真 画像 画面 絵の中 写真の 画像の 画面の を着た を着ている 着た 服を着た 服を着ている 服 の服"
+_JOINTS = (
+    "の な に で が を は と や も ・ 、 。 , . にいる にある にいるの にあった いる ある している "
+    "色 色の に見える に写っている "
+    "にうつっている 写真 画像 画面 絵の中 写真の 画像の 画面の を着た を着ている 着た "
+    "服を着た 服を着ている 服 の服"
+)
 _SEVERAL = "たち 達 ら 々 複数 いくつか 何匹か 数匹"
 _EVERY = "すべて 全て 全部 みんな 皆 ぜんぶ あらゆる 各 全員"
 _OPEN = "もの 物 やつ 奴 ほう 方 物体 それ これ 何か"
-_MATERIALS = {"木製": "wooden", "ガラス": "glass", "金属": "metal", "革": "leather", "石": "stone", "プラスチック": "plastic"}
-_NEGATION = re.compile("以外|じゃな[いく]|ではな[いく]|でな[いく]|[のが]な[いし]|[のが]無[いし]|(?<=.)な[し](?=の)|無しの|を?除[くい]")
+_MATERIALS = {
+    "木製": "wooden",
+    "ガラス": "glass",
+    "金属": "metal",
+    "革": "leather",
+    "石": "stone",
+    "プラスチック": "plastic",
+}
+_NEGATION = re.compile(
+    "以外|くな[いく]|じゃな[いく]|ではな[いく]|でな[いく]|[のが]な[いし]|[のが]無[いし]|(?<=.)な[し](?=の)|無しの|を?除[くい]"
+)
 _UNKNOWN_COST, _NOUN_COST, _KANA_COST = 100.0, 1.0, 0.5
 
 Kind: TypeAlias = Literal[
     "colour", "shade", "side", "utmost", "size", "most", "from", "ordinal", "number", "several", "every", "both",
-    "definite", "open", "joint", "noun", "material", "unknown",
+    "definite", "open", "joint", "inside", "noun", "material", "unknown",
 ]  # fmt: skip
 
 
@@ -129,13 +159,13 @@ def read_japanese(text: str) -> Phrase:
     """
     folded = fold(text).strip("「」『』。、!?.,")
     whole = _looked_up(folded)
-    if whole is not None:
+    if whole is not None and (folded not in _grammar() or is_known(whole)):
         return Phrase(text, whole)
     negation = _NEGATION.search(folded)
     if negation:
         raise PromptError(
-            f'What shall not be there ("{negation[0]}" in {shorten(text)}) cannot be said in words. Name what is meant, '
-            "and put a negative click or box on what is not (--not X,Y or --not-box)."
+            f'What shall not be there ("{negation[0]}" in {shorten(text)}) cannot be said in words. Name what is '
+            "meant, and put a negative click or box on what is not (--not X,Y or --not-box)."
         )
     tokens = cut(folded)
     unknown = [token.text for token in tokens if token.kind == "unknown"]
@@ -224,6 +254,7 @@ def _grammar() -> dict[str, Token]:
     add("definite", "その この あの そっち")
     add("open", _OPEN)
     add("joint", _JOINTS)
+    add("inside", "中 なか")
     for name, english in _MATERIALS.items():
         add("material", name + "の", english)
     return words
@@ -235,7 +266,7 @@ def _numeral(text: str) -> int:
 
 def _understood(text: str, tokens: list[Token]) -> Phrase:
     """Makes the phrase of its words."""
-    _check_relations(text, tokens)
+    tokens = _related(text, tokens)
     colours: list[Colour] = []
     selectors: list[Selector] = []
     names: list[str] = []
@@ -287,21 +318,32 @@ def _understood(text: str, tokens: list[Token]) -> Phrase:
         colours.append(Colour(None, shade))
     if not (names or colours or selectors or number):
         raise PromptError(f"The Japanese phrase {shorten(text)} names no thing. Say which one, or click on it.")
-    noun = " ".join(names) or None
+    noun = _joined(names)
     plural = several or bool(number and number > 1)
     return Phrase(text, noun, tuple(colours), either, tuple(selectors), number, plural, definite)
+
+
+def _joined(names: list[str]) -> str | None:
+    """Returns several nouns as one: "car wheel", but "woman in dress"."""
+    if len(names) == 2 and names[0] in GARMENTS.split(", "):
+        return f"{names[1]} in {names[0]}"
+    return " ".join(names) or None
 
 
 def _ordinal(side: Order, place: int) -> Selector:
     return Selector(side, place, most=True) if place > 0 else Selector(OPPOSITE[side], most=True)
 
 
-def _check_relations(text: str, tokens: list[Token]) -> None:
-    """Refuses "the cat to the left of the dog" ("犬の左の猫")."""
+def _related(text: str, tokens: list[Token]) -> list[Token]:
+    """Joins "the cup on the table" ("机の上のカップ") to one noun, and refuses other relations between things."""
     for position in range(len(tokens) - 4):
         noun, of, where, of_too, other = tokens[position : position + 5]
-        if noun.kind == other.kind == "noun" and of.text == of_too.text == "の" and where.kind == "side":
-            raise PromptError(
-                f"Places of things to one another ({shorten(text)}) are not understood. Say where it is in the picture "
-                '("左から二番目の犬"), or add a click or a box.'
-            )
+        if noun.kind == other.kind == "noun" and of.text == of_too.text == "の" and where.kind in ("side", "inside"):
+            if where.text not in ("上", "うえ", "中", "なか"):
+                raise PromptError(
+                    f"Places of things to one another ({shorten(text)}) are not understood. Say where it is in the "
+                    'picture ("左から二番目の犬"), or add a click or a box.'
+                )
+            words = f"{other.value} {'on' if where.value == 'top' else 'in'} the {noun.value}"
+            return [*tokens[:position], Token("noun", other.text, words), *tokens[position + 5 :]]
+    return tokens

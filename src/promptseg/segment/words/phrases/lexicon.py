@@ -28,7 +28,9 @@ def lexicon() -> dict[str, str]:
     words = {form: english for english, forms in rows for form in forms.split(" ")}
     words |= {fold(form): english for english, forms in SPOKEN.items() for form in forms.split()}
     # "ソファー" is "ソファ", too
-    words |= {form.removesuffix("ー"): english for form, english in words.items() if form.removesuffix("ー") not in words}
+    words |= {
+        form.removesuffix("ー"): english for form, english in words.items() if form.removesuffix("ー") not in words
+    }
     return words
 
 

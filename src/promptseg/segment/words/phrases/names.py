@@ -39,16 +39,17 @@ SAME = (
 """Names of one class, the first of which is COCO's."""
 
 COMPOUNDS = (
-    "black board, black coffee, black grouse, black hole, black pepper, black stork, black swan, black tea, "
-    "black widow, blue cheese, blue heron, blue jay, blue whale, brown bread, brown rice, brown sugar, gold medal, "
-    "golden gate bridge, golden retriever, great dane, great grey owl, great pyrenees, great white shark, green bean, "
-    "green lizard, green mamba, green snake, green onion, green tea, grey fox, grey whale, grey wolf, gray wolf, little blue heron, orange juice, "
-    "orange peel, orange tree, red beet, red grapefruit, red cabbage, red fox, red onion, red panda, red wine, red wolf, silver medal, "
-    "white board, white bread, white house, white rice, white stork, white wine, white wolf, dark chocolate, dark glasses, "
-    "big ben, first aid kit, first aid, second hand, high chair, high heel, last supper, light bulb, light fixture, "
-    "light house, light pole, light post, light switch, little finger, long johns, long sleeve, short sleeve, "
-    "lower body, lower lip, middle finger, top hat, top coat, upper body, upper lip, small intestine, large intestine, "
-    "left turn sign, right turn sign, no entry sign, no parking sign, no smoking sign"
+    "black board, black coffee, black grouse, black hole, black pepper, black stork, black swan, black tea, black "
+    "widow, blue cheese, blue heron, blue jay, blue whale, brown bread, brown rice, brown sugar, gold medal, "
+    "golden gate bridge, golden retriever, great dane, great grey owl, great pyrenees, great white shark, green "
+    "bean, green lizard, green mamba, green snake, green onion, green tea, grey fox, grey whale, grey wolf, gray "
+    "wolf, little blue heron, orange juice, orange peel, orange tree, red beet, red grapefruit, red cabbage, red "
+    "fox, red onion, red panda, red wine, red wolf, silver medal, white board, white bread, white house, white "
+    "rice, white stork, white wine, white wolf, dark chocolate, dark glasses, big ben, first aid kit, first aid, "
+    "second hand, high chair, high heel, last supper, light bulb, light fixture, light house, light pole, light "
+    "post, light switch, little finger, long johns, long sleeve, short sleeve, lower body, lower lip, middle "
+    "finger, top hat, top coat, upper body, upper lip, small intestine, large intestine, left turn sign, right "
+    "turn sign, no entry sign, no parking sign, no smoking sign"
 )
 """Names whose first word would else be read as a colour, a size or a place."""
 
@@ -60,8 +61,32 @@ IRREGULAR = {
 }  # fmt: skip
 """Plurals that do not end in "s" alone."""
 SINGLE = frozenset(
-    "glasses sunglasses scissors jeans pants shorts trousers tights leggings panties stairs swimwear accessories "
-    "binoculars grass glass dress bus gas lens canvas cactus octopus lotus".split()
+    [
+        "glasses",
+        "sunglasses",
+        "scissors",
+        "jeans",
+        "pants",
+        "shorts",
+        "trousers",
+        "tights",
+        "leggings",
+        "panties",
+        "stairs",
+        "swimwear",
+        "accessories",
+        "binoculars",
+        "grass",
+        "glass",
+        "dress",
+        "bus",
+        "gas",
+        "lens",
+        "canvas",
+        "cactus",
+        "octopus",
+        "lotus",
+    ]
 )
 """Words that end like plurals and are one thing each."""
 

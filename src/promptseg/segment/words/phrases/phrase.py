@@ -8,9 +8,9 @@ ColourName: TypeAlias = Literal[
 ]
 Shade: TypeAlias = Literal["dark", "light"]
 Order: TypeAlias = Literal[
-    *("left", "right", "top", "bottom", "top left", "top right", "bottom left", "bottom right"),
-    *("middle", "centre", "near", "far", "large", "small", "tall", "short", "wide", "narrow"),
-]
+    "left", "right", "top", "bottom", "top left", "top right", "bottom left", "bottom right",
+    "middle", "centre", "near", "far", "large", "small", "tall", "short", "wide", "narrow",
+]  # fmt: skip
 """What things are put in order by, the first of which is meant."""
 
 COLOURS: tuple[ColourName, ...] = get_args(ColourName)
