@@ -8,8 +8,8 @@ COCO (IoU of the union of what is found, per picture and present class; absent p
 present ones; mask AP of all phrases; finds per true thing; specks), all things of COCO's classes (mask AP,
 calibration), look-alikes (a phrase asked of what only looks like it), on CCP (mean IoU of the 15 commonest garments);
 labels of ground-truth masks (COCO) and of whole pictures (Caltech-101, grocery, clothing); references (region of a
-class in one VOC picture, sought in another); words and one click together on COCO; phrases of colour and place that mean
-one of several things, and Japanese names, on COCO; panoptic quality on COCO; seconds.
+class in one VOC picture, sought in another); words and one click together on COCO; phrases of colour and place that
+mean one of several things, and Japanese names, on COCO; panoptic quality on COCO; seconds.
 """
 
 import argparse
@@ -369,11 +369,18 @@ def together(segmenter: Segmenter, dev: Path, limit: int) -> dict[str, Any]:
 
 
 SIDES = {
-    "the leftmost {}": "left", "the {} on the left": "left", "the rightmost {}": "right", "the {} on the right": "right",
-    "the topmost {}": "top", "the {} at the bottom": "bottom", "the second {} from the left": "second",
-    "second {} from the right": "second from right", "the {} in the middle": "middle", "the largest {}": "large",
+    "the leftmost {}": "left",
+    "the {} on the left": "left",
+    "the rightmost {}": "right",
+    "the {} on the right": "right",
+    "the topmost {}": "top",
+    "the {} at the bottom": "bottom",
+    "the second {} from the left": "second",
+    "second {} from the right": "second from right",
+    "the {} in the middle": "middle",
+    "the largest {}": "large",
     "the smallest {}": "small",
-}  # fmt: skip
+}
 """Phrases, and the rule by which the truth is known."""
 MARGIN, LARGE_ENOUGH, TIMES = 0.12, 0.004, 1.6
 """Of the picture's side, by which a thing is first; the least share of the picture of each thing; how much larger."""
@@ -405,16 +412,22 @@ def hues(pixels: np.ndarray) -> dict[str, float]:
     hue, strong, light = np.moveaxis(np.asarray(Image.fromarray(pixels[None]).convert("HSV"))[0] / 255.0, -1, 0)
     hue, vivid = hue * 360, (strong > 0.35) & (light > 0.25)
     bands = {
-        "red": vivid & (strong > 0.5) & ((hue < 12) | (hue > 345)), "yellow": vivid & (light > 0.5) & (hue > 45) & (hue < 65),
-        "orange": (hue > 18) & (hue < 40) & (light > 0.65) & (strong > 0.6), "green": vivid & (hue > 80) & (hue < 160),
-        "blue": vivid & (hue > 195) & (hue < 250), "white": (strong < 0.18) & (light > 0.75), "black": light < 0.22,
+        "red": vivid & (strong > 0.5) & ((hue < 12) | (hue > 345)),
+        "yellow": vivid & (light > 0.5) & (hue > 45) & (hue < 65),
+        "orange": (hue > 18) & (hue < 40) & (light > 0.65) & (strong > 0.6),
+        "green": vivid & (hue > 80) & (hue < 160),
+        "blue": vivid & (hue > 195) & (hue < 250),
+        "white": (strong < 0.18) & (light > 0.75),
+        "grey": (strong < 0.15) & (light > 0.3) & (light < 0.65),
+        "black": light < 0.22,
         "brown": (hue > 10) & (hue < 45) & (strong > 0.3) & (light > 0.2) & (light < 0.55),
-    }  # fmt: skip
+    }
     return {name: float(band.mean()) for name, band in bands.items()}
 
 
-CLEAR, OTHERS = 0.5, 0.12
-"""A thing is clearly of a colour with the first share of its pixels, if no other of its class has the second."""
+CLEAR, TIMES_AS_MUCH = 0.35, 2.5
+"""A thing is clearly of a colour with the first share of its pixels, if that is so many times as much as any other of
+its class has."""
 
 
 def phrases_of(truth: Segments, pixels: np.ndarray) -> list[tuple[str, str, int]]:
@@ -429,7 +442,8 @@ def phrases_of(truth: Segments, pixels: np.ndarray) -> list[tuple[str, str, int]
     shares = [hues(pixels[mask.dense()]) for mask in truth.masks]
     for colour in shares[0]:
         own = np.array([share[colour] for share in shares])
-        if (own > CLEAR).sum() == 1 and (own > OTHERS).sum() == 1:
+        second, first = np.sort(own)[-2:]
+        if first > max(CLEAR, TIMES_AS_MUCH * second):
             found.append(("colour", f"the {colour} {{}}", int(own.argmax())))
     return found
 
@@ -458,7 +472,7 @@ def phrases(segmenter: Segmenter, dev: Path, limit: int) -> dict[str, Any]:
 
 
 def japanese(segmenter: Segmenter, dev: Path, limit: int) -> dict[str, Any]:
-    """Names of the 80 classes in Japanese against English: the share of present ones with the same answer, union IoU."""
+    """Names of present classes in Japanese against English: the share of equal answers, union IoU."""
     same, scores = [], {"en": [], "ja": []}
     for file, truth in coco_pictures(dev, limit):
         image = segmenter.embed(file)
