@@ -12,7 +12,7 @@ from promptseg.segment.words.find import FoundThing
 from promptseg.segment.words.phrases.read import read_phrase
 
 SIZE = (200, 400)
-BOXES = {"a": (10, 60, 50, 100), "b": (120, 20, 200, 180), "c": (230, 90, 250, 110), "d": (330, 150, 390, 195)}
+BOXES = {"a": (10, 60, 50, 100), "b": (120, 20, 200, 180), "c": (230, 70, 250, 90), "d": (330, 150, 390, 195)}
 COLOURS = {"a": (210, 30, 30), "b": (30, 60, 200), "c": (30, 60, 200), "d": (240, 240, 240)}
 SCORES = {"a": 0.6, "b": 0.9, "c": 0.8, "d": 0.7}
 
