@@ -61,7 +61,7 @@ def test_the_middle_one_of_three_is_between_the_others(scene):
 
 def test_doubtful_things_do_not_count_among_places(scene):
     picture, things = scene
-    doubted = [FoundThing(one.mask, one.logits, 0.2 if one.score == 0.6 else one.score) for one in things]
+    doubted = [FoundThing(one.mask, one.logits, 0.1 if one.score == 0.6 else one.score) for one in things]
     assert [thing.mask.box for thing in choose(doubted, read_phrase("the leftmost dog"), picture)] == [BOXES["b"]]
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from promptseg.arrays import Float32, Float64
 from promptseg.errors import PromptError, shorten
+from promptseg.geometry import ResizeFrame
 from promptseg.masks.overlap import mask_nms
 from promptseg.masks.rle import RLE
 from promptseg.runtimes.protocol import Runtime
@@ -19,13 +20,13 @@ from promptseg.segment.words.colours import LEAST, PASSES, colour_fit
 from promptseg.segment.words.engine import Meaning, cell_weights
 from promptseg.segment.words.find import FoundThing
 from promptseg.segment.words.phrases.phrase import SIZES, Order, Phrase
-from promptseg.segment.words.picture import CELLS
+from promptseg.segment.words.picture import CELLS, NEAR_SIDE
 from promptseg.segment.words.things import ANSWERED, known_things
 from promptseg.vocabulary import COCO_PANOPTIC
 
-SURE = 0.4
+SURE = 0.2
 """Places and sizes are reckoned among things at least so sure beside the surest: a doubtful find at the border of the
-picture is not "the leftmost one" (chosen on COCO's training pictures)."""
+picture is not "the leftmost one"."""
 NEARNESS = 0.5
 """How much the size of a thing (side of a square of its area, as a share of the picture's height) says that it is near,
 beside the height of its lower edge."""
@@ -169,7 +170,8 @@ def anything(meaning: Meaning, runtime: Runtime, embedded: EmbeddedImage, text: 
 def heat_of_things(embedded: EmbeddedImage, things: Sequence[FoundThing]) -> Float32:
     """Returns logits (96, 96) of things that were chosen, for places that are given beside them."""
     heat = np.full((CELLS, CELLS), -HEATED, np.float32)
+    frame = ResizeFrame.fit(embedded.size, NEAR_SIDE)
     for thing in things:
-        shares = cell_weights(thing.mask.dense(), embedded.frame)
+        shares = cell_weights(thing.mask.dense(), frame)
         heat = np.maximum(heat, (2 * shares - 1) * HEATED)
     return heat
