@@ -33,6 +33,8 @@ beside the height of its lower edge."""
 ABOUT = 0.5
 """Several are large if at least half as large as the largest, small if at most twice as large as the smallest."""
 
+LIKELY = 0.3
+"""Less probable things are no "thing" or "one" where there are others."""
 SAME_THING = 0.7
 """Of two things of different classes that overlap more than this, the better one is "a thing"."""
 HEATED = 4.0
@@ -53,6 +55,8 @@ def choose(found: Sequence[FoundThing], phrase: Phrase, picture: npt.NDArray[np.
     if phrase.selectors:
         best = max((thing.score for thing in things), default=0.0)
         things = _selected([thing for thing in things if thing.score >= SURE * best], phrase)
+    elif phrase.number is not None:
+        things = sorted(things, key=lambda thing: -thing.score)
     return things if phrase.number is None else things[: phrase.number]
 
 
@@ -158,7 +162,7 @@ def anything(meaning: Meaning, runtime: Runtime, embedded: EmbeddedImage, text: 
         PromptError: nothing is known in it.
     """
     things = [item.found for item in known_things(meaning, runtime, embedded, COCO_PANOPTIC)]
-    things = [thing for thing in things if thing.score > ANSWERED]
+    things = [thing for thing in things if thing.score > LIKELY] or [one for one in things if one.score > ANSWERED]
     if not things:
         raise PromptError(
             f"No known thing is in this picture of which {shorten(text)} could be one. Name the thing, or click on it."
