@@ -61,7 +61,7 @@ _PLACES: tuple[tuple[re.Pattern[str], str], ...] = (
     (_placed(f"{_TOWARDS}{_FAR}", _SIDES), "most"),
     (_placed(_TOWARDS, _SIDES), "side"),
     (_placed("(?:in|at|on|to) (?:the )?(?:very |far )?", _DEPTHS), "depth"),
-    (re.compile(rf"\b{_IS}far(?:thest)? away\b"), "away"),
+    (re.compile(rf"\b{_IS}far away\b"), "away"),
     (
         re.compile(
             r"\b(farthest|furthest|nearest|closest)(?: (?:to|from|on))? (?:the )?"
