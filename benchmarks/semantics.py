@@ -8,7 +8,8 @@ COCO (IoU of the union of what is found, per picture and present class; absent p
 present ones; mask AP of all phrases; finds per true thing; specks), all things of COCO's classes (mask AP,
 calibration), look-alikes (a phrase asked of what only looks like it), on CCP (mean IoU of the 15 commonest garments);
 labels of ground-truth masks (COCO) and of whole pictures (Caltech-101, grocery, clothing); references (region of a
-class in one VOC picture, sought in another); words and one click together on COCO; panoptic quality on COCO; seconds.
+class in one VOC picture, sought in another); words and one click together on COCO; phrases of colour and place that
+mean one of several things, and Japanese names, on COCO; panoptic quality on COCO; seconds.
 """
 
 import argparse
@@ -34,6 +35,10 @@ from promptseg.masks.distance import distance_transform
 from promptseg.masks.overlap import iou, union
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
+from promptseg.segment.words.choose import choose
+from promptseg.segment.words.find import FoundThing
+from promptseg.segment.words.phrases.read import read_phrase
+from promptseg.segment.words.phrases.spoken import SPOKEN
 
 
 def spread(items: list[Any], limit: int) -> list[Any]:
@@ -363,6 +368,128 @@ def together(segmenter: Segmenter, dev: Path, limit: int) -> dict[str, Any]:
     }
 
 
+SIDES = {
+    "the leftmost {}": "left",
+    "the {} on the left": "left",
+    "the rightmost {}": "right",
+    "the {} on the right": "right",
+    "the topmost {}": "top",
+    "the {} at the bottom": "bottom",
+    "the second {} from the left": "second",
+    "second {} from the right": "second from right",
+    "the {} in the middle": "middle",
+    "the largest {}": "large",
+    "the smallest {}": "small",
+}
+"""Phrases, and the rule by which the truth is known."""
+MARGIN, LARGE_ENOUGH, TIMES = 0.12, 0.004, 1.6
+"""Of the picture's side, by which a thing is first; the least share of the picture of each thing; how much larger."""
+
+
+def placed(truth: Segments, rule: str) -> int | None:
+    """Returns which thing is clearly the one that a rule of place or size means, by the middles of boxes; else None."""
+    height, width = truth.size
+    boxes = np.array([mask.box for mask in truth.masks], float)
+    x, y = (boxes[:, 0] + boxes[:, 2]) / 2 / width, (boxes[:, 1] + boxes[:, 3]) / 2 / height
+    areas = np.array([mask.area for mask in truth.masks], float)
+    if rule in ("large", "small"):
+        order = np.argsort(-areas if rule == "large" else areas)
+        a, b = sorted((areas[order[0]], areas[order[1]]))
+        return int(order[0]) if b > TIMES * a else None
+    line = {"top": y, "bottom": -y, "right": -x, "second from right": -x}.get(rule, x)
+    order, place = np.argsort(line), 0
+    if rule in ("second", "second from right", "middle"):
+        if len(line) < 3 or (rule == "middle" and len(line) != 3):
+            return None
+        place = 1
+    gaps = np.diff(line[order])
+    near = gaps[max(0, place - 1) : place + 1]
+    return int(order[place]) if near.min() > MARGIN else None
+
+
+def hues(pixels: np.ndarray) -> dict[str, float]:
+    """Returns which share of pixels has a colour beyond doubt, by bands of HSV: another rule than the answer's own."""
+    hue, strong, light = np.moveaxis(np.asarray(Image.fromarray(pixels[None]).convert("HSV"))[0] / 255.0, -1, 0)
+    hue, vivid = hue * 360, (strong > 0.35) & (light > 0.25)
+    bands = {
+        "red": vivid & (strong > 0.5) & ((hue < 12) | (hue > 345)),
+        "yellow": vivid & (light > 0.5) & (hue > 45) & (hue < 65),
+        "orange": (hue > 18) & (hue < 40) & (light > 0.65) & (strong > 0.6),
+        "green": vivid & (hue > 80) & (hue < 160),
+        "blue": vivid & (hue > 195) & (hue < 250),
+        "white": (strong < 0.18) & (light > 0.75),
+        "grey": (strong < 0.15) & (light > 0.3) & (light < 0.65),
+        "black": light < 0.22,
+        "brown": (hue > 10) & (hue < 45) & (strong > 0.3) & (light > 0.2) & (light < 0.55),
+    }
+    return {name: float(band.mean()) for name, band in bands.items()}
+
+
+CLEAR, TIMES_AS_MUCH = 0.35, 2.5
+"""A thing is clearly of a colour with the first share of its pixels, if that is so many times as much as any other of
+its class has."""
+
+
+def phrases_of(truth: Segments, pixels: np.ndarray) -> list[tuple[str, str, int]]:
+    """Returns sort, phrase and thing for all that can be said without doubt of the things of one class."""
+    if len(truth) < 2 or min(truth.areas) < LARGE_ENOUGH * truth.size[0] * truth.size[1]:
+        return []
+    found = []
+    for phrase, rule in SIDES.items():
+        thing = placed(truth, rule)
+        if thing is not None:
+            found.append(("position and size", phrase, thing))
+    shares = [hues(pixels[mask.dense()]) for mask in truth.masks]
+    for colour in shares[0]:
+        own = np.array([share[colour] for share in shares])
+        second, first = np.sort(own)[-2:]
+        if first > max(CLEAR, TIMES_AS_MUCH * second):
+            found.append(("colour", f"the {colour} {{}}", int(own.argmax())))
+    return found
+
+
+def phrases(segmenter: Segmenter, dev: Path, limit: int) -> dict[str, Any]:
+    """Phrases that mean one of several things of a class: the right one of what is found, and of the true masks."""
+    rows: dict[str, list[tuple[bool, bool]]] = {"position and size": [], "colour": []}
+    for file, truth in coco_pictures(dev, limit):
+        asked = []
+        pixels = np.asarray(Image.open(file).convert("RGB"))
+        for name in sorted({label for label in truth.labels if label}):
+            own = truth[[label == name for label in truth.labels]]
+            asked += [(own, sort, phrase.format(name), thing) for sort, phrase, thing in phrases_of(own, pixels)]
+        image = segmenter.embed(file) if asked else None
+        for own, sort, phrase, thing in asked:
+            found = segmenter.segment(image, Text(phrase))
+            right = len(found) == 1 and iou(found.masks[0], own.masks[thing]) >= 0.5
+            known = [FoundThing(mask, np.zeros((1, 1), np.float32), 1.0) for mask in own.masks]
+            chosen = choose(known, read_phrase(phrase), pixels)
+            rows[sort].append((right, len(chosen) == 1 and chosen[0].mask is own.masks[thing]))
+    result = {}
+    for sort, answers in rows.items():
+        result[f"phrases of {sort}, {len(answers)}: right"] = float(np.mean([right for right, _ in answers]))
+        result[f"phrases of {sort}: right among the true masks"] = float(np.mean([right for _, right in answers]))
+    return result
+
+
+def japanese(segmenter: Segmenter, dev: Path, limit: int) -> dict[str, Any]:
+    """Names of present classes in Japanese against English: the share of equal answers, union IoU."""
+    same, scores = [], {"en": [], "ja": []}
+    for file, truth in coco_pictures(dev, limit):
+        image = segmenter.embed(file)
+        for name in sorted({label for label in truth.labels if label}):
+            right = joined(truth[[label == name for label in truth.labels]])
+            english = joined(segmenter.segment(image, Text(name)))
+            spoken = joined(segmenter.segment(image, Text(SPOKEN[name].split()[0])))
+            same.append(bool((english == spoken).all()))
+            scores["en"].append(overlap(english, right))
+            scores["ja"].append(overlap(spoken, right))
+    return {
+        "japanese: same answer as in English": float(np.mean(same)),
+        "japanese: union IoU of present classes": float(np.mean(scores["ja"])),
+        "the same in English": float(np.mean(scores["en"])),
+    }
+
+
 def seconds(segmenter: Segmenter, dev: Path, limit: int) -> dict[str, Any]:
     """Seconds of the parts."""
     files = [file for file, _ in coco_pictures(dev, min(limit or 8, 8))]
@@ -398,6 +525,8 @@ FIGURES: dict[str, Callable[[Segmenter, Path, int], dict[str, Any]]] = {
     "clothing": lambda s, dev, limit: whole_pictures(s, dev / "clothing", limit),
     "reference": references,
     "together": together,
+    "phrases": phrases,
+    "japanese": japanese,
     "seconds": seconds,
 }
 

@@ -13,10 +13,13 @@ from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.places.predictor import Granularity
 from promptseg.segment.places.refine import PlaceAnswer, refine
+from promptseg.segment.words.choose import anything, choose, heat_of_things, nouns_of
 from promptseg.segment.words.compose import compose
 from promptseg.segment.words.engine import Meaning
 from promptseg.segment.words.find import PRESENT, PRESENT_AMONG_RIVALS, FoundThing, as_segments, find
 from promptseg.segment.words.heat import heat_of
+from promptseg.segment.words.phrases.phrase import Phrase
+from promptseg.segment.words.phrases.read import read_phrase
 from promptseg.segment.words.rivals import rivals, thing_of
 from promptseg.segment.words.sharpen import enlarge
 from promptseg.segment.words.things import find_things
@@ -45,7 +48,8 @@ def answer(
     where its logit is above `present`, by default one that suits it.
 
     Raises:
-        PromptError: a prompt is malformed or does not fit the picture, or nothing is positive.
+        PromptError: a prompt is malformed or does not fit the picture, or nothing is positive; a phrase is not
+            understood.
         UnavailableError: a recording without a transcriber.
     """
     texts = [prompt.phrase for prompt in prompts if isinstance(prompt, Text)]
@@ -53,14 +57,37 @@ def answer(
     shown = [prompt for prompt in prompts if isinstance(prompt, Reference)]
     places = tuple(prompt for prompt in prompts if not isinstance(prompt, WordPrompt))
     label = texts[0] if texts else None
+    phrases = [read_phrase(text) for text in texts]
     if not any(prompt.positive for prompt in places):
-        found = _found(meaning, runtime, embedded, texts, shown, present)
+        found = _meant(meaning, runtime, embedded, phrases, shown, present)
         left = _less(runtime, embedded, found, prompts, companions)
         return as_segments(left, embedded, label, prompts, object_id)
-    heat = heat_of(meaning, embedded, texts, shown)
+    if any(phrase.selects for phrase in phrases):
+        heat = heat_of_things(embedded, _meant(meaning, runtime, embedded, phrases, shown, present))
+    else:
+        heat = heat_of(meaning, embedded, nouns_of(phrases), shown)
     composed, fitting = compose(runtime, embedded, places, heat, granularity, companions)
     segments = as_segments([thing for thing, _ in composed], embedded, label if fitting else None, prompts, object_id)
     return segments.replace(granularities=tuple(kind for _, kind in composed))
+
+
+def _meant(
+    meaning: Meaning,
+    runtime: Runtime,
+    embedded: EmbeddedImage,
+    phrases: Sequence[Phrase],
+    shown: Sequence[Reference],
+    present: float | None,
+) -> list[FoundThing]:
+    """Finds what fits nouns and references, and of that what the rest of the phrases means."""
+    nouns = nouns_of(phrases)
+    if nouns or shown:
+        found = _found(meaning, runtime, embedded, nouns, shown, present)
+    else:
+        found = anything(meaning, runtime, embedded, phrases[0].text)
+    for phrase in phrases:
+        found = choose(found, phrase, embedded.image.pixels)
+    return found
 
 
 def _found(

@@ -23,6 +23,7 @@ from promptseg.runtimes.detector import DetectorRuntime
 from promptseg.runtimes.seem_tiny import Classes, TinyRuntime
 from promptseg.segment.words.boxes import boxes_of
 from promptseg.segment.words.name import cut_out
+from promptseg.segment.words.phrases.read import english
 from promptseg.segment.words.picture import CELLS, SeenImage, see
 from promptseg.vocabulary import COCO_STUFF as STUFF
 from promptseg.vocabulary import Vocabulary
@@ -98,8 +99,12 @@ class Meaning:
         return self._boxes.of(image)
 
     def read(self, phrases: Sequence[str]) -> Classes:
-        """Returns what phrases mean."""
-        return self.runtime.read([phrase.strip() for phrase in phrases])
+        """Returns what phrases mean, English or Japanese.
+
+        Raises:
+            PromptError: a Japanese word is unknown.
+        """
+        return self.runtime.read([english(phrase).strip() for phrase in phrases])
 
     def vocabulary(self, words: Vocabulary) -> Classes:
         """Returns what the classes of a vocabulary mean."""
@@ -115,7 +120,7 @@ class Meaning:
         rows, columns = seen.cells
         chances = GroundHead.load().chances(seen.vectors[:, :rows, :columns]).clip(LEAST_CHANCE, 1 - LEAST_CHANCE)
         logits = np.full((len(kinds), CELLS, CELLS), -LIMIT, np.float32)
-        for place, kind in enumerate(kinds):
+        for place, kind in enumerate(map(english, kinds)):
             if kind in STUFF:
                 chance = chances[STUFF.index(kind)]
                 logits[place, :rows, :columns] = np.log(chance / (1 - chance))

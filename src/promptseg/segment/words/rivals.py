@@ -8,48 +8,16 @@ seen more clearly. A phrase of one's own has no rivals.
 from collections.abc import Sequence
 from functools import cache
 
+from promptseg.segment.words.phrases.names import GARMENTS, SAME
+from promptseg.segment.words.phrases.read import english
 from promptseg.vocabulary import COCO_THINGS
-
-GARMENTS = (
-    "accessories, bag, belt, blazer, blouse, bodysuit, boots, bra, bracelet, cape, cardigan, clogs, coat, "
-    "dress, earrings, flats, glasses, gloves, hair, hat, heels, hoodie, intimate, jacket, jeans, jumper, "
-    "leggings, loafers, necklace, panties, pants, pumps, purse, ring, romper, sandals, scarf, shirt, "
-    "shoes, shorts, skin, skirt, sneakers, socks, stockings, suit, sunglasses, sweater, sweatshirt, "
-    "swimwear, t-shirt, tie, tights, top, vest, wallet, watch, wedges"
-)
-"""What people wear, after Clothing Co-Parsing, on which seem-tiny learned it."""
-
-SAME = (
-    ("airplane", "aeroplane", "plane"),
-    ("motorcycle", "motorbike"),
-    ("bicycle", "bike"),
-    ("tv", "television", "tv monitor", "tvmonitor", "monitor"),
-    ("couch", "sofa"),
-    ("dining table", "table", "diningtable"),
-    ("potted plant", "pottedplant", "plant"),
-    ("person", "people", "man", "woman", "child", "human", "boy", "girl"),
-    ("car", "automobile"),
-    ("cow", "cattle"),
-    ("sheep", "lamb"),
-    ("dog", "puppy"),
-    ("cat", "kitten"),
-    ("boat", "ship"),
-    ("cell phone", "mobile phone", "phone"),
-    ("donut", "doughnut"),
-    ("refrigerator", "fridge"),
-    ("handbag", "purse"),
-    ("backpack", "rucksack"),
-    ("remote", "remote control"),
-    ("hair drier", "hair dryer"),
-)
-"""Names of one class, the first of which is COCO's."""
 
 _ARTICLES = ("a ", "an ", "the ", "a photo of ", "photo of ")
 
 
 def plain(phrase: str) -> str:
-    """Returns a phrase in lower case, without articles and the endings of plurals that are known words."""
-    words = " ".join(phrase.lower().replace("_", " ").split())
+    """Returns a phrase in English and lower case, without articles."""
+    words = " ".join(english(phrase).lower().replace("_", " ").split())
     for article in (*_ARTICLES[3:], *_ARTICLES[:3]):
         words = words.removeprefix(article)
     return words.strip()
