@@ -66,6 +66,7 @@ def serve(
         import uvicorn
 
         from promptseg.server.app import create_app
+        from promptseg.server.connections import GuardedProtocol
     except ImportError as error:
         if isinstance(error, UnavailableError):
             raise
@@ -103,7 +104,7 @@ def serve(
         ws="none",
         timeout_keep_alive=30,
         timeout_graceful_shutdown=5,
-        limit_concurrency=2 * limits.max_requests,
+        http=GuardedProtocol.of(app),
         h11_max_incomplete_event_size=65_536,
     )
     server = uvicorn.Server(config)

@@ -12,6 +12,9 @@ MOST_TASKS = 64
 """Label Studio's tasks in one request."""
 
 
+_CORNERS = "corners and stroke points were given; one request takes at most"
+
+
 def check_counts(body: Any, limits: Limits) -> None:
     """Refuses JSON that holds more things than any request may, whatever they are.
 
@@ -34,6 +37,17 @@ def check_counts(body: Any, limits: Limits) -> None:
         _check_prompts(objects, limits.max_masks * PROMPTS_PER_OBJECT, limits)
 
 
+def check_results(results: list[Any], limits: Limits) -> None:
+    """The same for what a person has clicked and drawn in Label Studio.
+
+    Raises:
+        HttpError: 413.
+    """
+    _within(len(results), limits.max_prompts, "results were given; one request takes at most")
+    corners = sum(_length(item.get("value"), "points") for item in results if isinstance(item, dict))
+    _within(corners, limits.max_vertices, _CORNERS)
+
+
 def _check_prompts(holders: list[Any], most: int, limits: Limits) -> None:
     """Checks the prompts of all holders together."""
     prompts = corners = 0
@@ -46,7 +60,7 @@ def _check_prompts(holders: list[Any], most: int, limits: Limits) -> None:
             for part in parts:
                 place = part.get("mask", part) if isinstance(part, dict) else None
                 corners += _length(place, "points")
-                _within(corners, limits.max_vertices, "corners and stroke points were given; one request takes at most")
+                _within(corners, limits.max_vertices, _CORNERS)
 
 
 def _length(body: Any, name: str) -> int:

@@ -7,7 +7,8 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 import promptseg
-from promptseg.errors import FormatError
+from promptseg.errors import FormatError, shorten
+from promptseg.server.counts import check_results
 from promptseg.server.dependencies import Server, ServerDep, errors
 from promptseg.server.jobs import Job
 from promptseg.server.labelling.config import LabelConfig, parse_config
@@ -80,7 +81,10 @@ async def predict(request: Request, server: ServerDep, body: Predict) -> Respons
     """Predicts masks from what a person has clicked or, by a SEEM model, of all labels."""
     config = parse_config(body.label_config)
     context = (body.params or {}).get("context")
-    clicked: list[Any] = context.get("result") or [] if isinstance(context, dict) else []
+    clicked: Any = context.get("result") or [] if isinstance(context, dict) else []
+    if not isinstance(clicked, list):
+        raise FormatError(f"The results of a context are a list, got {shorten(clicked)}.")
+    check_results(clicked, server.limits)
 
     async def work() -> list[dict[str, Any]]:
         return [await _predict(server, task, config, clicked) for task in body.tasks]
@@ -104,7 +108,7 @@ async def _predict(server: Server, task: dict[str, Any], config: LabelConfig, cl
         segmenter = server.models.get(card.name)
         label: str | None = None
         if clicked:
-            prompts, label = prompts_of(clicked[: server.limits.max_prompts], picture.width, picture.height)
+            prompts, label = prompts_of(clicked, picture.width, picture.height)
             if not any(prompt.positive for prompt in prompts):
                 return nothing
             found = segmenter.segment(embedded, [prompts])
