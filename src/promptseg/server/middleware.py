@@ -91,6 +91,9 @@ class GuardMiddleware:
                 self._metrics.left.inc()
             else:
                 await self._app(scope, _replay(body, receive), dressed)
+        except asyncio.CancelledError:  # the server stops, and has waited for long enough
+            if not status:
+                await _refuse(busy("The server is stopping."), dressed)
         finally:
             held.release()
             _count_off(self._requests, client, 1)
