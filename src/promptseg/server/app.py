@@ -51,7 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or Settings()
     models = ServedModels(settings)
-    store = Store(settings.data)
+    store = Store(settings.data, settings.limits.max_stored_bytes)
     try:
         models.get(models.names[0])
     except BaseException:
