@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import io
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,6 +22,8 @@ from promptseg.server.metrics import Metrics
 from promptseg.server.models import ServedModels
 from promptseg.server.settings import Limits
 from promptseg.server.store import Picture, Store, no_room, now
+
+_log = logging.getLogger("promptseg.server")
 
 _OTHER = "application/octet-stream"
 _ORIENTATION = 0x0112
@@ -127,15 +130,15 @@ class Pictures:
         """Reads a picture; blocks.
 
         Raises:
-            ImageError: its file is gone or damaged.
+            HttpError: 404, its file is gone.
+            ImageError: it is damaged.
         """
         known = self.memory.get(("pixels", picture.id))
         if known is not None:
             return known
         with told(lambda text: None):  # it was said at the upload
-            image = Image.open(
-                self._store.path_of(picture.id), name=picture.name or picture.id[:16], limits=self._limits.image
-            )
+            # Of bytes: messages about a file would tell its path.
+            image = Image.open(self._read(picture), name=picture.name or picture.id[:16], limits=self._limits.image)
         self.memory.put(("pixels", picture.id), image, image.pixels.nbytes)
         return image
 
@@ -199,7 +202,7 @@ class Pictures:
             segmenter = self._models.get(model)
             image = self.open(picture)
             job.check()
-            with self._metrics.embedding_seconds.time():
+            with told(_log.warning), self._metrics.embedding_seconds.time():
                 return segmenter.embed(image)
 
         embedded = await self._jobs.run(work, seconds=self._limits.request_seconds)
