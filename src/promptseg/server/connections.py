@@ -8,7 +8,6 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
-import h11
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -108,8 +107,6 @@ class GuardedProtocol(H11Protocol):
     def _too_late(self) -> None:
         self._timer = None
         if self._idle and not self.transport.is_closing():
-            if self.conn.our_state is h11.IDLE and self.conn.trailing_data[0]:
-                self.transport.write(b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
             self.transport.close()
 
     def pause_writing(self) -> None:
