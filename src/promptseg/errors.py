@@ -65,7 +65,12 @@ class ServerError(PromptsegError):
         self.status, self.kind, self.retry_after = status, kind, retry_after
 
 
+_SHOWN = 80
+
+
 def shorten(value: object) -> str:
     """Returns a value in one short line, for messages."""
+    if isinstance(value, str | bytes):
+        value = value[:_SHOWN]  # a text of megabytes is not looked through for one line
     text = " ".join(repr(value).split())
-    return text if len(text) <= 80 else text[:77] + "..."
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."

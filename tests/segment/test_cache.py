@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from promptseg import Image, Point, Segmenter
 from promptseg.errors import InputError, OutputError
 from promptseg.masks.overlap import iou
 from promptseg.models.network import Network
+from promptseg.notes import Note
 from promptseg.segment import sam as module
 from promptseg.segment.cache import EmbeddingCache, key_of
 from promptseg.segment.embedding_files import EmbeddingFiles, EmbeddingKey
@@ -306,10 +308,25 @@ def test_bad_limits_and_places(runtime, network, tmp_path):
         EmbeddingCache(tmp_path, disk_bytes=0)
     with pytest.raises(InputError, match="give one"):
         EmbeddingCache(disk_bytes=5)
-    cache = EmbeddingCache(tmp_path / "later")
+    cache = EmbeddingCache(tmp_path / "later", must_write=True)
     (tmp_path / "later").write_bytes(b"in the way")
     with pytest.raises(OutputError, match="Cannot write"):
         cache.embed(runtime, picture(1), network)
+
+
+def test_a_folder_that_cannot_be_written_is_told_once(runtime, network, tmp_path):
+    cache = EmbeddingCache(tmp_path / "later")
+    (tmp_path / "later").write_bytes(b"in the way")
+    with pytest.warns(Note, match="in memory only"):
+        first = cache.embed(runtime, picture(1), network)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again = cache.embed(runtime, picture(1), network)
+        cache.embed(runtime, picture(2), network)
+    assert np.array_equal(first.features, again.features)
+    assert len(cache) == 2
+    cache.forget(picture(1).digest)
+    assert len(cache) == 1
 
 
 def test_the_segmenter_uses_it(examples, segmenter, embedded, monkeypatch, tmp_path):

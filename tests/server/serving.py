@@ -12,6 +12,7 @@ import uvicorn
 
 from promptseg.runtimes.options import EngineOptions
 from promptseg.server.app import create_app
+from promptseg.server.connections import GuardedProtocol
 from promptseg.server.dependencies import Server
 from promptseg.server.settings import Settings
 
@@ -46,7 +47,13 @@ def run(settings: Settings) -> Iterator[Running]:
         listener.listen(128)  # from here on connections wait until the server takes them
         port = listener.getsockname()[1]
         config = uvicorn.Config(
-            app, log_level="critical", lifespan="on", ws="none", timeout_keep_alive=600, timeout_graceful_shutdown=5
+            app,
+            http=GuardedProtocol.of(app),
+            log_level="critical",
+            lifespan="on",
+            ws="none",
+            timeout_keep_alive=600,
+            timeout_graceful_shutdown=5,
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],))

@@ -15,6 +15,7 @@ from promptseg.server.http_errors import HttpError
 from promptseg.server.jobs import Cancelled, Job, JobQueue
 from promptseg.server.settings import Limits
 from promptseg.server.store import Picture, now
+from promptseg.stopping import check_stop
 
 LONG = 600.0
 
@@ -222,3 +223,44 @@ def test_a_deadline_is_503_and_the_server_goes_on(start, astronaut, monkeypatch)
     failure(server.http.post(f"/v1/images/{image}/segment", json=CLICK), 503, "DeadlineError")
     embedding.may_end.set()
     assert server.http.get("/healthz").status_code == 200
+
+
+def test_closing_waits_for_no_work_that_does_not_end() -> None:
+    may_end, begun = threading.Event(), threading.Semaphore(0)
+
+    async def scene() -> None:
+        queue = JobQueue(1, 5, 1)
+
+        def deaf(job: Job) -> None:
+            begun.release()
+            may_end.wait(600)
+
+        first = asyncio.ensure_future(queue.run(deaf, seconds=LONG))
+        waiting = asyncio.ensure_future(queue.run(lambda job: None, seconds=LONG))
+        await in_thread(begun)
+        assert not queue.close(0.01)
+        may_end.set()
+        await first
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert queue.close()
+
+    asyncio.run(scene())
+
+
+def test_work_deep_down_stops_with_its_job() -> None:
+    begun = threading.Event()
+
+    def work(job: Job) -> None:
+        while True:
+            check_stop()
+            begun.set()
+
+    async def scene() -> None:
+        queue = JobQueue(1, 5, 1)
+        running = asyncio.ensure_future(queue.run(work, seconds=LONG))
+        await asyncio.to_thread(begun.wait)
+        running.cancel()
+        assert queue.close(LONG)
+
+    asyncio.run(scene())

@@ -273,3 +273,31 @@ def test_pictures_of_the_named_label_studio_are_fetched_and_no_others(start, lab
 def test_a_label_studio_that_is_down_is_503(start) -> None:
     server = start(label_studio=LabelStudio(url="http://127.0.0.1:9"))
     failure(ask(server, "/data/upload/1/a.jpg", CLICK), 503, "UpstreamError")
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        5,
+        "text",
+        {"a": 1},
+        [{"type": "keypoint", "value": {"x": 10**400, "y": 1}}],
+        [{"type": "polygon", "value": {"points": [[1, 2], [3, 10**400], [5, 6]]}}],
+        [{"type": "rectangle", "value": {"x": 1, "y": 1, "width": 2, "height": 2, "rotation": 10**400}}],
+        [{"type": ["keypoint"], "value": {}, "original_width": 1e308, "original_height": []}],
+    ],
+)
+def test_odd_results_are_the_clients_fault(here, astronaut: bytes, results: object) -> None:
+    address = "data:image/jpeg;base64," + base64.b64encode(astronaut).decode()
+    body = {"tasks": [{"data": {"photo": address}}], "label_config": CONFIG, "params": {"context": {"result": results}}}
+    assert here.http.post("/label-studio/predict", json=body).status_code == 422
+
+
+def test_an_address_that_is_none(start) -> None:
+    server = start(label_studio=LabelStudio(url="http://localhost:1"))
+    body = {
+        "tasks": [{"data": {"photo": "http://[::1"}}],
+        "label_config": CONFIG,
+        "params": {"context": {"result": [{"type": "keypoint", "value": {"x": 1, "y": 1}}]}},
+    }
+    assert "no address" in failure(server.http.post("/label-studio/predict", json=body), 422, "ImageError")

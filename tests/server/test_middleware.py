@@ -1,16 +1,18 @@
 """What the middleware lets through: tokens, hosts, origins, sizes; and the headers of every answer."""
 
 import base64
+import contextlib
 import json
 import socket
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from serving import failure
+from serving import Running, failure
 
 from promptseg.errors import InputError
 from promptseg.runtimes.options import EngineOptions
+from promptseg.server import middleware
 from promptseg.server.settings import Limits, Settings
 from promptseg.server.static import studio
 
@@ -131,15 +133,59 @@ def test_a_wrong_length_and_a_body_that_never_comes(start) -> None:
     assert raw(server.url, head).startswith(b"HTTP/1.1 408")
 
 
-def test_all_bodies_together_are_limited(start) -> None:
-    server = start(limits=Limits(max_upload_bytes=100_000, max_pending_bytes=150_000, body_seconds=30))
-    head = b"POST /v1/images HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n"
+@contextlib.contextmanager
+def half_sent(server: Running, announced: int, sent: int) -> Iterator[None]:
+    """Sends a part of a body and waits until the server has it."""
+    head = b"POST /v1/images HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % announced
     host, _, port = server.url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port))) as held:
-        held.sendall(head)
-        while server.parts.limits and b"503" not in (answer := raw(server.url, head + b"x" * 10)).split(b"\r\n")[0]:
-            assert answer.startswith(b"HTTP/1.1 4"), answer  # the first has not been read yet
-        assert b"retry-after" in answer.lower()
+        before = pending(server)
+        held.sendall(head + bytes(sent))
+        while pending(server) < before + sent:
+            pass
+        yield
+
+
+def pending(server: Running) -> int:
+    (line,) = (
+        line for line in server.http.get("/metrics").text.splitlines() if line.startswith("promptseg_pending_bytes ")
+    )
+    return int(float(line.split()[1]))
+
+
+def test_all_bodies_together_are_limited(start, monkeypatch) -> None:
+    monkeypatch.setattr(middleware, "_SMALL", 1000)
+    server = start(limits=Limits(max_upload_bytes=100_000, max_pending_bytes=150_000, client_share=1.0))
+    with half_sent(server, 100_000, 99_000):
+        answer = server.http.post("/v1/images", content=bytes(60_000), headers={"Content-Type": "image/png"})
+        failure(answer, 503, "BusyError")
+        assert answer.headers["Retry-After"] == "2"
+        with half_sent(server, 40_000, 32_000):  # with them 131,000: what large bodies may have
+            assert server.http.put("/v1/classes", json={"classes": []}).status_code == 200
+    while pending(server):
+        pass
+
+
+def test_one_client_has_a_share_of_bodies_and_requests(start) -> None:
+    server = start(limits=Limits(max_pending_bytes=100_000, max_requests=4, client_share=0.5))
+    with half_sent(server, 60_000, 40_000):
+        answer = server.http.post("/v1/images", content=bytes(11_000), headers={"Content-Type": "image/png"})
+        failure(answer, 503, "BusyError")
+        assert server.http.get("/v1/limits").status_code == 200
+        host, _, port = server.url.removeprefix("http://").partition(":")
+        with socket.create_connection((host, int(port))) as second:  # half of four: there is no third
+            second.sendall(b"PUT /v1/classes HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")
+            while (answer := server.http.get("/v1/limits")).status_code == 200:
+                pass
+        failure(answer, 503, "BusyError")
+
+
+def test_announced_bodies_keep_nobody_out(start) -> None:
+    server = start(limits=Limits(max_upload_bytes=100_000, max_pending_bytes=400_000))
+    with contextlib.ExitStack() as stack:
+        for _ in range(8):
+            stack.enter_context(half_sent(server, 100_000, 0))
+        assert server.http.put("/v1/classes", json={"classes": []}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -167,7 +213,7 @@ def test_brackets_in_strings_are_no_nesting(here) -> None:
 
 
 def test_json_with_too_many_values(here) -> None:
-    body = b'{"classes": [' + b"[]," * 1_000_001 + b"[]]}"
+    body = b'{"classes": [' + b"[]," * 250_001 + b"[]]}"
     answer = here.http.put("/v1/classes", content=body, headers={"Content-Type": "application/json"})
     failure(answer, 413, "TooLargeError")
 
@@ -208,3 +254,9 @@ def test_health_limits_models_and_metrics(here, picture) -> None:
 def test_decoders_that_do_not_exist(here) -> None:
     failure(here.http.get("/v1/models/mobile-sam-clicks/encoder.onnx"), 404, "NotFoundError")
     failure(here.http.get("/v1/models/nobody/decoder.onnx"), 404, "NotFoundError")
+
+
+@pytest.mark.parametrize("origin", ["http://[::1", "http://[", "null", "", "//", "http://a]b"])
+def test_an_origin_that_is_none_is_foreign(start, origin: str) -> None:
+    server = start(token=TOKEN)
+    failure(server.http.get("/healthz", headers={"Origin": origin}), 403, "OriginError")

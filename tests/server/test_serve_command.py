@@ -1,6 +1,8 @@
 """`promptseg serve`: what it refuses at once, and that it starts."""
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 
@@ -64,3 +66,32 @@ def test_no_web_framework_comes_with_the_package(module) -> None:
     code = f"import sys, {module}; print([name for name in ('fastapi', 'starlette', 'httpx') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+STUCK = """
+import sys, threading
+from promptseg.server import pictures
+def stuck(*given):
+    print("stuck", flush=True)
+    threading.Event().wait()
+pictures._decode = stuck
+from promptseg.cli.app import main
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_whatever_runs(tmp_path, number: int) -> None:
+    command = [sys.executable, "-c", STUCK, "serve", "--port", "0", "--data", str(tmp_path), "--runtime", "onnx"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        port = process.stdout.readline().partition("127.0.0.1:")[2].partition("/")[0]
+        with socket.create_connection(("127.0.0.1", int(port))) as client:
+            client.sendall(b"POST /v1/images HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n")
+            client.sendall(b"Content-Length: 1\r\n\r\nx")
+            assert process.stdout.readline() == "stuck\n"
+            process.send_signal(number)
+            code = process.wait(60)  # it is ready after 7 s, on a machine that does nothing else
+        assert code in (-signal.SIGTERM, 130)
+        assert "Traceback" not in process.stderr.read()

@@ -18,6 +18,7 @@ from serving import ONE_THREAD, run
 
 from promptseg.errors import OutputError
 from promptseg.masks.rle import RLE
+from promptseg.server.http_errors import HttpError
 from promptseg.server.settings import Limits, Settings
 from promptseg.server.store import Picture, Store, StoredSession, now
 
@@ -142,7 +143,7 @@ def test_a_failed_change_is_taken_back(tmp_path: Path, record: Picture) -> None:
     assert store.count_sessions() == 0
     store.put_session(StoredSession("s", record.id, "m", 0, "[]"), 10)
     assert store.drop_picture(record.id)
-    assert (store.count_sessions(), store.usage(), store.objects(record.id).version) == (0, (0, 0), 0)
+    assert (store.count_sessions(), store.usage()[0], store.objects(record.id).version) == (0, 0, 0)
     store.close()
 
 
@@ -167,3 +168,80 @@ def test_the_folder_is_private(tmp_path: Path) -> None:
     mode: Any = (tmp_path / "mine").stat().st_mode
     assert not mode & 0o077
     store.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no such rights here")
+def test_a_folder_that_others_can_read_is_tightened(tmp_path: Path, monkeypatch) -> None:
+    folder = tmp_path / "some folder"
+    folder.mkdir(mode=0o755)
+    Store(folder).close()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    folder.chmod(0o750)
+    monkeypatch.setattr(Path, "chmod", lambda self, mode: os.rename("/nowhere", "/nowhere"))
+    with pytest.raises(OutputError, match="chmod 700 '"):
+        Store(folder)
+
+
+def test_all_work_counts_and_what_shrinks_is_taken(tmp_path: Path, record: Picture) -> None:
+    store = Store(tmp_path)
+    store.add_picture(record, b"abc")
+    most = store.usage()[1] + 100_000
+    store.close()
+    store = Store(tmp_path, most)
+    store.put_objects(record.id, "x" * 80_000, 1, None)
+    used = store.usage()[1]
+    for write in (
+        lambda: store.put_objects(record.id, "x" * 150_000, 1, None),
+        lambda: store.put_session(StoredSession("s", record.id, "m", 1, "x" * 50_000), 10),
+        lambda: store.put_workspace("classes", "x" * 50_000),
+    ):
+        with pytest.raises(HttpError, match="Delete some") as caught:
+            write()
+        assert caught.value.status == 413
+        assert store.usage()[1] == used
+    store._most_bytes = 1  # as after a start with a smaller limit
+    store.put_objects(record.id, "x" * 10_000, 1, None)
+    assert store.drop_picture(record.id)
+    assert store.usage()[1] < used - 60_000
+    store.close()
+
+
+def test_what_was_deleted_is_not_left_in_the_database(tmp_path: Path, record: Picture) -> None:
+    store = Store(tmp_path)
+    store.add_picture(record, b"abc")
+    store.put_objects(record.id, "a secret " * 9, 1, None)
+    store.drop_picture(record.id)
+    store.close()
+    assert b"a secret" not in b"".join(path.read_bytes() for path in tmp_path.glob("promptseg.sqlite3*"))
+
+
+def test_a_deleted_picture_leaves_no_embedding(tmp_path: Path, astronaut: bytes, examples: Path) -> None:
+    with run(Settings(data=tmp_path, models=ONE_THREAD, limits=Limits(request_seconds=600))) as server:
+        images = [server.upload(content)["id"] for content in (astronaut, (examples / "coffee.jpg").read_bytes())]
+        for image in images:
+            assert server.http.get(f"/v1/images/{image}/embedding").status_code == 200
+        assert len([*tmp_path.glob("embeddings/*/*.embedding")]) == 2
+        assert server.http.delete(f"/v1/images/{images[0]}").status_code == 204
+        (kept,) = tmp_path.glob("embeddings/*/*.embedding")
+        assert images[1].encode() in kept.read_bytes()[:512]
+
+
+def test_a_cache_that_cannot_be_written_fails_nothing(tmp_path: Path, astronaut: bytes) -> None:
+    (tmp_path / "embeddings").mkdir()
+    with run(Settings(data=tmp_path, models=ONE_THREAD, limits=Limits(request_seconds=600))) as server:
+        (tmp_path / "embeddings").rmdir()
+        (tmp_path / "embeddings").write_bytes(b"in the way")
+        image = server.upload(astronaut)["id"]
+        for _ in range(2):
+            assert server.http.get(f"/v1/images/{image}/embedding").status_code == 200
+        assert 'promptseg_embeddings_total{how="memory"} 1.0' in server.http.get("/metrics").text
+
+
+def test_a_file_that_is_removed_while_the_server_runs(tmp_path: Path) -> None:
+    with run(Settings(data=tmp_path, models=ONE_THREAD, limits=Limits(memory_bytes=1))) as server:
+        image = server.upload(png(1))["id"]
+        server.parts.store.path_of(image).unlink()
+        for route in ("file", "thumbnail", "embedding"):
+            answer = server.http.get(f"/v1/images/{image}/{route}")
+            assert answer.status_code in (404, 422)
+            assert str(tmp_path) not in answer.text

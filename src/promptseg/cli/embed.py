@@ -45,7 +45,8 @@ def embed(source: str, cache: Path | None, limit: str | None, reading: "ReadingO
 
     items = find_pictures(source)
     folder = cache or cache_folder() / "embeddings"
-    kept = EmbeddingCache(folder, memory_bytes=0, disk_bytes=None if limit is None else read_size(limit))
+    most = None if limit is None else read_size(limit)
+    kept = EmbeddingCache(folder, memory_bytes=0, disk_bytes=most, must_write=True)
     segmenter = Segmenter.of(engine, cache=kept)
     there = failed = 0
     with progress_bar("pictures") as follow:

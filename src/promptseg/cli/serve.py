@@ -66,6 +66,7 @@ def serve(
         import uvicorn
 
         from promptseg.server.app import create_app
+        from promptseg.server.connections import GuardedProtocol
     except ImportError as error:
         if isinstance(error, UnavailableError):
             raise
@@ -102,8 +103,8 @@ def serve(
         date_header=True,
         ws="none",
         timeout_keep_alive=30,
-        timeout_graceful_shutdown=5,
-        limit_concurrency=2 * limits.max_requests,
+        timeout_graceful_shutdown=4,
+        http=GuardedProtocol.of(app),
         h11_max_incomplete_event_size=65_536,
     )
     server = uvicorn.Server(config)
@@ -113,10 +114,13 @@ def serve(
         raise InputError(f"Cannot listen on {host}:{port}: it is in use or not allowed. Try another --port.") from error
     socket.listen()  # before the address is told: who follows it at once waits for the first answer, and is not refused
     address = f"http://{'[' + host + ']' if ':' in host else host}:{socket.getsockname()[1]}"
-    print(f"promptseg serves {address}/  (data in {settings.data}; Ctrl-C stops)")
+    print(f"promptseg serves {address}/  (data in {settings.data}; Ctrl-C stops)", flush=True)
     if static.studio() is None:
         print("The studio is not part of this installation; see the page at that address.", file=sys.stderr)
-    sys.stdout.flush()
     if "graphs" in get_card(settings.models[0].model).abilities:
         app.state.server.models.warm()
-    server.run(sockets=[socket])
+    try:
+        server.run(sockets=[socket])
+    finally:
+        if not app.state.server.jobs.close(0):  # a thread that never looks up would be waited for
+            os._exit(130)

@@ -10,10 +10,11 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from promptseg.errors import InputError
+from promptseg.errors import InputError, OutputError
 from promptseg.geometry import ResizeFrame
 from promptseg.images import Image
 from promptseg.models.network import Network
+from promptseg.notes import note
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage, embed
 from promptseg.segment.embedding_files import EmbeddingFiles, EmbeddingKey
@@ -31,12 +32,15 @@ class EmbeddingCache:
     in memory and on disk, and every embedding that passes through is rounded to float16, a fresh one as well: the
     same picture gives the same masks, whether the cache was cold or warm. `exact=True` goes past such a cache.
 
+    A folder that cannot be written, full or read-only, costs time and is told once: the embedding is good all the same.
+
     One cache may serve several segmenters, threads and (its folder) processes.
 
     Args:
         folder: keep embeddings there, too (2 MiB each); None: in memory only.
         memory_bytes: the most bytes to keep in memory; what was not used for longest goes first. 0: none.
         disk_bytes: the most bytes to keep in the folder, likewise; None: no limit.
+        must_write: whether a folder that cannot be written is an error.
 
     Raises:
         InputError: a limit is negative, or `folder` is a file.
@@ -48,6 +52,7 @@ class EmbeddingCache:
         *,
         memory_bytes: int = MEMORY_BYTES,
         disk_bytes: int | None = None,
+        must_write: bool = False,
     ) -> None:
         if memory_bytes < 0:
             raise InputError(f"memory_bytes must not be negative, got {memory_bytes}.")
@@ -57,6 +62,7 @@ class EmbeddingCache:
         self._limit = memory_bytes
         self._memory: OrderedDict[EmbeddingKey, Features] = OrderedDict()
         self._bytes = 0
+        self._must_write, self._said = must_write, False
         self._lock = threading.Lock()
         # One lock per key in the making, so that two threads with the same picture encode it once.
         self._making: weakref.WeakValueDictionary[EmbeddingKey, _Turn] = weakref.WeakValueDictionary()
@@ -91,7 +97,7 @@ class EmbeddingCache:
                 asked nor filled.
 
         Raises:
-            OutputError: the folder cannot be written.
+            OutputError: the folder cannot be written, and must be.
         """
         if exact and self._files is not None:
             return embed(runtime, image, network.base)
@@ -128,9 +134,32 @@ class EmbeddingCache:
                 kept = features.astype(np.float16)
             if not np.isfinite(kept).all():
                 return features  # float16 cannot hold it: neither rounded nor kept, now or next time
-            self._files.write(key, kept)
+            try:
+                self._files.write(key, kept)
+            except OutputError as error:  # what was computed is good all the same
+                if self._must_write:
+                    raise
+                self._say(f"Embeddings are kept in memory only: {error}")
         self._remember(key, kept)
         return kept
+
+    def _say(self, text: str) -> None:
+        with self._lock:
+            first, self._said = not self._said, True
+        if first:
+            note(text)
+
+    def forget(self, picture: str) -> None:
+        """Forgets the embeddings of a picture, by all models, in memory and in the folder.
+
+        Args:
+            picture: its digest.
+        """
+        with self._lock:
+            for key in [key for key in self._memory if key.picture == picture]:
+                self._bytes -= self._memory.pop(key).nbytes
+        if self._files is not None:
+            self._files.forget(picture)
 
     def _remember(self, key: EmbeddingKey, features: Features) -> None:
         with self._lock:

@@ -26,6 +26,7 @@ from promptseg.files import atomic_write
 _MAGIC = b"promptseg emb 1\n"  # the number changes whenever the same picture is embedded differently
 _DIGEST_BYTES = 32
 _LARGEST = 2**28
+_HEAD = 512  # what comes before the numbers is shorter, and begins with the picture
 _NAME = re.compile(r"[0-9a-f]{64}\.embedding")
 _LEFTOVER = re.compile(r"\.[0-9a-f]{40}\.[0-9a-f]{16}\.part")
 _LEFTOVER_SECONDS = 3600.0
@@ -115,6 +116,16 @@ class EmbeddingFiles:
             self._written = 0 if due else self._written
         if due:
             self.trim()
+
+    def forget(self, picture: str) -> None:
+        """Deletes the embeddings of a picture, whatever made them."""
+        wanted = json.dumps({"picture": picture}).encode()[1:-1]
+        for _, _, path in self._entries():
+            with contextlib.suppress(OSError):
+                with path.open("rb") as file:
+                    mine = wanted in file.read(_HEAD)
+                if mine:
+                    path.unlink()
 
     def size(self) -> int:
         """Returns how many bytes the embeddings take."""

@@ -143,7 +143,7 @@ class Segmenter:
 
         Raises:
             ImageError: the picture cannot be read or is too large.
-            OutputError: the folder of the cache cannot be written.
+            OutputError: the folder of the cache cannot be written, and must be (`EmbeddingCache`).
         """
         self._family_answers()
 

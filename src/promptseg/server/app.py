@@ -3,6 +3,7 @@
 import contextlib
 import logging
 from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -50,7 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or Settings()
     models = ServedModels(settings)
-    store = Store(settings.data)
+    store = Store(settings.data, settings.limits.max_stored_bytes)
     try:
         models.get(models.names[0])
     except BaseException:
@@ -60,12 +61,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     jobs = JobQueue(settings.workers, limits.max_waiting, limits.max_everything)
     pictures = Pictures(store, models, jobs, limits, metrics)
     sessions_ = Sessions(store, pictures, models, jobs, limits)
-    server = Server(settings, store, models, jobs, pictures, sessions_, metrics)
+    readers = ThreadPoolExecutor(2, thread_name_prefix="promptseg-body")
+    server = Server(settings, store, models, jobs, pictures, sessions_, metrics, readers)
     _watch(server)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         yield
+        readers.shutdown(wait=False, cancel_futures=True)
         jobs.close()
         store.close()
 

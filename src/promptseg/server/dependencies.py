@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias, TypeVar
 
@@ -22,7 +23,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The parts of one server."""
+    """The parts of one server.
+
+    Attributes:
+        readers: threads that parse and check large bodies.
+    """
 
     settings: Settings
     store: Store
@@ -31,6 +36,7 @@ class Server:
     pictures: Pictures
     sessions: Sessions
     metrics: Metrics
+    readers: ThreadPoolExecutor
 
     @property
     def limits(self) -> Limits:

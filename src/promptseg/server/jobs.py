@@ -4,14 +4,18 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 
 from promptseg.server.http_errors import HttpError, busy, overdue
+from promptseg.stopping import stoppable
 
 T = TypeVar("T")
+
+CLOSING_SECONDS = 2.0
+"""How long a server that stops waits for work that does not."""
 
 
 class Cancelled(Exception):
@@ -67,6 +71,7 @@ class JobQueue:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="promptseg-job")
         self._workers, self._waiting, self._most_long = workers, waiting, long
         self._long_turn = asyncio.Semaphore(max(1, workers - 1))
+        self._running: dict[Future[Any], Job] = {}
         self._pending = 0
         self._long = 0
 
@@ -122,10 +127,12 @@ class JobQueue:
 
         def ended(future: "Future[T]") -> None:
             # A thread is free when its work has ended, which may be after its caller has left.
+            self._running.pop(future, None)
             with contextlib.suppress(RuntimeError):  # the loop is closed: the server has stopped
                 job.loop.call_soon_threadsafe(count_down)
 
         future = self._pool.submit(_run, work, job)
+        self._running[future] = job
         future.add_done_callback(ended)
         return future
 
@@ -136,14 +143,19 @@ class JobQueue:
         finally:
             job.cancel()  # of no effect on work that has ended
 
-    def close(self) -> None:
-        """Starts nothing more and lets running jobs end."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+    def close(self, seconds: float = CLOSING_SECONDS) -> bool:
+        """Starts nothing more, and asks running jobs to stop; False when one has not after `seconds`."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        running = dict(self._running)
+        for job in running.values():
+            job.cancel()
+        return not wait(running, timeout=seconds).not_done
 
 
 def _run(work: Callable[[Job], T], job: Job) -> T:
     job.check()
-    return work(job)
+    with stoppable(job.check):
+        return work(job)
 
 
 async def unless_gone(request: Request, work: "asyncio.Future[T]") -> T:

@@ -48,15 +48,12 @@ def mask_of(segmentation: Segmentation, picture: Picture, what: str) -> RLE:
     return RLE.from_coco(segmentation.model_dump())
 
 
-def checked(objects: Sequence[ObjectBody], picture: Picture, limits: Limits) -> list[dict[str, Any]]:
+def checked(objects: Sequence[ObjectBody], picture: Picture) -> list[dict[str, Any]]:
     """Returns objects as they are stored: masks checked, and as compressed run lengths.
 
     Raises:
-        HttpError: 413, they are too many.
         InputError: two have one id, `extra` is too long, or a mask is wrong.
     """
-    if len(objects) > limits.max_masks:
-        raise too_large(f"{len(objects):,} objects were given; a picture has at most {limits.max_masks:,}.")
     seen: set[str] = set()
     records: list[dict[str, Any]] = []
     for item in objects:

@@ -9,6 +9,7 @@ import binascii
 import hmac
 import secrets
 import time
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,15 +17,17 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from promptseg.server.connections import client_of
 from promptseg.server.http_errors import HttpError, busy, too_large
 from promptseg.server.metrics import Metrics
-from promptseg.server.settings import LOOPBACK, Settings
+from promptseg.server.settings import LOOPBACK, MIB, Limits, Settings
 
 UPLOAD = "/v1/images"
 GUARDED = ("/v1", "/metrics", "/openapi.json", "/label-studio")
 """Paths, with what is below them, that demand the token. The studio and /healthz do not."""
 
 _MULTIPART_ROOM = 65_536
+_SMALL = MIB
 _ISOLATION = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
@@ -46,8 +49,9 @@ class GuardMiddleware:
     def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
         self._app, self._settings, self._metrics = app, settings, metrics
         self._limits = settings.limits
-        self._requests = 0
-        self._bytes = 0
+        self._requests: Counter[str] = Counter()
+        self._bytes: Counter[str] = Counter()
+        metrics.watch("pending_bytes", "Bodies that are received or worked on", self._bytes.total)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
@@ -74,11 +78,12 @@ class GuardMiddleware:
                 headers["X-Request-Id"] = request_id
             await send(message)
 
-        self._requests += 1
-        held = _BodyBytes(self)
+        client = client_of(scope)
+        self._requests[client] += 1
+        held = _BodyBytes(self, client)
         try:
             try:
-                self._admit(scope)
+                self._admit(scope, client)
                 body = await self._body(scope, receive, held)
             except HttpError as error:
                 await _refuse(error, dressed)
@@ -86,15 +91,18 @@ class GuardMiddleware:
                 self._metrics.left.inc()
             else:
                 await self._app(scope, _replay(body, receive), dressed)
+        except asyncio.CancelledError:  # the server stops, and has waited for long enough
+            if not status:
+                await _refuse(busy("The server is stopping."), dressed)
         finally:
             held.release()
-            self._requests -= 1
+            _count_off(self._requests, client, 1)
             route = getattr(scope.get("route"), "path", "other")
             method = scope["method"] if scope["method"] in _METHODS else "other"
             self._metrics.requests.labels(method, route, str(status)).inc()
             self._metrics.request_seconds.labels(method, route).observe(time.perf_counter() - begin)
 
-    def _admit(self, scope: Scope) -> None:
+    def _admit(self, scope: Scope, client: str) -> None:
         """Refuses a request by its head."""
         headers = Headers(scope=scope)
         host = headers.get("host", "")
@@ -104,7 +112,7 @@ class GuardMiddleware:
                 403, "OriginError", f"This server answers to localhost and 127.0.0.1, not to {host[:80]!r}."
             )
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host and origin not in self._settings.origins:
+        if origin is not None and _place(origin) != host and origin not in self._settings.origins:
             raise HttpError(
                 403,
                 "OriginError",
@@ -115,7 +123,8 @@ class GuardMiddleware:
         preflight = scope["method"] == "OPTIONS" and "access-control-request-method" in headers
         if self._settings.token is not None and guarded and not preflight:
             self._check_token(headers.get("authorization", ""))
-        if self._requests > self._limits.max_requests:
+        limit = self._limits.max_requests
+        if self._requests.total() > limit or self._requests[client] > self._limits.share(limit):
             raise busy("The server has too many requests at a time. Try again soon.")
 
     def _check_token(self, given: str) -> None:
@@ -143,28 +152,35 @@ class GuardMiddleware:
         if length is not None:
             if not (length.isascii() and length.isdigit()):
                 raise HttpError(400, "LengthError", f"Content-Length must be a number, got {length[:40]!r}.")
-            held.take(_within(int(length), most))
+            _within(int(length), most)
+        limits = self._limits
         try:
-            async with asyncio.timeout(self._limits.body_seconds):
-                return await _collect(receive, most, held)
+            async with asyncio.timeout(min(limits.body_seconds, limits.head_seconds)) as clock:
+                return await _collect(receive, most, held, clock, limits)
         except TimeoutError as error:
             raise HttpError(
-                408, "TimeoutError", f"The body did not arrive within {self._limits.body_seconds:g} s."
+                408,
+                "TimeoutError",
+                f"The body did not arrive within {limits.body_seconds:g} s, or came more slowly than "
+                f"{limits.body_rate:,} bytes a second.",
             ) from error
 
-    def reserve(self, count: int) -> None:
-        """Counts bytes of bodies, all requests together.
+    def reserve(self, client: str, count: int, total: int) -> None:
+        """Counts bytes of a body that has `total` by now.
 
         Raises:
-            HttpError: 503, they are too many.
+            HttpError: 503, they are too many, all requests or those of the client together.
         """
-        if self._bytes + count > self._limits.max_pending_bytes:
+        most = self._limits.max_pending_bytes
+        if total > _SMALL:
+            most -= most // 8  # so that large bodies never keep small ones out
+        if self._bytes.total() + count > most or self._bytes[client] + count > self._limits.share(most):
             raise busy("The server is receiving too much at a time. Try again soon.", seconds=2)
-        self._bytes += count
+        self._bytes[client] += count
 
-    def free(self, count: int) -> None:
+    def free(self, client: str, count: int) -> None:
         """Counts bytes off."""
-        self._bytes -= count
+        _count_off(self._bytes, client, count)
 
 
 class _ClientLeft(Exception):
@@ -174,18 +190,18 @@ class _ClientLeft(Exception):
 class _BodyBytes:
     """The bytes of one body that are counted."""
 
-    def __init__(self, guard: GuardMiddleware) -> None:
-        self._guard, self._count = guard, 0
+    def __init__(self, guard: GuardMiddleware, client: str) -> None:
+        self._guard, self._client, self._count = guard, client, 0
 
     def take(self, total: int) -> None:
         """Counts up to `total`."""
         if total > self._count:
-            self._guard.reserve(total - self._count)
+            self._guard.reserve(self._client, total - self._count, total)
             self._count = total
 
     def release(self) -> None:
         """Counts everything off."""
-        self._guard.free(self._count)
+        self._guard.free(self._client, self._count)
         self._count = 0
 
 
@@ -195,7 +211,9 @@ def _within(count: int, most: int) -> int:
     return count
 
 
-async def _collect(receive: Receive, most: int, held: _BodyBytes) -> bytes:
+async def _collect(receive: Receive, most: int, held: _BodyBytes, clock: asyncio.Timeout, limits: Limits) -> bytes:
+    """Takes a body as it comes; every part puts the deadline off by what it may take at the least rate."""
+    begin = asyncio.get_running_loop().time()
     parts: list[bytes] = []
     total = 0
     while True:
@@ -205,6 +223,7 @@ async def _collect(receive: Receive, most: int, held: _BodyBytes) -> bytes:
         part = message.get("body", b"")
         total = _within(total + len(part), most)
         held.take(total)
+        clock.reschedule(begin + min(limits.body_seconds, limits.head_seconds + total / limits.body_rate))
         parts.append(part)
         if not message.get("more_body", False):
             return b"".join(parts)
@@ -235,6 +254,20 @@ async def _refuse(error: HttpError, send: Send) -> None:
     raw = [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": error.status, "headers": raw})
     await send({"type": "http.response.body", "body": content})
+
+
+def _count_off(counts: Counter[str], client: str, count: int) -> None:
+    counts[client] -= count
+    if not counts[client]:
+        del counts[client]  # clients come and go
+
+
+def _place(origin: str) -> str | None:
+    """Returns host and port of an origin; None: it is none."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _is_local(host: str) -> bool:

@@ -83,6 +83,10 @@ class ServedModels:
                 self._made[name] = Segmenter.of(choice, cache=self._cache if "cache" in card.abilities else None)
             return self._made[name]
 
+    def forget(self, picture: str) -> None:
+        """Deletes the embeddings of a picture from the disk, those of all models."""
+        self._cache.forget(picture)
+
     def warm(self) -> None:
         """Makes the encoder of the first model ready in the background, before the first picture comes."""
         runtime = self.get(self.names[0]).runtime

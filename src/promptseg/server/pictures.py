@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import io
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,13 +15,15 @@ from promptseg.images import Image
 from promptseg.images.bands import ReadingOptions
 from promptseg.images.quiet import quiet_pillow
 from promptseg.notes import told
-from promptseg.server.http_errors import not_found, too_large
+from promptseg.server.http_errors import not_found
 from promptseg.server.jobs import Job, JobQueue
 from promptseg.server.memory import Memory
 from promptseg.server.metrics import Metrics
 from promptseg.server.models import ServedModels
 from promptseg.server.settings import Limits
-from promptseg.server.store import Picture, Store, now
+from promptseg.server.store import Picture, Store, no_room, now
+
+_log = logging.getLogger("promptseg.server")
 
 _OTHER = "application/octet-stream"
 _ORIENTATION = 0x0112
@@ -90,7 +93,7 @@ class Pictures:
             return known, False
         count, size = await asyncio.to_thread(self._store.usage)
         if count >= self._limits.max_images or size + len(content) > self._limits.max_stored_bytes:
-            raise too_large(f"The server keeps {count:,} pictures of {size:,} bytes, and no more. Delete some.")
+            raise no_room(count, size)
         height, width = image.size
         record = Picture(image.digest, width, height, name, media, len(content), now())
         new = await asyncio.to_thread(self._store.add_picture, record, content)
@@ -116,21 +119,26 @@ class Pictures:
         """
         if not await asyncio.to_thread(self._store.drop_picture, image):
             raise not_found(f"There is no picture {image}.")
+        await self._forget(image)
+
+    async def _forget(self, image: str) -> None:
+        """Drops pixels and embeddings, from memory and from the disk."""
         self.memory.drop(("pixels", image), *((image, name) for name in self._models.names))
+        await asyncio.to_thread(self._models.forget, image)
 
     def open(self, picture: Picture) -> Image:
         """Reads a picture; blocks.
 
         Raises:
-            ImageError: its file is gone or damaged.
+            HttpError: 404, its file is gone.
+            ImageError: it is damaged.
         """
         known = self.memory.get(("pixels", picture.id))
         if known is not None:
             return known
         with told(lambda text: None):  # it was said at the upload
-            image = Image.open(
-                self._store.path_of(picture.id), name=picture.name or picture.id[:16], limits=self._limits.image
-            )
+            # Of bytes: messages about a file would tell its path.
+            image = Image.open(self._read(picture), name=picture.name or picture.id[:16], limits=self._limits.image)
         self.memory.put(("pixels", picture.id), image, image.pixels.nbytes)
         return image
 
@@ -194,10 +202,13 @@ class Pictures:
             segmenter = self._models.get(model)
             image = self.open(picture)
             job.check()
-            with self._metrics.embedding_seconds.time():
+            with told(_log.warning), self._metrics.embedding_seconds.time():
                 return segmenter.embed(image)
 
         embedded = await self._jobs.run(work, seconds=self._limits.request_seconds)
+        if await asyncio.to_thread(self._store.picture, picture.id) is None:
+            await self._forget(picture.id)
+            raise not_found(f"The picture {picture.id} was deleted meanwhile.")
         self._metrics.embeddings.labels("computed").inc()
         features = getattr(embedded.features, "nbytes", SEEM_BYTES)
         self.memory.put((picture.id, model), embedded, features + embedded.image.pixels.nbytes)

@@ -36,18 +36,10 @@ def check(prompts: Sequence[Any], limits: Limits, pixels: int) -> None:
     Raises:
         HttpError: 413 or 422.
     """
+    objects = sum(isinstance(item, list) for item in prompts)
+    if objects > limits.max_prompt_objects:
+        raise too_large(f"{objects:,} objects were asked for; one request takes at most {limits.max_prompt_objects:,}.")
     parts = flat(prompts)
-    if len(parts) > limits.max_prompts:
-        raise too_large(f"{len(parts):,} prompts were given; one request takes at most {limits.max_prompts:,}.")
-    if len(prompts) > limits.max_prompt_objects and len(parts) > limits.max_prompt_objects:
-        raise too_large(
-            f"{len(prompts):,} objects were asked for; one request takes at most {limits.max_prompt_objects:,}."
-        )
-    corners = sum(len(getattr(_place(part), "points", ())) for part in parts)
-    if corners > limits.max_vertices:
-        raise too_large(
-            f"{corners:,} corners and stroke points were given; one request takes at most {limits.max_vertices:,}."
-        )
     _check_masks([part for part in map(_place, parts) if isinstance(part, MaskPrompt)], limits, pixels)
 
 

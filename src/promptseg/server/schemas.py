@@ -3,7 +3,8 @@
 from dataclasses import fields
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model, model_validator
+from pydantic_core import PydanticCustomError
 
 from promptseg.prompts.request import Granularity, OneGranularity
 from promptseg.segment.everything.options import EverythingOptions
@@ -21,12 +22,21 @@ class Strict(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, serialize_by_alias=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _few_fields(cls, value: Any) -> Any:
+        """Names one unknown field where there are many: each would be an error of its own."""
+        if isinstance(value, dict) and len(value) > len(cls.model_fields):
+            unknown = next(name for name in value if name not in cls.model_fields)
+            raise PydanticCustomError("extra_forbidden", "There is no field {name}", {"name": repr(unknown[:40])})
+        return value
+
 
 class Segmentation(Strict):
     """A mask as COCO run lengths: pycocotools' string, or plain numbers."""
 
     size: Annotated[list[int], Field(min_length=2, max_length=2, description="height, width")]
-    counts: str | list[int]
+    counts: str | Annotated[list[int], Field(fail_fast=True)]
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"size": [480, 640], "counts": "PPYo1"}]})
 
@@ -54,7 +64,7 @@ class PolygonPrompt(Strict):
     """A closed outline."""
 
     type: Literal["polygon"]
-    points: Annotated[list[Vertex], Field(min_length=3)]
+    points: Annotated[list[Vertex], Field(min_length=3, fail_fast=True)]
     positive: bool = True
 
 
@@ -72,7 +82,7 @@ class ScribblePrompt(Strict):
     """A stroke over the object."""
 
     type: Literal["scribble"]
-    points: Annotated[list[Vertex], Field(min_length=1)]
+    points: Annotated[list[Vertex], Field(min_length=1, fail_fast=True)]
     width: Annotated[Number, Field(gt=0)] = 5.0
     positive: bool = True
 
@@ -117,7 +127,8 @@ class ReferencePrompt(Strict):
 
 
 PromptBody: TypeAlias = Annotated[AnyPlace | TextPrompt | ReferencePrompt, Field(discriminator="type")]
-OneObject: TypeAlias = Annotated[list[PromptBody], Field(min_length=1)]
+Prompts: TypeAlias = Annotated[list[PromptBody], Field(fail_fast=True)]
+OneObject: TypeAlias = Annotated[list[PromptBody], Field(min_length=1, fail_fast=True)]
 ModelName: TypeAlias = Annotated[str | None, Field(max_length=100, examples=[None])]
 Tolerance: TypeAlias = Annotated[Number, Field(ge=0, le=1000)]
 
@@ -130,7 +141,7 @@ _CLICKS: list[JsonValue] = [
 class SegmentRequest(Strict):
     """Prompts of one object, or a list of prompts for each of several."""
 
-    prompts: Annotated[list[PromptBody] | list[OneObject], Field(min_length=1)]
+    prompts: Annotated[Prompts | Annotated[list[OneObject], Field(fail_fast=True)], Field(min_length=1)]
     granularity: Granularity = "auto"
     format: MaskFormat = "rle"
     tolerance: Tolerance = 0.0
@@ -187,7 +198,8 @@ class ProposalsRequest(Strict):
 
 
 Vocabulary: TypeAlias = Annotated[
-    list[Annotated[str, Field(min_length=1, max_length=200)]] | None, Field(min_length=1, examples=[["dog", "grass"]])
+    Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(fail_fast=True)] | None,
+    Field(min_length=1, examples=[["dog", "grass"]]),
 ]
 
 
@@ -203,7 +215,7 @@ class PanopticRequest(Strict):
 class LabelRequest(PanopticRequest):
     """Masks that want a name."""
 
-    masks: list[Segmentation]
+    masks: Annotated[list[Segmentation], Field(fail_fast=True)]
 
 
 class SessionRequest(Strict):
@@ -246,21 +258,24 @@ class ObjectBody(Strict):
     score: Number | None = None
     stability_score: Number | None = None
     granularity: OneGranularity | None = None
-    prompts: list[PromptBody] = []
+    prompts: Prompts = []
     extra: Annotated[dict[str, JsonValue], Field(description="what the client likes, at most 4,096 letters")] = {}
+
+
+Objects: TypeAlias = Annotated[list[ObjectBody], Field(fail_fast=True)]
 
 
 class PutObjects(Strict):
     """All objects of a picture, from the bottom to the top."""
 
-    objects: list[ObjectBody]
+    objects: Objects
     base_version: Annotated[int | None, Field(ge=0)] = None
 
 
 class ObjectsBody(Strict):
     """Objects to export."""
 
-    objects: list[ObjectBody]
+    objects: Objects
 
 
 class ClassBody(Strict):
@@ -273,7 +288,7 @@ class ClassBody(Strict):
 class ClassesBody(Strict):
     """The classes of the workspace."""
 
-    classes: list[ClassBody]
+    classes: Annotated[list[ClassBody], Field(fail_fast=True)]
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"classes": [{"name": "dog", "colour": "#e6194b"}]}]})
 

@@ -107,9 +107,14 @@ class Sessions:
             before = live.stored
             rounds = json.loads(before.rounds)[: before.position]
             rounds.append(body.model_dump(include={"object_id", "granularity", "prompts"}))
+            text = json.dumps(rounds)
+            if len(text) > self._limits.max_json_bytes:
+                raise too_large(
+                    f"The rounds of a session take at most {self._limits.max_json_bytes:,} bytes. Begin another."
+                )
             try:
                 await self._run(work)
-                live.stored = replace(before, rounds=json.dumps(rounds), position=before.position + 1)
+                live.stored = replace(before, rounds=text, position=before.position + 1)
                 return await self._keep(picture, live)
             except BaseException:
                 # Cancelled or failed half-way: what is stored counts, and the live session is made anew from it.

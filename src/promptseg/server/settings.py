@@ -20,13 +20,19 @@ class Limits:
     Attributes:
         max_upload_bytes: the largest picture file.
         max_json_bytes: the largest body of any other request.
-        max_pending_bytes: bodies that are being received or worked on, all together.
+        max_pending_bytes: bodies that are being received or worked on, all together; the last eighth is for those of
+            at most a mebibyte.
         max_requests: requests at a time; beyond, 503.
+        max_connections: connections at a time; beyond, the one that has been idle for longest gives way, else 503.
+        client_share: of connections, requests and pending bytes, what one client (an address) may have.
         max_waiting: jobs that wait for a worker; beyond, 503.
         max_everything: searches for everything that wait or run; beyond, 503.
         request_seconds: a job that takes longer, waiting included, is stopped with 503.
         everything_seconds: the same for a search for everything, and for panoptic and labels.
         body_seconds: a body must have arrived by then; beyond, 408.
+        head_seconds: the head of a request must have arrived by then; beyond, its connection is closed. After it, a
+            body must come, and an answer be read, at `body_rate`.
+        body_rate: bytes a second.
         max_pixels: width x height of a picture.
         max_images: stored pictures.
         max_stored_bytes: files of stored pictures, all together.
@@ -47,11 +53,15 @@ class Limits:
     max_json_bytes: int = 16 * MIB
     max_pending_bytes: int = 256 * MIB
     max_requests: int = 256
+    max_connections: int = 512
+    client_share: float = 0.8
     max_waiting: int = 64
     max_everything: int = 4
     request_seconds: float = 30.0
     everything_seconds: float = 600.0
     body_seconds: float = 60.0
+    head_seconds: float = 10.0
+    body_rate: int = 4_096
     max_pixels: int = 100_000_000
     max_images: int = 10_000
     max_stored_bytes: int = 20 * 1024 * MIB
@@ -72,6 +82,13 @@ class Limits:
             value = getattr(self, item.name)
             if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
                 raise InputError(f"{item.name} must be a positive number, got {value!r}.")
+
+        if self.client_share > 1:
+            raise InputError(f"client_share is a part, at most 1, got {self.client_share!r}.")
+
+    def share(self, most: int) -> int:
+        """Returns how much of `most` one client may have."""
+        return max(1, int(most * self.client_share))
 
     @property
     def image(self) -> ImageLimits:

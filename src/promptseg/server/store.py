@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import shlex
 import sqlite3
 import threading
 from collections.abc import Generator, Sequence
@@ -20,6 +21,7 @@ from typing import Any, BinaryIO
 
 from promptseg.errors import OutputError
 from promptseg.files import write_bytes
+from promptseg.server.http_errors import HttpError, too_large
 
 _SCHEMA = """
 create table if not exists images (
@@ -90,23 +92,26 @@ class Store:
     """Opens, or makes, the folder of a server.
 
     Args:
-        folder: where everything is kept.
+        folder: where everything is kept. Others lose their right to read it.
+        most_bytes: pictures, objects, sessions and classes never grow beyond it, all together; None: no limit.
 
     Raises:
-        OutputError: it cannot be written, or another server uses it.
+        OutputError: it cannot be written or made private, or another server uses it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, most_bytes: int | None = None) -> None:
+        self.folder, self._most_bytes = folder, most_bytes
         self._lock = threading.RLock()
         self._claim: BinaryIO | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _make_private(folder)
             self._claim = _claim(folder / "lock")
             self._db = sqlite3.connect(folder / "promptseg.sqlite3", check_same_thread=False, isolation_level=None)
             self._db.execute("pragma journal_mode = wal")
             self._db.execute("pragma synchronous = full")
             self._db.execute("pragma foreign_keys = on")
+            self._db.execute("pragma secure_delete = on")
             self._db.executescript(_SCHEMA)
             version = self._db.execute("pragma user_version").fetchone()[0]
             if version > FORMAT:
@@ -134,7 +139,11 @@ class Store:
         with self._lock:
             try:
                 self._db.execute("begin immediate")
+                before = self.usage()[1]
                 yield self._db
+                count, after = self.usage()
+                if self._most_bytes is not None and after > max(self._most_bytes, before):
+                    raise no_room(count, before)
                 self._db.execute("commit")
             except BaseException as error:
                 with contextlib.suppress(sqlite3.Error):
@@ -187,9 +196,12 @@ class Store:
         return [Picture(*row) for row in self._rows(_PICTURES + " order by created, images.rowid")]
 
     def usage(self) -> tuple[int, int]:
-        """Returns how many pictures there are, and the bytes of their files."""
-        ((count, size),) = self._rows("select count(*), coalesce(sum(bytes), 0) from images")
-        return count, size
+        """Returns how many pictures there are, and the bytes of their files and of the database."""
+        ((count, size, used),) = self._rows(
+            "select count(*), coalesce(sum(bytes), 0), ((select page_count from pragma_page_count) - (select "
+            "freelist_count from pragma_freelist_count)) * (select page_size from pragma_page_size) from images"
+        )
+        return count, size + used
 
     def drop_picture(self, image: str) -> bool:
         """Forgets a picture with its objects and sessions; False when there is none."""
@@ -323,6 +335,30 @@ def now() -> str:
 def etag(*parts: object) -> str:
     """Returns an entity tag made from what the answer depends on."""
     return '"' + hashlib.sha256(repr(parts).encode()).hexdigest()[:32] + '"'
+
+
+def no_room(count: int, size: int) -> HttpError:
+    """There is no room for more."""
+    return too_large(
+        f"The server keeps {count:,} pictures, {size:,} bytes with all work on them, and no more. Delete some."
+    )
+
+
+def _make_private(folder: Path) -> None:
+    """Takes from all but the owner what they may do in a folder.
+
+    Raises:
+        OutputError: it belongs to somebody else.
+    """
+    if os.name != "posix" or not folder.stat().st_mode & 0o077:
+        return
+    try:
+        folder.chmod(0o700)
+    except OSError as error:
+        raise OutputError(
+            f"Others can read {folder}, where pictures would be kept. Let its owner say: "
+            f"chmod 700 {shlex.quote(str(folder))} - or choose another --data."
+        ) from error
 
 
 def _claim(path: Path) -> BinaryIO:

@@ -33,7 +33,7 @@ def prompts_of(results: Sequence[Any], width: int, height: int) -> tuple[list[Pr
             kind, value = result["type"], result["value"]
             positive = result.get("is_positive", True)
             prompt = _prompt(kind, value, width, height, bool(positive) if positive is not None else True)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             if isinstance(error, PromptError):
                 raise
             raise PromptError(f"A Label Studio result lacks a field or has a wrong one: {error}.") from error
@@ -132,6 +132,6 @@ def size_in(results: Sequence[Any]) -> tuple[int, int] | None:
         if isinstance(result, Mapping) and "original_width" in result:
             try:
                 return int(result["original_width"]), int(result["original_height"])
-            except (KeyError, TypeError, ValueError) as error:
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
                 raise FormatError(f"A Label Studio result has a wrong picture size: {error}.") from error
     return None

@@ -161,7 +161,10 @@ def _path(address: str, source: LabelStudio) -> str:
             "This server fetches no pictures. Start it with --label-studio URL to let it fetch those of your Label "
             "Studio."
         )
-    base, given = urlsplit(source.url), urlsplit(address)
+    try:
+        base, given = urlsplit(source.url), urlsplit(address)
+    except ValueError as error:
+        raise ImageError(f"The picture's address {address[:80]!r} is no address: {error}.") from error
     foreign = (given.scheme or given.netloc) and (given.scheme, given.netloc) != (base.scheme, base.netloc)
     path = given.path
     prefix = base.path.rstrip("/")

@@ -1,15 +1,15 @@
 """Label Studio's machine-learning backend: health, setup, predict, webhook."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 import promptseg
-from promptseg.errors import FormatError
+from promptseg.errors import FormatError, shorten
+from promptseg.server.counts import check_results
 from promptseg.server.dependencies import Server, ServerDep, errors
-from promptseg.server.http_errors import too_large
 from promptseg.server.jobs import Job
 from promptseg.server.labelling.config import LabelConfig, parse_config
 from promptseg.server.labelling.results import prediction, prompts_of, size_in
@@ -18,8 +18,6 @@ from promptseg.server.store import Picture
 from promptseg.server.strict import StrictRoute
 
 router = APIRouter(prefix="/label-studio", tags=["Label Studio"], route_class=StrictRoute)
-
-MOST_TASKS = 64
 
 
 class Tolerant(BaseModel):
@@ -38,7 +36,7 @@ class Setup(Tolerant):
 class Predict(Tolerant):
     """Tasks that want predictions, as Label Studio sends them."""
 
-    tasks: list[dict[str, Any]]
+    tasks: Annotated[list[dict[str, Any]], Field(fail_fast=True)]
     label_config: str
     params: dict[str, Any] | None = None
 
@@ -81,11 +79,12 @@ async def webhook(body: Tolerant) -> dict[str, str]:
 @router.post("/predict", responses=errors(404, 415))
 async def predict(request: Request, server: ServerDep, body: Predict) -> Response:
     """Predicts masks from what a person has clicked or, by a SEEM model, of all labels."""
-    if len(body.tasks) > MOST_TASKS:
-        raise too_large(f"{len(body.tasks)} tasks were given; one request takes at most {MOST_TASKS}.")
     config = parse_config(body.label_config)
     context = (body.params or {}).get("context")
-    clicked: list[Any] = context.get("result") or [] if isinstance(context, dict) else []
+    clicked: Any = context.get("result") or [] if isinstance(context, dict) else []
+    if not isinstance(clicked, list):
+        raise FormatError(f"The results of a context are a list, got {shorten(clicked)}.")
+    check_results(clicked, server.limits)
 
     async def work() -> list[dict[str, Any]]:
         return [await _predict(server, task, config, clicked) for task in body.tasks]
@@ -109,7 +108,7 @@ async def _predict(server: Server, task: dict[str, Any], config: LabelConfig, cl
         segmenter = server.models.get(card.name)
         label: str | None = None
         if clicked:
-            prompts, label = prompts_of(clicked[: server.limits.max_prompts], picture.width, picture.height)
+            prompts, label = prompts_of(clicked, picture.width, picture.height)
             if not any(prompt.positive for prompt in prompts):
                 return nothing
             found = segmenter.segment(embedded, [prompts])

@@ -17,7 +17,7 @@ from promptseg.masks.records import HALF_A_PIXEL
 from promptseg.notes import told
 from promptseg.server import label_files
 from promptseg.server.dependencies import ImagePath, Server, ServerDep, errors, json_answer
-from promptseg.server.http_errors import HttpError, not_found, too_large
+from promptseg.server.http_errors import HttpError, not_found
 from promptseg.server.jobs import Job
 from promptseg.server.schemas import (
     ClassesBody,
@@ -49,7 +49,7 @@ async def put_objects(request: Request, server: ServerDep, image: ImagePath, bod
     picture = await server.pictures.record(image)
 
     def text(job: Job) -> str:
-        return json.dumps(label_files.checked(body.objects, picture, server.limits))
+        return json.dumps(label_files.checked(body.objects, picture))
 
     content = await server.watch(request, server.compute(text))
     try:
@@ -74,8 +74,6 @@ async def get_classes(server: ServerDep) -> Response:
 @router.put("/classes", response_model=ClassesBody, responses=errors(415))
 async def put_classes(server: ServerDep, body: ClassesBody) -> Response:
     """Replaces the classes of the workspace."""
-    if len(body.classes) > server.limits.max_names:
-        raise too_large(f"{len(body.classes):,} classes were given; the limit is {server.limits.max_names:,}.")
     text = json.dumps(body.model_dump())
     await asyncio.to_thread(server.store.put_workspace, "classes", text)
     return json_answer(text)
@@ -119,8 +117,6 @@ async def export(
     """Writes a label file of the stored objects, or of those in the body."""
     picture = await server.pictures.record(image)
     chosen: Sequence[ObjectBody] | None = None if body is None else body.objects
-    if chosen is not None and len(chosen) > server.limits.max_masks:
-        raise too_large(f"{len(chosen):,} objects were given; the limit is {server.limits.max_masks:,}.")
 
     def work(job: Job) -> tuple[bytes, str]:
         items = _OBJECTS.validate_json(server.store.objects(image).body) if chosen is None else chosen
