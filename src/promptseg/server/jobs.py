@@ -10,6 +10,7 @@ from typing import TypeVar
 from starlette.requests import Request
 
 from promptseg.server.http_errors import HttpError, busy, overdue
+from promptseg.stopping import stoppable
 
 T = TypeVar("T")
 
@@ -143,7 +144,8 @@ class JobQueue:
 
 def _run(work: Callable[[Job], T], job: Job) -> T:
     job.check()
-    return work(job)
+    with stoppable(job.check):
+        return work(job)
 
 
 async def unless_gone(request: Request, work: "asyncio.Future[T]") -> T:
