@@ -191,7 +191,8 @@ class Manifest:
             if not is_output_of(entry.name, entry.output) or entry.size < 0 or entry.masks < 0:
                 raise FormatError(
                     f"{self.path} says that the record of {shorten(entry.name)} is {shorten(entry.output)}, "
-                    "which no run writes. Nothing was written. Use another folder, or delete the manifest and label again."
+                    "which no run writes. Nothing was written. Use another folder, or delete the manifest and "
+                    "label again."
                 )
             other = given.setdefault(entry.output.casefold(), entry.name)
             if other != entry.name:
