@@ -71,7 +71,7 @@ def test_lists_of_voc_lead_nowhere_else(root):
 @pytest.mark.parametrize("x", [float("nan"), float("inf"), -1e9, 1e8, 1e308, 4.3e8, 429496729, 1700])
 def test_wild_numbers_of_polygons_are_refused(x):
     polygon = [10.0, 10.0, x, 10.0, 90.0, 90.0, 10.0, 90.0]
-    with pytest.raises(FormatError, match="Annotation 1 .* is no place in or near a picture"):
+    with pytest.raises(FormatError, match=r"Annotation 1 .* is no place in or near a picture"):
         _polygons(1, [polygon], Size(100, 100))()
 
 
