@@ -46,7 +46,24 @@ def read_safetensors(path: str | os.PathLike[str]) -> dict[str, npt.NDArray[Any]
     with _explained(path):
         stored = deserialize(content)
     del content
+    if not stored:
+        raise WeightsError(f"{path} holds no tensors. Give a safetensors file of a model's weights.")
     return {name: _as_array(name, tensor, path) for name, tensor in stored}
+
+
+def read_given_safetensors(path: str | os.PathLike[str]) -> dict[str, npt.NDArray[Any]]:
+    """Reads a file that a user gave (`read_safetensors`), and checks that all of its numbers are finite.
+
+    Raises:
+        WeightsError: one is not, or as `read_safetensors`.
+    """
+    tensors = read_safetensors(path)
+    for name, tensor in tensors.items():
+        if tensor.dtype.kind in "fc" and not np.isfinite(tensor).all():
+            raise WeightsError(
+                f"{path} is damaged: its tensor {name!r} holds numbers that are infinite or none (NaN). Get it anew."
+            )
+    return tensors
 
 
 def read_shapes(path: str | os.PathLike[str]) -> dict[str, Shape]:
