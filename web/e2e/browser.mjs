@@ -25,6 +25,7 @@ export async function openBrowser(options = {}) {
     viewport: { width: 1280, height: 800 },
     acceptDownloads: true,
     locale: 'en-US',
+    serviceWorkers: 'block', // scenarios hold requests back; what works without a server is played on its own
     ...options,
   });
   context.setDefaultTimeout(120_000); // a busy machine is no fault

@@ -91,7 +91,7 @@ export class Server {
   async send(path: string, init: RequestInit = {}): Promise<Response> {
     for (let attempt = 1; ; attempt++) {
       const response = await this.once(path, init);
-      if (response.ok) return response;
+      if (response.ok || response.status === 304) return response;
       if (response.status === 503 && attempt < BUSY_TRIES && !init.signal?.aborted) {
         const seconds = Number(response.headers.get('Retry-After') ?? 1);
         await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(5, seconds)));
@@ -186,9 +186,16 @@ export class Server {
     return this.json(`/v1/images/${id}/objects`, 'GET');
   }
 
-  putObjects(id: string, version: number | null, objects: readonly ObjectBody[]): Promise<VersionBody> {
-    const base = version === null ? {} : { base_version: version };
-    const body: PutObjects = { ...base, objects };
+  /** The objects of a picture, or null when they are still those of a version. */
+  async objectsSince(id: string, version: number): Promise<StoredObjectsBody | null> {
+    const headers = { 'If-None-Match': `"${version}"` };
+    const response = await this.send(`/v1/images/${id}/objects`, { headers });
+    return response.status === 304 ? null : (response.json() as Promise<StoredObjectsBody>);
+  }
+
+  /** Stores objects that were made from a version; a server that has another one refuses. */
+  putObjects(id: string, version: number, objects: readonly ObjectBody[]): Promise<VersionBody> {
+    const body: PutObjects = { image: id, base_version: version, objects };
     return this.json(`/v1/images/${id}/objects`, 'PUT', body);
   }
 

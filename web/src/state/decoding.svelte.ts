@@ -12,8 +12,15 @@ export class Decoding {
   models = $state.raw<readonly ModelBody[]>([]);
   /** The embedding of the current picture is at hand. */
   ready = $state(false);
+  /** Resolves once there is a decoder. */
+  readonly started: Promise<Decoder>;
+  private begin!: (decoder: Decoder) => void;
 
-  constructor(private readonly studio: Studio) {}
+  constructor(private readonly studio: Studio) {
+    this.started = new Promise((resolve) => {
+      this.begin = resolve;
+    });
+  }
 
   /** Takes a model that runs in the browser for pointing, if there is one; words go to one that knows them. */
   choose({ models, default: name }: ModelsBody): void {
@@ -32,6 +39,7 @@ export class Decoding {
       if (!forced) notices.show(t('onServer', { reason: messageOf(error) }));
       this.decoder = new ServerDecoder(server, this.model!.name);
     }
+    this.begin(this.decoder);
     void this.prepare();
   }
 

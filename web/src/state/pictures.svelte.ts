@@ -14,6 +14,8 @@ export class Pictures {
   pyramid = $state.raw<Pyramid | null>(null);
   /** How many files are on their way to the server. */
   opening = $state(0);
+  /** The picture that is on its way to the screen. */
+  loading = $state<string | null>(null);
   private readonly pyramids = new Map<string, Promise<Pyramid>>();
 
   constructor(private readonly studio: Studio) {}
@@ -56,10 +58,13 @@ export class Pictures {
     }
   }
 
+  /** Opens a picture: nothing is on show until both its pixels and the work on it are there. */
   async open(id: string): Promise<void> {
-    if (this.current === id) return;
     const { changes, decoding, objects, previews } = this.studio;
-    this.current = id;
+    if (this.current === id && (changes.picture === id || this.loading === id)) return;
+    this.current = this.loading = id;
+    this.pyramid = null;
+    changes.clear();
     decoding.ready = false;
     previews.hide();
     objects.select([]);
@@ -72,6 +77,8 @@ export class Pictures {
       changes.present(desk);
     } catch (error) {
       this.studio.complain(error);
+    } finally {
+      if (this.loading === id) this.loading = null;
     }
   }
 
@@ -89,6 +96,7 @@ export class Pictures {
     }
     const at = this.images.findIndex((image) => image.id === id);
     this.images = this.images.filter((image) => image.id !== id);
+    this.studio.dialogue.drop(id);
     this.studio.changes.forget(id);
     this.pyramids.delete(id);
     if (this.current !== id) return;
@@ -99,9 +107,9 @@ export class Pictures {
     if (next) void this.open(next.id);
   }
 
-  /** Notes how many objects the current picture has. */
-  count(objects: number): void {
-    this.images = this.images.map((image) => (image.id === this.current ? { ...image, objects } : image));
+  /** Notes how many objects a picture has. */
+  count(id: string, objects: number): void {
+    this.images = this.images.map((image) => (image.id === id ? { ...image, objects } : image));
   }
 
   private async fetchPyramid(id: string): Promise<Pyramid> {

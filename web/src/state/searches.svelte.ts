@@ -78,14 +78,14 @@ export class Searches {
     kind: NonNullable<Searches['running']>,
     search: (image: string, signal: AbortSignal) => Promise<Finding[]>,
   ): Promise<void> {
-    const image = this.studio.pictures.current;
+    const image = this.studio.changes.picture;
     if (!image || this.running) return;
     this.running = kind;
     this.progress = 0;
     this.stopper = new AbortController();
     try {
       const findings = await search(image, this.stopper.signal);
-      if (this.studio.pictures.current === image) this.add(findings);
+      this.add(image, findings);
     } catch (error) {
       if (!this.stopper.signal.aborted) this.studio.complain(error);
     } finally {
@@ -93,13 +93,14 @@ export class Searches {
     }
   }
 
-  private add(findings: readonly Finding[]): void {
+  private add(picture: string, findings: readonly Finding[]): void {
     const sized = findings.map((finding) => ({ ...finding, runs: fromCoco(finding.mask.segmentation) }));
     // Small masks lie on top of large ones.
     const filled = sized
       .filter(({ runs }) => areaOf(runs) > 0)
       .sort((a, b) => areaOf(b.runs) - areaOf(a.runs));
-    const { work } = this.studio.changes;
+    const work = this.studio.changes.workOf(picture);
+    if (!work) return;
     const made: StudioObject[] = [];
     for (const { mask, runs, prompts, name, label } of filled) {
       const others = [...work.objects, ...made];
@@ -114,7 +115,7 @@ export class Searches {
         newObject(others, name ? numbered(name, others) : nextName(others, t('object')), runs, coloured),
       );
     }
-    if (made.length > 0) this.studio.objects.add(made);
+    if (made.length > 0) this.studio.objects.add(picture, made);
     this.studio.notices.show(t('foundMany', { count: made.length }));
   }
 }

@@ -60,8 +60,7 @@ export class Shortcuts {
 
   private named(key: string): boolean {
     const { studio } = this;
-    if (key === 'Delete' || key === 'Backspace')
-      studio.objects.remove(studio.objects.chosen.map(({ id }) => id));
+    if (key === 'Delete') studio.objects.removeChosen();
     else if (key === 'Escape') studio.objects.activate(null);
     else if (key === 'PageUp') studio.pictures.step(-1);
     else if (key === 'PageDown') studio.pictures.step(1);

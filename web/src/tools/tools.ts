@@ -62,7 +62,7 @@ class PointTool extends Tool {
   override tap({ at: [x, y], positive }: Hand): void {
     const { image } = this.studio.pictures;
     if (image && insidePicture([x, y], image))
-      void this.studio.dialogue.prompt([{ type: 'point', x, y, positive }]);
+      this.studio.dialogue.prompt([{ type: 'point', x, y, positive }]);
   }
 }
 
@@ -94,7 +94,7 @@ class BoxTool extends Tool {
       clamp(y1, 0, height),
     ] as const;
     if (box[2] - box[0] < 2 || box[3] - box[1] < 2) return;
-    void studio.dialogue.prompt([{ type: 'box', box, positive: this.positive }], this.positive);
+    studio.dialogue.prompt([{ type: 'box', box, positive: this.positive }], this.positive);
   }
 
   override cancel(): void {
@@ -152,7 +152,7 @@ class PolygonTool extends Tool {
     const points = this.corners;
     this.corners = [];
     if (points.length >= 3)
-      void this.studio.dialogue.prompt([{ type: 'polygon', points, positive: this.positive }], this.positive);
+      this.studio.dialogue.prompt([{ type: 'polygon', points, positive: this.positive }], this.positive);
   }
 
   override key(key: string): boolean {
@@ -242,7 +242,7 @@ class StrokeTool extends Tool {
     if (points.length === 0) return;
     const width = this.width / this.scale;
     if (this.name !== 'scribble') studio.objects.paint(points, width, !this.adds);
-    else void studio.dialogue.prompt([{ type: 'scribble', points, width, positive: this.positive }]);
+    else studio.dialogue.prompt([{ type: 'scribble', points, width, positive: this.positive }]);
   }
 
   override cancel(): void {

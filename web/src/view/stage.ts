@@ -123,8 +123,16 @@ export class Stage {
     this.drawPreview();
     const active = this.studio.objects.active;
     if (active?.visible) drawPrompts(context, active.prompts, camera);
+    this.drawPending();
     this.tool.draw(context, { camera, studio: this.studio });
     if (this.cursor && document.activeElement === this.canvas) this.drawCursor(toScreen(camera, this.cursor));
+  }
+
+  /** What was asked is marked at once, before it is answered. */
+  private drawPending(): void {
+    const { changes, dialogue } = this.studio;
+    for (const { picture, prompts } of dialogue.pending)
+      if (picture === changes.picture) drawPrompts(this.context, prompts, this.camera);
   }
 
   private drawPreview(): void {
