@@ -98,6 +98,131 @@ const SCENARIOS = {
       await close();
     }
   },
+
+  /** A choice in the export dialog starts nothing; corners are taken back one by one; a class that is taken out can be put back. */
+  async steps() {
+    await withStudio({ ...COFFEE, file: ALL.file.slice(0, 2) }, async (hands, page) => {
+      await until(
+        async () => (await page.locator('section [title*=".jpg · "]').count()) === 2,
+        'two pictures',
+      );
+      await hands.click([290, 210]);
+      await hands.tool('polygon');
+      const tap = async (place) => page.mouse.click(...(await hands.at(place)));
+      for (const corner of [
+        [170, 40],
+        [420, 40],
+        [50, 380],
+      ])
+        await tap(corner);
+      await page.keyboard.press('Control+z');
+      assert.equal(await hands.rows().count(), 1, 'Ctrl+Z took the object back, not the corner');
+      await tap([420, 230]);
+      await page.waitForTimeout(600); // no double click
+      const version = await hands.version();
+      await page.mouse.dblclick(...(await hands.at([170, 230])));
+      await hands.saved(version);
+      const [, drawn] = (await hands.stored()).objects;
+      assert.equal(drawn.prompts[0].points.length, 4);
+      for (const corner of [
+        [20, 20],
+        [60, 20],
+      ])
+        await tap(corner);
+      for (let press = 0; press < 4; press++) await hands.key('Backspace');
+      await page.locator('[data-tool=polygon]').focus();
+      await hands.key('Backspace');
+      assert.equal(await hands.rows().count(), 2, 'Backspace deleted an object');
+
+      await page.click('summary:has-text("Classes")');
+      await page.fill('aside form input', 'cup');
+      await hands.key('Enter');
+      await page.selectOption('aside select', 'cup');
+      const classes = async () =>
+        page.evaluate(async () =>
+          (await (await fetch('/v1/classes')).json()).classes.map(({ name }) => name),
+        );
+      await until(async () => (await classes()).length === 1, 'a class');
+      await page.click('[aria-label="Remove class cup"]');
+      await page.click('[data-choice=cancel]');
+      assert.deepEqual(await classes(), ['cup']);
+      await page.click('[aria-label="Remove class cup"]');
+      await page.click('[data-choice=remove]');
+      await until(async () => (await classes()).length === 0, 'its removal');
+      await page.click('.notice button:has-text("Undo")');
+      await until(async () => (await classes()).length === 1, 'its return');
+      assert.equal((await hands.stored()).objects[1].label, 'cup');
+
+      await hands.show('chelsea', CHELSEA);
+      await hands.tool('point');
+      await hands.click([230, 110]);
+      const downloads = [];
+      page.on('download', (download) => downloads.push(download));
+      await page.click('header button.primary');
+      await page.click('dialog [data-value=all]');
+      await page.waitForTimeout(1500);
+      assert.deepEqual([downloads.length, await page.locator('dialog').count()], [0, 1]);
+      await page.click('dialog button.primary');
+      await until(async () => downloads.length === 2, 'a file for each picture');
+    });
+  },
+
+  /** A search asks before it stacks objects on others, and what it finds is kept when its picture is left. */
+  async searches() {
+    await withStudio({ ...COFFEE, file: ALL.file.slice(0, 2) }, async (hands, page) => {
+      const count = async () => (await hands.kept('coffee')).objects.length;
+      await hands.tool('everything');
+      await page.click('[data-action=everything]');
+      await hands.show('chelsea', CHELSEA);
+      await page.waitForSelector('.notice:has-text("in coffee.jpg")');
+      const found = await count();
+      assert.ok(found > 5, `${found} objects were kept`);
+      assert.equal((await hands.kept('chelsea')).objects.length, 0);
+      await hands.show('coffee', COFFEE);
+      await page.click('[data-action=everything]');
+      await page.click('[data-choice=cancel]');
+      await page.click('[data-action=everything]');
+      await page.click('[data-choice=new]');
+      await page.waitForSelector('.notice:has-text("were there already")');
+      assert.equal(await count(), found);
+      await page.click('button:has-text("Label the whole scene")');
+      await page.click('[data-choice=replace]');
+      await until(async () => (await hands.kept('coffee')).objects.every(({ label }) => label), 'the scene');
+      await page.keyboard.press('Control+z');
+      await until(async () => (await count()) === found, 'the way back');
+    });
+  },
+
+  /** Two tabs on one picture: each sees what the other does, and nothing of either is lost. */
+  async tabs() {
+    await withStudio(COFFEE, async (hands, page) => {
+      await hands.click([290, 210]);
+      await hands.key('n');
+      const other = await page.context().newPage();
+      await other.goto(url);
+      await other.waitForSelector('canvas[data-ready=true]');
+      const theirs = new Hands(other, COFFEE);
+      await until(async () => (await theirs.rows().count()) === 1, 'the work in the other tab');
+      const release = await hold(other, (address) => address.pathname.endsWith('/objects'));
+      await other.bringToFront();
+      await theirs.rows().dblclick();
+      await other.keyboard.type('mug');
+      await theirs.key('Enter');
+      await page.bringToFront();
+      await page.mouse.click(...(await hands.at([60, 60])));
+      await page.waitForSelector('[data-pending="0"]');
+      await release();
+      const both = async (tab) => [...(await tab.names())].sort().join() === 'Object 2,mug';
+      await until(async () => (await both(hands)) && (await both(theirs)), 'the work of both');
+      await until(
+        async () => (await hands.stored()).objects.map((item) => item.name).join() === 'mug,Object 2',
+        'both',
+      );
+      // Undo takes back one's own work only.
+      await page.keyboard.press('Control+z');
+      await until(async () => (await theirs.names()).join() === 'mug', 'what was undone');
+    });
+  },
 };
 
 /** Keeps requests waiting, until what it returns is called. */

@@ -119,6 +119,12 @@ export class Changes implements Watcher {
     if (state === 'waiting' && this.states.get(picture) !== 'waiting') notices.show(t('waiting'), true);
     if (state === 'failed') notices.show(t('saveFailed', { message: messageOf(error) }), true);
     this.states = new Map([...this.states, [picture, state]]);
+    if (state === 'saved') this.studio.live.tell(picture);
+  }
+
+  /** Brings in what others have done to a picture that was opened here. */
+  async pull(picture: string): Promise<void> {
+    await this.desks.get(picture)?.pull();
   }
 
   merged(picture: string, clashes: readonly StudioObject[]): void {

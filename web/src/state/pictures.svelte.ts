@@ -2,6 +2,7 @@
 
 import type { ImageBody } from '../server/openapi.ts';
 import { Pyramid } from '../view/pyramid.ts';
+import { t } from '../words/words.svelte.ts';
 import type { Studio } from './studio.svelte.ts';
 
 /** Decoded pictures that are kept for going back and forth. */
@@ -88,12 +89,32 @@ export class Pictures {
     if (next) void this.open(next.id);
   }
 
+  async askRemove({ id, name, objects }: ImageBody): Promise<void> {
+    const title = t('removePicture', { name });
+    const choices = [{ value: 'remove', text: title }];
+    const sure =
+      objects === 0 || (await this.studio.questions.ask(title, t('removePictureAsk', { name }), choices));
+    if (sure) await this.remove(id);
+  }
+
   async remove(id: string): Promise<void> {
     try {
       await this.studio.server.remove(id);
     } catch (error) {
       return this.studio.complain(error);
     }
+    this.close(id);
+  }
+
+  /** A picture that somebody else has removed. */
+  lose(id: string): void {
+    const name = this.images.find((image) => image.id === id)?.name;
+    if (name === undefined) return;
+    this.studio.notices.show(t('pictureGone', { name }));
+    this.close(id);
+  }
+
+  private close(id: string): void {
     const at = this.images.findIndex((image) => image.id === id);
     this.images = this.images.filter((image) => image.id !== id);
     this.studio.dialogue.drop(id);

@@ -40,17 +40,22 @@ export class Shortcuts {
 
   /** Returns whether the key was a command. */
   press(event: KeyboardEvent, places: Places): boolean {
+    const { studio } = this;
     if (isTyping(event.target)) return false;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     if (event.ctrlKey || event.metaKey) return this.withControl(key, event.shiftKey, places);
     if (event.altKey) return false;
+    if (studio.draft && places.stage?.tool.key(event.key)) {
+      places.stage.redraw();
+      return true;
+    }
     return this.named(key) || (this.single && this.letter(key, places));
   }
 
   private withControl(key: string, shift: boolean, places: Places): boolean {
     const { studio } = this;
-    if (key === 'z') shift ? studio.changes.redo() : studio.changes.undo();
-    else if (key === 'y') studio.changes.redo();
+    if (key === 'z') shift ? studio.redo() : studio.undo();
+    else if (key === 'y') studio.redo();
     else if (key === 'o') places.open();
     else if (key === 's' || key === 'e') places.export();
     else if (key === 'a') studio.objects.select(studio.objects.all.map(({ id }) => id));

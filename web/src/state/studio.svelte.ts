@@ -7,10 +7,12 @@ import { Classes } from './classes.svelte.ts';
 import { Decoding } from './decoding.svelte.ts';
 import { Dialogue } from './dialogue.svelte.ts';
 import { LabelFiles } from './label_files.ts';
+import { Live } from './live.ts';
 import { messageOf, Notices } from './notices.svelte.ts';
 import { ObjectList } from './object_list.svelte.ts';
 import { Pictures } from './pictures.svelte.ts';
 import { Previews } from './previews.svelte.ts';
+import { Questions } from './questions.svelte.ts';
 
 export type ToolName =
   | 'select'
@@ -24,18 +26,27 @@ export type ToolName =
   | 'reference'
   | 'everything';
 
+/** Something that is being drawn and is no object yet, such as a polygon that is still open. */
+export interface Draft {
+  undo(): void;
+  redo(): void;
+}
+
 export class Studio {
   tool = $state<ToolName>('point');
   positive = $state(true);
   brush = $state(28);
+  draft = $state.raw<Draft | null>(null);
 
   readonly notices = new Notices();
+  readonly questions = new Questions();
   readonly pictures = new Pictures(this);
   readonly changes = new Changes(this);
   readonly objects = new ObjectList(this);
   readonly decoding = new Decoding(this);
   readonly dialogue = new Dialogue(this);
   readonly previews = new Previews(this);
+  readonly live = new Live(this);
   readonly classes = new Classes(this);
   readonly labelFiles = new LabelFiles(this);
 
@@ -57,7 +68,23 @@ export class Studio {
       return this.notices.show(wrong ? t('tokenWrong') : t('noServer'), true);
     }
     this.pictures.openLast();
+    this.live.start();
     await this.decoding.start();
+  }
+
+  /** Takes back the last step: a corner, a question that is not answered yet, a change. */
+  undo(): void {
+    if (this.draft) this.draft.undo();
+    else this.changes.undo();
+  }
+
+  redo(): void {
+    if (this.draft) this.draft.redo();
+    else this.changes.redo();
+  }
+
+  get canUndo(): boolean {
+    return this.draft !== null || this.changes.canUndo || this.dialogue.pending.length > 0;
   }
 
   complain(error: unknown): void {

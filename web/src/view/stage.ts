@@ -73,6 +73,11 @@ export class Stage {
     this.fit();
   }
 
+  /** Another tool was taken up: what was begun with the others is forgotten. */
+  takeUp(): void {
+    for (const tool of Object.values(this.tools)) if (tool !== this.tool) tool.cancel();
+  }
+
   /** Redraws with the masks as they are now. */
   update(state: OverlayState): void {
     this.overlayState = state;
