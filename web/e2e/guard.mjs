@@ -1,8 +1,11 @@
 // No work is ever lost or misplaced: what would lose it, step by step. `node e2e/guard.mjs NAME URL OUT` plays one.
 
 import assert from 'node:assert/strict';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { openBrowser, openPictures } from './browser.mjs';
-import { ASTRONAUT, CHELSEA, COFFEE, Hands, name, ROCKET, until, url, withStudio } from './hands.mjs';
+import { ASTRONAUT, CHELSEA, COFFEE, Hands, name, out, ROCKET, until, url, withStudio } from './hands.mjs';
+import { wayTo } from './proxy.mjs';
 
 const ALL = { ...COFFEE, file: [COFFEE, CHELSEA, ASTRONAUT, ROCKET].map(({ file }) => file) };
 
@@ -222,6 +225,100 @@ const SCENARIOS = {
       await page.keyboard.press('Control+z');
       await until(async () => (await theirs.names()).join() === 'mug', 'what was undone');
     });
+  },
+
+  /** The server goes away: one calm line, work goes on, outlives a reload, and is sent when the server is back. */
+  async away() {
+    const way = await wayTo(url);
+    const { page, close } = await openBrowser({ serviceWorkers: 'allow' });
+    const stored = async () => {
+      const { images } = await (await fetch(`${url}v1/images`)).json();
+      const coffee = images.find((image) => image.name === 'coffee.jpg');
+      return (await (await fetch(`${url}v1/images/${coffee.id}/objects`)).json()).objects;
+    };
+    try {
+      await page.goto(way.url);
+      await openPictures(page, [COFFEE.file]);
+      const hands = new Hands(page, COFFEE);
+      await hands.click([290, 210]);
+      await until(
+        async () => page.evaluate(async () => Boolean(await caches.match('/'))),
+        'a page that is kept',
+      );
+      await way.cut();
+      await hands.key('n');
+      await page.mouse.click(...(await hands.at([440, 120])));
+      await page.waitForSelector('[data-saving=waiting]');
+      await page.waitForSelector('[data-away]');
+      assert.equal(await page.locator('.notice').count(), 1, 'more than one notice');
+      await page.click('button[lang=ja]');
+      assert.match(await page.locator('[data-away]').textContent(), /サーバー/);
+      await page.click('button[lang=en]');
+      assert.equal((await stored()).length, 1);
+
+      page.on('dialog', (dialog) => dialog.accept()); // yes, leave: the work is not sent yet
+      await page.reload();
+      await page.waitForSelector('canvas[data-ready=true]');
+      await until(async () => (await hands.rows().count()) === 2, 'the work that was not sent');
+      await page.waitForSelector('[data-away]');
+      await page.mouse.click(...(await hands.at([60, 60])));
+      await until(async () => (await hands.rows().count()) === 3, 'work without the server');
+      await page.setInputFiles('input[type=file]', [ROCKET.file]);
+      await page.waitForTimeout(500);
+      assert.equal(await page.locator('.notice').count(), 1, 'more than one notice');
+
+      await way.mend();
+      await until(async () => (await stored()).length === 3, 'the work on the server');
+      await page.waitForSelector('[data-saving=saved]');
+      assert.equal(await page.locator('[data-away]').count(), 0);
+      await page.waitForSelector('section [title^="rocket.jpg"]');
+    } finally {
+      await close();
+      await way.cut();
+    }
+  },
+
+  /** A folder is dropped: pictures are counted while they open, broken ones are named and stay listed. */
+  async files() {
+    const folder = join(out, 'holiday');
+    mkdirSync(join(folder, 'day 2'), { recursive: true });
+    copyFileSync(COFFEE.file, join(folder, 'coffee.jpg'));
+    copyFileSync(CHELSEA.file, join(folder, 'day 2', 'chelsea.jpg'));
+    writeFileSync(join(folder, 'broken.jpg'), 'no picture');
+    writeFileSync(join(folder, 'Thumbs.db'), 'of the system');
+    const { page, context, close } = await openBrowser();
+    try {
+      await page.goto(url);
+      await page.waitForSelector('h1');
+      const release = await hold(page, (address) => address.pathname === '/v1/images');
+      const devtools = await context.newCDPSession(page);
+      const data = { items: [], files: [folder], dragOperationsMask: 1 };
+      for (const type of ['dragEnter', 'dragOver', 'drop'])
+        await devtools.send('Input.dispatchDragEvent', { type, x: 600, y: 400, data });
+      await page.waitForSelector('[role=status]:has-text("0 of 3")');
+      await release();
+      await page.waitForSelector('section [title^="coffee.jpg"]');
+      await page.waitForSelector('section [title^="chelsea.jpg"]');
+      await page.waitForSelector('[data-broken="broken.jpg"]');
+      assert.match(await page.locator('.notice.bad').textContent(), /broken\.jpg/);
+      await page.setInputFiles('input[type=file]', [ASTRONAUT.file, ROCKET.file]);
+      await page.waitForSelector('section [title^="rocket.jpg"]');
+      await page.setViewportSize({ width: 330, height: 700 });
+      for (let step = 0; step < 3; step++) await page.keyboard.press('PageDown');
+      const inSight = () =>
+        page.evaluate(() => {
+          const [strip, item] = ['section ul', 'section li.on'].map((place) =>
+            document.querySelector(place).getBoundingClientRect(),
+          );
+          return item.left >= strip.left && item.right <= strip.right;
+        });
+      await until(inSight, 'the picture in the strip');
+      for (let step = 0; step < 3; step++) await page.keyboard.press('PageUp');
+      await until(inSight, 'the first picture in the strip');
+      assert.equal(await page.locator('[data-broken]').count(), 1);
+    } finally {
+      await close();
+    }
   },
 };
 

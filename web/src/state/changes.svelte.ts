@@ -1,8 +1,10 @@
 // The work on the picture on show, and all that changes work: every change is a step of undo of its own picture, and
 // goes to the server.
 
+import { OfflineError, ServerError } from '../server/client.ts';
 import { t } from '../words/words.svelte.ts';
 import { Desk, type Watcher } from './desk.ts';
+import { Drafts } from './drafts.ts';
 import type { History } from './history.ts';
 import { messageOf } from './notices.svelte.ts';
 import { NO_WORK, type StudioObject, type Work } from './objects.ts';
@@ -19,6 +21,7 @@ export class Changes implements Watcher {
   canRedo = $state(false);
   private states = $state.raw<ReadonlyMap<string, SaveState>>(new Map());
   private readonly desks = new Map<string, Desk>();
+  private readonly drafts = new Drafts();
   private readonly making = new Map<string, Promise<Desk>>();
 
   constructor(private readonly studio: Studio) {}
@@ -38,7 +41,7 @@ export class Changes implements Watcher {
   async deskOf(picture: string): Promise<Desk> {
     const known = this.desks.get(picture);
     if (known) return known;
-    const making = this.making.get(picture) ?? Desk.of(this.studio.server, picture, this);
+    const making = this.making.get(picture) ?? Desk.of(this.studio.server, picture, this.drafts, this);
     this.making.set(picture, making);
     try {
       const desk = await making;
@@ -65,6 +68,7 @@ export class Changes implements Watcher {
   }
 
   forget(picture: string): void {
+    void this.drafts.drop(picture);
     this.desks.delete(picture);
     this.making.delete(picture);
     this.states = new Map([...this.states].filter(([other]) => other !== picture));
@@ -115,11 +119,29 @@ export class Changes implements Watcher {
   }
 
   told(picture: string, state: SaveState, error?: unknown): void {
-    const { notices } = this.studio;
-    if (state === 'waiting' && this.states.get(picture) !== 'waiting') notices.show(t('waiting'), true);
-    if (state === 'failed') notices.show(t('saveFailed', { message: messageOf(error) }), true);
+    const { connection, notices, pictures } = this.studio;
+    const news = state !== this.states.get(picture);
+    if (error instanceof OfflineError) connection.lose();
+    else if (error instanceof ServerError && error.status === 404) return pictures.lose(picture);
+    else if (error !== undefined && news) notices.show(t('saveFailed', { message: messageOf(error) }), true);
     this.states = new Map([...this.states, [picture, state]]);
     if (state === 'saved') this.studio.live.tell(picture);
+  }
+
+  /** Goes on with work of an earlier visit that the server did not get. */
+  async takeUp(): Promise<void> {
+    for (const picture of await this.drafts.pictures()) {
+      if (this.studio.pictures.images.some(({ id }) => id === picture)) await this.deskOf(picture);
+      else if (!this.studio.connection.away) await this.drafts.drop(picture);
+    }
+  }
+
+  /** The server is back: what waits is sent, and what others did meanwhile comes in. */
+  resume(): void {
+    for (const desk of this.desks.values()) {
+      desk.saver.hurry();
+      void desk.pull().catch((error) => this.studio.complain(error));
+    }
   }
 
   /** Brings in what others have done to a picture that was opened here. */
@@ -151,7 +173,7 @@ export class Changes implements Watcher {
   private save(desk: Desk): void {
     const { pictures, previews } = this.studio;
     pictures.count(desk.picture, desk.now.objects.length);
-    desk.saver.save(desk.now);
+    desk.save();
     if (this.picture !== desk.picture) return;
     this.present(desk);
     previews.drop();

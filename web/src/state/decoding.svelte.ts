@@ -1,6 +1,7 @@
 // The models of the server, and the decoder that answers prompts: in this browser, or on the server.
 
 import { BrowserDecoder, type Decoder, ServerDecoder } from '../decoder/client.ts';
+import { OfflineError } from '../server/client.ts';
 import type { ModelBody, ModelsBody } from '../server/openapi.ts';
 import { t } from '../words/words.svelte.ts';
 import { messageOf } from './notices.svelte.ts';
@@ -30,14 +31,21 @@ export class Decoding {
   }
 
   async start(): Promise<void> {
-    const { notices, server } = this.studio;
+    const { connection, notices, server } = this.studio;
     const forced = new URLSearchParams(location.search).get('decoder') === 'server';
-    try {
-      if (forced) throw new Error('?decoder=server');
-      this.decoder = await BrowserDecoder.start(server, this.model!);
-    } catch (error) {
-      if (!forced) notices.show(t('onServer', { reason: messageOf(error) }));
-      this.decoder = new ServerDecoder(server, this.model!.name);
+    while (!this.decoder) {
+      try {
+        if (forced) throw new Error('?decoder=server');
+        this.decoder = await BrowserDecoder.start(server, this.model!);
+      } catch (error) {
+        if (error instanceof OfflineError) {
+          connection.lose();
+          await connection.returned();
+          continue;
+        }
+        if (!forced) notices.show(t('onServer', { reason: messageOf(error) }));
+        this.decoder = new ServerDecoder(server, this.model!.name);
+      }
     }
     this.begin(this.decoder);
     void this.prepare();

@@ -5,6 +5,7 @@ import type { Known } from '../decoder/round.ts';
 import { toCoco } from '../masks/coco.ts';
 import { areaOf } from '../masks/runs.ts';
 import { type Granularity, isPlaced, isPositive, type Placed } from '../prompts/types.ts';
+import { OfflineError } from '../server/client.ts';
 import { rememberOutline } from '../view/overlay.ts';
 import { t } from '../words/words.svelte.ts';
 import { freshId, newObject, nextName, replaceObject, type StudioObject } from './objects.ts';
@@ -108,6 +109,10 @@ export class Dialogue {
         await turn.run(turn);
       } catch (error) {
         this.studio.complain(error);
+        if (error instanceof OfflineError) {
+          await this.studio.connection.returned();
+          continue; // it is asked again
+        }
       }
       this.pending = this.pending.filter((other) => other !== turn);
     }

@@ -1,6 +1,6 @@
 // What others do to the same pictures is shown as it happens: at once between tabs of one browser, else within seconds.
 
-import { OfflineError, ServerError } from '../server/client.ts';
+import { ServerError } from '../server/client.ts';
 import type { Studio } from './studio.svelte.ts';
 
 const EVERY_MS = 4000;
@@ -31,7 +31,7 @@ export class Live {
       await this.studio.changes.pull(picture);
     } catch (error) {
       if (error instanceof ServerError && error.status === 404) this.studio.pictures.lose(picture);
-      else if (!(error instanceof OfflineError)) this.studio.complain(error);
+      else this.studio.complain(error);
     }
   }
 }

@@ -39,10 +39,10 @@ export class Saver<T> {
   }
 
   private async run(): Promise<void> {
-    if (this.running) return;
+    if (this.running || !this.pending) return;
     this.running = true;
     while (this.pending) {
-      const sent = this.pending;
+      const sent: { state: T } = this.pending;
       this.tell('saving');
       try {
         this.version = await this.store.put(sent.state, this.version);

@@ -112,8 +112,3 @@ function isTyping(target: EventTarget | null): boolean {
     target instanceof HTMLSelectElement || target instanceof HTMLTextAreaElement || target.isContentEditable
   );
 }
-
-/** The files of a drop or of the clipboard. */
-export function filesOf(transfer: DataTransfer | null): File[] {
-  return [...(transfer?.files ?? [])];
-}

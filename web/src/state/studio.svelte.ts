@@ -1,9 +1,10 @@
 // The studio: it holds the parts of the work, which reach each other through it, and the hand's tool.
 
-import { type Server, ServerError } from '../server/client.ts';
+import { OfflineError, type Server, ServerError } from '../server/client.ts';
 import { t } from '../words/words.svelte.ts';
 import { Changes } from './changes.svelte.ts';
 import { Classes } from './classes.svelte.ts';
+import { Connection } from './connection.svelte.ts';
 import { Decoding } from './decoding.svelte.ts';
 import { Dialogue } from './dialogue.svelte.ts';
 import { LabelFiles } from './label_files.ts';
@@ -38,6 +39,7 @@ export class Studio {
   brush = $state(28);
   draft = $state.raw<Draft | null>(null);
 
+  readonly connection = new Connection(() => this.resume());
   readonly notices = new Notices();
   readonly questions = new Questions();
   readonly pictures = new Pictures(this);
@@ -50,7 +52,9 @@ export class Studio {
   readonly classes = new Classes(this);
   readonly labelFiles = new LabelFiles(this);
 
-  constructor(readonly server: Server) {}
+  constructor(readonly server: Server) {
+    server.onkept = () => this.connection.lose();
+  }
 
   async start(): Promise<void> {
     const { server } = this;
@@ -64,12 +68,26 @@ export class Studio {
       this.pictures.images = images;
       this.classes.take(classes);
     } catch (error) {
-      const wrong = error instanceof ServerError && error.status === 401;
-      return this.notices.show(wrong ? t('tokenWrong') : t('noServer'), true);
+      if (error instanceof ServerError && error.status === 401)
+        return this.notices.show(t('tokenWrong'), true);
+      this.complain(error);
+      if (!(error instanceof OfflineError)) return;
+      await this.connection.returned();
+      return this.start();
     }
     this.pictures.openLast();
     this.live.start();
+    void this.changes.takeUp().catch((error) => this.complain(error));
     await this.decoding.start();
+  }
+
+  /** The server is back. */
+  private resume(): void {
+    const { changes, decoding, pictures } = this;
+    changes.resume();
+    if (pictures.current !== null && changes.picture === null) void pictures.open(pictures.current);
+    else if (!decoding.ready) void decoding.prepare();
+    if (decoding.models.length > 0) void pictures.refresh();
   }
 
   /** Takes back the last step: a corner, a question that is not answered yet, a change. */
@@ -88,6 +106,7 @@ export class Studio {
   }
 
   complain(error: unknown): void {
-    this.notices.show(messageOf(error), true);
+    if (error instanceof OfflineError) this.connection.lose();
+    else this.notices.show(messageOf(error), true);
   }
 }

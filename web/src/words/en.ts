@@ -123,6 +123,10 @@ export const en = {
     'Take “{name}” out of the list of classes? {count|object|objects} of this picture and those of others keep it; you can put it back.',
   classRemoved: '“{name}” is no longer in the list of classes.',
   pictureGone: '{name} was removed elsewhere.',
+  openingMany: 'Opening pictures: {done} of {total}',
+  broken: 'Not opened',
+  brokenFile: '{name} was not opened: {reason}',
+  dismiss: 'Forget {name}',
   searchAsk: 'This picture has {count|object|objects} already.',
   search_replace: 'Replace them',
   search_new: 'Add what is new',
@@ -178,7 +182,6 @@ export const en = {
   score: 'score {score}',
   panelToggle: 'Objects panel',
   pictureCount: '{count|picture|pictures}',
-  noServer: 'The server cannot be reached.',
   tokenWrong: 'This server wants a token: open the address that it printed when it started.',
 };
 

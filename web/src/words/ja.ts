@@ -125,6 +125,10 @@ export const ja: Record<Word, string> = {
     'クラスの一覧から「{name}」を外しますか？この画像の {count} 個の物体と他の画像の物体には残り、あとで戻せます。',
   classRemoved: '「{name}」をクラスの一覧から外しました。',
   pictureGone: '{name} は別の場所で削除されました。',
+  openingMany: '画像を開いています：{total} 枚中 {done} 枚',
+  broken: '開けません',
+  brokenFile: '{name} を開けませんでした：{reason}',
+  dismiss: '{name} を一覧から消す',
   searchAsk: 'この画像にはすでに {count} 個の物体があります。',
   search_replace: '置き換える',
   search_new: '新しいものだけ追加',
@@ -179,6 +183,5 @@ export const ja: Record<Word, string> = {
   score: 'スコア {score}',
   panelToggle: '物体パネル',
   pictureCount: '画像 {count} 枚',
-  noServer: 'サーバーに接続できません。',
   tokenWrong: 'このサーバーにはトークンが必要です。起動時に表示されたアドレスを開いてください。',
 };
