@@ -4,7 +4,19 @@ import assert from 'node:assert/strict';
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openBrowser, openPictures } from './browser.mjs';
-import { ASTRONAUT, CHELSEA, COFFEE, Hands, name, out, ROCKET, until, url, withStudio } from './hands.mjs';
+import {
+  ASTRONAUT,
+  CHELSEA,
+  COFFEE,
+  faults,
+  Hands,
+  name,
+  out,
+  ROCKET,
+  until,
+  url,
+  withStudio,
+} from './hands.mjs';
 import { wayTo } from './proxy.mjs';
 
 const ALL = { ...COFFEE, file: [COFFEE, CHELSEA, ASTRONAUT, ROCKET].map(({ file }) => file) };
@@ -213,7 +225,7 @@ const SCENARIOS = {
       await theirs.key('Enter');
       await page.bringToFront();
       await page.mouse.click(...(await hands.at([60, 60])));
-      await page.waitForSelector('[data-pending="0"]');
+      await until(async () => (await hands.rows().count()) === 2, 'an object of mine');
       await release();
       const both = async (tab) => [...(await tab.names())].sort().join() === 'Object 2,mug';
       await until(async () => (await both(hands)) && (await both(theirs)), 'the work of both');
@@ -320,6 +332,71 @@ const SCENARIOS = {
       await close();
     }
   },
+
+  /** A telephone, in Japanese, and small windows: nothing covers the picture, fingers hit, axe has nothing to say. */
+  async small() {
+    const phone = { hasTouch: true, isMobile: true, viewport: { width: 390, height: 760 }, locale: 'ja-JP' };
+    const { page, close } = await openBrowser(phone);
+    const found = {};
+    const check = async (state) => {
+      const faulty = await faults(page, ['minor', 'moderate', 'serious', 'critical']);
+      const tight = await page.evaluate(smallTargets);
+      const covers = await page.evaluate(coveringOptions);
+      if (faulty.length + tight.length > 0 || covers) found[state] = { faulty, tight, covers };
+    };
+    try {
+      await page.goto(url);
+      await page.waitForSelector('h1');
+      await check('empty');
+      await openPictures(page, [COFFEE.file]);
+      const hands = new Hands(page, COFFEE);
+      const version = await hands.version();
+      await page.touchscreen.tap(...(await hands.at([290, 210])));
+      await hands.saved(version);
+      for (const tool of ['select', 'point', 'brush', 'text', 'reference', 'everything']) {
+        await page.locator(`[data-tool=${tool}]`).scrollIntoViewIfNeeded();
+        await hands.tool(tool);
+        await check(tool);
+      }
+      await page.screenshot({ path: join(out, 'phone.png') });
+      await page.tap('[aria-label="物体パネル"]');
+      await hands.rows().first().waitFor();
+      await hands.rows().tap();
+      await page.tap('summary');
+      await page.fill('aside form input', 'カップ');
+      await hands.key('Enter');
+      await check('panel');
+      await page.screenshot({ path: join(out, 'phone_panel.png') });
+      await page.tap('header button.primary');
+      await check('export');
+      await page.screenshot({ path: join(out, 'phone_export.png') });
+      await hands.key('Escape');
+      await page.tap('[data-tool=everything]');
+      await page.tap('[data-action=everything]');
+      await check('question');
+      await page.screenshot({ path: join(out, 'phone_question.png') });
+      await page.tap('[data-choice=cancel]');
+      await page.tap('[aria-label^="キー操作"]');
+      await page.waitForSelector('dialog');
+      await check('help');
+      await hands.key('Escape');
+      await page.tap('[aria-label="物体パネル"]');
+      for (const [width, height] of [
+        [640, 480],
+        [844, 390],
+        [900, 700],
+      ]) {
+        await page.setViewportSize({ width, height });
+        await page.waitForTimeout(300);
+        await hands.tool('point');
+        await check(`${width} x ${height}`);
+        await page.screenshot({ path: join(out, `window_${width}.png`) });
+      }
+      assert.deepEqual(found, {});
+    } finally {
+      await close();
+    }
+  },
 };
 
 /** Keeps requests waiting, until what it returns is called. */
@@ -337,6 +414,24 @@ async function hold(page, pattern) {
     release();
     await page.context().unroute(pattern, wait);
   };
+}
+
+/** Controls in sight that a finger would miss: smaller than 24 pixels. */
+function smallTargets() {
+  const controls = document.querySelectorAll('button, select, summary, input:not(.unseen)');
+  return [...controls].flatMap((control) => {
+    const { width, height } = control.getBoundingClientRect();
+    if (width === 0 || (width >= 24 && height >= 24)) return [];
+    return [`${control.outerHTML.slice(0, 80)}: ${Math.round(width)} x ${Math.round(height)}`];
+  });
+}
+
+/** Whether the options of the tool lie over the place where the picture is shown whole. */
+function coveringOptions() {
+  const options = document.querySelector('.options')?.getBoundingClientRect();
+  const canvas = document.querySelector('canvas').getBoundingClientRect();
+  const top = document.querySelector('main').dataset.compact === 'true' ? 0 : 84;
+  return options !== undefined && options.bottom > canvas.top + top + 1;
 }
 
 async function colourAt(page, [x, y]) {

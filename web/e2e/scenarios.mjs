@@ -189,6 +189,7 @@ const SCENARIOS = {
       await hands.tool('everything');
       version = await hands.version();
       await page.click('[data-action=everything]');
+      await page.click('[data-choice=new]');
       await hands.saved(version);
       assert.ok((await hands.rows().count()) > 5);
       await hands.tool('text');

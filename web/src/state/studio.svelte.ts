@@ -37,6 +37,8 @@ export class Studio {
   tool = $state<ToolName>('point');
   positive = $state(true);
   brush = $state(28);
+  /** There is little room: the tool's options do not float over the picture. */
+  compact = $state(false);
   draft = $state.raw<Draft | null>(null);
 
   readonly connection = new Connection(() => this.resume());

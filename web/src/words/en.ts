@@ -127,6 +127,7 @@ export const en = {
   broken: 'Not opened',
   brokenFile: '{name} was not opened: {reason}',
   dismiss: 'Forget {name}',
+  pictureWith: '{name}, {count|object|objects}',
   searchAsk: 'This picture has {count|object|objects} already.',
   search_replace: 'Replace them',
   search_new: 'Add what is new',

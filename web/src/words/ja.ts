@@ -129,6 +129,7 @@ export const ja: Record<Word, string> = {
   broken: '開けません',
   brokenFile: '{name} を開けませんでした：{reason}',
   dismiss: '{name} を一覧から消す',
+  pictureWith: '{name}、物体 {count} 個',
   searchAsk: 'この画像にはすでに {count} 個の物体があります。',
   search_replace: '置き換える',
   search_new: '新しいものだけ追加',
