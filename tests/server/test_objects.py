@@ -87,6 +87,29 @@ def test_versions_tell_of_conflicts(start, astronaut) -> None:
     assert "version 0" in failure(server.http.put(url, json={**empty, "base_version": 0}), 409, "ConflictError")
     assert server.http.put(url, json={**empty, "base_version": 1}).json()["version"] == 2
     assert server.http.put(url, json=empty).json()["version"] == 3
+    late = server.http.put(url, json={**empty, "base_version": 1})
+    assert late.status_code == 409
+    assert late.json()["error"]["version"] == 3
+
+
+def test_work_of_another_picture_is_refused(here, work, small) -> None:
+    url = f"{work}/objects"
+    before = here.http.get(url).json()
+    other = {"objects": [], "base_version": before["version"], "image": "0" * 64}
+    answer = here.http.put(url, json=other)
+    assert small in failure(answer, 412, "WrongPictureError")
+    assert answer.json()["error"]["version"] == before["version"]
+    assert here.http.get(url).json() == before
+    assert here.http.put(url, json={**other, "image": small}).json()["version"] == before["version"] + 1
+    here.http.put(url, json={"objects": before["objects"]})
+
+
+def test_objects_are_sent_again_only_when_they_changed(here, work) -> None:
+    url = f"{work}/objects"
+    tag = {"If-None-Match": here.http.get(url).headers["etag"]}
+    assert here.http.get(url, headers=tag).status_code == 304
+    here.http.put(url, json={"objects": OBJECTS})
+    assert here.http.get(url, headers=tag).status_code == 200
 
 
 @pytest.mark.parametrize(

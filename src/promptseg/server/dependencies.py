@@ -79,6 +79,7 @@ _WHEN = {
     404: "There is no such thing.",
     408: "The body did not arrive in time.",
     409: "Somebody else has changed it.",
+    412: "It belongs to another picture.",
     413: "Beyond a limit.",
     415: "A body of another type.",
     422: "The content is wrong.",

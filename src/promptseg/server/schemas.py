@@ -269,7 +269,8 @@ class PutObjects(Strict):
     """All objects of a picture, from the bottom to the top."""
 
     objects: Objects
-    base_version: Annotated[int | None, Field(ge=0)] = None
+    base_version: Annotated[int | None, Field(ge=0, description="what they were made from; 409 when it is old")] = None
+    image: Annotated[ImageId | None, Field(description="whose they are; 412 when that is another picture")] = None
 
 
 class ObjectsBody(Strict):
@@ -301,6 +302,7 @@ class ErrorDetail(BaseModel):
 
     type: Annotated[str, Field(examples=["PromptError"])]
     message: Annotated[str, Field(examples=["The point 9000,5 lies outside the picture of 640 x 480 pixels."])]
+    version: Annotated[int | None, Field(description="with 409 and 412: of the stored objects")] = None
 
 
 class ErrorBody(BaseModel):

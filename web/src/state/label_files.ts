@@ -20,21 +20,23 @@ export class LabelFiles {
       const format = formatOf(record);
       if (!format) return notices.show(t('importUnknown'), true);
       const { objects, notes } = await server.import(image.id, format, record);
-      this.add(objects);
+      await this.studio.changes.deskOf(image.id);
+      this.add(image.id, objects);
       for (const note of notes) notices.show(note);
     } catch (error) {
       this.studio.complain(error);
     }
   }
 
-  private add(records: readonly ObjectBody[]): void {
-    const { classes, notices, objects } = this.studio;
+  private add(picture: string, records: readonly ObjectBody[]): void {
+    const { changes, classes, notices, objects } = this.studio;
+    const others = changes.workOf(picture)?.objects ?? [];
     const made: StudioObject[] = [];
     for (const record of records) {
       const colour = record.label ? classes.colourOf(record.label) : record.colour;
-      made.push(fromRecord({ ...record, colour }, [...objects.all, ...made], t('object')));
+      made.push(fromRecord({ ...record, colour }, [...others, ...made], t('object')));
     }
-    objects.add(made);
+    objects.add(picture, made);
     notices.show(t('importDone', { count: made.length }));
   }
 }
