@@ -1,5 +1,6 @@
 # make test   sets everything up on a fresh machine and runs every check and test
 # make studio builds the studio (web/) into the package; make test-studio tests its parts, make test-browser plays it in a real browser
+# make test-guard plays only those scenarios that guard people's work; make test ends with them
 # make wheel  builds dist/promptseg-*.whl with the studio inside
 # make docs   builds the site of the documentation into site/, to be opened from there
 # make demo   sets up what a user needs and segments the example pictures into out/
@@ -9,13 +10,14 @@ BIN := $(VENV)/bin
 STUDIO := src/promptseg/server/static/index.html
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: test ready demo check format clean studio test-studio test-browser wheel docs
+.PHONY: test ready demo check format clean studio test-studio test-browser test-guard wheel docs
 
 # Packages come over the network while the studio is built: side by side.
 test:
 	$(MAKE) --no-print-directory --jobs=2 --output-sync ready
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 	bash tools/check.sh
+	$(MAKE) --no-print-directory test-guard
 
 ready: $(VENV)/.test test-studio
 
@@ -61,6 +63,10 @@ test-studio: studio
 test-browser: $(VENV)/.test studio
 	bash tools/require.sh chromium
 	$(BIN)/python -m pytest web/e2e
+
+test-guard: $(VENV)/.test studio
+	bash tools/require.sh chromium
+	$(BIN)/python -m pytest -n 2 web/e2e/test_guard.py
 
 wheel: studio | $(BIN)/python
 	rm -f dist/promptseg-*.whl
