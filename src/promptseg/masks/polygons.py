@@ -152,7 +152,7 @@ def _walk(
     up: npt.NDArray[np.int64],
 ) -> list[Ring]:
     # Views of the arrays: numbers become Python's one by one, never all at a time.
-    ways, downs, ups = memoryview(way_out.astype(np.int8)), memoryview(down), memoryview(up)
+    ways, downs, ups = way_out.astype(np.int8).data, down.data, up.data
     fresh = bytearray(leaves_right.tobytes())
     rings: list[Ring] = []
     start, steps = fresh.find(1), 0
