@@ -91,3 +91,18 @@ def failure(answer: httpx.Response, status: int, kind: str) -> str:
     assert error["type"] == kind, error
     assert answer.headers["content-type"] == "application/json"
     return error["message"]
+
+
+def connect(server: Running) -> socket.socket:
+    """Opens a connection of its own."""
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    return socket.create_connection((host, int(port)), timeout=PATIENCE)
+
+
+def rest(connection: socket.socket) -> bytes:
+    """Returns all that comes until the server lets go."""
+    answer = b""
+    with contextlib.suppress(ConnectionResetError):
+        while part := connection.recv(65_536):
+            answer += part
+    return answer

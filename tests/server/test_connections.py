@@ -5,24 +5,10 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from serving import PATIENCE, Running, until
+from serving import Running, connect, rest, until
 
 from promptseg.server.connections import client_of
 from promptseg.server.settings import Limits
-
-
-def connect(server: Running) -> socket.socket:
-    host, _, port = server.url.removeprefix("http://").partition(":")
-    return socket.create_connection((host, int(port)), timeout=PATIENCE)
-
-
-def rest(connection: socket.socket) -> bytes:
-    """Returns all that comes until the server lets go."""
-    answer = b""
-    with contextlib.suppress(ConnectionResetError):
-        while part := connection.recv(65_536):
-            answer += part
-    return answer
 
 
 @pytest.mark.parametrize("said", [b"", b"GET /healthz HT", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-A: "])
