@@ -12,6 +12,9 @@ from promptseg.errors import InputError, UnavailableError
 from promptseg.models.registry import DEFAULT_MODEL, get_card
 from promptseg.runtimes.options import EngineOptions
 
+GRACE_SECONDS = 4
+"""How long a server that stops lets requests go on; then it takes `CLOSING_SECONDS` more, at most (server/jobs.py)."""
+
 
 @click.command(cls=Command)
 @click.option("--host", default="127.0.0.1", help="Address to listen on; any other than 127.0.0.1 demands a token.")
@@ -103,7 +106,7 @@ def serve(
         date_header=True,
         ws="none",
         timeout_keep_alive=30,
-        timeout_graceful_shutdown=4,
+        timeout_graceful_shutdown=GRACE_SECONDS,
         http=GuardedProtocol.of(app),
         h11_max_incomplete_event_size=65_536,
     )
