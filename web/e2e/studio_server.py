@@ -54,9 +54,10 @@ def play(scenario: str, server: Server, script: str = "scenarios") -> Path:
     out = server.data.parent / "out"
     node = shutil.which("node")
     assert node, "Node is not installed."
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    assert chromium, "Chromium is not installed."
     command = [node, f"e2e/{script}.mjs", scenario, server.url, str(out)]
-    done = subprocess.run(
-        command, cwd=WEB, capture_output=True, text=True, timeout=900, env={**os.environ, "NO_COLOR": "1"}
-    )
+    surroundings = {**os.environ, "NO_COLOR": "1", "CHROMIUM": chromium}
+    done = subprocess.run(command, cwd=WEB, capture_output=True, text=True, timeout=900, env=surroundings)
     assert done.returncode == 0, done.stdout + done.stderr
     return out
