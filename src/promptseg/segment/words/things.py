@@ -38,7 +38,7 @@ PRESENT = 0.03
 dev/voc and dev/coco, docs/words.md)."""
 RIVAL, SAME_BOX = 4.0, 0.7
 """What is so many times as probably a thing of another class, by this overlap the same one, is not of this class."""
-DOUBTED, LARGE, FILLED = 0.4, 0.05, 0.5
+DOUBTED, LARGE, FILLED = 0.35, 0.05, 0.5
 """A less probable thing of a larger share of the picture must lie to this part where heat is."""
 SEEN, WARMTH = -2.05, 0.3
 """For a map, a class is in the picture if the detector's logit of its surest box and this share of the highest heat are
