@@ -205,6 +205,77 @@ const SCENARIOS = {
     });
   },
 
+  /** Classes: by number, for what comes and what is selected, from words, renamed everywhere, and in what is exported. */
+  async classes() {
+    await withStudio({ ...COFFEE, file: [COFFEE.file, CHELSEA.file] }, async (hands, page) => {
+      const labels = async (name) => (await hands.kept(name)).objects.map(({ label }) => label);
+      const list = () =>
+        page.evaluate(async () =>
+          (await (await fetch('/v1/classes')).json()).classes.map(({ name }) => name),
+        );
+      const active = page.locator('[data-active-class]');
+      await page.click('summary:has-text("Classes")');
+      for (const name of ['cup', 'spoon']) {
+        await page.fill('aside form input', name);
+        await hands.key('Enter');
+      }
+      await until(async () => (await list()).length === 2, 'two classes');
+      await page.focus('canvas');
+      await hands.key('1');
+      assert.equal(await active.textContent(), 'cup');
+      await page.click('section [title^="chelsea.jpg"]');
+      await page.waitForSelector('canvas[data-ready=true]');
+      hands.size = CHELSEA;
+      await hands.click([230, 110]);
+      assert.deepEqual(await labels('chelsea'), ['cup']);
+      await hands.show('coffee', COFFEE);
+      await hands.click([290, 210]);
+      await hands.key('n');
+      await page.click('[data-class=spoon]');
+      await hands.click([440, 120]);
+      await hands.key('n');
+      await hands.key('2');
+      assert.equal(await active.count(), 0);
+      await hands.click([60, 60]);
+      assert.deepEqual(await labels('coffee'), ['cup', 'spoon', null]);
+      // All that is selected, in one step; undo takes it back.
+      await page.keyboard.press('Control+a');
+      let version = await hands.version();
+      await hands.key('2');
+      await hands.saved(version);
+      assert.deepEqual(await labels('coffee'), ['spoon', 'spoon', 'spoon']);
+      version = await hands.version();
+      await page.keyboard.press('Control+z');
+      await hands.saved(version);
+      assert.deepEqual(await labels('coffee'), ['cup', 'spoon', null]);
+      // What a phrase names is the class of what it finds.
+      await hands.tool('text');
+      for (const phrase of ['a cup', 'the Cup']) {
+        version = await hands.version();
+        await page.fill('input[aria-label="What to look for"]', phrase);
+        await hands.key('Enter');
+        await hands.saved(version);
+      }
+      const found = (await labels('coffee')).slice(3);
+      assert.ok(found.length >= 2 && found.every((label) => label === 'cup'), found.join());
+      assert.deepEqual(await list(), ['cup', 'spoon']);
+      await page.click('[aria-label="Rename class cup"]');
+      await page.keyboard.type('mug');
+      await hands.key('Enter');
+      await until(async () => (await labels('chelsea')).join() === 'mug', 'a new name in the other picture');
+      await until(async () => !(await labels('coffee')).includes('cup'), 'a new name in this picture');
+      await until(async () => (await list()).join() === 'mug,spoon', 'a new name in the list');
+      await page.waitForSelector('[data-saving=saved]', { state: 'attached' });
+      const { annotations, categories } = readJson(await hands.export('coco'));
+      const called = new Map(categories.map(({ id, name }) => [id, name]));
+      assert.deepEqual([...called.values()].sort(), ['mug', 'object', 'spoon']);
+      assert.deepEqual(
+        annotations.map((annotation) => called.get(annotation.category_id)),
+        (await labels('coffee')).map((label) => label ?? 'object'),
+      );
+    });
+  },
+
   /** The server decodes when the browser cannot. */
   async fallback() {
     await withStudio(

@@ -351,6 +351,9 @@ class MaskBody(BaseModel):
     stability_score: float | None
     granularity: str | None
     label: str | None
+    noun: Annotated[
+        str | None, Field(description="of answers to phrases only: what `label` names, without articles, colours, places")
+    ] = None
     area: int
     box: Annotated[list[float], Field(description="x0, y0, x1, y1, half open")]
     is_thing: Annotated[bool | None, Field(description="of panoptic answers only")] = None

@@ -90,6 +90,14 @@ export class Changes implements Watcher {
     this.save(desk);
   }
 
+  /** Changes the work on a picture, and what undo knows of it, alike: for what belongs to all pictures. */
+  async rewrite(picture: string, change: (work: Work) => Work): Promise<void> {
+    const desk = await this.deskOf(picture);
+    const before = desk.now;
+    desk.history.rebase(change);
+    if (desk.now !== before) this.save(desk);
+  }
+
   /** Changes the work on show. */
   commit(work: Work, amend = false): void {
     if (this.picture !== null) this.edit(this.picture, () => work, amend);

@@ -42,10 +42,11 @@ export class Dialogue {
 
   /** Adds prompts to the active object, or begins one; `anew` always begins one. */
   prompt(prompts: readonly Placed[], anew = false): void {
-    const { changes, notices, objects } = this.studio;
+    const { changes, classes, notices, objects } = this.studio;
     const { picture } = changes;
     if (picture === null) return;
     const { active } = changes.work;
+    const label = classes.active;
     const known = !anew && active !== null && (objects.active !== null || this.awaits(picture, active));
     if (!known && !prompts.some(isPositive)) return notices.show(t('positiveFirst'));
     const id = known ? active : freshId();
@@ -54,7 +55,7 @@ export class Dialogue {
       objects.select([]);
       changes.setActive(id); // what comes next speaks of it, even before it is there
     }
-    this.queue({ picture, id, prompts, run: (turn) => this.answer(turn, prompts, granularity) });
+    this.queue({ picture, id, prompts, run: (turn) => this.answer(turn, prompts, granularity, label) });
   }
 
   /** Chooses part, object or whole; the active object is answered again, with all that was asked of it. */
@@ -69,7 +70,7 @@ export class Dialogue {
       const object = this.find(turn);
       const prompts = object?.prompts.filter(isPlaced) ?? [];
       if (prompts.length > 0 && object!.granularity !== granularity)
-        await this.answer(turn, prompts, granularity, true);
+        await this.answer(turn, prompts, granularity, null, true);
     };
     this.queue({ picture, id, prompts: [], run });
   }
@@ -127,6 +128,7 @@ export class Dialogue {
     turn: Turn,
     prompts: readonly Placed[],
     granularity: Granularity,
+    label: string | null,
     again = false,
   ): Promise<void> {
     const { decoding, notices, pictures } = this.studio;
@@ -142,7 +144,7 @@ export class Dialogue {
       if (!this.pending.includes(turn)) return; // taken back or deleted while the network was busy
       if (this.find(turn)?.mask !== object?.mask) continue; // somebody has changed it meanwhile
       const given = before ? [...before.prompts, ...prompts] : prompts;
-      return this.accept(turn, object, found, given, granularity);
+      return this.accept(turn, object, found, { prompts: given, granularity }, label);
     }
   }
 
@@ -150,19 +152,19 @@ export class Dialogue {
     { picture, id }: Turn,
     object: StudioObject | null,
     found: Round,
-    prompts: readonly Placed[],
-    granularity: Granularity,
+    asked: Pick<StudioObject, 'prompts' | 'granularity'>,
+    label: string | null,
   ): void {
-    const { changes, notices, objects } = this.studio;
+    const { changes, classes, notices, objects } = this.studio;
     if (areaOf(found.mask) === 0) return notices.show(t('nothingThere'));
     const { rings, ...answer } = found;
     rememberOutline(answer.mask, rings);
-    const change = { ...answer, prompts, granularity };
+    const change = { ...answer, ...asked };
     changes.edit(picture, (work) => {
       const name = nextName(work.objects, t('object'));
       const grown = object
         ? work.objects
-        : [...work.objects, newObject(work.objects, name, answer.mask, { id })];
+        : [...work.objects, newObject(work.objects, name, answer.mask, { id, ...classes.dress(label) })];
       return replaceObject({ ...work, objects: grown }, id, change);
     });
     if (changes.picture !== picture) return;

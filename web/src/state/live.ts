@@ -4,12 +4,14 @@ import { ServerError } from '../server/client.ts';
 import type { Studio } from './studio.svelte.ts';
 
 const EVERY_MS = 4000;
+const CLASSES = 'classes';
 
 export class Live {
   private readonly tabs = new BroadcastChannel('promptseg');
 
   constructor(private readonly studio: Studio) {
-    this.tabs.onmessage = ({ data }: MessageEvent<string>) => void this.look(data);
+    this.tabs.onmessage = ({ data }: MessageEvent<string>) =>
+      data === CLASSES ? studio.classes.pull() : void this.look(data);
   }
 
   start(): void {
@@ -23,6 +25,10 @@ export class Live {
   /** Tells the other tabs that the work on a picture was stored. */
   tell(picture: string): void {
     this.tabs.postMessage(picture);
+  }
+
+  tellClasses(): void {
+    this.tabs.postMessage(CLASSES);
   }
 
   private async look(picture: string | null): Promise<void> {

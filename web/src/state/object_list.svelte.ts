@@ -97,12 +97,16 @@ export class ObjectList {
     notices.say(t('deleted', { count: length - this.all.length }));
   }
 
-  /** Removes the chosen objects, and the active one even before it is there. */
-  removeChosen(): void {
+  /** The chosen objects, and the active one even before it is there. */
+  get chosenIds(): readonly string[] {
     const { changes, dialogue } = this.studio;
     const { active } = changes.work;
     const coming = changes.picture !== null && dialogue.awaits(changes.picture, active) ? [active!] : [];
-    this.remove([...new Set([...this.chosen.map(({ id }) => id), ...coming])]);
+    return [...new Set([...this.chosen.map(({ id }) => id), ...coming])];
+  }
+
+  removeChosen(): void {
+    this.remove(this.chosenIds);
   }
 
   move(id: string, step: number): void {
@@ -130,7 +134,7 @@ export class ObjectList {
 
   /** Paints into the active object, or wipes out of it; without one, painting begins an object. */
   paint(points: readonly XY[], width: number, erase: boolean): void {
-    const { changes, dialogue, notices, pictures } = this.studio;
+    const { changes, classes, dialogue, notices, pictures } = this.studio;
     const { picture, work } = changes;
     const { image } = pictures;
     if (picture === null || !image) return;
@@ -139,11 +143,12 @@ export class ObjectList {
     const stroke = runsOfStroke(points, width, image);
     const id = known ? work.active! : freshId();
     if (!known) changes.setActive(id);
-    dialogue.after(picture, id, () => this.apply(picture, id, stroke, erase));
+    const label = classes.active;
+    dialogue.after(picture, id, () => this.apply(picture, id, stroke, erase, label));
   }
 
-  private apply(picture: string, id: string, stroke: Runs, erase: boolean): void {
-    const { changes } = this.studio;
+  private apply(picture: string, id: string, stroke: Runs, erase: boolean, label: string | null): void {
+    const { changes, classes } = this.studio;
     changes.edit(picture, (work) => {
       const object = work.objects.find((other) => other.id === id);
       if (!object && erase) return work;
@@ -151,7 +156,8 @@ export class ObjectList {
       const mask = erase ? difference(before, stroke) : union(before, stroke);
       if (areaOf(mask) === 0) return removeObjects(work, new Set([id]));
       const name = nextName(work.objects, t('object'));
-      const grown = object ? work.objects : [...work.objects, newObject(work.objects, name, mask, { id })];
+      const details = { id, ...classes.dress(label) };
+      const grown = object ? work.objects : [...work.objects, newObject(work.objects, name, mask, details)];
       const painted = { mask, logits: null, plain: null, prompts: [], score: null, stability: null };
       return replaceObject({ ...work, objects: grown }, id, painted);
     });

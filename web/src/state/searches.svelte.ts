@@ -54,9 +54,17 @@ export class Searches {
 
   async text(phrase: string): Promise<void> {
     const prompts: Prompt[] = [{ type: 'text', phrase }];
+    const { classes, server } = this.studio;
     await this.run('text', 'add', async (image, signal, keep) => {
-      const { masks } = await this.studio.server.segment(image, prompts, 'auto', this.semantic, signal);
-      keep(masks.map((mask) => ({ mask, prompts, name: phrase })));
+      const { masks } = await server.segment(image, prompts, 'auto', this.semantic, signal);
+      keep(
+        masks.map((mask) => ({
+          mask,
+          prompts,
+          name: phrase,
+          label: mask.noun ? classes.called(mask.noun) : null,
+        })),
+      );
     });
   }
 
@@ -163,11 +171,10 @@ export class Searches {
         prompts,
         score: mask.score,
         stability: mask.stability_score ?? null,
-        label: label ?? null,
+        ...this.studio.classes.dress(label ?? null),
       };
-      const coloured = label ? { ...details, colour: this.studio.classes.colourOf(label) } : details;
       made.push(
-        newObject(others, name ? numbered(name, others) : nextName(others, t('object')), runs, coloured),
+        newObject(others, name ? numbered(name, others) : nextName(others, t('object')), runs, details),
       );
     }
     return made;

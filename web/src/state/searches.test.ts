@@ -44,9 +44,23 @@ function studioOf(lines: (signal: AbortSignal, studio: { shown: string }) => Asy
     },
     notices: { show: (text: string) => told.push(text) },
     pictures: { images: [{ id: 'A', name: 'a.jpg' }] },
+    classes: {
+      called: (name: string) => (name.toLowerCase() === 'cup' ? 'Cup' : name),
+      dress: (label: string | null) => (label === null ? {} : { label }),
+    },
+    decoding: { models: [] },
     questions: { ask: async () => 'new' },
     complain: (error: unknown) => told.push(String(error)),
-    server: { everything: (_: string, signal: AbortSignal) => lines(signal, state) },
+    server: {
+      everything: (_: string, signal: AbortSignal) => lines(signal, state),
+      segment: async (_: string, [{ phrase }]: readonly { phrase: string }[]) => ({
+        masks: (lineOf(0, 4) as unknown as { masks: object[] }).masks.map((mask) => ({
+          ...mask,
+          label: phrase,
+          noun: phrase.split(' ').at(-1),
+        })),
+      }),
+    },
   };
   return { searches: new Searches(studio as unknown as Studio), works, told };
 }
@@ -93,5 +107,16 @@ describe('a search', () => {
     await searches.everything();
     expect(works.get('A')!.objects).toHaveLength(2);
     expect(told[1]).toBe('Added 0 new objects; 2 were there already.');
+  });
+
+  it('for words gives what it finds the class that the phrase names', async () => {
+    const { searches, works } = studioOf(async function* () {});
+    for (const phrase of ['a cup', 'the red cup', 'a spoon']) await searches.text(phrase);
+    const found = works.get('A')!.objects.map(({ name, label }) => [name, label]);
+    expect(found).toEqual([
+      ['a cup', 'Cup'],
+      ['the red cup', 'Cup'],
+      ['a spoon', 'spoon'],
+    ]);
   });
 });

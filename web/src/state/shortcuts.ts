@@ -87,6 +87,7 @@ export class Shortcuts {
     else if (key === '+' || key === '=') places.stage?.zoom(1.4);
     else if (key === '-') places.stage?.zoom(1 / 1.4);
     else if (key === '0') places.stage?.fit();
+    else if (/^[1-9]$/.test(key)) studio.classes.chooseAt(Number(key));
     else if (key === '?') places.help();
     else return false;
     return true;
