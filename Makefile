@@ -1,6 +1,7 @@
 # make test   sets everything up on a fresh machine and runs every check and test
 # make studio builds the studio (web/) into the package; make test-studio tests its parts, make test-browser plays it in a real browser
 # make test-guard plays only those scenarios that guard people's work; make test ends with them where Chromium is or can be installed
+# make fuzz   sends mutants of the files in tests/corpus through every reader, for a minute of CPU time
 # make wheel  builds dist/promptseg-*.whl with the studio inside
 # make docs   builds the site of the documentation into site/, to be opened from there
 # make demo   sets up what a user needs and segments the example pictures into out/
@@ -11,7 +12,7 @@ STUDIO := src/promptseg/server/static/index.html
 CHROMIUM_IS_THERE = bash tools/require.sh "$${CHROMIUM:-chromium}" chromium
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: test ready demo check format clean studio test-studio test-browser test-guard wheel docs
+.PHONY: fuzz test ready demo check format clean studio test-studio test-browser test-guard wheel docs
 
 # Packages come over the network while the studio is built: side by side.
 test:
@@ -69,6 +70,9 @@ test-browser: $(VENV)/.test studio
 test-guard: $(VENV)/.test studio
 	$(CHROMIUM_IS_THERE)
 	$(BIN)/python -m pytest -n 2 web/e2e/test_guard.py
+
+fuzz: $(VENV)/.test
+	$(BIN)/python tools/fuzz.py --seconds 60 --seed $${SEED:-0}
 
 wheel: studio | $(BIN)/python
 	rm -f dist/promptseg-*.whl

@@ -29,6 +29,9 @@ _FAR = 2.0**40
 _TIE = 1e-9
 """A centre that lies as far away as allowed is painted, whatever rounding says."""
 
+_FLAT = 1e-12
+"""A step of less counts as none: quotients of it would overflow."""
+
 _Points = npt.NDArray[np.float64]
 
 
@@ -122,7 +125,7 @@ def _clip(starts: _Points, ends: _Points, radius: float, size: tuple[int, int]) 
     """Returns the parts of lines within `radius` of the picture, of those that have one."""
     steps = ends - starts
     low, high = np.full(2, -radius), np.array([size[1] + radius, size[0] + radius])
-    flat = steps == 0
+    flat = np.abs(steps) <= _FLAT
     near = ~flat | ((starts >= low) & (starts <= high))
     divisors = np.where(flat, 1.0, steps)
     bounds = np.stack([(low - starts) / divisors, (high - starts) / divisors])
@@ -196,7 +199,7 @@ def _spans(
         np.maximum(high, centres[:, 0] + half, out=high)
     steps = ends - starts
     lengths = np.hypot(*steps.T)
-    sloped = steps[:, 1] != 0
+    sloped = np.abs(steps[:, 1]) > _FLAT
     per_row = np.divide(steps[:, 0], steps[:, 1], where=sloped, out=np.zeros(len(rows)))
     across = np.divide(radius * steps, lengths[:, None], where=sloped[:, None], out=np.zeros(steps.shape))
     for side in (-1, 1):
