@@ -51,6 +51,7 @@ run tiling-memory yes "$python" benchmarks/tiling.py --data "$dev/coco" --megapi
 run seem "$seem" "$python" benchmarks/seem.py --official "$seem"
 run server "$peer" "$python" benchmarks/server_load.py --seconds 120 --peer-python "$peer"
 run uploads yes "$python" benchmarks/upload_fuzz.py --count 10000
+run soak yes "$python" benchmarks/soak.py --minutes 30 --requests 20000 -o "$out/soak"
 run studio yes "$python" benchmarks/studio.py
 run oracles yes "$python" benchmarks/evaluate_oracles.py "$dev"
 run overhead yes "$python" benchmarks/evaluate_overhead.py "$dev/davis2016" --pictures 5

@@ -93,10 +93,10 @@ def failure(answer: httpx.Response, status: int, kind: str) -> str:
     return error["message"]
 
 
-def connect(server: Running) -> socket.socket:
+def connect(server: Running, source: str = "") -> socket.socket:
     """Opens a connection of its own."""
     host, _, port = server.url.removeprefix("http://").partition(":")
-    return socket.create_connection((host, int(port)), timeout=PATIENCE)
+    return socket.create_connection((host, int(port)), timeout=PATIENCE, source_address=(source, 0) if source else None)
 
 
 def rest(connection: socket.socket) -> bytes:

@@ -2,6 +2,8 @@
 
 import contextlib
 import socket
+import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -20,12 +22,14 @@ def test_who_sends_no_head_is_let_go(start, said: bytes) -> None:
 
 
 def test_bytes_one_by_one_win_no_time(start) -> None:
-    server = start(limits=Limits(head_seconds=0.2))
+    server = start(limits=Limits(head_seconds=1.0))
+    end = time.monotonic() + 30
     with connect(server) as slow:
         slow.sendall(b"GET /healthz HTTP/1.1\r\n")
         slow.settimeout(0.02)
         with contextlib.suppress(ConnectionError):  # it was let go
             while True:
+                assert time.monotonic() < end
                 slow.sendall(b"X-A: b\r\n")
                 with contextlib.suppress(TimeoutError):
                     if not slow.recv(100):
@@ -71,6 +75,17 @@ def test_the_oldest_idle_connection_gives_way(start, share: float, most: int) ->
         for one in silent[: 20 - most + 1]:
             assert rest(one) == b""  # ends
         for one in silent[20 - most + 1 :]:
+            one.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert one.recv(65_536).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere 127.0.0.1 is the only address of this machine")
+def test_all_addresses_have_a_limit_of_connections(start) -> None:
+    server = start(limits=Limits(max_connections=4, client_share=0.5, head_seconds=600))
+    with contextlib.ExitStack() as stack:
+        first, *others = (stack.enter_context(connect(server, f"127.0.0.{2 + number}")) for number in range(5))
+        assert rest(first) == b""  # ends
+        for one in others:
             one.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert one.recv(65_536).startswith(b"HTTP/1.1 200")
 

@@ -154,7 +154,7 @@ def test_all_bodies_together_are_limited(start, monkeypatch) -> None:
     monkeypatch.setattr(middleware, "_SMALL", 1000)
     server = start(limits=Limits(max_upload_bytes=100_000, max_pending_bytes=150_000, client_share=1.0, **SLOW))
     with half_sent(server, 100_000, 99_000):
-        answer = server.http.post("/v1/images", content=bytes(60_000), headers={"Content-Type": "image/png"})
+        answer = server.http.post("/v1/images", content=bytes(40_000), headers={"Content-Type": "image/png"})
         failure(answer, 503, "BusyError")
         assert answer.headers["Retry-After"] == "2"
         with half_sent(server, 40_000, 32_000):  # with them 131,000: what large bodies may have
