@@ -352,7 +352,8 @@ class MaskBody(BaseModel):
     granularity: str | None
     label: str | None
     noun: Annotated[
-        str | None, Field(description="of answers to phrases only: what `label` names, without articles, colours, places")
+        str | None,
+        Field(description="of answers to phrases only: what `label` names, without articles, colours, places"),
     ] = None
     area: int
     box: Annotated[list[float], Field(description="x0, y0, x1, y1, half open")]

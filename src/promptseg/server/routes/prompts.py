@@ -53,7 +53,7 @@ async def segment(request: Request, server: ServerDep, image: ImagePath, body: S
             prompts = prompts_in.to_prompts(body.prompts, others, server.limits)
             found = server.models.get(card.name).segment(embedded, prompts, granularity=body.granularity)
             masks = masks_json(found, body.format, body.tolerance)
-            named = [{**mask, "noun": mask["label"] and name_in(mask["label"])} for mask in masks]
+            named = [{**mask, "noun": name_in(mask["label"])} if mask["label"] else mask for mask in masks]
             return _answer(picture, card.name, named)
 
         return await server.compute(answer)

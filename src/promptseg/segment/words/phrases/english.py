@@ -91,7 +91,7 @@ def read_english(text: str) -> Phrase:
 
 
 def name_in_english(text: str) -> str:
-    """Returns how an English phrase names what it asks for: "cup" of "the red cups"; all of it, where it names nothing."""
+    """Returns what an English phrase names: "cup" of "the red cups"; all of it, where it names nothing."""
     reader = _Reader(text)
     noun = reader.phrase().noun
     return singular(reader.rest) if noun else plain(text)

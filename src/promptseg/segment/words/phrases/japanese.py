@@ -152,7 +152,7 @@ def noun_of(text: str) -> str:
 
 
 def name_in_japanese(text: str) -> str:
-    """Returns how a Japanese phrase names what it asks for: "カップ" of "赤いカップ"; all of it, where it names nothing.
+    """Returns what a Japanese phrase names: "カップ" of "赤いカップ"; all of it, where it names nothing.
 
     Raises:
         PromptError: it is not understood.

@@ -34,7 +34,7 @@ def english(name: str) -> str:
 
 
 def name_in(text: str) -> str:
-    """Returns how a phrase names what it asks for, in its own language and without articles: what a class may be called.
+    """Returns what a phrase names, in its own language and without articles: what a class may be called.
 
     "cat" is that of "the cat" and "two white cats"; phrases that cannot be taken apart stay whole.
     """
