@@ -1,5 +1,7 @@
 # make test   sets everything up on a fresh machine and runs every check and test
 # make studio builds the studio (web/) into the package; make test-studio tests its parts, make test-browser plays it in a real browser
+# make test-guard plays only those scenarios that guard people's work; make test ends with them where Chromium is or can be installed
+# make fuzz   sends mutants of the files in tests/corpus through every reader, for a minute of CPU time
 # make wheel  builds dist/promptseg-*.whl with the studio inside
 # make docs   builds the site of the documentation into site/, to be opened from there
 # make demo   sets up what a user needs and segments the example pictures into out/
@@ -7,15 +9,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STUDIO := src/promptseg/server/static/index.html
+CHROMIUM_IS_THERE = bash tools/require.sh "$${CHROMIUM:-chromium}" chromium
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: test ready demo check format clean studio test-studio test-browser wheel docs
+.PHONY: fuzz test test-speech ready demo check format clean studio test-studio test-browser test-guard wheel docs
 
 # Packages come over the network while the studio is built: side by side.
 test:
 	$(MAKE) --no-print-directory --jobs=2 --output-sync ready
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 	bash tools/check.sh
+	@if $(CHROMIUM_IS_THERE); then $(MAKE) --no-print-directory test-guard; \
+	else echo "The scenarios of the studio (make test-guard) were left out: there is no Chromium to play them in."; fi
 
 ready: $(VENV)/.test test-studio
 
@@ -59,8 +64,23 @@ test-studio: studio
 
 # The scenarios in a real browser take minutes more: a command of their own.
 test-browser: $(VENV)/.test studio
-	bash tools/require.sh chromium
+	$(CHROMIUM_IS_THERE)
 	$(BIN)/python -m pytest web/e2e
+
+test-guard: $(VENV)/.test studio
+	$(CHROMIUM_IS_THERE)
+	$(BIN)/python -m pytest -n 2 web/e2e/test_guard.py
+
+# Whisper's weights are 145 MB: a command of its own.
+test-speech: $(VENV)/.test build/whisper-base/model.bin
+	bash tools/require.sh espeak-ng
+	PROMPTSEG_TEST_WHISPER=build/whisper-base $(BIN)/python -m pytest tests/speech
+
+build/whisper-base/model.bin: | $(BIN)/python
+	$(BIN)/python tools/fetch_whisper.py build/whisper-base
+
+fuzz: $(VENV)/.test
+	$(BIN)/python tools/fuzz.py --seconds 60 --seed $${SEED:-0}
 
 wheel: studio | $(BIN)/python
 	rm -f dist/promptseg-*.whl

@@ -3,7 +3,7 @@
     python benchmarks/upload_fuzz.py --count 10000
 
 Each mutant is a small picture of one of seven kinds with flipped bits, a cut, a repeated or removed piece, a number
-overwritten by an extreme one, or two files spliced together. The same seed gives the same mutants.
+overwritten by an extreme one, or two files spliced together (tools/fuzz.py). The same seed gives the same mutants.
 """
 
 import argparse
@@ -14,12 +14,15 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import numpy as np
 from PIL import Image as Pillow
+
+sys.path.append(str(Path(__file__).parents[1] / "tools"))
+from fuzz import OF_BYTES, mutant
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SLOW_SECONDS = 5.0
@@ -55,66 +58,11 @@ def _saved(picture: Pillow.Image, form: str, options: dict[str, object]) -> byte
     return file.getvalue()
 
 
-def _flip(data: bytearray, random: np.random.Generator, others: list[bytes]) -> None:
-    for _ in range(int(random.integers(1, 30))):
-        data[random.integers(len(data))] ^= 1 << int(random.integers(8))
-
-
-def _head(data: bytearray, random: np.random.Generator, others: list[bytes]) -> None:
-    for _ in range(int(random.integers(1, 6))):
-        data[random.integers(min(64, len(data)))] = int(random.integers(256))
-
-
-def _cut(data: bytearray, random: np.random.Generator, others: list[bytes]) -> None:
-    del data[int(random.integers(len(data))) :]
-
-
-def _remove(data: bytearray, random: np.random.Generator, others: list[bytes]) -> None:
-    start = int(random.integers(len(data)))
-    del data[start : start + int(random.integers(1, 200))]
-
-
-def _repeat(data: bytearray, random: np.random.Generator, others: list[bytes]) -> None:
-    start = int(random.integers(len(data)))
-    piece = data[start : start + int(random.integers(1, 200))]
-    data[start:start] = piece * int(random.integers(1, 50))
-
-
-def _extreme(data: bytearray, random: np.random.Generator, others: list[bytes]) -> None:
-    size = int(random.choice([1, 2, 4, 8]))
-    half = 2 ** (8 * size - 1)
-    value = (0, 1, half - 1, half, 2 * half - 1)[int(random.integers(5))]
-    order = "little" if random.random() < 0.5 else "big"
-    place = int(random.integers(min(len(data), 400)))
-    data[place : place + size] = value.to_bytes(size, order)
-
-
-def _splice(data: bytearray, random: np.random.Generator, others: list[bytes]) -> None:
-    other = others[int(random.integers(len(others)))]
-    data[int(random.integers(len(data))) :] = other[int(random.integers(len(other))) :]
-
-
-_WAYS: list[Callable[[bytearray, np.random.Generator, list[bytes]], None]] = [
-    _flip,
-    _head,
-    _cut,
-    _remove,
-    _repeat,
-    _extreme,
-    _splice,
-]
-
-
 def mutants(count: int, seed: int = 0) -> Iterator[bytes]:
     """Yields damaged files."""
-    random = np.random.default_rng(seed)
     sound = originals()
     for number in range(count):
-        data = bytearray(sound[number % len(sound)])
-        for _ in range(int(random.integers(1, 4))):
-            if data:
-                _WAYS[int(random.integers(len(_WAYS)))](data, random, sound)
-        yield bytes(data)
+        yield mutant(sound, OF_BYTES, seed, number)
 
 
 def resident(http: httpx.Client) -> float:

@@ -24,6 +24,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 sys.path.append(str(Path(__file__).parent / "models"))  # sam_synthetic: stand-ins for official imports
+sys.path.append(str(Path(__file__).parent))  # growth
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,17 @@
-// Packs the files of a folder with gzip, each in place of itself: the server sends them packed, and the package is smaller.
+// Finishes the built studio in a folder: its service worker learns which files there are, and assets are packed with
+// gzip, each in place of itself: the server sends them packed, and the package is smaller.
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 
 const [folder] = process.argv.slice(2);
-for (const name of readdirSync(folder)) {
-  const path = join(folder, name);
+const assets = join(folder, 'assets');
+const files = readdirSync(assets).map((name) => `/assets/${name.replace(/\.gz$/, '')}`);
+const worker = join(folder, 'sw.js');
+const list = JSON.stringify(['/', '/icon.svg', ...files]);
+writeFileSync(worker, readFileSync(worker, 'utf8').replace('const FILES = [];', `const FILES = ${list};`));
+for (const name of readdirSync(assets)) {
+  const path = join(assets, name);
   if (name.endsWith('.gz')) continue;
   writeFileSync(`${path}.gz`, gzipSync(readFileSync(path), { level: 9 }));
   rmSync(path);

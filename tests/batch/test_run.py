@@ -247,3 +247,60 @@ def test_files_of_others_are_not_written_over(items, tmp_path):
         label_pictures(items, out, SETTINGS, make=QuickLabeler)
     assert mine.read_text() == "mine"
     assert label_pictures(items, out, SETTINGS, make=QuickLabeler, overwrite=True).labelled == len(items)
+
+
+WRONG_LINES = {
+    "upwards": {"output": "../victim/important.json"},
+    "absolute": {"output": "/absolute/00.json"},
+    "empty": {"output": ""},
+    "the folder": {"output": "."},
+    "null": {"output": "\0"},
+    "surrogate": {"output": "\ud800"},
+    "the manifest": {"output": "manifest.jsonl"},
+    "another picture's": {"output": "01.json"},
+    "no record": {"output": "00.jpg"},
+    "long": {"output": "z" * 5000},
+    "through itself": {"output": "x/../00.json"},
+    "negative size": {"bytes": -1},
+    "negative masks": {"masks": -5},
+    "name upwards": {"name": "../victim/important.jpg", "output": "../victim/important.json"},
+    "name absolute": {"name": "/victim/important.jpg", "output": "/victim/important.json"},
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_LINES.values(), ids=WRONG_LINES.keys())
+def test_a_manifest_that_was_changed_sends_no_file_elsewhere(items, tmp_path, wrong):
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "important.json").write_text("do not touch")
+    (victim / ".important.json.0123456789abcdef.part").write_text("x")
+    label(items[:1])
+    manifest = tmp_path / "out" / "manifest.jsonl"
+    head = manifest.read_text().splitlines()[0]
+    line = {"name": items[0].name, "output": "00.json", "bytes": 1, "masks": 0, **wrong}
+    manifest.write_text(f"{head}\n{json.dumps(line)}\n")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(FormatError, match=r"which no run writes\. Nothing was written"):
+        label(items)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_two_pictures_have_no_record_together(tmp_path):
+    pictures = make_pictures(tmp_path / "pictures", 1)
+    label(pictures)
+    manifest = tmp_path / "out" / "manifest.jsonl"
+    stem = os.path.splitext(pictures[0].name)[0]
+    with manifest.open("a") as file:
+        file.write(json.dumps({"name": f"{stem}.bmp", "output": f"{stem}.json", "bytes": 1, "masks": 0}) + "\n")
+    with pytest.raises(FormatError, match="has one record"):
+        label(pictures)
+
+
+def test_a_link_in_the_folder_leads_no_record_out_of_it(tmp_path):
+    [item] = make_pictures(tmp_path / "pictures", 1)
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "sub").symlink_to(tmp_path / "victim")
+    with pytest.raises(OutputError, match="is a link out of out"):
+        label([Item(f"sub/{item.name}", item.path)])
+    assert not list((tmp_path / "victim").iterdir())

@@ -3,7 +3,8 @@
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,17 @@ ONE_THREAD = (EngineOptions(runtime="onnx", threads=1),)
 """The models of a small server."""
 
 
+PATIENCE = 120.0
+"""Seconds that tests wait for what must happen, on the slowest machine."""
+
+
+def until(done: Callable[[], bool]) -> None:
+    """Waits for something."""
+    end = time.monotonic() + PATIENCE
+    while not done():
+        assert time.monotonic() < end, "it did not happen"
+
+
 @dataclass(frozen=True)
 class Running:
     """A server that runs."""
@@ -27,6 +39,11 @@ class Running:
     url: str
     http: httpx.Client
     parts: Server
+
+    def metric(self, name: str) -> float:
+        """Reads a number of /metrics, without a request that would count."""
+        lines = self.parts.metrics.text().decode().splitlines()
+        return next((float(line.split()[-1]) for line in lines if line.startswith(f"{name} ")), 0.0)
 
     def upload(self, content: bytes, **query: str) -> dict[str, Any]:
         answer = self.http.post(
@@ -74,3 +91,18 @@ def failure(answer: httpx.Response, status: int, kind: str) -> str:
     assert error["type"] == kind, error
     assert answer.headers["content-type"] == "application/json"
     return error["message"]
+
+
+def connect(server: Running) -> socket.socket:
+    """Opens a connection of its own."""
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    return socket.create_connection((host, int(port)), timeout=PATIENCE)
+
+
+def rest(connection: socket.socket) -> bytes:
+    """Returns all that comes until the server lets go."""
+    answer = b""
+    with contextlib.suppress(ConnectionResetError):
+        while part := connection.recv(65_536):
+            answer += part
+    return answer

@@ -5,24 +5,10 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from serving import Running
+from serving import Running, connect, rest, until
 
 from promptseg.server.connections import client_of
 from promptseg.server.settings import Limits
-
-
-def connect(server: Running) -> socket.socket:
-    host, _, port = server.url.removeprefix("http://").partition(":")
-    return socket.create_connection((host, int(port)), timeout=300)
-
-
-def rest(connection: socket.socket) -> bytes:
-    """Returns all that comes until the server lets go."""
-    answer = b""
-    with contextlib.suppress(ConnectionResetError):
-        while part := connection.recv(65_536):
-            answer += part
-    return answer
 
 
 @pytest.mark.parametrize("said", [b"", b"GET /healthz HT", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-A: "])
@@ -68,9 +54,7 @@ def test_who_does_not_read_is_let_go(start) -> None:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.sendall(b"GET /v1/models/mobile-sam-clicks/decoder.onnx HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert deaf.recv(1)
-        while "promptseg_connections 2.0" in (text := server.http.get("/metrics").text):
-            pass
-        assert "promptseg_connections 1.0" in text
+        until(lambda: not server.metric("promptseg_connections"))
 
 
 @contextlib.contextmanager

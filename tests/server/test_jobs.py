@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from serving import failure
+from serving import failure, until
 
 from promptseg import Image
 from promptseg.server.http_errors import HttpError
@@ -150,10 +150,7 @@ def test_identical_requests_share_one_embedding(slow, astronaut) -> None:
         answers = [pool.submit(server.http.post, url, json=CLICK)]
         embedding.begun.acquire()
         answers += [pool.submit(server.http.post, url, json={**CLICK, "format": "none"}) for _ in range(5)]
-        while "shared" not in (text := server.http.get("/metrics").text) or (
-            'promptseg_embeddings_total{how="shared"} 5.0' not in text
-        ):
-            pass
+        until(lambda: server.metric('promptseg_embeddings_total{how="shared"}') == 5)
         embedding.may_end.set()
         statuses = [answer.result().status_code for answer in answers]
     assert embedding.calls == 1
@@ -168,8 +165,7 @@ def test_a_busy_server_says_when_to_come_again(slow, astronaut, examples) -> Non
         first = pool.submit(server.http.post, f"/v1/images/{images[0]['id']}/segment", json=CLICK)
         embedding.begun.acquire()
         waiting = pool.submit(server.http.get, f"/v1/images/{images[1]['id']}/thumbnail")
-        while "promptseg_jobs_pending 2.0" not in server.http.get("/metrics").text:
-            pass
+        until(lambda: server.metric("promptseg_jobs_pending") == 2)
         answer = server.http.get(f"/v1/images/{images[0]['id']}/thumbnail")
         failure(answer, 503, "BusyError")
         assert answer.headers["Retry-After"] == "1"
@@ -191,10 +187,8 @@ def test_a_client_that_leaves_cancels_what_waits(slow, astronaut, examples) -> N
                 b"POST /v1/images/%s/segment HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
                 b"Content-Length: %d\r\n\r\n%s" % (second["id"].encode(), len(body), body)
             )
-            while "promptseg_jobs_pending 2.0" not in server.http.get("/metrics").text:
-                pass
-        while "promptseg_clients_left_total 1.0" not in server.http.get("/metrics").text:
-            pass
+            until(lambda: server.metric("promptseg_jobs_pending") == 2)
+        until(lambda: server.metric("promptseg_clients_left_total") == 1)
         embedding.may_end.set()
         assert answer.result().status_code == 200
     assert embedding.calls == 1  # the second picture was never begun
@@ -206,10 +200,7 @@ def test_everything_stops_when_its_reader_leaves(start, astronaut) -> None:
     url = f"/v1/images/{image}/everything"
     with server.http.stream("POST", url, json={"options": {"points_per_side": 64}}) as answer:
         next(answer.iter_lines())
-    while not {"promptseg_searches 0.0", "promptseg_jobs_pending 0.0"} <= set(
-        server.http.get("/metrics").text.splitlines()
-    ):
-        pass
+    until(lambda: server.metric("promptseg_searches") == server.metric("promptseg_jobs_pending") == 0)
 
 
 def test_a_deadline_is_503_and_the_server_goes_on(start, astronaut, monkeypatch) -> None:

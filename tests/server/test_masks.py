@@ -170,6 +170,14 @@ def test_words_cover_and_name_a_picture(here, picture, twin, seen) -> None:
     assert named["label"] == "a face"
 
 
+def test_what_a_phrase_finds_says_what_it_names(here, picture) -> None:
+    route = f"/v1/images/{picture['id']}/segment"
+    prompts = [[{"type": "text", "phrase": "the People"}], [{"type": "point", "x": 20, "y": 20}]]
+    found = here.http.post(route, json={"prompts": prompts, "format": "none"}).json()["masks"]
+    said = {(mask["object_id"], mask["label"], mask["noun"]) for mask in found}
+    assert said == {(0, "the People", "people"), (1, None, None)}
+
+
 @pytest.mark.parametrize("way", ["semantic", "instances"])
 def test_maps_of_classes_are_those_of_the_python_api(here, picture, twin, seen, way) -> None:
     found = here.http.post(f"/v1/images/{picture['id']}/{way}", json={"vocabulary": ["person", "flag"]}).json()["masks"]

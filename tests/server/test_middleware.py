@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from serving import Running, failure
+from serving import PATIENCE, Running, failure, until
 
 from promptseg.errors import InputError
 from promptseg.runtimes.options import EngineOptions
@@ -16,13 +16,14 @@ from promptseg.server import middleware
 from promptseg.server.settings import Limits, Settings
 from promptseg.server.static import studio
 
+PENDING = "promptseg_pending_bytes"
 TOKEN = "correct-horse-battery"  # noqa: S105
 
 
 def raw(url: str, request: bytes) -> bytes:
     """Sends bytes as they are and returns what comes back until the server closes."""
     host, _, port = url.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=300) as connection:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
         connection.sendall(request)
         answer = b""
         while part := connection.recv(65536):
@@ -133,58 +134,60 @@ def test_a_wrong_length_and_a_body_that_never_comes(start) -> None:
     assert raw(server.url, head).startswith(b"HTTP/1.1 408")
 
 
+SLOW: Any = {"head_seconds": 600.0, "body_seconds": 600.0}
+"""Time limits of bodies that the test does not speak of."""
+
+
 @contextlib.contextmanager
-def half_sent(server: Running, announced: int, sent: int) -> Iterator[None]:
-    """Sends a part of a body and waits until the server has it."""
-    head = b"POST /v1/images HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % announced
+def half_sent(server: Running, announced: int, sent: int, client: bytes = b"127.0.0.1") -> Iterator[None]:
+    """Sends a part of a body, as a proxy does for `client`, and waits until the server has it."""
+    head = b"POST /v1/images HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: %s\r\nContent-Length: %d\r\n\r\n"
     host, _, port = server.url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port))) as held:
-        before = pending(server)
-        held.sendall(head + bytes(sent))
-        while pending(server) < before + sent:
-            pass
+        before = server.metric(PENDING)
+        held.sendall(head % (client, announced) + bytes(sent))
+        until(lambda: server.metric(PENDING) >= before + sent)
         yield
-
-
-def pending(server: Running) -> int:
-    (line,) = (
-        line for line in server.http.get("/metrics").text.splitlines() if line.startswith("promptseg_pending_bytes ")
-    )
-    return int(float(line.split()[1]))
 
 
 def test_all_bodies_together_are_limited(start, monkeypatch) -> None:
     monkeypatch.setattr(middleware, "_SMALL", 1000)
-    server = start(limits=Limits(max_upload_bytes=100_000, max_pending_bytes=150_000, client_share=1.0))
+    server = start(limits=Limits(max_upload_bytes=100_000, max_pending_bytes=150_000, client_share=1.0, **SLOW))
     with half_sent(server, 100_000, 99_000):
         answer = server.http.post("/v1/images", content=bytes(60_000), headers={"Content-Type": "image/png"})
         failure(answer, 503, "BusyError")
         assert answer.headers["Retry-After"] == "2"
         with half_sent(server, 40_000, 32_000):  # with them 131,000: what large bodies may have
             assert server.http.put("/v1/classes", json={"classes": []}).status_code == 200
-    while pending(server):
-        pass
+    until(lambda: not server.metric(PENDING))
 
 
 def test_one_client_has_a_share_of_bodies_and_requests(start) -> None:
-    server = start(limits=Limits(max_pending_bytes=100_000, max_requests=4, client_share=0.5))
+    server = start(limits=Limits(max_pending_bytes=100_000, max_requests=4, client_share=0.5, **SLOW))
     with half_sent(server, 60_000, 40_000):
         answer = server.http.post("/v1/images", content=bytes(11_000), headers={"Content-Type": "image/png"})
         failure(answer, 503, "BusyError")
         assert server.http.get("/v1/limits").status_code == 200
-        host, _, port = server.url.removeprefix("http://").partition(":")
-        with socket.create_connection((host, int(port))) as second:  # half of four: there is no third
-            second.sendall(b"PUT /v1/classes HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")
-            while (answer := server.http.get("/v1/limits")).status_code == 200:
-                pass
-        failure(answer, 503, "BusyError")
+        with half_sent(server, 9, 1):  # half of four: there is no third
+            failure(server.http.get("/v1/limits"), 503, "BusyError")
+
+
+def test_all_clients_have_a_limit_of_bodies_and_requests(start) -> None:
+    server = start(limits=Limits(max_pending_bytes=100_000, max_requests=4, client_share=0.5, **SLOW))
+    upload = {"content": bytes(30_000), "headers": {"Content-Type": "image/png"}}
+    with half_sent(server, 60_000, 40_000, b"10.0.0.1"):
+        assert server.http.post("/v1/images", **upload).status_code == 422  # it came in, but is no picture
+        with half_sent(server, 60_000, 40_000, b"10.0.0.2"):
+            failure(server.http.post("/v1/images", **upload), 503, "BusyError")
+            with half_sent(server, 9, 1, b"10.0.0.1"), half_sent(server, 9, 1, b"10.0.0.2"):  # four; there is no fifth
+                failure(server.http.get("/v1/limits"), 503, "BusyError")
 
 
 def test_announced_bodies_keep_nobody_out(start) -> None:
-    server = start(limits=Limits(max_upload_bytes=100_000, max_pending_bytes=400_000))
+    server = start(limits=Limits(max_upload_bytes=100_000, max_pending_bytes=400_000, **SLOW))
     with contextlib.ExitStack() as stack:
         for _ in range(8):
-            stack.enter_context(half_sent(server, 100_000, 0))
+            stack.enter_context(half_sent(server, 100_000, 1))
         assert server.http.put("/v1/classes", json={"classes": []}).status_code == 200
 
 

@@ -87,6 +87,29 @@ def test_versions_tell_of_conflicts(start, astronaut) -> None:
     assert "version 0" in failure(server.http.put(url, json={**empty, "base_version": 0}), 409, "ConflictError")
     assert server.http.put(url, json={**empty, "base_version": 1}).json()["version"] == 2
     assert server.http.put(url, json=empty).json()["version"] == 3
+    late = server.http.put(url, json={**empty, "base_version": 1})
+    assert late.status_code == 409
+    assert late.json()["error"]["version"] == 3
+
+
+def test_work_of_another_picture_is_refused(here, work, small) -> None:
+    url = f"{work}/objects"
+    before = here.http.get(url).json()
+    other = {"objects": [], "base_version": before["version"], "image": "0" * 64}
+    answer = here.http.put(url, json=other)
+    assert small in failure(answer, 412, "WrongPictureError")
+    assert answer.json()["error"]["version"] == before["version"]
+    assert here.http.get(url).json() == before
+    assert here.http.put(url, json={**other, "image": small}).json()["version"] == before["version"] + 1
+    here.http.put(url, json={"objects": before["objects"]})
+
+
+def test_objects_are_sent_again_only_when_they_changed(here, work) -> None:
+    url = f"{work}/objects"
+    tag = {"If-None-Match": here.http.get(url).headers["etag"]}
+    assert here.http.get(url, headers=tag).status_code == 304
+    here.http.put(url, json={"objects": OBJECTS})
+    assert here.http.get(url, headers=tag).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -142,7 +165,7 @@ def test_exports_that_are_json(here, work) -> None:
     masks = [RLE.encode(LEFT), RLE.encode(RIGHT)]
     coco = Segments.from_coco(export(here, work, "coco").json())
     assert list(coco.masks) == masks
-    assert coco.labels == ("dog", "the cat")
+    assert coco.labels == ("dog", "object")  # a name ("the cat") is no class
     assert coco.scores.tolist() == pytest.approx([0.9, 1.0])
     labelme = here.http.post(f"{work}/export?format=labelme&tolerance=0").json()
     assert list(segments_from_labelme(labelme).masks) == masks
@@ -166,7 +189,7 @@ def test_exports_that_are_pictures_and_archives(here, work) -> None:
         shown = np.asarray(Pillow.open(io.BytesIO(archive.read(archive.namelist()[0]))))
         assert np.array_equal(shown > 0, LEFT)
     with zipfile.ZipFile(io.BytesIO(export(here, work, "yolo").content)) as archive:
-        assert archive.read("classes.txt").decode().split("\n")[:2] == ["dog", "the cat"]
+        assert archive.read("classes.txt").decode().split("\n")[:2] == ["dog", "object"]
     with zipfile.ZipFile(io.BytesIO(export(here, work, "cutout").content)) as archive:
         cut = np.asarray(Pillow.open(io.BytesIO(archive.read(archive.namelist()[1]))))
         assert np.array_equal(cut[..., 3] > 0, RIGHT)
@@ -203,7 +226,7 @@ def test_classes_of_exports_keep_their_numbers_and_colours(here, work) -> None:
     numbers: dict[str, int] = {}
     for labels in (("zebra", None), ("ant", "zebra"), (None, "bee")):
         objects = [
-            {**thing(str(place), mask), "label": label, "name": f"Object {place + 1}", "colour": "#0a0b0c"}
+            {**thing(str(place), mask), "label": label, "name": f"the {place + 1}st one", "colour": "#0a0b0c"}
             for place, (label, mask) in enumerate(zip(labels, (LEFT, RIGHT), strict=True))
         ]
         record = export(here, work, "coco", json={"objects": objects}).json()

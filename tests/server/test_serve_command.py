@@ -1,5 +1,6 @@
 """`promptseg serve`: what it refuses at once, and that it starts."""
 
+import importlib
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ import httpx
 import pytest
 from test_store import serve
 
+from promptseg.server.jobs import CLOSING_SECONDS
 from promptseg.server.settings import default_data
 from promptseg.server.static import studio
 
@@ -69,7 +71,8 @@ def test_no_web_framework_comes_with_the_package(module) -> None:
 
 
 STUCK = """
-import sys, threading
+import importlib, sys, threading
+importlib.import_module("promptseg.cli.serve").GRACE_SECONDS = 0.2
 from promptseg.server import pictures
 def stuck(*given):
     print("stuck", flush=True)
@@ -92,6 +95,10 @@ def test_it_stops_whatever_runs(tmp_path, number: int) -> None:
             client.sendall(b"Content-Length: 1\r\n\r\nx")
             assert process.stdout.readline() == "stuck\n"
             process.send_signal(number)
-            code = process.wait(60)  # it is ready after 7 s, on a machine that does nothing else
+            code = process.wait(60)
         assert code in (-signal.SIGTERM, 130)
         assert "Traceback" not in process.stderr.read()
+
+
+def test_it_promises_to_stop_within_ten_seconds() -> None:
+    assert importlib.import_module("promptseg.cli.serve").GRACE_SECONDS + CLOSING_SECONDS < 10

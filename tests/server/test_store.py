@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image as Pillow
-from serving import ONE_THREAD, run
+from serving import ONE_THREAD, PATIENCE, failure, run
 
 from promptseg.errors import OutputError
 from promptseg.masks.rle import RLE
@@ -56,7 +57,7 @@ class Writer(threading.Thread):
             try:
                 for number in range(self._first, self._first + 100_000):
                     content = png(number)
-                    answer = http.post("/v1/images", content=content, headers={"Content-Type": "image/png"})
+                    answer = http.post("/v1/images?embed=false", content=content, headers={"Content-Type": "image/png"})
                     if not answer.is_success:
                         continue
                     image = answer.json()["id"]
@@ -237,11 +238,46 @@ def test_a_cache_that_cannot_be_written_fails_nothing(tmp_path: Path, astronaut:
         assert 'promptseg_embeddings_total{how="memory"} 1.0' in server.http.get("/metrics").text
 
 
-def test_a_file_that_is_removed_while_the_server_runs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: os.truncate(path, path.stat().st_size // 2)])
+def test_a_file_that_is_removed_while_it_is_read(tmp_path: Path, harm: Any, monkeypatch) -> None:
     with run(Settings(data=tmp_path, models=ONE_THREAD, limits=Limits(memory_bytes=1))) as server:
-        image = server.upload(png(1))["id"]
-        server.parts.store.path_of(image).unlink()
-        for route in ("file", "thumbnail", "embedding"):
+        images = [server.upload(png(number))["id"] for number in range(3)]
+        real = Path.read_bytes
+
+        def read(path: Path) -> bytes:  # it goes after it was looked for and before it is opened
+            if path.name in images and path.exists():
+                harm(path)
+            return real(path)
+
+        monkeypatch.setattr(Path, "read_bytes", read)
+        gone = harm is Path.unlink
+        for image, route in zip(images, ("thumbnail", "embedding", "file"), strict=True):
             answer = server.http.get(f"/v1/images/{image}/{route}")
-            assert answer.status_code in (404, 422)
+            if gone:
+                assert "Upload it again" in failure(answer, 404, "NotFoundError")
+            elif route != "file":
+                failure(answer, 422, "ImageError")
             assert str(tmp_path) not in answer.text
+        assert server.http.get("/healthz").status_code == 200
+
+
+def test_a_picture_that_is_deleted_while_it_is_embedded(tmp_path: Path, astronaut: bytes, monkeypatch) -> None:
+    with run(Settings(data=tmp_path, models=ONE_THREAD, limits=Limits(request_seconds=600))) as server:
+        image = server.upload(astronaut)["id"]
+        segmenter = server.parts.models.get("mobile-sam-clicks")
+        real, begun, may_end = segmenter.embed, threading.Event(), threading.Event()
+
+        def slow(picture: Any) -> Any:
+            begun.set()
+            assert may_end.wait(PATIENCE)
+            return real(picture)
+
+        monkeypatch.setattr(segmenter, "embed", slow)
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(server.http.get, f"/v1/images/{image}/embedding")
+            assert begun.wait(PATIENCE)
+            assert server.http.delete(f"/v1/images/{image}").status_code == 204
+            may_end.set()
+            assert "deleted meanwhile" in failure(asked.result(), 404, "NotFoundError")
+        assert [*tmp_path.glob("embeddings/*/*.embedding")] == []
+        assert server.parts.pictures.memory.bytes == 0

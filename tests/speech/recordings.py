@@ -5,7 +5,7 @@ import io
 import av
 import numpy as np
 
-KINDS = {"wav": "pcm_s16le", "flac": "flac", "ogg": "libvorbis", "mp3": "libmp3lame", "m4a": "aac"}
+KINDS = {"wav": "pcm_s16le", "flac": "flac", "ogg": "libopus", "mp3": "libmp3lame", "m4a": "aac"}
 
 
 def tone(seconds: float = 1.0, rate: int = 16_000, loud: float = 0.3) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What is heard becomes a phrase, or an error that says why not. The engine is a small fake; see test_real_speech.py."""
+"""What is heard becomes a phrase, or an error that says why not. The engine is a small fake."""
 
 import numpy as np
 import pytest
@@ -91,9 +91,9 @@ def test_a_language_may_be_given(file) -> None:
     heard((Audio(file, language="ja"),), Whisper(language="en", engine=engine))
     assert [languages for _, languages in engine.asked] == [("ja",), ("en",), ("ja",)]
     for wrong in ("fr", "", 3, "english"):
-        with pytest.raises(PromptError, match="English .en. and Japanese .ja."):
+        with pytest.raises(PromptError, match=r"English .en. and Japanese .ja."):
             Audio(file, language=wrong)  # type: ignore[arg-type]
-        with pytest.raises(PromptError, match="English .en. and Japanese .ja."):
+        with pytest.raises(PromptError, match=r"English .en. and Japanese .ja."):
             Whisper(language=wrong, engine=engine)  # type: ignore[arg-type]
 
 
@@ -157,7 +157,7 @@ def test_without_the_extra(monkeypatch) -> None:
 def test_where_models_are(tmp_path) -> None:
     with pytest.raises(WeightsError, match="promptseg models download whisper-base"):
         speech_folder(cache=lambda: tmp_path)
-    with pytest.raises(WeightsError, match="called whisper-tiny .*promptseg models download whisper-tiny"):
+    with pytest.raises(WeightsError, match=r"called whisper-tiny .*promptseg models download whisper-tiny"):
         speech_folder("Whisper_Tiny", cache=lambda: tmp_path)
     for card in SPEECH_CARDS[:2]:
         for item in card.files:

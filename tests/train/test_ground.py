@@ -63,5 +63,5 @@ def test_it_learns_and_what_is_written_computes_the_same(data, tmp_path):
 
 
 def test_pictures_without_panoptic_labels_are_refused(tmp_path):
-    with pytest.raises(FormatError, match="panoptic|class of every pixel"):
+    with pytest.raises(FormatError, match=r"panoptic|class of every pixel"):
         find_recipe("ground").build(tmp_path)

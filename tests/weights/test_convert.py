@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 
@@ -213,3 +214,23 @@ def test_no_pickle_in_the_package() -> None:
         if path.name != "plain_pickle.py":  # which finds no class at all (tests/house holds it to that)
             assert not re.search(r"^\s*(import|from) pickle\b", text, re.MULTILINE), path
         assert "weights_only=False" not in text, path
+
+
+def test_views_and_packed_archives_take_no_memory(tmp_path: Path) -> None:
+    view, plain, packed = tmp_path / "view.pth", tmp_path / "plain.pth", tmp_path / "packed.pth"
+    torch.save({"a": torch.zeros(1).expand(2**40)}, view)
+    with pytest.raises(WeightsError, match="they are views, not weights"):
+        convert_checkpoint(view, tmp_path / "a.safetensors")
+    torch.save({"a": torch.zeros(2**20)}, plain)
+    with zipfile.ZipFile(plain) as stored, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in stored.namelist():
+            archive.writestr(name, stored.read(name))
+    with pytest.raises(WeightsError, match="more than its file has"):
+        convert_checkpoint(packed, tmp_path / "a.safetensors")
+    assert not (tmp_path / "a.safetensors").exists()
+
+
+def test_tied_weights_are_weights(tmp_path: Path) -> None:
+    tied = torch.arange(1000.0)
+    torch.save({"a": tied, "b": tied}, tmp_path / "tied.pth")
+    assert same(convert_checkpoint(tmp_path / "tied.pth", tmp_path / "a.safetensors"), {"a": tied, "b": tied})

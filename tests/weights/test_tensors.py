@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptseg.errors import OutputError, WeightsError
+from promptseg.models.network import Network
 from promptseg.models.tensors import count_parameters, read_safetensors, read_shapes, write_safetensors
 
 TENSORS = {
@@ -150,3 +151,26 @@ def test_counting_parameters() -> None:
         "scale": (),
     }
     assert count_parameters(shapes) == 13
+
+
+def test_an_empty_file_is_no_weights(tmp_path: Path) -> None:
+    path = tmp_path / "none.safetensors"
+    write_safetensors(path, {})
+    with pytest.raises(WeightsError, match="holds no tensors"):
+        read_safetensors(path)
+    with pytest.raises(WeightsError, match="holds no tensors"):
+        Network.load(weights=path)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_numbers_of_given_weights_are_finite(tmp_path: Path, wrong: float) -> None:
+    path = tmp_path / "nan.safetensors"
+    tensors = dict(Network.load().tensors)
+    name = sorted(name for name, tensor in tensors.items() if tensor.dtype.kind == "f")[3]
+    damaged = tensors[name].copy()
+    damaged.reshape(-1)[-1] = wrong
+    write_safetensors(path, {**tensors, name: damaged})
+    with pytest.raises(WeightsError, match=f"tensor '{name}' holds numbers that are infinite"):
+        Network.load(weights=path)
+    write_safetensors(path, tensors)
+    assert Network.load(weights=path).source == path

@@ -25,6 +25,7 @@ export async function openBrowser(options = {}) {
     viewport: { width: 1280, height: 800 },
     acceptDownloads: true,
     locale: 'en-US',
+    serviceWorkers: 'block', // scenarios hold requests back; what works without a server is played on its own
     ...options,
   });
   context.setDefaultTimeout(120_000); // a busy machine is no fault
@@ -44,7 +45,8 @@ export async function openPictures(page, files) {
 /** Where a pixel of the picture lies on the page, when the whole picture is shown. */
 export async function placeOf(page, size, [x, y]) {
   const box = await page.locator('canvas').boundingBox();
-  const [side, top, bottom] = [20, 84, 20]; // ROOM in src/view/camera.ts
+  const compact = (await page.getAttribute('main', 'data-compact')) === 'true';
+  const [side, top, bottom] = compact ? [12, 12, 12] : [20, 84, 20]; // as in src/view/camera.ts
   const [width, height] = [box.width - 2 * side, box.height - top - bottom];
   const scale = Math.min(width / size.width, height / size.height);
   return [

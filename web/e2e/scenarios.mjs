@@ -1,114 +1,10 @@
 // What a user does in the studio, step by step. `node e2e/scenarios.mjs NAME URL OUT` plays one; it fails by an error.
 
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openBrowser, openPictures, placeOf } from './browser.mjs';
-
-const examples = new URL('../../examples/', import.meta.url).pathname;
-const COFFEE = { file: `${examples}coffee.jpg`, width: 600, height: 400 };
-const CHELSEA = { file: `${examples}chelsea.jpg`, width: 451, height: 300 };
-
-const [name, url, out] = process.argv.slice(2);
-
-/** A page of the studio with hands. */
-class Hands {
-  constructor(page, size) {
-    this.page = page;
-    this.size = size;
-  }
-
-  async at(place) {
-    return placeOf(this.page, this.size, place);
-  }
-
-  async hover(place) {
-    await this.page.mouse.move(...(await this.at(place)));
-  }
-
-  /** Clicks and waits until the answer is there and saved. */
-  async click(place, options = {}) {
-    const version = await this.version();
-    if (options.alt) await this.page.keyboard.down('Alt');
-    await this.page.mouse.click(...(await this.at(place)), { button: options.button ?? 'left' });
-    if (options.alt) await this.page.keyboard.up('Alt');
-    await this.saved(version);
-  }
-
-  async drag(places) {
-    const version = await this.version();
-    await this.page.mouse.move(...(await this.at(places[0])));
-    await this.page.mouse.down();
-    for (const place of places.slice(1)) await this.page.mouse.move(...(await this.at(place)), { steps: 6 });
-    await this.page.mouse.up();
-    await this.saved(version);
-  }
-
-  async tool(tool) {
-    await this.page.click(`[data-tool=${tool}]`);
-  }
-
-  async stored() {
-    return this.page.evaluate(async () => {
-      const id = localStorage.getItem('promptseg.picture');
-      return (await fetch(`/v1/images/${id}/objects`)).json();
-    });
-  }
-
-  async version() {
-    return (await this.stored()).version;
-  }
-
-  async saved(version) {
-    await until(async () => (await this.version()) > version);
-    await this.page.waitForSelector('[data-saving=saved]', { state: 'attached' });
-  }
-
-  async key(key) {
-    await this.page.keyboard.press(key);
-  }
-
-  rows() {
-    return this.page.locator('[data-row]');
-  }
-
-  async names() {
-    return (await this.rows().allTextContents()).map((text) => text.trim());
-  }
-
-  async export(format) {
-    await this.page.click('header button.primary');
-    await this.page.check(`input[name=format][value=${format}]`);
-    const waiting = this.page.waitForEvent('download');
-    await this.page.click('dialog button.primary');
-    const download = await waiting;
-    const path = join(out, `${format}-${download.suggestedFilename()}`);
-    await download.saveAs(path);
-    return path;
-  }
-}
-
-async function until(condition, what = 'what was awaited') {
-  const end = Date.now() + 120_000;
-  while (!(await condition())) {
-    assert.ok(Date.now() < end, `${what} did not come about`);
-    await new Promise((resolve) => setTimeout(resolve, 40));
-  }
-}
-
-async function withStudio(picture, play, options = {}) {
-  const { page, close } = await openBrowser(options);
-  const errors = [];
-  page.on('pageerror', (error) => errors.push(error.message));
-  try {
-    await page.goto(url + (options.query ?? ''));
-    await openPictures(page, [picture.file].flat());
-    await play(new Hands(page, picture), page);
-    assert.deepEqual(errors, []);
-  } finally {
-    await close();
-  }
-}
+import { openBrowser, openPictures } from './browser.mjs';
+import { CHELSEA, COFFEE, faults, Hands, name, out, readJson, until, url, withStudio } from './hands.mjs';
 
 const SCENARIOS = {
   /** Every prompt type, exported; pytest compares the masks with the Python API's. */
@@ -293,6 +189,7 @@ const SCENARIOS = {
       await hands.tool('everything');
       version = await hands.version();
       await page.click('[data-action=everything]');
+      await page.click('[data-choice=new]');
       await hands.saved(version);
       assert.ok((await hands.rows().count()) > 5);
       await hands.tool('text');
@@ -305,6 +202,77 @@ const SCENARIOS = {
       await hands.key('Escape');
       await page.click('section[aria-label=Pictures] button[aria-label="chelsea.jpg"]');
       await until(async () => (await hands.rows().count()) === 0);
+    });
+  },
+
+  /** Classes: by number, for what comes and what is selected, from words, renamed everywhere, and in what is exported. */
+  async classes() {
+    await withStudio({ ...COFFEE, file: [COFFEE.file, CHELSEA.file] }, async (hands, page) => {
+      const labels = async (name) => (await hands.kept(name)).objects.map(({ label }) => label);
+      const list = () =>
+        page.evaluate(async () =>
+          (await (await fetch('/v1/classes')).json()).classes.map(({ name }) => name),
+        );
+      const active = page.locator('[data-active-class]');
+      await page.click('summary:has-text("Classes")');
+      for (const name of ['cup', 'spoon']) {
+        await page.fill('aside form input', name);
+        await hands.key('Enter');
+      }
+      await until(async () => (await list()).length === 2, 'two classes');
+      await page.focus('canvas');
+      await hands.key('1');
+      assert.equal(await active.textContent(), 'cup');
+      await page.click('section [title^="chelsea.jpg"]');
+      await page.waitForSelector('canvas[data-ready=true]');
+      hands.size = CHELSEA;
+      await hands.click([230, 110]);
+      assert.deepEqual(await labels('chelsea'), ['cup']);
+      await hands.show('coffee', COFFEE);
+      await hands.click([290, 210]);
+      await hands.key('n');
+      await page.click('[data-class=spoon]');
+      await hands.click([440, 120]);
+      await hands.key('n');
+      await hands.key('2');
+      assert.equal(await active.count(), 0);
+      await hands.click([60, 60]);
+      assert.deepEqual(await labels('coffee'), ['cup', 'spoon', null]);
+      // All that is selected, in one step; undo takes it back.
+      await page.keyboard.press('Control+a');
+      let version = await hands.version();
+      await hands.key('2');
+      await hands.saved(version);
+      assert.deepEqual(await labels('coffee'), ['spoon', 'spoon', 'spoon']);
+      version = await hands.version();
+      await page.keyboard.press('Control+z');
+      await hands.saved(version);
+      assert.deepEqual(await labels('coffee'), ['cup', 'spoon', null]);
+      // What a phrase names is the class of what it finds.
+      await hands.tool('text');
+      for (const phrase of ['a cup', 'the Cup']) {
+        version = await hands.version();
+        await page.fill('input[aria-label="What to look for"]', phrase);
+        await hands.key('Enter');
+        await hands.saved(version);
+      }
+      const found = (await labels('coffee')).slice(3);
+      assert.ok(found.length >= 2 && found.every((label) => label === 'cup'), found.join());
+      assert.deepEqual(await list(), ['cup', 'spoon']);
+      await page.click('[aria-label="Rename class cup"]');
+      await page.keyboard.type('mug');
+      await hands.key('Enter');
+      await until(async () => (await labels('chelsea')).join() === 'mug', 'a new name in the other picture');
+      await until(async () => !(await labels('coffee')).includes('cup'), 'a new name in this picture');
+      await until(async () => (await list()).join() === 'mug,spoon', 'a new name in the list');
+      await page.waitForSelector('[data-saving=saved]', { state: 'attached' });
+      const { annotations, categories } = readJson(await hands.export('coco'));
+      const called = new Map(categories.map(({ id, name }) => [id, name]));
+      assert.deepEqual([...called.values()].sort(), ['mug', 'object', 'spoon']);
+      assert.deepEqual(
+        annotations.map((annotation) => called.get(annotation.category_id)),
+        (await labels('coffee')).map((label) => label ?? 'object'),
+      );
     });
   },
 
@@ -375,21 +343,5 @@ const SCENARIOS = {
     }
   },
 };
-
-function readJson(path) {
-  return JSON.parse(readFileSync(path, 'utf8'));
-}
-
-/** Serious and critical faults that axe finds. */
-async function faults(page) {
-  const source = readFileSync(new URL('../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
-  await page.evaluate(source);
-  const { violations } = await page.evaluate(() =>
-    globalThis.axe.run(document, { resultTypes: ['violations'] }),
-  );
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
-}
 
 await SCENARIOS[name]();

@@ -4,13 +4,6 @@ Needs the built studio, Node and Chromium; `make test-browser` sets them up. Eac
 """
 
 import json
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,70 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from studio_server import WEB, Server, play
 
 from promptseg import Segmenter
 from promptseg.masks.rle import RLE
 from promptseg.prompts.types import prompt_from_json
 
-WEB = Path(__file__).parents[1]
 EXAMPLES = WEB.parent / "examples"
-STARTUP_S = 120
-
-
-class Server:
-    """A server process with a folder of its own."""
-
-    def __init__(self, data: Path) -> None:
-        self.data = data
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}/"
-        self.start()
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "promptseg.cli.app", "serve", "--port", str(self.port)]
-        self.log = (self.data.parent / "server.log").open("ab")
-        self.process = subprocess.Popen(
-            [*command, "--data", str(self.data), "--runtime", "onnx"], stdout=self.log, stderr=self.log
-        )
-        end = time.monotonic() + STARTUP_S
-        while not self._answers():
-            assert self.process.poll() is None, (self.data.parent / "server.log").read_text()
-            assert time.monotonic() < end, "The server does not answer."
-
-    def _answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}healthz", timeout=5) as answer:  # noqa: S310
-                return json.load(answer)["studio"]
-        except OSError:
-            return False
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        self.log.close()
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    (tmp_path / "out").mkdir()
-    running = Server(tmp_path / "data")
-    yield running
-    running.kill()
-
-
-def play(scenario: str, server: Server) -> Path:
-    """Plays a scenario; returns the folder of what it downloaded."""
-    out = server.data.parent / "out"
-    node = shutil.which("node")
-    assert node, "Node is not installed."
-    command = [node, "e2e/scenarios.mjs", scenario, server.url, str(out)]
-    done = subprocess.run(
-        command, cwd=WEB, capture_output=True, text=True, timeout=900, env={**os.environ, "NO_COLOR": "1"}
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return out
 
 
 def iou(first: RLE, second: RLE) -> float:
@@ -128,7 +64,7 @@ def test_png_masks_are_the_same_pixels(played: Path) -> None:
         assert np.array_equal(mask.dense(), pixels)
 
 
-@pytest.mark.parametrize("scenario", ["pixels", "keyboard", "labels", "fallback", "touch", "axe"])
+@pytest.mark.parametrize("scenario", ["pixels", "keyboard", "labels", "classes", "fallback", "touch", "axe"])
 def test_scenario(scenario: str, server: Server) -> None:
     play(scenario, server)
 

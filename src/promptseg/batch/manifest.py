@@ -7,13 +7,14 @@ done again.
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import promptseg
-from promptseg.errors import FormatError, InputError, OutputError
+from promptseg.batch.sources import is_output_of, name_outputs
+from promptseg.errors import FormatError, InputError, OutputError, shorten
 from promptseg.models.store import file_sha256
 
 FILE_NAME = "manifest.jsonl"
@@ -124,9 +125,19 @@ class Manifest:
         entry = self.entries.get(name)
         return entry is not None and self.is_done(name) and is_other(path, entry.picture)
 
-    def outputs(self) -> dict[str, str]:
-        """Returns the record's path of every picture that ever had one."""
-        return {name: entry.output for name, entry in self.entries.items() if entry.output}
+    def outputs(self, names: Iterable[str]) -> dict[str, str]:
+        """Returns the record's path of every picture that ever had one, and of those named.
+
+        Raises:
+            OutputError: one lies outside the folder, by a link in it.
+        """
+        taken = {name: entry.output for name, entry in self.entries.items() if entry.output}
+        outputs = name_outputs(names, taken)
+        folder = self.folder.resolve()
+        for parent in {(self.folder / output).parent for output in outputs.values()}:
+            if not parent.resolve().is_relative_to(folder):
+                raise OutputError(f"{parent} is a link out of {self.folder}. Remove it, or use another folder.")
+        return outputs
 
     def add(self, entry: Entry) -> None:
         """Appends a line, and sees it on the disk.
@@ -169,6 +180,26 @@ class Manifest:
         self._check(lines[0], settings)
         entries = [entry for entry in map(Entry.from_json, lines[1:]) if entry is not None]
         self.entries = {entry.name: entry for entry in entries}
+        self._check_outputs()
+
+    def _check_outputs(self) -> None:
+        """Refuses records that no run would write: whoever changed the manifest may not say where files go."""
+        given: dict[str, str] = {}
+        for entry in self.entries.values():
+            if entry.error:
+                continue
+            if not is_output_of(entry.name, entry.output) or entry.size < 0 or entry.masks < 0:
+                raise FormatError(
+                    f"{self.path} says that the record of {shorten(entry.name)} is {shorten(entry.output)}, "
+                    "which no run writes. Nothing was written. Use another folder, or delete the manifest and "
+                    "label again."
+                )
+            other = given.setdefault(entry.output.casefold(), entry.name)
+            if other != entry.name:
+                raise FormatError(
+                    f"{self.path} has one record, {entry.output}, for {shorten(other)} and {shorten(entry.name)}. "
+                    "Nothing was written. Use another folder, or delete the manifest and label again."
+                )
 
     def _check(self, head: Any, settings: Any) -> None:
         if not isinstance(head, dict) or head.get("format") != _FORMAT:

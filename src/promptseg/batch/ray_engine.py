@@ -84,7 +84,7 @@ def label_with_ray(
             pending = [item for item in items if outputs[item.name] not in there]
         else:
             target, shown = str(manifest.folder.absolute()), manifest.folder
-            outputs = name_outputs((item.name for item in items), manifest.outputs())
+            outputs = manifest.outputs(item.name for item in items)
             sweep(manifest.folder, (outputs[item.name] for item in items))
             pending = undone(manifest, items, outputs, overwrite=overwrite)
         summary, paths = BatchSummary(skipped=len(items) - len(pending)), {item.name: item.path for item in pending}

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from promptseg.batch.labeler import Labeler, LabelerSettings
 from promptseg.batch.manifest import Entry, Manifest, picture_mark
 from promptseg.batch.pool import LabelerAnswer, MakeLabeler, label_here, label_in_processes
-from promptseg.batch.sources import Item, name_outputs
+from promptseg.batch.sources import Item
 from promptseg.errors import FormatError, InputError, OutputError
 from promptseg.files import check_new, write_bytes
 from promptseg.formats.reading import read_json
@@ -96,7 +96,7 @@ def label_pictures(
     if workers < 1:
         raise InputError(f"workers must be at least 1, got {workers}.")
     with Manifest(folder, settings.essence()) as manifest:
-        outputs = name_outputs((item.name for item in items), manifest.outputs())
+        outputs = manifest.outputs(item.name for item in items)
         sweep(manifest.folder, (outputs[item.name] for item in items))
         pending = undone(manifest, items, outputs, overwrite=overwrite)
         summary = BatchSummary(skipped=len(items) - len(pending))

@@ -3,6 +3,7 @@
 import codecs
 import glob
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -92,6 +93,22 @@ def name_outputs(names: Iterable[str], taken: Mapping[str, str] | None = None) -
         outputs[name] = output
         used.add(output.casefold())
     return outputs
+
+
+def is_output_of(name: str, output: str) -> bool:
+    """Tells whether `output` is a record that `name_outputs` could give to a picture: a file inside the folder."""
+    try:
+        parts = [os.fsencode(part) for part in PurePosixPath(output).parts]
+    except UnicodeEncodeError:
+        return False
+    inside = not PurePosixPath(output).is_absolute() and not any(part in (b"..", b".") for part in parts)
+    if not inside or "\0" in output or any(len(part) > 255 for part in parts):
+        return False
+    try:
+        short = str(PurePosixPath(name).with_suffix(".json"))
+    except ValueError:
+        return False
+    return output == short or re.fullmatch(re.escape(name) + r"(\.[1-9]\d{0,8})?\.json", output) is not None
 
 
 def _walk(folder: str) -> list[str]:

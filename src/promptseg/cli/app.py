@@ -1,5 +1,6 @@
 """The `promptseg` command. Bad input ends with one clear line on stderr and exit code 2, never with a traceback."""
 
+import contextlib
 import os
 import sys
 
@@ -49,6 +50,9 @@ for _verb in (
 
 def main() -> None:
     """Runs the command; the entry point of the installed script."""
+    for stream, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, stream) is None:  # closed by the caller; a file opened later must not take its number
+            setattr(sys, stream, open(os.devnull, mode))  # noqa: SIM115
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # file names may be any bytes
     os.environ.setdefault(*LARGE_PAGES)
@@ -87,7 +91,8 @@ def _run(arguments: list[str]) -> int:
 
 
 def _say(text: str) -> None:
-    print("promptseg:", " ".join(text.splitlines()), file=sys.stderr)
+    with contextlib.suppress(OSError):  # nobody reads it
+        print("promptseg:", " ".join(text.splitlines()), file=sys.stderr, flush=True)
 
 
 def _fail(message: str) -> int:

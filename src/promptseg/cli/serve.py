@@ -12,6 +12,9 @@ from promptseg.errors import InputError, UnavailableError
 from promptseg.models.registry import DEFAULT_MODEL, get_card
 from promptseg.runtimes.options import EngineOptions
 
+GRACE_SECONDS = 4
+"""How long a server that stops lets requests go on; then it takes `CLOSING_SECONDS` more, at most (server/jobs.py)."""
+
 
 @click.command(cls=Command)
 @click.option("--host", default="127.0.0.1", help="Address to listen on; any other than 127.0.0.1 demands a token.")
@@ -46,6 +49,7 @@ from promptseg.runtimes.options import EngineOptions
     help="The Label Studio whose uploads may be fetched; its token is read from LABEL_STUDIO_TOKEN.",
     metavar="URL",
 )
+@options.speech_model
 @click.option("--max-upload-mb", default=64, help="The largest picture file, in MiB.")
 @click.option("--max-megapixels", default=100, help="The largest picture, in million pixels.")
 def serve(
@@ -58,6 +62,7 @@ def serve(
     workers: int,
     allow_origin: tuple[str, ...],
     label_studio: str | None,
+    speech_model: str | None,
     max_upload_mb: int,
     max_megapixels: int,
 ) -> None:
@@ -90,6 +95,7 @@ def serve(
         origins=allow_origin,
         workers=workers,
         limits=limits,
+        speech=speech_model,
         label_studio=LabelStudio(url=label_studio, token=os.environ.get("LABEL_STUDIO_TOKEN")),
     )
     app = create_app(settings)
@@ -103,7 +109,7 @@ def serve(
         date_header=True,
         ws="none",
         timeout_keep_alive=30,
-        timeout_graceful_shutdown=4,
+        timeout_graceful_shutdown=GRACE_SECONDS,
         http=GuardedProtocol.of(app),
         h11_max_incomplete_event_size=65_536,
     )

@@ -23,12 +23,14 @@ from promptseg.errors import ImageError
 from promptseg.images import deep_png, tiff
 from promptseg.images.bands import Bands, ReadingOptions
 from promptseg.images.limits import ImageLimits
+from promptseg.images.parts import check_parts
 from promptseg.images.pixels import bands_of, bands_to_rgb, to_rgb
 from promptseg.images.quiet import quiet_pillow
 from promptseg.notes import Note, note
 
 READS = "promptseg reads JPEG, PNG, WebP, TIFF, BMP and GIF"
 _ORIENTATION = 0x0112
+_FRAMES_AT_MOST = 16  # times max_pixels
 
 _Reader = type[ImageFile.ImageFile]
 
@@ -83,6 +85,7 @@ def opener(
     kind, reader = _recognise(data, what)
     if kind == "WebP" and (canvas := _webp_canvas(data)):
         limits.check_size(*canvas, what)  # the reader allocates the canvas as soon as it opens the file
+    check_parts(kind, data, what, limits)
 
     def opened() -> Bands | Pillow.Image:
         if kind == "TIFF":
@@ -93,6 +96,9 @@ def opener(
         picture = reader(io.BytesIO(data))
         limits.check_size(*picture.size, what)
         if number := _page(_frames(picture), what, options):
+            pixels = (number + 1) * picture.width * picture.height
+            if pixels > _FRAMES_AT_MOST * limits.max_pixels:  # each frame is drawn upon the one before
+                raise ImageError(f"{what} has {pixels:,} pixels up to page {number + 1:,}. Save that page by itself.")
             try:
                 picture.seek(number)
             except EOFError:
@@ -197,8 +203,15 @@ def _describe(data: bytes) -> str:
 
 
 def _webp_canvas(data: bytes) -> tuple[int, int] | None:
-    """Returns (width, height) of an extended WebP file, whose canvas may be absurd; simple ones cannot."""
-    if data[12:16] != b"VP8X" or len(data) < 30:
-        return None
-    width, height = (struct.unpack("<I", data[at : at + 3] + b"\0")[0] + 1 for at in (24, 27))
-    return width, height
+    """Returns (width, height) of a WebP file by its first chunk."""
+    first, body = data[12:16], data[20:30]
+    if first == b"VP8X" and len(body) == 10:
+        width, height = (struct.unpack("<I", body[at : at + 3] + b"\0")[0] + 1 for at in (4, 7))
+        return width, height
+    if first == b"VP8L" and len(body) >= 5:
+        (bits,) = struct.unpack_from("<I", body, 1)
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if first == b"VP8 " and len(body) == 10:
+        width, height = struct.unpack_from("<HH", body, 6)
+        return width & 0x3FFF, height & 0x3FFF
+    return None

@@ -20,6 +20,7 @@ from PIL import TiffImagePlugin
 from promptseg.errors import ImageError
 from promptseg.images.bands import Alpha, Bands, check_channels
 from promptseg.images.limits import ImageLimits
+from promptseg.images.parts import check_tags
 
 MOST_PAGES = 10_000
 """Pages beyond are not counted: a file of nothing but empty directories must not keep a reader busy."""
@@ -31,7 +32,7 @@ _REDUCED_OR_MASK = 0b101
 _KINDS = {1: "u", 2: "i", 3: "f", 4: "u"}
 _ALPHAS: dict[Any, Alpha] = {1: "premultiplied", 2: "straight"}
 _PACKED_BITS = (10, 12, 14)
-_TILED_PIXELS = 2**24
+_TILED_PIXELS, _TILED_BYTES = 2**24, 2**26
 
 
 class TiffPage(NamedTuple):
@@ -131,6 +132,7 @@ def open_page(data: bytes, number: int, what: str, found: list[int]) -> TiffPage
     backward = data[:4] == b"MM\0+"  # which Pillow does not know for a big TIFF
     tags: Any = TiffImagePlugin.ImageFileDirectory_v2(data[: 16 if big and not backward else 8])
     tags._bigtiff = big
+    check_tags(data, found[number], what)
     file = io.BytesIO(data)
     file.seek(found[number])
     tags.load(file)
@@ -227,6 +229,8 @@ def _layout(tags: Any, length: int, what: str, limits: ImageLimits) -> _Layout |
     limits.check_size(width, height, what)
     samples, depths, kinds = tags.get(277, 1), _several(tags.get(258, 1)), _several(tags.get(339, 1))
     bits, kind = depths[0], _KINDS.get(kinds[0])
+    if 322 in tags or 323 in tags:
+        _check_tiles(tags, width * height, max(1, samples) * bits if isinstance(samples, int) else bits, what)
     compression, predictor, fill = tags.get(259, 1), tags.get(317, 1), tags.get(266, 1)
     plain = bits in (8, 16, 32, 64) or (bits in _PACKED_BITS and kind == "u" and predictor == 1)
     if not plain or kind is None or (kind == "f" and bits == 8) or len({*depths}) > 1 or len({*kinds}) > 1:
@@ -240,8 +244,6 @@ def _layout(tags: Any, length: int, what: str, limits: ImageLimits) -> _Layout |
     offsets, counts = (_several(tags.get(tag, ())) for tag in ((324, 325) if tiled else (273, 279)))
     if samples < 1 or min(piece) < 1 or not offsets:
         raise ImageError(f"{what} is a damaged TIFF picture: its tags do not say where its pixels are.")
-    if tiled and piece[0] * piece[1] > max(width * height, _TILED_PIXELS):
-        raise ImageError(f"{what} is a damaged TIFF picture: tiles of {piece[1]} x {piece[0]} pixels.")
     order = "<" if tags.prefix == b"II" else ">"
     layout = _Layout(
         height,
@@ -265,6 +267,15 @@ def _layout(tags: Any, length: int, what: str, limits: ImageLimits) -> _Layout |
     if layout.row_bytes() * piece[0] > 8 * limits.max_pixels:
         raise ImageError(f"{what} holds parts of {layout.row_bytes() * piece[0]:,} bytes, which is too much.")
     return layout
+
+
+def _check_tiles(tags: Any, pixels: int, bits: int, what: str) -> None:
+    """Refuses tiles far larger than the picture, whoever reads it: each is held whole."""
+    columns, rows = tags.get(322), tags.get(323)
+    if not isinstance(columns, int) or not isinstance(rows, int):
+        raise ImageError(f"{what} is a damaged TIFF picture: it does not say how large its tiles are.")
+    if columns * rows > max(pixels, _TILED_PIXELS) or columns * rows * bits > max(pixels * bits, 8 * _TILED_BYTES):
+        raise ImageError(f"{what} is a damaged TIFF picture: tiles of {columns} x {rows} pixels.")
 
 
 def _several(value: Any) -> tuple[int, ...]:

@@ -6,9 +6,10 @@ import numpy as np
 
 from promptseg.masks.polygons import PolygonWithHoles
 from promptseg.masks.smoothing import Ring
+from promptseg.stopping import check_stop
 
-_MOST = 20_000
-"""Of rings with more corners together the nearest ones are not looked for: it takes the square of that."""
+_MOST = 20_000**2
+"""Pairs of corners; of rings with more the nearest ones are not looked for."""
 
 _STRIP = 32
 
@@ -30,8 +31,9 @@ def join_parts(parts: Sequence[PolygonWithHoles]) -> Ring:
     first = max(range(len(parts)), key=lambda index: parts[index].area)
     others = [hole for part in parts for hole in part.holes]
     others += [part.exterior for index, part in enumerate(parts) if index != first]
-    join = _nearest_first if sum(map(len, others)) <= _MOST else _one_after_another
-    return join(parts[first].exterior, others)
+    corners = sum(map(len, others))
+    near = corners * (corners + len(parts[first].exterior)) <= _MOST
+    return (_nearest_first if near else _one_after_another)(parts[first].exterior, others)
 
 
 def _nearest_first(ring: Ring, others: Sequence[Ring]) -> Ring:
@@ -42,6 +44,7 @@ def _nearest_first(ring: Ring, others: Sequence[Ring]) -> Ring:
     new = ring
     while len(waiting):
         for corner in new:
+            check_stop()
             square = ((waiting - corner) ** 2).sum(axis=1)
             nearer = square < distance
             distance[nearer], landing[nearer] = square[nearer], corner

@@ -7,6 +7,7 @@ from promptseg.arrays import BoolArray
 from promptseg.errors import InputError
 from promptseg.masks.regions import components
 from promptseg.masks.rle import RLE
+from promptseg.stopping import check_stop
 
 _MOST_PARTS = 64
 """Masks of more regions than this are worked on as a whole."""
@@ -71,6 +72,7 @@ def _squared_distance(mask: BoolArray) -> npt.NDArray[np.int64]:
     squared = vertical.copy()
     y0, y1, x0, x1 = 0, height, 0, width
     for offset in range(1, width):
+        check_stop()
         if (offset - 1) % _REVIEW == 0:
             deep = squared[y0:y1, x0:x1] > offset * offset
             rows, columns = np.flatnonzero(deep.any(axis=1)), np.flatnonzero(deep.any(axis=0))

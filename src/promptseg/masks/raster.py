@@ -5,8 +5,7 @@ belong to the polygon on their right (or, on horizontal edges, below), so that p
 share no pixel.
 """
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from promptseg.errors import InputError
 from promptseg.geometry import Size
 from promptseg.masks.rle import RLE
+from promptseg.stopping import check_stop
 
 Points = npt.ArrayLike
 """(N, 2) x, y pixels."""
@@ -21,8 +21,18 @@ Points = npt.ArrayLike
 _MOST_CROSSINGS = 50_000_000
 """Bounds memory: a zigzag of few corners over a wide picture crosses very many columns."""
 
-_PIECE = 64.0
-"""Strokes are painted in pieces of at most this many pixels, so that work follows the length, not the box."""
+_AT_ONCE = 2**17
+"""Crossings or spans that are worked on together: some milliseconds."""
+
+_FAR = 2.0**40
+
+_TIE = 1e-9
+"""A centre that lies as far away as allowed is painted, whatever rounding says."""
+
+_FLAT = 1e-12
+"""A step of less counts as none: quotients of it would overflow."""
+
+_Points = npt.NDArray[np.float64]
 
 
 def rings_to_rle(rings: Sequence[Points], size: tuple[int, int]) -> RLE:
@@ -32,18 +42,33 @@ def rings_to_rle(rings: Sequence[Points], size: tuple[int, int]) -> RLE:
         InputError: a ring is not a list of finite (x, y) pairs, or too intricate for the picture.
     """
     height, width = size
-    crossings = [_crossings(_checked(ring), height, width) for ring in rings]
-    keys = np.sort(np.concatenate(crossings)) if crossings else np.empty(0, np.int64)
+    keys = np.empty(0, np.int64)
+    waiting, together = [keys], 0
+    for part in _crossings([_checked(ring) for ring in rings], height, width):
+        check_stop()
+        waiting.append(part)
+        together += len(part)
+        if together > max(2 * len(keys), 8 * _AT_ONCE):  # no more are kept than there are places in the picture
+            keys = _odd(np.concatenate([keys, *waiting]))
+            waiting, together = [], 0
     # A column holds an even number of crossings: pixels between the first and second are inside, and so on.
-    columns, rows = np.divmod(keys, height + 1)
+    columns, rows = np.divmod(np.sort(np.concatenate([keys, *waiting])), height + 1)
     columns, tops, bottoms = columns[0::2], rows[0::2], rows[1::2]
     some = tops < bottoms
     return RLE.from_columns(columns[some], tops[some], bottoms[some], Size(*size))
 
 
-def _crossings(ring: npt.NDArray[np.float64], height: int, width: int) -> npt.NDArray[np.int64]:
-    """Returns column * (height + 1) + row of the first centre at or below each edge, column by column."""
-    start, end = ring, np.roll(ring, -1, axis=0)
+def _odd(keys: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Returns what is there an odd number of times: two crossings at one place undo each other."""
+    values, counts = np.unique(keys, return_counts=True)
+    return values[counts % 2 == 1]
+
+
+def _crossings(rings: list[_Points], height: int, width: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Yields column * (height + 1) + row of the first centre at or below each edge, column by column."""
+    if not rings:
+        return
+    start, end = np.concatenate(rings), np.concatenate([np.roll(ring, -1, axis=0) for ring in rings])
     swap = start[:, 0] > end[:, 0]
     low, high = np.where(swap[:, None], end, start), np.where(swap[:, None], start, end)
     first = np.ceil(np.clip(low[:, 0], 0, width) - 0.5).astype(np.int64)
@@ -51,12 +76,14 @@ def _crossings(ring: npt.NDArray[np.float64], height: int, width: int) -> npt.ND
     counts = np.maximum(last - first, 0)
     if counts.sum() > _MOST_CROSSINGS:
         raise InputError(f"This outline crosses too many columns of pixels: {counts.sum()}. Simplify it.")
-    edge = np.repeat(np.arange(len(ring)), counts)
-    columns = np.arange(len(edge)) + np.repeat(first - (np.cumsum(counts) - counts), counts)
-    step = high[edge] - low[edge]
-    y = low[edge, 1] + (columns + 0.5 - low[edge, 0]) / step[:, 0] * step[:, 1]
-    rows = np.ceil(np.clip(y, 0, height) - 0.5).astype(np.int64)
-    return columns * (height + 1) + rows
+    for some in _portions(counts):
+        edge = np.repeat(np.arange(some.start, some.stop), counts[some])
+        begun = np.repeat(np.cumsum(counts[some]) - counts[some], counts[some])
+        columns = np.arange(len(edge)) + first[edge] - begun
+        step = high[edge] - low[edge]
+        y = low[edge, 1] + (columns + 0.5 - low[edge, 0]) / step[:, 0] * step[:, 1]
+        rows = np.ceil(np.clip(y, 0, height) - 0.5).astype(np.int64)
+        yield columns * (height + 1) + rows
 
 
 def polygon_to_rle(points: Points, size: tuple[int, int]) -> RLE:
@@ -72,7 +99,8 @@ def polygon_to_mask(points: Points, size: tuple[int, int]) -> npt.NDArray[np.boo
 def stroke_to_mask(points: Points, width: float, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
     """Returns the pixels whose centre is at most `width / 2` away from the line through the points.
 
-    The pixels that hold the points themselves are always painted, however thin the stroke.
+    The pixels that hold the points themselves are always painted, however thin the stroke. However wide it is, a
+    segment costs no more than the rows (or columns) that it covers, and all of them together the picture's area.
 
     Args:
         points: (N, 2) x, y pixels, at least one.
@@ -83,48 +111,105 @@ def stroke_to_mask(points: Points, width: float, size: tuple[int, int]) -> npt.N
         InputError: the points are not finite (x, y) pairs.
     """
     line = _checked(points)
-    mask = np.zeros(size, np.bool_)
-    radius = width / 2
-    for start, end in zip(line, line[1:] if len(line) > 1 else line, strict=False):
-        clipped = _clip(start, end, radius, size)
-        if clipped is not None:
-            _paint(mask, *clipped, radius)
+    if size[0] > size[1]:
+        return np.ascontiguousarray(stroke_to_mask(line[:, ::-1], width, (size[1], size[0])).T)
+    starts, ends = _clip(line[:-1], line[1:], width / 2, size) if len(line) > 1 else _clip(line, line, width / 2, size)
+    mask = _painted(starts, ends, width / 2, size)
     inside = ((line >= 0) & (line <= (size[1], size[0]))).all(axis=1)
     columns, rows = np.minimum(line[inside].astype(np.int64), (size[1] - 1, size[0] - 1)).T
     mask[rows, columns] = True
     return mask
 
 
-_Point = npt.NDArray[np.float64]
-
-
-def _clip(start: _Point, end: _Point, radius: float, size: tuple[int, int]) -> tuple[_Point, _Point] | None:
-    """Returns the part of a line within `radius` of the picture, or None."""
-    step = end - start
+def _clip(starts: _Points, ends: _Points, radius: float, size: tuple[int, int]) -> tuple[_Points, _Points]:
+    """Returns the parts of lines within `radius` of the picture, of those that have one."""
+    steps = ends - starts
     low, high = np.full(2, -radius), np.array([size[1] + radius, size[0] + radius])
-    begin, stop = 0.0, 1.0
-    for axis in (0, 1):
-        if step[axis] == 0:
-            if not low[axis] <= start[axis] <= high[axis]:
-                return None
-            continue
-        bounds = sorted(((low[axis] - start[axis]) / step[axis], (high[axis] - start[axis]) / step[axis]))
-        begin, stop = max(begin, bounds[0]), min(stop, bounds[1])
-    return (start + begin * step, start + stop * step) if begin <= stop else None
+    flat = np.abs(steps) <= _FLAT
+    near = ~flat | ((starts >= low) & (starts <= high))
+    divisors = np.where(flat, 1.0, steps)
+    bounds = np.stack([(low - starts) / divisors, (high - starts) / divisors])
+    begin = np.where(flat, 0.0, bounds.min(axis=0)).clip(0).max(axis=1)[:, None]
+    stop = np.where(flat, 1.0, bounds.max(axis=0)).clip(None, 1).min(axis=1)[:, None]
+    kept = near.all(axis=1) & (begin <= stop)[:, 0]
+    return (starts + begin * steps)[kept], (starts + stop * steps)[kept]
 
 
-def _paint(mask: npt.NDArray[np.bool_], start: _Point, end: _Point, radius: float) -> None:
-    pieces = max(1, int(np.ceil(np.abs(end - start).max() / _PIECE)))
-    marks = np.linspace(start, end, pieces + 1)
-    for a, b in itertools.pairwise(marks):
-        x0, y0 = np.maximum(np.floor(np.minimum(a, b) - radius), 0).astype(int)
-        x1, y1 = np.ceil(np.maximum(a, b) + radius).astype(int) + 1
-        region = mask[y0:y1, x0:x1]
-        dx = np.arange(x0, x0 + region.shape[1])[None] + 0.5 - a[0]
-        dy = np.arange(y0, y0 + region.shape[0])[:, None] + 0.5 - a[1]
-        along, length = b - a, float(((b - a) ** 2).sum())
-        share = np.clip((dx * along[0] + dy * along[1]) / length, 0, 1) if length else np.zeros(region.shape)
-        region |= (dx - share * along[0]) ** 2 + (dy - share * along[1]) ** 2 <= radius**2
+def _painted(starts: _Points, ends: _Points, radius: float, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """Paints segments row by row: in each row that a segment reaches, it covers one span.
+
+    Once as many spans are painted as the picture has pixels, segments that could only paint over paint are left out.
+    """
+    mask = np.zeros(size, np.bool_)
+    limit = np.array([size[1], size[0]])
+    lower = np.floor(np.minimum(starts, ends) - radius).clip(0, limit).astype(np.int64)
+    upper = (np.ceil(np.maximum(starts, ends) + radius) + 1).clip(0, limit).astype(np.int64)
+    if not len(starts) or (upper.max(axis=0) <= (origin := lower.min(axis=0))).any():
+        return mask
+    x0, y0, x1, y1 = *origin.tolist(), *upper.max(axis=0).tolist()
+    columns = np.arange(x1 - x0)
+    # How far right the spans reach that begin in a column; running along the row they cover what lies between.
+    reach = np.zeros((y1 - y0, x1 - x0), np.int32)
+    waiting, spans = np.arange(len(starts)), 0
+    while len(waiting):
+        check_stop()
+        counts = upper[waiting, 1] - lower[waiting, 1]
+        some = max(1, int(np.searchsorted(np.cumsum(counts), _AT_ONCE, side="right")))
+        number, counts, waiting = np.repeat(waiting[:some], counts[:some]), counts[:some], waiting[some:]
+        rows = lower[number, 1] + np.arange(len(number)) - np.repeat(np.cumsum(counts) - counts, counts)
+        first, last = _spans(rows, starts[number], ends[number], radius)
+        first, last = np.maximum(first, x0) - x0, np.minimum(last, x1 - 1) - x0
+        kept = first <= last
+        np.maximum.at(reach.reshape(-1), ((rows - y0) * len(columns) + first)[kept], last[kept].astype(np.int32) + 1)
+        spans += len(number)
+        if spans > reach.size and len(waiting):
+            np.maximum.accumulate(reach, axis=1, out=reach)
+            open_ = np.pad(np.cumsum(np.cumsum(reach <= columns, axis=0, dtype=np.int32), axis=1), ((1, 0), (1, 0)))
+            (left, top), (right, bottom) = (lower[waiting] - origin).T, (upper[waiting] - origin).T
+            waiting = waiting[open_[bottom, right] - open_[top, right] - open_[bottom, left] + open_[top, left] > 0]
+            spans = 0
+    for top in range(0, y1 - y0, rows_at_once := max(1, 8 * _AT_ONCE // len(columns))):
+        check_stop()
+        part = np.maximum.accumulate(reach[top : top + rows_at_once], axis=1)
+        mask[y0 + top : y0 + top + len(part), x0:x1] = part > columns
+    return mask
+
+
+def _portions(counts: npt.NDArray[np.int64]) -> Iterator[slice]:
+    """Yields slices whose counts add up to about `_AT_ONCE`."""
+    total = np.cumsum(counts)
+    begin = 0
+    while begin < len(counts):
+        before = int(total[begin - 1]) if begin else 0
+        end = max(begin + 1, int(np.searchsorted(total, before + _AT_ONCE, side="right")))
+        yield slice(begin, end)
+        begin = end
+
+
+def _spans(
+    rows: npt.NDArray[np.int64], starts: _Points, ends: _Points, radius: float
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Returns the first and last column that each segment covers in a row; the last lies before the first if none."""
+    y = rows + 0.5
+    low, high = np.full(len(rows), np.inf), np.full(len(rows), -np.inf)
+    for centres in (starts, ends):
+        square = radius**2 - (y - centres[:, 1]) ** 2
+        half = np.sqrt(square, where=square >= 0, out=np.full(len(rows), -np.inf))
+        np.minimum(low, centres[:, 0] - half, out=low)
+        np.maximum(high, centres[:, 0] + half, out=high)
+    steps = ends - starts
+    lengths = np.hypot(*steps.T)
+    sloped = np.abs(steps[:, 1]) > _FLAT
+    per_row = np.divide(steps[:, 0], steps[:, 1], where=sloped, out=np.zeros(len(rows)))
+    across = np.divide(radius * steps, lengths[:, None], where=sloped[:, None], out=np.zeros(steps.shape))
+    for side in (-1, 1):
+        from_y, to_y = starts[:, 1] - side * across[:, 0], ends[:, 1] - side * across[:, 0]
+        meets = sloped & (np.minimum(from_y, to_y) <= y) & (y <= np.maximum(from_y, to_y))
+        x = starts[:, 0] + side * across[:, 1] + (y - from_y) * per_row
+        np.minimum(low, x, where=meets, out=low)
+        np.maximum(high, x, where=meets, out=high)
+    low, high = np.ceil(low.clip(-1, _FAR) - 0.5 - _TIE), np.floor(high.clip(-1, _FAR) - 0.5 + _TIE)
+    return low.astype(np.int64), high.astype(np.int64)
 
 
 def _checked(points: Points) -> npt.NDArray[np.float64]:

@@ -12,6 +12,7 @@ import numpy as np
 from promptseg.arrays import BoolArray, Int64
 from promptseg.errors import InputError
 from promptseg.masks.rle import RLE
+from promptseg.stopping import check_stop
 
 Connectivity = Literal[4, 8]
 AnyMask = TypeVar("AnyMask", RLE, BoolArray)
@@ -41,6 +42,7 @@ def _connect(count: int, left: Int64, right: Int64) -> Int64:
     while len(left):
         np.minimum.at(parents, np.maximum(left, right), np.minimum(left, right))
         while True:
+            check_stop()
             above = parents[parents]
             if np.array_equal(above, parents):
                 break

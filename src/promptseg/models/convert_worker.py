@@ -8,9 +8,12 @@ import json
 import os
 import re
 import sys
+import zipfile
 from typing import Any
 
 _CPU_SECONDS = 600
+_MOST_SHARED = 4  # a number may belong to a few tensors, as tied weights do
+_SPARE_FOR_LOADING = 512 * 2**20
 _SPARE_BYTES = 16 * 2**30  # torch maps far more address space than it uses
 _FORBIDDEN = (
     "socket.",
@@ -69,6 +72,8 @@ def load(source: str) -> dict[str, Any]:
     if tuple(int(part) for part in torch.__version__.split(".")[:2]) < (2, 6):
         raise Refused(f"PyTorch {torch.__version__} does not open untrusted files safely; install 2.6 or newer.")
     forbid_actions()
+    check_archive(source)
+    bound_memory(os.path.getsize(source))
     try:
         content = torch.load(source, map_location="cpu", weights_only=True)
     except Refused:
@@ -106,11 +111,43 @@ def _tensors(content: Any, tensor_type: type) -> dict[str, Any]:
     return {name[len(prefix) :] if bare else name: tensor for name, tensor in content.items()}
 
 
+def check_archive(source: str) -> None:
+    """Refuses an archive that is packed: torch stores the numbers as they are."""
+    if not zipfile.is_zipfile(source):
+        return
+    try:
+        with zipfile.ZipFile(source) as archive:
+            total = sum(member.file_size for member in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise Refused("it is damaged or not a PyTorch checkpoint.") from error
+    if total > os.path.getsize(source) + 2**20:
+        raise Refused(f"it would unpack to {total:,} bytes, which is more than its file has. torch packs nothing.")
+
+
+def bound_memory(size: int) -> None:
+    """Lets memory grow, from here on, by what a checkpoint of so many bytes needs and little more."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        with open("/proc/self/statm", encoding="ascii") as file:
+            used = int(file.read().split()[0]) * resource.getpagesize()
+        limit = used + _MOST_SHARED * size + _SPARE_FOR_LOADING
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def check_size(tensors: dict[str, Any], size: int) -> None:
+    """Refuses tensors that are together far larger than their file: views that repeat the same few numbers."""
+    total = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    if total > _MOST_SHARED * size:
+        raise Refused(f"its tensors would take {total:,} bytes, its file has {size:,}: they are views, not weights.")
+
+
 def main(source: str, target: str) -> int:
     """Converts `source` into `target` and prints the report."""
     try:
         limit_resources(os.path.getsize(source))
         tensors = load(source)
+        check_size(tensors, os.path.getsize(source))
         from safetensors.torch import save_file
 
         dense = {name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}

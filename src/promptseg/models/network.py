@@ -16,7 +16,7 @@ from promptseg.models.graphs.stored import complete_model
 from promptseg.models.registry import DEFAULT_MODEL, CompanionFiles, ModelCard, get_card, packaged
 from promptseg.models.sam.keys import check_state_dict
 from promptseg.models.store import cache_folder, find_weights
-from promptseg.models.tensors import read_safetensors
+from promptseg.models.tensors import read_given_safetensors, read_safetensors
 
 GRAPHS = ("encoder", "decoder", "mask_decoder", "scout", "paint", "view", "sketch")
 """The graphs of every model: the image encoder, the decoder without and with mask prompts, and, of `models.sam.scout`,
@@ -70,7 +70,7 @@ class Network:
         card = get_card(model)
         if card.family != "sam":
             raise WeightsError(f"{card.name} is no SAM network and has no such graphs. Use Segmenter({card.name!r}).")
-        given = {} if weights is None else read_safetensors(weights)
+        given = {} if weights is None else read_given_safetensors(weights)
         clicks: Tensors = {}
         if given and all(name.startswith(DECODER) for name in given):
             clicks, given = given, {}

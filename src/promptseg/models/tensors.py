@@ -10,7 +10,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, deserialize, safe_open
 from safetensors.numpy import save
 
-from promptseg.errors import WeightsError
+from promptseg.errors import WeightsError, shorten
 from promptseg.files import write_bytes
 
 Shape = tuple[int, ...]
@@ -46,7 +46,24 @@ def read_safetensors(path: str | os.PathLike[str]) -> dict[str, npt.NDArray[Any]
     with _explained(path):
         stored = deserialize(content)
     del content
+    if not stored:
+        raise WeightsError(f"{path} holds no tensors. Give a safetensors file of a model's weights.")
     return {name: _as_array(name, tensor, path) for name, tensor in stored}
+
+
+def read_given_safetensors(path: str | os.PathLike[str]) -> dict[str, npt.NDArray[Any]]:
+    """Reads a file that a user gave (`read_safetensors`), and checks that all of its numbers are finite.
+
+    Raises:
+        WeightsError: one is not, or as `read_safetensors`.
+    """
+    tensors = read_safetensors(path)
+    for name, tensor in tensors.items():
+        if tensor.dtype.kind in "fc" and not np.isfinite(tensor).all():
+            raise WeightsError(
+                f"{path} is damaged: its tensor {name!r} holds numbers that are infinite or none (NaN). Get it anew."
+            )
+    return tensors
 
 
 def read_shapes(path: str | os.PathLike[str]) -> dict[str, Shape]:
@@ -117,12 +134,15 @@ def count_parameters(shapes: Mapping[str, Shape]) -> int:
 
 def _as_array(name: str, tensor: Mapping[str, Any], path: str | os.PathLike[str]) -> npt.NDArray[Any]:
     kind, shape = tensor["dtype"], tensor["shape"]
-    if kind == "BF16":
-        high = np.frombuffer(tensor["data"], "<u2").astype(np.uint32)
-        return (high << 16).view(np.float32).reshape(shape)
-    if kind not in _NUMPY_TYPES:
+    if kind != "BF16" and kind not in _NUMPY_TYPES:
         raise WeightsError(f"{path}: tensor {name!r} is of type {kind}, which is not read here.")
-    return np.frombuffer(tensor["data"], _NUMPY_TYPES[kind]).reshape(shape)
+    numbers = np.frombuffer(tensor["data"], _NUMPY_TYPES.get(kind, "<u2"))
+    if kind == "BF16":
+        numbers = (numbers.astype(np.uint32) << 16).view(np.float32)
+    try:
+        return numbers.reshape(shape)
+    except ValueError as error:  # dozens of dimensions, or no numbers of which there would be too many
+        raise WeightsError(f"{path}: tensor {name!r} has an impossible shape, {shorten(shape)}.") from error
 
 
 def _refuse_pickles(start: bytes, path: str | os.PathLike[str]) -> None:

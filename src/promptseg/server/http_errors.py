@@ -15,16 +15,27 @@ class HttpError(Exception):
         kind: the `type` in the body.
         message: what was given, what was expected, what to do.
         headers: further headers of the answer.
+        version: of the objects that are stored, where a save did not fit them.
     """
 
-    def __init__(self, status: int, kind: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        message: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        version: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.status, self.kind, self.message, self.headers = status, kind, message, dict(headers or {})
+        self.version = version
 
     @property
     def body(self) -> dict[str, Any]:
         """The body of the answer."""
-        return {"error": {"type": self.kind, "message": self.message}}
+        version = {} if self.version is None else {"version": self.version}
+        return {"error": {"type": self.kind, "message": self.message, **version}}
 
     @property
     def content(self) -> bytes:

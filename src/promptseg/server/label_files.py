@@ -90,18 +90,12 @@ def to_segments(
         (picture.height, picture.width),  # type: ignore[arg-type]  # becomes a Size
         tuple(mask_of(item.segmentation, picture, f"The object {item.id!r}") for item in objects),
         scores=np.array(scores, np.float32),
-        labels=tuple(_class(item) for item in objects),
+        labels=tuple(item.label or None for item in objects),
         colours=tuple(_colour(item.colour or colours.get(item.label or "")) for item in objects),
         prompts=tuple(_points(item) for item in objects),
         stability_scores=np.array(stabilities, np.float32) if known else None,
         image=None if image is None else image.pixels,
     )
-
-
-def _class(item: ObjectBody) -> str | None:
-    """Returns an object's class: its label, else a name of its own; numbered ones ("Object 17") name no class."""
-    name = item.name or ""
-    return item.label or (None if name[-1:].isdigit() else name or None)
 
 
 def _colour(text: str | None) -> tuple[int, int, int] | None:

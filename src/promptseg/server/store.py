@@ -169,9 +169,14 @@ class Store:
                 return False
             write_bytes(self.path_of(picture.id), content)
             *row, _ = dataclasses.astuple(dataclasses.replace(picture, bytes=len(content)))
-            with self._change() as db:
-                done = db.execute("insert or ignore into images values (?, ?, ?, ?, ?, ?, ?)", row)
-                return done.rowcount > 0
+            try:
+                with self._change() as db:
+                    db.execute("insert into images values (?, ?, ?, ?, ?, ?, ?)", row)
+            except BaseException:  # there is no room: no file without a row
+                with contextlib.suppress(OSError):
+                    self.path_of(picture.id).unlink()
+                raise
+            return True
 
     def name_picture(self, image: str, name: str) -> None:
         """Gives a name to a picture that came without one.
@@ -192,8 +197,8 @@ class Store:
         return Picture(*rows[0]) if rows else None
 
     def pictures(self) -> list[Picture]:
-        """Returns the records of all pictures, oldest first."""
-        return [Picture(*row) for row in self._rows(_PICTURES + " order by created, images.rowid")]
+        """Returns the records of all pictures, in the order in which they came, whatever the clock said."""
+        return [Picture(*row) for row in self._rows(_PICTURES + " order by images.rowid")]
 
     def usage(self) -> tuple[int, int]:
         """Returns how many pictures there are, and the bytes of their files and of the database."""

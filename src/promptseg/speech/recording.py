@@ -107,7 +107,7 @@ def _parts(content: bytes, name: str) -> Iterator[Float32]:
     with _told(av, name), av.open(io.BytesIO(content), mode="r", metadata_errors="ignore") as container:
         if not container.streams.audio:
             raise PromptError(f"{name} holds no sound. Give a WAV, FLAC, OGG, MP3 or M4A file.")
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
+        resampler = av.AudioResampler(format="fltp", rate=RATE)
         for frame in container.decode(container.streams.audio[0]):
             frame.pts = None  # gaps between time stamps are no fault
             yield from _samples(resampler.resample(frame))
@@ -116,9 +116,9 @@ def _parts(content: bytes, name: str) -> Iterator[Float32]:
 
 def _samples(frames: list[Any]) -> Iterator[Float32]:
     for frame in frames:
-        samples = frame.to_ndarray().reshape(-1)
-        if samples.size:
-            yield np.nan_to_num(samples.astype(np.float32), nan=0.0, posinf=1.0, neginf=-1.0).clip(-1, 1)
+        channels = np.nan_to_num(frame.to_ndarray().astype(np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
+        if channels.size:
+            yield channels.mean(axis=0).clip(-1, 1)  # FFmpeg's own way to mono makes equal channels louder
 
 
 @contextlib.contextmanager

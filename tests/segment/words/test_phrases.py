@@ -4,7 +4,7 @@ import pytest
 
 from promptseg.errors import PromptError
 from promptseg.segment.words.phrases.phrase import Phrase
-from promptseg.segment.words.phrases.read import read_phrase
+from promptseg.segment.words.phrases.read import name_in, read_phrase
 
 
 def told(phrase: Phrase) -> str:
@@ -109,3 +109,32 @@ def test_places_of_things_to_one_another_are_refused(phrase):
 def test_other_scripts_are_refused(phrase):
     with pytest.raises(PromptError, match="English or Japanese"):
         read_phrase(phrase)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "name"),
+    [
+        ("a cat", "cat"),
+        ("The Cat", "cat"),
+        ("two dogs on the left", "dog"),
+        ("a red umbrella", "umbrella"),
+        ("the man in black", "man"),
+        ("a blorg", "blorg"),
+        ("traffic lights", "traffic light"),
+        ("scissors", "scissors"),
+        ("the red one", "the red one"),
+        ("a dog  without a tail", "a dog without a tail"),
+        ("ネコ", "ネコ"),
+        ("赤いカップ", "カップ"),
+        ("その猫", "猫"),
+        ("木の椅子", "木の椅子"),
+        ("オレンジの椅子", "椅子"),
+        ("机の上のカップ", "カップ"),
+        ("黒い服の男", "男"),
+        ("猫を全部", "猫"),
+        ("赤いもの", "赤いもの"),
+        ("猫以外", "猫以外"),
+    ],
+)
+def test_what_a_phrase_names_in_its_own_language(phrase, name):
+    assert name_in(phrase) == name

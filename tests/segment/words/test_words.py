@@ -178,3 +178,11 @@ def test_a_dialogue_says_when_nothing_fits(segmenter, cat):
     with pytest.raises(PromptError, match="Nothing that fits"):
         session.add(Text("a bus"))
     assert not session.can_undo
+
+
+def test_a_cup_and_its_spoon(segmenter):
+    coffee = segmenter.embed(EXAMPLES / "coffee.jpg")
+    cup = segmenter.segment(coffee, Text("a cup"))
+    assert len(cup) == 1
+    assert iou(cup.masks[0], segmenter.segment(coffee, Box(172, 18, 412, 288)).masks[0]) > 0.8
+    assert segmenter.segment(coffee, Text("a spoon")).masks[0].dense()[283, 361]

@@ -4,7 +4,7 @@ import type { Size } from '../geometry.ts';
 import { fromCoco, toCoco } from '../masks/coco.ts';
 import { ringsOfRuns } from '../masks/outline.ts';
 import type { Placed } from '../prompts/types.ts';
-import type { Server } from '../server/client.ts';
+import { OfflineError, type Server } from '../server/client.ts';
 import type { ModelBody } from '../server/openapi.ts';
 import type { Ask, Preview, Reply, Request, Round } from './messages.ts';
 import type { Known } from './round.ts';
@@ -35,7 +35,8 @@ export class BrowserDecoder implements Decoder {
     this.worker.onmessage = ({ data }: MessageEvent<Reply>) => {
       const waiter = this.waiting.get(data.id);
       this.waiting.delete(data.id);
-      if (data.error !== undefined) waiter?.reject(new Error(data.error));
+      if (data.error !== undefined)
+        waiter?.reject(data.offline ? new OfflineError(data.error) : new Error(data.error));
       else waiter?.resolve(data.value as never);
     };
     this.worker.onerror = (event) => {

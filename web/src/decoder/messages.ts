@@ -53,4 +53,6 @@ export interface Reply {
   readonly id: number;
   readonly value?: unknown;
   readonly error?: string;
+  /** It went wrong because the server could not be reached. */
+  readonly offline?: boolean;
 }

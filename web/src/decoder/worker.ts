@@ -17,6 +17,17 @@ import { type Cells, cellsOf, chosen } from './sketch.ts';
 
 const KEPT_PICTURES = 8;
 
+/** The server could not be reached. */
+class Unreached extends Error {}
+
+async function get(url: string): Promise<Response> {
+  try {
+    return await fetch(url, { headers: start.headers });
+  } catch (error) {
+    throw new Unreached(String(error));
+  }
+}
+
 interface Opened {
   readonly features: ort.Tensor;
   readonly frame: Frame;
@@ -41,18 +52,19 @@ const opened = new Map<string, Opened>();
 function session(graph: Graph): Promise<ort.InferenceSession> {
   const known = sessions.get(graph) ?? load(addressOf(graph));
   sessions.set(graph, known);
+  known.catch(() => sessions.delete(graph)); // it is tried again
   return known;
 }
 
 async function loadChoice(): Promise<Choice | null> {
   if (!start.choice) return null;
-  const response = await fetch(start.choice, { headers: start.headers });
+  const response = await get(start.choice);
   if (!response.ok) throw new Error(`${start.choice}: ${response.status}`);
   return (await response.json()) as Choice;
 }
 
 async function load(url: string): Promise<ort.InferenceSession> {
-  const response = await fetch(url, { headers: start.headers });
+  const response = await get(url);
   if (!response.ok) throw new Error(`${url}: ${response.status}`);
   return ort.InferenceSession.create(new Uint8Array(await response.arrayBuffer()), {
     executionProviders: ['wasm'],
@@ -81,9 +93,7 @@ async function open({ image, size }: Open): Promise<void> {
     opened.set(image, known);
     return;
   }
-  const response = await fetch(`/v1/images/${image}/embedding?dtype=float16&model=${start.model}`, {
-    headers: start.headers,
-  });
+  const response = await get(`/v1/images/${image}/embedding?dtype=float16&model=${start.model}`);
   if (!response.ok)
     throw new Error(((await response.json()) as { error: { message: string } }).error.message);
   const shape = response.headers.get('X-Promptseg-Shape')!.split(',').map(Number);
@@ -159,7 +169,7 @@ function retouchOf(picture: Opened, image: string): Retouch {
 
 /** The picture with two pixels along each cell of the mask grid; the last ones are repeated to fill the last cell. */
 async function shadesOf(image: string, frame: Frame): Promise<Shades> {
-  const response = await fetch(`/v1/images/${image}/file`, { headers: start.headers });
+  const response = await get(`/v1/images/${image}/file`);
   if (!response.ok) throw new Error(`/v1/images/${image}/file: ${response.status}`);
   const [width, height] = [frame.resized.width, frame.resized.height].map((side) => Math.ceil(side / 2));
   const [wide, tall] = [width, height].map((side) => 2 * Math.ceil(side / 2));
@@ -205,7 +215,8 @@ self.onmessage = ({ data }: MessageEvent<Request>) => {
     try {
       postMessage({ id: data.id, value: await handle(data) });
     } catch (error) {
-      postMessage({ id: data.id, error: error instanceof Error ? error.message : String(error) });
+      const message = error instanceof Error ? error.message : String(error);
+      postMessage({ id: data.id, error: message, offline: error instanceof Unreached });
     }
   });
 };

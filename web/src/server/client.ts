@@ -82,6 +82,9 @@ export function tokenOfAddress(): string | null {
 const BUSY_TRIES = 4;
 
 export class Server {
+  /** Told when the server could not be reached and what was kept of it answered instead. */
+  onkept: () => void = () => undefined;
+
   constructor(private readonly token: string | null) {}
 
   headers(): Record<string, string> {
@@ -91,7 +94,7 @@ export class Server {
   async send(path: string, init: RequestInit = {}): Promise<Response> {
     for (let attempt = 1; ; attempt++) {
       const response = await this.once(path, init);
-      if (response.ok) return response;
+      if (response.ok || response.status === 304) return response;
       if (response.status === 503 && attempt < BUSY_TRIES && !init.signal?.aborted) {
         const seconds = Number(response.headers.get('Retry-After') ?? 1);
         await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(5, seconds)));
@@ -103,7 +106,9 @@ export class Server {
 
   private async once(path: string, init: RequestInit): Promise<Response> {
     try {
-      return await fetch(path, { ...init, headers: { ...this.headers(), ...init.headers } });
+      const response = await fetch(path, { ...init, headers: { ...this.headers(), ...init.headers } });
+      if (response.headers.has('X-Promptseg-Kept')) this.onkept();
+      return response;
     } catch (error) {
       if (init.signal?.aborted) throw error;
       throw new OfflineError(String(error));
@@ -141,6 +146,12 @@ export class Server {
 
   async picture(id: string): Promise<Blob> {
     return (await this.send(`/v1/images/${id}/file`)).blob();
+  }
+
+  /** Has a picture kept for a visit without the server. */
+  keep(id: string): void {
+    const url = new URL(`/v1/images/${id}/file`, location.origin).href;
+    navigator.serviceWorker?.controller?.postMessage({ url, headers: this.headers() });
   }
 
   async thumbnail(id: string, side: number): Promise<Blob> {
@@ -182,13 +193,21 @@ export class Server {
     if (rest) yield JSON.parse(rest) as StreamLine;
   }
 
+  /** The objects of a picture; those of the last visit, when the server is away. */
   objects(id: string): Promise<StoredObjectsBody> {
     return this.json(`/v1/images/${id}/objects`, 'GET');
   }
 
-  putObjects(id: string, version: number | null, objects: readonly ObjectBody[]): Promise<VersionBody> {
-    const base = version === null ? {} : { base_version: version };
-    const body: PutObjects = { ...base, objects };
+  /** The objects that the server has now, or null when they are still those of a version. */
+  async objectsSince(id: string, version: number): Promise<StoredObjectsBody | null> {
+    const headers = { 'If-None-Match': `"${version}"` };
+    const response = await this.send(`/v1/images/${id}/objects`, { headers });
+    return response.status === 304 ? null : (response.json() as Promise<StoredObjectsBody>);
+  }
+
+  /** Stores objects that were made from a version; a server that has another one refuses. */
+  putObjects(id: string, version: number, objects: readonly ObjectBody[]): Promise<VersionBody> {
+    const body: PutObjects = { image: id, base_version: version, objects };
     return this.json(`/v1/images/${id}/objects`, 'PUT', body);
   }
 

@@ -1,57 +1,106 @@
-// The work on the current picture, and all that changes it: every change is a step of undo and goes to the server.
+// The work on the picture on show, and all that changes work: every change is a step of undo of its own picture, and
+// goes to the server.
 
+import { OfflineError, ServerError } from '../server/client.ts';
 import { t } from '../words/words.svelte.ts';
-import { type Desk, setUp } from './desk.ts';
+import { Desk, type Watcher } from './desk.ts';
+import { Drafts } from './drafts.ts';
 import type { History } from './history.ts';
-import { NO_WORK, type Work } from './objects.ts';
+import { messageOf } from './notices.svelte.ts';
+import { NO_WORK, type StudioObject, type Work } from './objects.ts';
 import type { SaveState } from './saver.ts';
 import type { Studio } from './studio.svelte.ts';
 
-export class Changes {
+const WORST: readonly SaveState[] = ['failed', 'waiting', 'saving'];
+
+export class Changes implements Watcher {
+  /** Whose work is on show; null until it is there. Nothing can be changed before. */
+  picture = $state<string | null>(null);
   work = $state.raw<Work>(NO_WORK);
-  saving = $state<SaveState>('saved');
   canUndo = $state(false);
   canRedo = $state(false);
+  private states = $state.raw<ReadonlyMap<string, SaveState>>(new Map());
   private readonly desks = new Map<string, Desk>();
+  private readonly drafts = new Drafts();
+  private readonly making = new Map<string, Promise<Desk>>();
 
   constructor(private readonly studio: Studio) {}
 
+  /** Whether all work is on the server, of whatever picture; what is still being computed is not. */
+  get saving(): SaveState {
+    const states = new Set(this.states.values());
+    const worst = WORST.find((state) => states.has(state));
+    return worst ?? (this.studio.dialogue.pending.length > 0 ? 'saving' : 'saved');
+  }
+
   get unsaved(): boolean {
-    return [...this.desks.values()].some(({ saver }) => saver.unsaved);
+    return this.saving !== 'saved' || [...this.desks.values()].some(({ saver }) => saver.unsaved);
   }
 
-  /** The desk of a picture; `anew` forgets what was done here for what the server has. */
-  async deskOf(picture: string, anew = false): Promise<Desk> {
+  /** The desk of a picture, which is set up when it is first wanted. */
+  async deskOf(picture: string): Promise<Desk> {
     const known = this.desks.get(picture);
-    if (known && !anew) return known;
-    const tell = (state: SaveState, message?: string) => this.tell(picture, state, message);
-    const desk = await setUp(this.studio.server, picture, tell);
-    this.desks.set(picture, desk);
-    return desk;
+    if (known) return known;
+    const making = this.making.get(picture) ?? Desk.of(this.studio.server, picture, this.drafts, this);
+    this.making.set(picture, making);
+    try {
+      const desk = await making;
+      if (this.making.get(picture) === making) this.desks.set(picture, desk);
+      return desk;
+    } finally {
+      this.making.delete(picture);
+    }
   }
 
-  /** Lays a desk out as the current one. */
-  present({ history }: Desk): void {
-    this.work = history.now;
-    this.canUndo = history.canUndo;
-    this.canRedo = history.canRedo;
+  /** Lays a desk out as the one on show. */
+  present(desk: Desk): void {
+    this.picture = desk.picture;
+    this.work = desk.now;
+    this.canUndo = desk.history.canUndo;
+    this.canRedo = desk.history.canRedo;
   }
 
+  /** Shows no work. */
   clear(): void {
+    this.picture = null;
     this.work = NO_WORK;
+    this.canUndo = this.canRedo = false;
   }
 
   forget(picture: string): void {
+    void this.drafts.drop(picture);
     this.desks.delete(picture);
+    this.making.delete(picture);
+    this.states = new Map([...this.states].filter(([other]) => other !== picture));
   }
 
-  commit(work: Work, amend = false): void {
-    const { desk } = this;
-    if (!desk || work === desk.history.now) return;
+  /** The work on a picture, if it was opened here. */
+  workOf(picture: string): Work | null {
+    return this.desks.get(picture)?.now ?? null;
+  }
+
+  /** Changes the work on a picture, whether it is on show or not. */
+  edit(picture: string, change: (work: Work) => Work, amend = false): void {
+    const desk = this.desks.get(picture);
+    if (!desk) return;
+    const work = change(desk.now);
+    if (work === desk.now) return;
     if (amend) desk.history.amend(work);
     else desk.history.push(work);
-    this.present(desk);
-    this.save(desk, work);
+    this.save(desk);
+  }
+
+  /** Changes the work on a picture, and what undo knows of it, alike: for what belongs to all pictures. */
+  async rewrite(picture: string, change: (work: Work) => Work): Promise<void> {
+    const desk = await this.deskOf(picture);
+    const before = desk.now;
+    desk.history.rebase(change);
+    if (desk.now !== before) this.save(desk);
+  }
+
+  /** Changes the work on show. */
+  commit(work: Work, amend = false): void {
+    if (this.picture !== null) this.edit(this.picture, () => work, amend);
   }
 
   /** Says which object prompts and the brush speak of; that is neither a step of undo nor saved. */
@@ -60,56 +109,81 @@ export class Changes {
     this.studio.previews.drop();
     if (!desk || this.work.active === id) return;
     desk.history.amend({ ...this.work, active: id });
-    this.work = desk.history.now;
+    this.work = desk.now;
     const { active } = this.studio.objects;
     if (active) this.studio.dialogue.granularity = active.granularity;
   }
 
   undo(): void {
-    this.travel((history) => history.undo(), t('undone'));
+    const { desk, studio } = this;
+    if (!desk) return;
+    if (studio.dialogue.takeBack(desk.picture)) studio.notices.say(t('undone'));
+    else this.travel(desk, (history) => history.undo(), t('undone'));
   }
 
   redo(): void {
-    this.travel((history) => history.redo(), t('redone'));
+    const { desk } = this;
+    if (desk) this.travel(desk, (history) => history.redo(), t('redone'));
+  }
+
+  told(picture: string, state: SaveState, error?: unknown): void {
+    const { connection, notices, pictures } = this.studio;
+    const news = state !== this.states.get(picture);
+    if (error instanceof OfflineError) connection.lose();
+    else if (error instanceof ServerError && error.status === 404) return pictures.lose(picture);
+    else if (error !== undefined && news) notices.show(t('saveFailed', { message: messageOf(error) }), true);
+    this.states = new Map([...this.states, [picture, state]]);
+    if (state === 'saved') this.studio.live.tell(picture);
+  }
+
+  /** Goes on with work of an earlier visit that the server did not get. */
+  async takeUp(): Promise<void> {
+    for (const picture of await this.drafts.pictures()) {
+      if (this.studio.pictures.images.some(({ id }) => id === picture)) await this.deskOf(picture);
+      else if (!this.studio.connection.away) await this.drafts.drop(picture);
+    }
+  }
+
+  /** The server is back: what waits is sent, and what others did meanwhile comes in. */
+  resume(): void {
+    for (const desk of this.desks.values()) {
+      desk.saver.hurry();
+      void desk.pull().catch((error) => this.studio.complain(error));
+    }
+  }
+
+  /** Brings in what others have done to a picture that was opened here. */
+  async pull(picture: string): Promise<void> {
+    await this.desks.get(picture)?.pull();
+  }
+
+  merged(picture: string, clashes: readonly StudioObject[]): void {
+    const desk = this.desks.get(picture)!;
+    const { notices, pictures, previews } = this.studio;
+    pictures.count(picture, desk.now.objects.length);
+    for (const { name } of clashes) notices.show(t('clash', { name }));
+    if (this.picture !== picture) return;
+    previews.drop();
+    this.present(desk);
   }
 
   private get desk(): Desk | undefined {
-    const { current } = this.studio.pictures;
-    return current === null ? undefined : this.desks.get(current);
+    return this.picture === null ? undefined : this.desks.get(this.picture);
   }
 
-  private travel(go: (history: History<Work>) => Work, word: string): void {
-    const { desk } = this;
-    if (!desk) return;
-    const work = go(desk.history);
-    if (work === this.work) return;
-    this.present(desk);
-    this.save(desk, work);
+  private travel(desk: Desk, go: (history: History<Work>) => Work, word: string): void {
+    const before = desk.now;
+    if (go(desk.history) === before) return;
+    this.save(desk);
     this.studio.notices.say(word);
   }
 
-  private save(desk: Desk, work: Work): void {
-    desk.saver.save(work);
-    this.studio.previews.drop();
-    this.studio.pictures.count(work.objects.length);
-  }
-
-  private tell(picture: string, state: SaveState, message = ''): void {
-    const { notices } = this.studio;
-    if (state === 'waiting' && this.saving !== 'waiting') notices.show(t('waiting'), true);
-    if (state === 'failed') notices.show(t('saveFailed', { message }), true);
-    if (state === 'conflict' && this.saving !== 'conflict') {
-      notices.show(t('conflict'), true, [
-        { text: t('keepMine'), run: () => this.desks.get(picture)?.saver.overwrite() },
-        { text: t('takeTheirs'), run: () => void this.takeTheirs(picture) },
-      ]);
-    }
-    this.saving = state;
-  }
-
-  private async takeTheirs(picture: string): Promise<void> {
-    const desk = await this.deskOf(picture, true);
-    this.saving = 'saved';
-    if (this.studio.pictures.current === picture) this.present(desk);
+  private save(desk: Desk): void {
+    const { pictures, previews } = this.studio;
+    pictures.count(desk.picture, desk.now.objects.length);
+    desk.save();
+    if (this.picture !== desk.picture) return;
+    this.present(desk);
+    previews.drop();
   }
 }

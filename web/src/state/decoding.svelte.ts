@@ -1,6 +1,7 @@
 // The models of the server, and the decoder that answers prompts: in this browser, or on the server.
 
 import { BrowserDecoder, type Decoder, ServerDecoder } from '../decoder/client.ts';
+import { OfflineError } from '../server/client.ts';
 import type { ModelBody, ModelsBody } from '../server/openapi.ts';
 import { t } from '../words/words.svelte.ts';
 import { messageOf } from './notices.svelte.ts';
@@ -12,8 +13,15 @@ export class Decoding {
   models = $state.raw<readonly ModelBody[]>([]);
   /** The embedding of the current picture is at hand. */
   ready = $state(false);
+  /** Resolves once there is a decoder. */
+  readonly started: Promise<Decoder>;
+  private begin!: (decoder: Decoder) => void;
 
-  constructor(private readonly studio: Studio) {}
+  constructor(private readonly studio: Studio) {
+    this.started = new Promise((resolve) => {
+      this.begin = resolve;
+    });
+  }
 
   /** Takes a model that runs in the browser for pointing, if there is one; words go to one that knows them. */
   choose({ models, default: name }: ModelsBody): void {
@@ -23,15 +31,23 @@ export class Decoding {
   }
 
   async start(): Promise<void> {
-    const { notices, server } = this.studio;
+    const { connection, notices, server } = this.studio;
     const forced = new URLSearchParams(location.search).get('decoder') === 'server';
-    try {
-      if (forced) throw new Error('?decoder=server');
-      this.decoder = await BrowserDecoder.start(server, this.model!);
-    } catch (error) {
-      if (!forced) notices.show(t('onServer', { reason: messageOf(error) }));
-      this.decoder = new ServerDecoder(server, this.model!.name);
+    while (!this.decoder) {
+      try {
+        if (forced) throw new Error('?decoder=server');
+        this.decoder = await BrowserDecoder.start(server, this.model!);
+      } catch (error) {
+        if (error instanceof OfflineError) {
+          connection.lose();
+          await connection.returned();
+          continue;
+        }
+        if (!forced) notices.show(t('onServer', { reason: messageOf(error) }));
+        this.decoder = new ServerDecoder(server, this.model!.name);
+      }
     }
+    this.begin(this.decoder);
     void this.prepare();
   }
 

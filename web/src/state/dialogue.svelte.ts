@@ -1,19 +1,30 @@
-// Prompts and their answers: one question at a time, each about one object of one picture.
+// Prompts and their answers: one question at a time, each bound to its object of its picture from the moment it is asked.
 
 import type { Round } from '../decoder/messages.ts';
 import type { Known } from '../decoder/round.ts';
 import { toCoco } from '../masks/coco.ts';
 import { areaOf } from '../masks/runs.ts';
 import { type Granularity, isPlaced, isPositive, type Placed } from '../prompts/types.ts';
+import { OfflineError } from '../server/client.ts';
 import { rememberOutline } from '../view/overlay.ts';
 import { t } from '../words/words.svelte.ts';
-import { newObject, nextName, replaceObject, type StudioObject } from './objects.ts';
+import { freshId, newObject, nextName, replaceObject, type StudioObject } from './objects.ts';
 import type { Studio } from './studio.svelte.ts';
+
+/** Something that is to happen to an object, in its turn. The object may not be there yet. */
+export interface Turn {
+  readonly picture: string;
+  readonly id: string;
+  /** What is drawn until it has happened. */
+  readonly prompts: readonly Placed[];
+  readonly run: (turn: Turn) => Promise<void>;
+}
 
 export class Dialogue {
   granularity = $state<Granularity>('auto');
-  working = $state(false);
-  private queue: Promise<void> = Promise.resolve();
+  /** What was asked and is not answered yet, of whatever picture. */
+  pending = $state.raw<readonly Turn[]>([]);
+  private running = false;
 
   constructor(private readonly studio: Studio) {}
 
@@ -30,69 +41,135 @@ export class Dialogue {
   }
 
   /** Adds prompts to the active object, or begins one; `anew` always begins one. */
-  prompt(prompts: readonly Placed[], anew = false): Promise<void> {
-    this.queue = this.queue.then(async () => {
-      const { decoding, notices, objects, pictures } = this.studio;
-      const image = pictures.current;
-      if (!image || !decoding.decoder) return;
-      const object = anew ? null : objects.active;
-      if (!object && !prompts.some(isPositive)) return notices.show(t('positiveFirst'));
-      await this.answer(image, object, this.knownOf(object), prompts);
-    });
-    return this.queue;
+  prompt(prompts: readonly Placed[], anew = false): void {
+    const { changes, classes, notices, objects } = this.studio;
+    const { picture } = changes;
+    if (picture === null) return;
+    const { active } = changes.work;
+    const label = classes.active;
+    const known = !anew && active !== null && (objects.active !== null || this.awaits(picture, active));
+    if (!known && !prompts.some(isPositive)) return notices.show(t('positiveFirst'));
+    const id = known ? active : freshId();
+    const { granularity } = this;
+    if (!known) {
+      objects.select([]);
+      changes.setActive(id); // what comes next speaks of it, even before it is there
+    }
+    this.queue({ picture, id, prompts, run: (turn) => this.answer(turn, prompts, granularity, label) });
   }
 
-  /** Chooses part, object or whole; the active object is answered again. */
+  /** Chooses part, object or whole; the active object is answered again, with all that was asked of it. */
   setGranularity(granularity: Granularity): void {
-    const { objects, pictures, previews } = this.studio;
+    const { changes, previews } = this.studio;
+    const { picture, work } = changes;
     this.granularity = granularity;
     previews.drop();
-    const object = objects.active;
-    const prompts = object?.prompts.filter(isPlaced) ?? [];
-    if (!object || prompts.length === 0 || object.granularity === granularity) return;
-    this.queue = this.queue.then(() => this.answer(pictures.current!, object, null, prompts));
+    const id = work.active;
+    if (picture === null || id === null) return;
+    const run = async (turn: Turn): Promise<void> => {
+      const object = this.find(turn);
+      const prompts = object?.prompts.filter(isPlaced) ?? [];
+      if (prompts.length > 0 && object!.granularity !== granularity)
+        await this.answer(turn, prompts, granularity, null, true);
+    };
+    this.queue({ picture, id, prompts: [], run });
+  }
+
+  /** Whether something is still to happen to an object. */
+  awaits(picture: string, id: string | null): boolean {
+    return this.pending.some((turn) => turn.picture === picture && turn.id === id);
+  }
+
+  /** Does something to an object after all that was asked of it before. */
+  after(picture: string, id: string, act: () => void): void {
+    if (!this.awaits(picture, id)) return act();
+    this.queue({ picture, id, prompts: [], run: async () => act() });
+  }
+
+  /** Takes back the newest question about a picture that is not answered yet; false when there is none. */
+  takeBack(picture: string): boolean {
+    const last = this.pending.findLast((turn) => turn.picture === picture);
+    this.pending = this.pending.filter((turn) => turn !== last);
+    return last !== undefined;
+  }
+
+  /** Forgets what was asked of a picture, or only of some of its objects. */
+  drop(picture: string, ids?: ReadonlySet<string>): void {
+    this.pending = this.pending.filter((turn) => turn.picture !== picture || (ids && !ids.has(turn.id)));
+  }
+
+  private queue(turn: Turn): void {
+    this.pending = [...this.pending, turn];
+    if (!this.running) void this.work();
+  }
+
+  private async work(): Promise<void> {
+    this.running = true;
+    for (let turn = this.pending[0]; turn; turn = this.pending[0]) {
+      try {
+        await turn.run(turn);
+      } catch (error) {
+        this.studio.complain(error);
+        if (error instanceof OfflineError) {
+          await this.studio.connection.returned();
+          continue; // it is asked again
+        }
+      }
+      this.pending = this.pending.filter((other) => other !== turn);
+    }
+    this.running = false;
+  }
+
+  private find({ picture, id }: Turn): StudioObject | null {
+    return this.studio.changes.workOf(picture)?.objects.find((object) => object.id === id) ?? null;
   }
 
   private async answer(
-    image: string,
-    object: StudioObject | null,
-    before: Known | null,
+    turn: Turn,
     prompts: readonly Placed[],
+    granularity: Granularity,
+    label: string | null,
+    again = false,
   ): Promise<void> {
-    this.working = true;
-    try {
-      const granularity = this.granularity;
-      const { decoder } = this.studio.decoding;
-      const found = await decoder!.round({ image, before, prompts, granularity });
-      if (this.studio.pictures.current !== image) return;
-      const given = object ? [...(before ?? this.knownOf(object)!).prompts, ...prompts] : prompts;
-      this.accept(object, found, before ? given : prompts, granularity);
-    } catch (error) {
-      this.studio.complain(error);
-    } finally {
-      this.working = false;
+    const { decoding, notices, pictures } = this.studio;
+    const decoder = await decoding.started;
+    for (;;) {
+      const object = this.find(turn);
+      if (!object && !prompts.some(isPositive)) return notices.show(t('positiveFirst'));
+      const before = again ? null : this.knownOf(object);
+      const image = pictures.images.find(({ id }) => id === turn.picture);
+      if (!image) return;
+      await decoder.open(turn.picture, image);
+      const found = await decoder.round({ image: turn.picture, before, prompts, granularity });
+      if (!this.pending.includes(turn)) return; // taken back or deleted while the network was busy
+      if (this.find(turn)?.mask !== object?.mask) continue; // somebody has changed it meanwhile
+      const given = before ? [...before.prompts, ...prompts] : prompts;
+      return this.accept(turn, object, found, { prompts: given, granularity }, label);
     }
   }
 
   private accept(
+    { picture, id }: Turn,
     object: StudioObject | null,
     found: Round,
-    prompts: readonly Placed[],
-    granularity: Granularity,
+    asked: Pick<StudioObject, 'prompts' | 'granularity'>,
+    label: string | null,
   ): void {
-    const { changes, notices } = this.studio;
-    const { objects } = changes.work;
-    // Undone or deleted while the network was busy.
-    if (object && !objects.some(({ id }) => id === object.id)) return;
+    const { changes, classes, notices, objects } = this.studio;
     if (areaOf(found.mask) === 0) return notices.show(t('nothingThere'));
     const { rings, ...answer } = found;
     rememberOutline(answer.mask, rings);
-    const change = { ...answer, prompts, granularity };
-    const made = object ?? newObject(objects, nextName(objects, t('object')), answer.mask);
-    const grown = object ? objects : [...objects, made];
-    this.studio.objects.select([made.id]);
-    changes.commit(replaceObject({ objects: grown, active: made.id }, made.id, change));
-    this.announce(made.id);
+    const change = { ...answer, ...asked };
+    changes.edit(picture, (work) => {
+      const name = nextName(work.objects, t('object'));
+      const grown = object
+        ? work.objects
+        : [...work.objects, newObject(work.objects, name, answer.mask, { id, ...classes.dress(label) })];
+      return replaceObject({ ...work, objects: grown }, id, change);
+    });
+    if (changes.picture !== picture) return;
+    if (changes.work.active === id) objects.select([id]);
+    this.announce(id);
   }
 
   private announce(id: string): void {

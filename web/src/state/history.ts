@@ -33,6 +33,11 @@ export class History<T> {
     this.states[this.at] = state;
   }
 
+  /** Changes every state alike: for what somebody else did meanwhile, which undo is not to take back. */
+  rebase(change: (state: T) => T): void {
+    for (const [place, state] of this.states.entries()) this.states[place] = change(state);
+  }
+
   undo(): T {
     this.at = Math.max(0, this.at - 1);
     return this.now;

@@ -3,7 +3,7 @@
 import { formatOf } from '../server/client.ts';
 import type { ObjectBody } from '../server/openapi.ts';
 import { t } from '../words/words.svelte.ts';
-import { fromRecord, type StudioObject } from './objects.ts';
+import { fromRecord, type StudioObject, UNLABELLED } from './objects.ts';
 import type { Studio } from './studio.svelte.ts';
 
 export class LabelFiles {
@@ -20,21 +20,25 @@ export class LabelFiles {
       const format = formatOf(record);
       if (!format) return notices.show(t('importUnknown'), true);
       const { objects, notes } = await server.import(image.id, format, record);
-      this.add(objects);
+      await this.studio.changes.deskOf(image.id);
+      this.add(image.id, objects);
       for (const note of notes) notices.show(note);
     } catch (error) {
       this.studio.complain(error);
     }
   }
 
-  private add(records: readonly ObjectBody[]): void {
-    const { classes, notices, objects } = this.studio;
+  private add(picture: string, records: readonly ObjectBody[]): void {
+    const { changes, classes, notices, objects } = this.studio;
+    const others = changes.workOf(picture)?.objects ?? [];
     const made: StudioObject[] = [];
+    const listed = new Set(classes.all.map(({ name }) => name));
     for (const record of records) {
-      const colour = record.label ? classes.colourOf(record.label) : record.colour;
-      made.push(fromRecord({ ...record, colour }, [...objects.all, ...made], t('object')));
+      const label = record.label === UNLABELLED && !listed.has(UNLABELLED) ? null : record.label;
+      const dressed = { ...record, label: null, ...classes.dress(label ?? null) };
+      made.push(fromRecord(dressed, [...others, ...made], t('object')));
     }
-    objects.add(made);
+    objects.add(picture, made);
     notices.show(t('importDone', { count: made.length }));
   }
 }

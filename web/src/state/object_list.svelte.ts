@@ -2,9 +2,10 @@
 
 import type { XY } from '../geometry.ts';
 import { runsOfStroke } from '../masks/paint.ts';
-import { areaOf, difference, emptyRuns, union } from '../masks/runs.ts';
+import { areaOf, difference, emptyRuns, type Runs, union } from '../masks/runs.ts';
 import { t } from '../words/words.svelte.ts';
 import {
+  freshId,
   mergeObjects,
   moveObject,
   newObject,
@@ -78,17 +79,34 @@ export class ObjectList {
     changes.commit({ ...changes.work, objects }, amend);
   }
 
-  add(objects: readonly StudioObject[]): void {
-    this.select([]);
-    this.studio.changes.commit({ objects: [...this.all, ...objects], active: null });
+  /** Adds objects to a picture, whether it is on show or not. */
+  add(picture: string, objects: readonly StudioObject[]): void {
+    const { changes } = this.studio;
+    if (changes.picture === picture) this.select([]);
+    changes.edit(picture, (work) => ({ objects: [...work.objects, ...objects], active: null }));
   }
 
   remove(ids: readonly string[]): void {
-    const { changes, notices } = this.studio;
-    if (ids.length === 0) return notices.show(t('selectFirst'));
+    const { changes, dialogue, notices } = this.studio;
+    if (ids.length === 0 || changes.picture === null) return notices.show(t('selectFirst'));
+    const gone = new Set(ids);
     this.select([]);
-    changes.commit(removeObjects(changes.work, new Set(ids)));
-    notices.say(t('deleted', { count: ids.length }));
+    dialogue.drop(changes.picture, gone);
+    const { length } = this.all;
+    changes.commit(removeObjects(changes.work, gone));
+    notices.say(t('deleted', { count: length - this.all.length }));
+  }
+
+  /** The chosen objects, and the active one even before it is there. */
+  get chosenIds(): readonly string[] {
+    const { changes, dialogue } = this.studio;
+    const { active } = changes.work;
+    const coming = changes.picture !== null && dialogue.awaits(changes.picture, active) ? [active!] : [];
+    return [...new Set([...this.chosen.map(({ id }) => id), ...coming])];
+  }
+
+  removeChosen(): void {
+    this.remove(this.chosenIds);
   }
 
   move(id: string, step: number): void {
@@ -97,9 +115,10 @@ export class ObjectList {
   }
 
   merge(): void {
-    const { changes, notices } = this.studio;
+    const { changes, dialogue, notices } = this.studio;
     const ids = new Set(this.chosen.map(({ id }) => id));
-    if (ids.size < 2) return notices.show(t('mergeNone'));
+    if (ids.size < 2 || changes.picture === null) return notices.show(t('mergeNone'));
+    dialogue.drop(changes.picture, ids);
     changes.commit(mergeObjects(changes.work, ids));
     this.select(changes.work.active ? [changes.work.active] : []);
   }
@@ -115,18 +134,33 @@ export class ObjectList {
 
   /** Paints into the active object, or wipes out of it; without one, painting begins an object. */
   paint(points: readonly XY[], width: number, erase: boolean): void {
-    const { changes, notices, pictures } = this.studio;
-    const { active, all } = this;
+    const { changes, classes, dialogue, notices, pictures } = this.studio;
+    const { picture, work } = changes;
     const { image } = pictures;
-    if (!image) return;
-    if (!active && erase) return notices.show(t('selectFirst'));
+    if (picture === null || !image) return;
+    const known = this.active !== null || dialogue.awaits(picture, work.active);
+    if (!known && erase) return notices.show(t('selectFirst'));
     const stroke = runsOfStroke(points, width, image);
-    const object = active ?? newObject(all, nextName(all, t('object')), emptyRuns(image));
-    const mask = erase ? difference(object.mask, stroke) : union(object.mask, stroke);
-    if (areaOf(mask) === 0) return active ? this.remove([active.id]) : undefined;
-    const grown = active ? all : [...all, object];
-    const painted = { mask, logits: null, plain: null, prompts: [], score: null, stability: null };
-    changes.commit(replaceObject({ objects: grown, active: object.id }, object.id, painted));
-    this.select([object.id]);
+    const id = known ? work.active! : freshId();
+    if (!known) changes.setActive(id);
+    const label = classes.active;
+    dialogue.after(picture, id, () => this.apply(picture, id, stroke, erase, label));
+  }
+
+  private apply(picture: string, id: string, stroke: Runs, erase: boolean, label: string | null): void {
+    const { changes, classes } = this.studio;
+    changes.edit(picture, (work) => {
+      const object = work.objects.find((other) => other.id === id);
+      if (!object && erase) return work;
+      const before = object?.mask ?? emptyRuns(stroke.size);
+      const mask = erase ? difference(before, stroke) : union(before, stroke);
+      if (areaOf(mask) === 0) return removeObjects(work, new Set([id]));
+      const name = nextName(work.objects, t('object'));
+      const details = { id, ...classes.dress(label) };
+      const grown = object ? work.objects : [...work.objects, newObject(work.objects, name, mask, details)];
+      const painted = { mask, logits: null, plain: null, prompts: [], score: null, stability: null };
+      return replaceObject({ ...work, objects: grown }, id, painted);
+    });
+    if (changes.picture === picture && changes.work.active === id) this.select([id]);
   }
 }

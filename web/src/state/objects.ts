@@ -34,6 +34,8 @@ export interface Work {
 
 export const NO_WORK: Work = { objects: [], active: null };
 export const OPACITY = 0.45;
+/** What label files call objects that have no class. */
+export const UNLABELLED = 'object';
 
 /** Told apart also by many who see colours differently; legible on dark and light pictures. */
 // biome-ignore format: a palette

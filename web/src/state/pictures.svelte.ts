@@ -1,19 +1,34 @@
 // Which pictures there are, which one is open, and their pixels.
 
-import type { ImageBody } from '../server/openapi.ts';
+import { OfflineError } from '../server/client.ts';
+import type { ImageBody, UploadedBody } from '../server/openapi.ts';
 import { Pyramid } from '../view/pyramid.ts';
+import { t } from '../words/words.svelte.ts';
+import { messageOf } from './notices.svelte.ts';
+import { freshId } from './objects.ts';
 import type { Studio } from './studio.svelte.ts';
 
 /** Decoded pictures that are kept for going back and forth. */
 const KEPT_PICTURES = 3;
 const LAST = 'promptseg.picture';
 
+export interface BrokenFile {
+  readonly id: string;
+  readonly name: string;
+  readonly reason: string;
+}
+
 export class Pictures {
   images = $state.raw<readonly ImageBody[]>([]);
   current = $state<string | null>(null);
   pyramid = $state.raw<Pyramid | null>(null);
-  /** How many files are on their way to the server. */
+  /** How many files are to be opened, and how many of them are done. */
   opening = $state(0);
+  opened = $state(0);
+  /** Files that could not be opened. */
+  broken = $state.raw<readonly BrokenFile[]>([]);
+  /** The picture that is on its way to the screen. */
+  loading = $state<string | null>(null);
   private readonly pyramids = new Map<string, Promise<Pyramid>>();
 
   constructor(private readonly studio: Studio) {}
@@ -36,30 +51,66 @@ export class Pictures {
     this.opening += pictures.length;
     for (const [index, file] of pictures.entries()) {
       try {
-        // The browser decodes for the eye while the server decodes for the model.
-        const seen = index === 0 ? Pyramid.of(file) : null;
-        seen?.catch(() => undefined);
-        const record = await this.studio.server.upload(file, file.name || 'picture');
-        for (const note of record.notes) this.studio.notices.show(note);
-        if (seen)
-          this.pyramids.set(
-            record.id,
-            seen.catch(() => this.fetchPyramid(record.id)),
-          );
-        if (!this.images.some(({ id }) => id === record.id)) this.images = [...this.images, record];
-        if (index === 0) await this.open(record.id);
+        await this.openFile(file, index === 0);
       } catch (error) {
-        this.studio.complain(error);
-      } finally {
-        this.opening -= 1;
+        this.broken = [...this.broken, { id: freshId(), name: file.name, reason: messageOf(error) }];
+        this.studio.notices.show(t('brokenFile', { name: file.name, reason: messageOf(error) }), true);
       }
+      this.opened += 1;
+    }
+    if (this.opened === this.opening) this.opened = this.opening = 0;
+    await this.refresh();
+  }
+
+  /** Forgets a file that could not be opened. */
+  dismiss(id: string): void {
+    this.broken = this.broken.filter((file) => file.id !== id);
+  }
+
+  /** Learns anew which pictures there are. */
+  async refresh(): Promise<void> {
+    try {
+      const images = await this.studio.server.images();
+      const { changes } = this.studio;
+      this.images = images.map((image) => {
+        const work = changes.workOf(image.id); // newer than what the server counts
+        return work ? { ...image, objects: work.objects.length } : image;
+      });
+    } catch (error) {
+      this.studio.complain(error);
     }
   }
 
+  private async openFile(file: File, first: boolean): Promise<void> {
+    const { connection, notices, server } = this.studio;
+    // The browser decodes for the eye while the server decodes for the model.
+    const seen = first ? Pyramid.of(file) : null;
+    seen?.catch(() => undefined);
+    let record: UploadedBody | null = null;
+    while (!record) {
+      try {
+        record = await server.upload(file, file.name || 'picture');
+      } catch (error) {
+        if (!(error instanceof OfflineError)) throw error;
+        connection.lose();
+        await connection.returned();
+      }
+    }
+    const { id } = record;
+    for (const note of record.notes) notices.show(note);
+    const pixels = seen?.catch(() => this.fetchPyramid(id));
+    if (pixels) this.pyramids.set(id, pixels);
+    if (!this.images.some((image) => image.id === id)) this.images = [...this.images, record];
+    if (first) await this.open(id);
+  }
+
+  /** Opens a picture: nothing is on show until both its pixels and the work on it are there. */
   async open(id: string): Promise<void> {
-    if (this.current === id) return;
     const { changes, decoding, objects, previews } = this.studio;
-    this.current = id;
+    if (this.current === id && (changes.picture === id || this.loading === id)) return;
+    this.current = this.loading = id;
+    this.pyramid = null;
+    changes.clear();
     decoding.ready = false;
     previews.hide();
     objects.select([]);
@@ -70,8 +121,11 @@ export class Pictures {
       if (this.current !== id) return;
       this.pyramid = pyramid;
       changes.present(desk);
+      this.studio.server.keep(id);
     } catch (error) {
       this.studio.complain(error);
+    } finally {
+      if (this.loading === id) this.loading = null;
     }
   }
 
@@ -81,14 +135,35 @@ export class Pictures {
     if (next) void this.open(next.id);
   }
 
+  async askRemove({ id, name, objects }: ImageBody): Promise<void> {
+    const title = t('removePicture', { name });
+    const choices = [{ value: 'remove', text: title }];
+    const sure =
+      objects === 0 || (await this.studio.questions.ask(title, t('removePictureAsk', { name }), choices));
+    if (sure) await this.remove(id);
+  }
+
   async remove(id: string): Promise<void> {
     try {
       await this.studio.server.remove(id);
     } catch (error) {
       return this.studio.complain(error);
     }
+    this.close(id);
+  }
+
+  /** A picture that somebody else has removed. */
+  lose(id: string): void {
+    const name = this.images.find((image) => image.id === id)?.name;
+    if (name === undefined) return;
+    this.studio.notices.show(t('pictureGone', { name }));
+    this.close(id);
+  }
+
+  private close(id: string): void {
     const at = this.images.findIndex((image) => image.id === id);
     this.images = this.images.filter((image) => image.id !== id);
+    this.studio.dialogue.drop(id);
     this.studio.changes.forget(id);
     this.pyramids.delete(id);
     if (this.current !== id) return;
@@ -99,9 +174,9 @@ export class Pictures {
     if (next) void this.open(next.id);
   }
 
-  /** Notes how many objects the current picture has. */
-  count(objects: number): void {
-    this.images = this.images.map((image) => (image.id === this.current ? { ...image, objects } : image));
+  /** Notes how many objects a picture has. */
+  count(id: string, objects: number): void {
+    this.images = this.images.map((image) => (image.id === id ? { ...image, objects } : image));
   }
 
   private async fetchPyramid(id: string): Promise<Pyramid> {

@@ -14,7 +14,7 @@ export class Previews {
 
   constructor(private readonly studio: Studio) {
     this.hover = new Hover(
-      () => studio.decoding.ready && studio.decoding.decoder !== null && studio.pictures.current !== null,
+      () => studio.decoding.ready && studio.decoding.decoder !== null && studio.changes.picture !== null,
       (place) => this.previewOf(place),
       (preview, positive) => {
         this.preview = { ...preview, positive };
@@ -50,12 +50,12 @@ export class Previews {
 
   /** Null when nothing can be asked there, or the answer has come too late. */
   private async previewOf({ at, positive, fine }: Place): Promise<Preview | null> {
-    const { changes, decoding, dialogue, objects, pictures } = this.studio;
-    const [image, work, object] = [pictures.current!, changes.work, objects.active];
+    const { changes, decoding, dialogue, objects } = this.studio;
+    const [image, work, object] = [changes.picture!, changes.work, objects.active];
     if (!object && !positive) return null;
     const prompts: Placed[] = [{ type: 'point', x: at[0], y: at[1], positive }];
     const question = { image, before: dialogue.knownOf(object), prompts, granularity: dialogue.granularity };
     const found = await decoding.decoder!.preview(question, fine);
-    return pictures.current === image && changes.work === work && !dialogue.working ? found : null;
+    return changes.work === work && dialogue.pending.length === 0 ? found : null;
   }
 }

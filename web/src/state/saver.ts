@@ -2,10 +2,12 @@
 
 import { OfflineError, ServerError } from '../server/client.ts';
 
-export type SaveState = 'saved' | 'saving' | 'waiting' | 'conflict' | 'failed';
+export type SaveState = 'saved' | 'saving' | 'waiting' | 'failed';
 
 export interface Store<T> {
-  put(state: T, version: number | null): Promise<number>;
+  put(state: T, version: number): Promise<number>;
+  /** Somebody else stored something meanwhile: both are brought together, and what results is to be put. */
+  merge(): Promise<{ state: T; version: number }>;
 }
 
 const AGAIN_MS = 2000;
@@ -17,19 +19,18 @@ export class Saver<T> {
 
   constructor(
     private readonly store: Store<T>,
-    private version: number | null,
-    private readonly tell: (state: SaveState, message?: string) => void,
+    public version: number,
+    private readonly tell: (state: SaveState, error?: unknown) => void,
   ) {}
 
   save(state: T): void {
     this.pending = { state };
-    clearTimeout(this.timer);
-    void this.run();
+    this.hurry();
   }
 
-  /** Lets the next save overwrite what somebody else stored. */
-  overwrite(): void {
-    this.version = null;
+  /** Tries again at once. */
+  hurry(): void {
+    clearTimeout(this.timer);
     void this.run();
   }
 
@@ -40,28 +41,33 @@ export class Saver<T> {
   private async run(): Promise<void> {
     if (this.running || !this.pending) return;
     this.running = true;
-    const { state } = this.pending;
-    const sent = this.pending;
-    this.tell('saving');
-    let good = false;
-    try {
-      this.version = await this.store.put(state, this.version);
-      if (this.pending === sent) this.pending = null;
-      good = true;
-    } catch (error) {
-      this.explain(error);
+    while (this.pending) {
+      const sent: { state: T } = this.pending;
+      this.tell('saving');
+      try {
+        this.version = await this.store.put(sent.state, this.version);
+        if (this.pending === sent) this.pending = null;
+      } catch (error) {
+        if (!(await this.mend(error))) break;
+      }
     }
     this.running = false;
-    if (!good) return;
-    if (this.pending) void this.run();
-    else this.tell('saved');
+    if (!this.pending) this.tell('saved');
   }
 
-  private explain(error: unknown): void {
-    if (error instanceof ServerError && error.status === 409) return this.tell('conflict');
-    const passing = error instanceof OfflineError || (error instanceof ServerError && error.status >= 500);
-    if (!passing) return this.tell('failed', error instanceof Error ? error.message : String(error));
-    this.tell('waiting');
-    this.timer = setTimeout(() => void this.run(), AGAIN_MS);
+  /** Returns whether saving can go on at once. */
+  private async mend(error: unknown): Promise<boolean> {
+    try {
+      if (!(error instanceof ServerError && error.status === 409)) throw error;
+      const { state, version } = await this.store.merge();
+      this.pending = { state };
+      this.version = version;
+      return true;
+    } catch (fault) {
+      const passing = fault instanceof OfflineError || (fault instanceof ServerError && fault.status >= 500);
+      this.tell(passing ? 'waiting' : 'failed', fault);
+      if (passing) this.timer = setTimeout(() => void this.run(), AGAIN_MS);
+      return false;
+    }
   }
 }

@@ -40,17 +40,22 @@ export class Shortcuts {
 
   /** Returns whether the key was a command. */
   press(event: KeyboardEvent, places: Places): boolean {
+    const { studio } = this;
     if (isTyping(event.target)) return false;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     if (event.ctrlKey || event.metaKey) return this.withControl(key, event.shiftKey, places);
     if (event.altKey) return false;
+    if (studio.draft && places.stage?.tool.key(event.key)) {
+      places.stage.redraw();
+      return true;
+    }
     return this.named(key) || (this.single && this.letter(key, places));
   }
 
   private withControl(key: string, shift: boolean, places: Places): boolean {
     const { studio } = this;
-    if (key === 'z') shift ? studio.changes.redo() : studio.changes.undo();
-    else if (key === 'y') studio.changes.redo();
+    if (key === 'z') shift ? studio.redo() : studio.undo();
+    else if (key === 'y') studio.redo();
     else if (key === 'o') places.open();
     else if (key === 's' || key === 'e') places.export();
     else if (key === 'a') studio.objects.select(studio.objects.all.map(({ id }) => id));
@@ -60,8 +65,7 @@ export class Shortcuts {
 
   private named(key: string): boolean {
     const { studio } = this;
-    if (key === 'Delete' || key === 'Backspace')
-      studio.objects.remove(studio.objects.chosen.map(({ id }) => id));
+    if (key === 'Delete') studio.objects.removeChosen();
     else if (key === 'Escape') studio.objects.activate(null);
     else if (key === 'PageUp') studio.pictures.step(-1);
     else if (key === 'PageDown') studio.pictures.step(1);
@@ -83,6 +87,7 @@ export class Shortcuts {
     else if (key === '+' || key === '=') places.stage?.zoom(1.4);
     else if (key === '-') places.stage?.zoom(1 / 1.4);
     else if (key === '0') places.stage?.fit();
+    else if (/^[1-9]$/.test(key)) studio.classes.chooseAt(Number(key));
     else if (key === '?') places.help();
     else return false;
     return true;
@@ -107,9 +112,4 @@ function isTyping(target: EventTarget | null): boolean {
   return (
     target instanceof HTMLSelectElement || target instanceof HTMLTextAreaElement || target.isContentEditable
   );
-}
-
-/** The files of a drop or of the clipboard. */
-export function filesOf(transfer: DataTransfer | null): File[] {
-  return [...(transfer?.files ?? [])];
 }

@@ -98,16 +98,20 @@ describe('saving', () => {
   };
 
   it('sends one at a time and only the newest', async () => {
-    const sent: [string, number | null][] = [];
+    const sent: [string, number][] = [];
     let release: () => void = () => undefined;
-    const put = (state: string, version: number | null) => {
+    const put = (state: string, version: number) => {
       sent.push([state, version]);
       return new Promise<number>((resolve) => {
         release = () => resolve(sent.length);
       });
     };
     const states: SaveState[] = [];
-    const saver = new Saver<string>({ put }, 0, (state) => states.push(state));
+    const saver = new Saver<string>(
+      { put, merge: () => Promise.reject(new Error('not asked')) },
+      0,
+      (state) => states.push(state),
+    );
     for (const state of ['a', 'b', 'c']) saver.save(state);
     expect(saver.unsaved).toBe(true);
     release();
@@ -122,30 +126,44 @@ describe('saving', () => {
     expect(states.at(-1)).toBe('saved');
   });
 
-  it('waits for a server that is away, and tells of conflicts', async () => {
+  it('waits for a server that is away, and brings together what two have done', async () => {
     vi.useFakeTimers();
     const answers: (() => Promise<number>)[] = [
       () => Promise.reject(new OfflineError('away')),
       () => Promise.reject(new ServerError(409, 'ConflictError', 'changed')),
       () => Promise.resolve(7),
     ];
-    const versions: (number | null)[] = [];
+    const sent: [string, number][] = [];
     const states: SaveState[] = [];
-    const put = (_: string, version: number | null) => {
-      versions.push(version);
+    const put = (state: string, version: number) => {
+      sent.push([state, version]);
       return answers.shift()!();
     };
-    const saver = new Saver<string>({ put }, 3, (state) => states.push(state));
+    const merge = () => Promise.resolve({ state: 'both', version: 6 });
+    const saver = new Saver<string>({ put, merge }, 3, (state) => states.push(state));
     saver.save('a');
     await settle();
     expect(states.at(-1)).toBe('waiting');
+    expect(saver.unsaved).toBe(true);
     await vi.advanceTimersByTimeAsync(2100);
-    expect(states.at(-1)).toBe('conflict');
-    saver.overwrite();
-    await settle();
-    expect(versions).toEqual([3, 3, null]);
-    expect(states.at(-1)).toBe('saved');
+    expect(sent).toEqual([
+      ['a', 3],
+      ['a', 3],
+      ['both', 6],
+    ]);
+    expect([states.at(-1), saver.version]).toEqual(['saved', 7]);
     vi.useRealTimers();
+  });
+
+  it('tells why when the server refuses', async () => {
+    const states: SaveState[] = [];
+    const put = () => Promise.reject(new ServerError(412, 'WrongPictureError', 'another picture'));
+    const merge = () => Promise.reject(new Error('not asked'));
+    const saver = new Saver<string>({ put, merge }, 3, (state) => states.push(state));
+    saver.save('a');
+    await settle();
+    expect(states).toEqual(['saving', 'failed']);
+    expect(saver.unsaved).toBe(true);
   });
 });
 

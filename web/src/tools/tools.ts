@@ -2,7 +2,7 @@
 
 import { clamp, insidePicture, orderedBox, type XY } from '../geometry.ts';
 import { containsPixel } from '../masks/runs.ts';
-import type { Studio, ToolName } from '../state/studio.svelte.ts';
+import type { Draft, Studio, ToolName } from '../state/studio.svelte.ts';
 import { toScreen } from '../view/camera.ts';
 import { drawPolyline, NEGATIVE, POSITIVE, signColour } from '../view/marks.ts';
 import { type Hand, Tool, type View } from './tool.ts';
@@ -62,7 +62,7 @@ class PointTool extends Tool {
   override tap({ at: [x, y], positive }: Hand): void {
     const { image } = this.studio.pictures;
     if (image && insidePicture([x, y], image))
-      void this.studio.dialogue.prompt([{ type: 'point', x, y, positive }]);
+      this.studio.dialogue.prompt([{ type: 'point', x, y, positive }]);
   }
 }
 
@@ -94,7 +94,7 @@ class BoxTool extends Tool {
       clamp(y1, 0, height),
     ] as const;
     if (box[2] - box[0] < 2 || box[3] - box[1] < 2) return;
-    void studio.dialogue.prompt([{ type: 'box', box, positive: this.positive }], this.positive);
+    studio.dialogue.prompt([{ type: 'box', box, positive: this.positive }], this.positive);
   }
 
   override cancel(): void {
@@ -123,11 +123,16 @@ class BoxTool extends Tool {
 
 /** Within so many screen pixels of the first corner a click closes the polygon. */
 const CLOSING = 12;
+/** A second click at the last corner within so many milliseconds is a double click, which closes the polygon. */
+const DOUBLE_MS = 500;
 
-class PolygonTool extends Tool {
+class PolygonTool extends Tool implements Draft {
   override readonly follows = true;
   readonly name = 'polygon';
   private corners: XY[] = [];
+  /** Corners that were taken back. */
+  private undone: XY[] = [];
+  private tapped = 0;
   private next: XY | null = null;
   private positive = true;
   private scale = 1;
@@ -142,29 +147,49 @@ class PolygonTool extends Tool {
 
   override tap(hand: Hand): void {
     if (this.corners.length === 0) this.positive = hand.positive;
-    const [first] = this.corners;
-    const near = first && Math.hypot(first[0] - hand.at[0], first[1] - hand.at[1]) * this.scale < CLOSING;
-    if (near && this.corners.length >= 3) this.close();
-    else this.corners.push(hand.at);
+    const double = performance.now() - this.tapped < DOUBLE_MS && this.isNear(this.corners.at(-1), hand);
+    this.tapped = performance.now();
+    if (this.corners.length >= 3 && (double || this.isNear(this.corners[0], hand))) this.close();
+    else if (!double) this.set([...this.corners, hand.at]);
+  }
+
+  private isNear(corner: XY | undefined, { at: [x, y] }: Hand): boolean {
+    return corner !== undefined && Math.hypot(corner[0] - x, corner[1] - y) * this.scale < CLOSING;
+  }
+
+  private set(corners: XY[], undone: XY[] = []): void {
+    this.corners = corners;
+    this.undone = undone;
+    this.studio.draft = corners.length + undone.length > 0 ? this : null;
+  }
+
+  undo(): void {
+    this.set(this.corners.slice(0, -1), [...this.undone, ...this.corners.slice(-1)]);
+    if (this.corners.length === 0) this.set([]);
+  }
+
+  redo(): void {
+    this.set([...this.corners, ...this.undone.slice(-1)], this.undone.slice(0, -1));
   }
 
   private close(): void {
     const points = this.corners;
-    this.corners = [];
+    this.set([]);
     if (points.length >= 3)
-      void this.studio.dialogue.prompt([{ type: 'polygon', points, positive: this.positive }], this.positive);
+      this.studio.dialogue.prompt([{ type: 'polygon', points, positive: this.positive }], this.positive);
   }
 
   override key(key: string): boolean {
     if (this.corners.length === 0) return false;
     if (key === 'Enter') this.close();
-    else if (key === 'Backspace') this.corners.pop();
+    else if (key === 'Backspace') this.undo();
+    else if (key === 'Escape') this.cancel();
     else return false;
     return true;
   }
 
   override cancel(): void {
-    this.corners = [];
+    if (this.corners.length > 0) this.set([]);
   }
 
   override draw(context: CanvasRenderingContext2D, { camera }: View): void {
@@ -242,7 +267,7 @@ class StrokeTool extends Tool {
     if (points.length === 0) return;
     const width = this.width / this.scale;
     if (this.name !== 'scribble') studio.objects.paint(points, width, !this.adds);
-    else void studio.dialogue.prompt([{ type: 'scribble', points, width, positive: this.positive }]);
+    else studio.dialogue.prompt([{ type: 'scribble', points, width, positive: this.positive }]);
   }
 
   override cancel(): void {

@@ -12,15 +12,17 @@ const LARGEST = 32;
 
 /** Room around a picture that is shown whole; the tool's options float at the top. */
 export const ROOM = { side: 20, top: 84, bottom: 20 };
+/** Where there is little room, the options have a place of their own. */
+export const LITTLE_ROOM = { side: 12, top: 12, bottom: 12 };
 
-export function fitCamera(picture: Size, view: Size): Camera {
-  const width = Math.max(1, view.width - 2 * ROOM.side);
-  const height = Math.max(1, view.height - ROOM.top - ROOM.bottom);
+export function fitCamera(picture: Size, view: Size, room = ROOM): Camera {
+  const width = Math.max(1, view.width - 2 * room.side);
+  const height = Math.max(1, view.height - room.top - room.bottom);
   const scale = Math.min(width / picture.width, height / picture.height, LARGEST);
   return {
     scale,
     x: (view.width - picture.width * scale) / 2,
-    y: ROOM.top + (height - picture.height * scale) / 2,
+    y: room.top + (height - picture.height * scale) / 2,
   };
 }
 

@@ -4,7 +4,7 @@ import { clamp, type Size, type XY } from '../geometry.ts';
 import type { Studio, ToolName } from '../state/studio.svelte.ts';
 import type { Hand, Tool } from '../tools/tool.ts';
 import { makeTools } from '../tools/tools.ts';
-import { type Camera, fitCamera, panBy, toPicture, toScreen, zoomAt } from './camera.ts';
+import { type Camera, fitCamera, LITTLE_ROOM, panBy, ROOM, toPicture, toScreen, zoomAt } from './camera.ts';
 import { drawPrompts } from './marks.ts';
 import { Overlay, type OverlayState, pathOfRings } from './overlay.ts';
 import type { Pyramid } from './pyramid.ts';
@@ -28,6 +28,7 @@ export class Stage {
   private readonly overlay = new Overlay();
   private readonly pointers = new Map<number, XY>();
   private view: Size = { width: 1, height: 1 };
+  private room = ROOM;
   private camera: Camera = { scale: 1, x: 0, y: 0 };
   private picture: Pyramid | null = null;
   private overlayState: OverlayState | null = null;
@@ -57,8 +58,9 @@ export class Stage {
 
   resize(view: Size): void {
     const ratio = devicePixelRatio;
-    const wasFit = this.picture && sameCamera(this.camera, fitCamera(this.picture.size, this.view));
+    const wasFit = this.picture && sameCamera(this.camera, this.fitted(this.picture));
     this.view = view;
+    this.room = this.studio.compact ? LITTLE_ROOM : ROOM;
     this.canvas.width = Math.round(view.width * ratio);
     this.canvas.height = Math.round(view.height * ratio);
     if (wasFit) this.fit();
@@ -73,6 +75,11 @@ export class Stage {
     this.fit();
   }
 
+  /** Another tool was taken up: what was begun with the others is forgotten. */
+  takeUp(): void {
+    for (const tool of Object.values(this.tools)) if (tool !== this.tool) tool.cancel();
+  }
+
   /** Redraws with the masks as they are now. */
   update(state: OverlayState): void {
     this.overlayState = state;
@@ -84,7 +91,11 @@ export class Stage {
   }
 
   fit(): void {
-    if (this.picture) this.look(fitCamera(this.picture.size, this.view));
+    if (this.picture) this.look(this.fitted(this.picture));
+  }
+
+  private fitted({ size }: Pyramid): Camera {
+    return fitCamera(size, this.view, this.room);
   }
 
   zoom(factor: number, at: XY = [this.view.width / 2, this.view.height / 2]): void {
@@ -123,8 +134,16 @@ export class Stage {
     this.drawPreview();
     const active = this.studio.objects.active;
     if (active?.visible) drawPrompts(context, active.prompts, camera);
+    this.drawPending();
     this.tool.draw(context, { camera, studio: this.studio });
     if (this.cursor && document.activeElement === this.canvas) this.drawCursor(toScreen(camera, this.cursor));
+  }
+
+  /** What was asked is marked at once, before it is answered. */
+  private drawPending(): void {
+    const { changes, dialogue } = this.studio;
+    for (const { picture, prompts } of dialogue.pending)
+      if (picture === changes.picture) drawPrompts(this.context, prompts, this.camera);
   }
 
   private drawPreview(): void {

@@ -1,6 +1,7 @@
 // The words of the page, in the reader's language.
 
 import { en, type Word } from './en.ts';
+import { filled } from './filled.ts';
 import { ja } from './ja.ts';
 
 export type Language = 'en' | 'ja';
@@ -27,9 +28,7 @@ class Words {
 
 export const words = new Words();
 
-/** The word in the current language, with {names} filled in. */
+/** The word in the current language, with {names} filled in; {count|object|objects} is a number with its noun. */
 export function t(word: Word, values: Record<string, string | number> = {}): string {
-  return LANGUAGES[words.language][word].replace(/\{(\w+)\}/g, (whole, name: string) =>
-    String(values[name] ?? whole),
-  );
+  return filled(LANGUAGES[words.language][word], values, words.language);
 }

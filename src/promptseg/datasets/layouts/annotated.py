@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from promptseg.datasets.layouts.layout import Content, Layout, Reader, evenly, one_of
+from promptseg.datasets.layouts.layout import Content, Layout, Reader, evenly, one_of, picture_in
 from promptseg.datasets.layouts.pictures import instance_targets, pictures_in, read_class_names, read_pairs
 from promptseg.datasets.samples import Sample, Target
 from promptseg.errors import FormatError
@@ -63,7 +63,10 @@ def _is_labelme(path: Path) -> bool:
 
 def _labelme_sample(path: Path) -> Sample:
     segments, record = read_labelme(path), read_json(path)
-    picture = path.parent / str(record["imagePath"])
+    try:
+        picture = picture_in(path.parent, str(record["imagePath"]))
+    except FormatError:
+        picture = _picture_of(path)
     if not picture.is_file():
         picture = _picture_of(path)
     return Sample(picture, path.stem, _targets(segments, "object"))

@@ -11,7 +11,7 @@ from PIL import Image as PIL
 from PIL import ImageDraw
 
 from promptseg.arrays import Int32
-from promptseg.datasets.layouts.layout import Content, Layout, Reader
+from promptseg.datasets.layouts.layout import Content, Layout, Reader, picture_in
 from promptseg.datasets.samples import UNKNOWN, PanopticTruth, Sample, Target
 from promptseg.errors import FormatError, UnavailableError
 from promptseg.formats.panoptic import numbers
@@ -20,6 +20,9 @@ from promptseg.formats.reading import read_json
 from promptseg.geometry import Size
 from promptseg.masks.rle import RLE
 from promptseg.vocabulary import Category
+
+_BEYOND = 16
+"""How many pictures beyond its own a polygon may reach."""
 
 _FINER = 5
 """Slivers are drawn so many times finer to see which pixels they touch."""
@@ -113,7 +116,7 @@ def _sample(
     single = [item for item in ordered if not item.get("iscrowd", 0)]
     crowds = [item for item in ordered if item.get("iscrowd", 0)]
     file_name = _file_name(record)
-    path = pictures / file_name
+    path = picture_in(pictures, file_name)
     return Sample(
         path if path.exists() else pictures / Path(file_name).name,
         Path(file_name).stem,
@@ -154,9 +157,7 @@ def _polygons(identity: object, polygons: list[Any], size: Size) -> Callable[[],
     def fill() -> RLE:
         api = require_coco().mask
         try:
-            parts = api.frPyObjects(
-                [[float(value) for value in polygon] for polygon in polygons], size.height, size.width
-            )
+            parts = api.frPyObjects([_near(polygon, size) for polygon in polygons], size.height, size.width)
             filled = RLE.from_coco(api.merge(parts))
             # A sliver may have no pixel by that rule; it then has the pixels that it touches.
             return filled if filled.area else _touched(polygons, size)
@@ -164,6 +165,20 @@ def _polygons(identity: object, polygons: list[Any], size: Size) -> Callable[[],
             raise FormatError(f"Annotation {identity} has a polygon that cannot be drawn: {error}.") from error
 
     return fill
+
+
+def _near(polygon: Any, size: Size) -> list[float]:
+    """Returns the numbers of a polygon; those far beyond the picture, which C code would draw to the end, are refused.
+
+    Raises:
+        ValueError: one is not finite, or lies more than `_BEYOND` pictures away.
+    """
+    values = [float(value) for value in polygon]
+    far = _BEYOND * max(size)
+    for value in values:
+        if not -far <= value <= far:
+            raise ValueError(f"{value} is no place in or near a picture of {size.width} x {size.height} pixels")
+    return values
 
 
 def _touched(polygons: list[Any], size: Size) -> RLE:
@@ -205,6 +220,8 @@ def _read_panoptic(annotations: Path, pictures: Path) -> Content:
             for record in sorted(content["annotations"], key=lambda item: str(item["file_name"]))
         ]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, FormatError):
+            raise FormatError(f"{annotations}: {error}") from error
         what = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise FormatError(
             f"{annotations} is not a COCO panoptic file ({what}): expected annotations with image_id, file_name and "
@@ -220,7 +237,7 @@ def _panoptic_sample(
     if Path(png).name != png:
         raise ValueError(f"the name of a PNG file must be plain, got {png!r}")
     stem = Path(png).stem
-    picture = pictures / files.get(record["image_id"], f"{stem}.jpg")
+    picture = picture_in(pictures, files.get(record["image_id"], f"{stem}.jpg"))
     infos = [
         (int(info["id"]), places[info["category_id"]], bool(info.get("iscrowd", 0))) for info in record["segments_info"]
     ]

@@ -2,11 +2,26 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal, TypeAlias
 
 from promptseg.datasets.samples import Sample
+from promptseg.errors import FormatError, shorten
 from promptseg.vocabulary import Category
+
+
+def picture_in(folder: Path, name: str) -> Path:
+    """Returns the place of a picture that a label file names, which is inside the folder.
+
+    Raises:
+        FormatError: the name is absolute, leads upwards, or is none.
+    """
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if not parts or ".." in parts or Path(name).is_absolute() or parts[0] == "/" or "\0" in name:
+        raise FormatError(
+            f"{shorten(name)} is no picture inside {folder}: file names may not lead out of the data set."
+        )
+    return folder / name
 
 
 @dataclass(frozen=True, slots=True, eq=False)

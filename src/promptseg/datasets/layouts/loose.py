@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from promptseg.datasets.layouts.layout import Content, Layout, Reader, evenly
+from promptseg.datasets.layouts.layout import Content, Layout, Reader, evenly, picture_in
 from promptseg.datasets.layouts.pictures import binary_targets
 from promptseg.datasets.samples import Corners, Sample, Target
 from promptseg.errors import FormatError
@@ -33,7 +33,7 @@ def _read_named(root: Path) -> Content:
     names: dict[str, str] = {str(file): str(label) for file, label in record.items()}
     samples = [
         Sample(file, file.stem, (Target(label, 1, _filled(file, _WHOLE), label=label),))
-        for file, label in ((root / "images" / name, label) for name, label in sorted(names.items()))
+        for file, label in ((picture_in(root / "images", name), label) for name, label in sorted(names.items()))
     ]
     return Content(tuple(samples), evenly(tuple(sorted(set(names.values())))))
 
@@ -65,9 +65,11 @@ def _read_boxes(root: Path) -> Content:
     try:
         samples = [
             Sample(picture, picture.stem, tuple(_boxed(picture, item) for item in items))
-            for picture, items in ((root / "images" / str(file), record[file]) for file in sorted(record))
+            for picture, items in ((picture_in(root / "images", str(file)), record[file]) for file in sorted(record))
         ]
     except (LookupError, TypeError, ValueError) as error:
+        if isinstance(error, FormatError):
+            raise
         raise FormatError(
             f"{root / 'boxes.json'} holds no boxes: expected [{{label, box}}] by picture ({error})."
         ) from error

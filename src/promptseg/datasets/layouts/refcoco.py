@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from promptseg.datasets.layouts.coco import target_of
-from promptseg.datasets.layouts.layout import Content, Layout, Reader
+from promptseg.datasets.layouts.layout import Content, Layout, Reader, picture_in
 from promptseg.datasets.layouts.plain_pickle import read_plain_pickle
 from promptseg.datasets.samples import Sample, Target
 from promptseg.errors import FormatError
@@ -75,6 +75,7 @@ def _sample(
 ) -> Sample:
     size = Size(int(image["height"]), int(image["width"]))
     file_name = str(image["file_name"])
+    picture_in(base, file_name)
     folders = [base / place for place in _PICTURES if (base / place / file_name).is_file()]
     targets: list[Target] = []
     for ref in sorted(refs, key=lambda item: item["ref_id"]):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from promptseg.arrays import Int32
-from promptseg.datasets.layouts.layout import Content, Layout, Reader, evenly
+from promptseg.datasets.layouts.layout import Content, Layout, Reader, evenly, picture_in
 from promptseg.datasets.layouts.pictures import IGNORED_CLASS, class_numbers, distinct, read_matlab, read_values
 from promptseg.datasets.samples import Sample, Target
 from promptseg.errors import FormatError
@@ -61,7 +61,10 @@ def _names(base: Path, lists: Path, labels: Path, ending: str, split: str | None
         if not file.is_file():
             known = ", ".join(sorted(path.stem for path in lists.glob("*.txt"))) or "none"
             raise FormatError(f"{base} has no split {name!r}: known are {known}.")
-        return read_text(file).split()
+        names = read_text(file).split()
+        for name in names:
+            picture_in(labels, name)
+        return names
     return sorted(path.stem for path in labels.glob(f"*.{ending}"))
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from promptseg.errors import WeightsError
 from promptseg.models.graphs.stored import complete_model, graph_manifest
 from promptseg.models.registry import packaged
-from promptseg.models.tensors import read_safetensors
+from promptseg.models.tensors import read_given_safetensors, read_safetensors
 
 NAME = "detector"
 """The network's name in the manifest of graphs, and that of its one graph."""
@@ -35,7 +35,7 @@ class DetectorNetwork:
         Raises:
             WeightsError: the file is missing, damaged, or of another architecture.
         """
-        network = cls(read_safetensors(packaged(FILE) if weights is None else weights))
+        network = cls(read_safetensors(packaged(FILE)) if weights is None else read_given_safetensors(weights))
         for name, shape in graph_manifest()["models"][NAME][NAME]["shapes"].items():
             found = list(network.tensors[name].shape) if name in network.tensors else None
             if found != shape:

@@ -14,7 +14,7 @@ from promptseg.errors import WeightsError
 from promptseg.models.graphs.stored import complete_model, graph_manifest
 from promptseg.models.int8 import SCALE, from_int8
 from promptseg.models.registry import packaged
-from promptseg.models.tensors import read_safetensors
+from promptseg.models.tensors import read_given_safetensors, read_safetensors
 
 PIXELS, SENTENCES = "seem_tiny.safetensors", "minilm.safetensors"
 """What was trained here, and the sentence encoder, which is as its authors trained it but in int8."""
@@ -42,7 +42,7 @@ class TinyNetwork:
         Raises:
             WeightsError: a file is missing, damaged, or of another architecture.
         """
-        pixels = read_safetensors(packaged(PIXELS) if weights is None else weights)
+        pixels = read_safetensors(packaged(PIXELS)) if weights is None else read_given_safetensors(weights)
         network = cls({**pixels, **_sentences()})
         network.check()
         return network

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from promptseg.arrays import Float32
 from promptseg.masks.segments import Segments
 from promptseg.prompts.speech import Transcriber
 from promptseg.prompts.touched import touched_pixels
-from promptseg.prompts.types import ObjectPrompts, WordPrompt
+from promptseg.prompts.types import ObjectPrompts, Point, Scribble, WordPrompt
 from promptseg.prompts.words import Audio, Reference, Text
 from promptseg.runtimes.companions import NO_COMPANIONS, Companions
 from promptseg.runtimes.protocol import Runtime
@@ -63,10 +64,7 @@ def answer(
         found = _meant(meaning, runtime, embedded, phrases, shown, present)
         left = _less(runtime, embedded, found, prompts, companions)
         return as_segments(left, embedded, label, prompts, object_id)
-    if any(phrase.selects for phrase in phrases):
-        heat = heat_of_things(embedded, _meant(meaning, runtime, embedded, phrases, shown, present))
-    else:
-        heat = heat_of(meaning, embedded, nouns_of(phrases), shown)
+    heat = _beside(meaning, runtime, embedded, phrases, shown, places, present)
     composed, fitting = compose(runtime, embedded, places, heat, granularity, companions)
     segments = as_segments([thing for thing, _ in composed], embedded, label if fitting else None, prompts, object_id)
     return segments.replace(granularities=tuple(kind for _, kind in composed))
@@ -89,6 +87,30 @@ def _meant(
     for phrase in phrases:
         found = choose(found, phrase, embedded.image.pixels)
     return found
+
+
+def _beside(
+    meaning: Meaning,
+    runtime: Runtime,
+    embedded: EmbeddedImage,
+    phrases: Sequence[Phrase],
+    shown: Sequence[Reference],
+    places: ObjectPrompts,
+    present: float | None,
+) -> Float32:
+    """Returns logits (96, 96) of what words mean beside places.
+
+    That are the things that they choose; beside clicks and strokes, which mean one of several, the things that the
+    detector knows; else all that fits.
+    """
+    nouns = nouns_of(phrases)
+    chosen = any(phrase.selects for phrase in phrases)
+    known = not shown and len(nouns) == 1 and thing_of(nouns[0]) is not None
+    if chosen or (known and all(isinstance(place, Point | Scribble) for place in places)):
+        found = _meant(meaning, runtime, embedded, phrases, shown, present)
+        if chosen or found:
+            return heat_of_things(embedded, found)
+    return heat_of(meaning, embedded, nouns, shown)
 
 
 def _found(

@@ -21,7 +21,7 @@ from promptseg.segment.words.engine import Meaning, cell_weights
 from promptseg.segment.words.find import FoundThing
 from promptseg.segment.words.phrases.phrase import SIZES, Order, Phrase
 from promptseg.segment.words.picture import CELLS, NEAR_SIDE
-from promptseg.segment.words.things import ANSWERED, known_things
+from promptseg.segment.words.things import known_things
 from promptseg.vocabulary import COCO_PANOPTIC
 
 SURE = 0.2
@@ -33,8 +33,8 @@ beside the height of its lower edge."""
 ABOUT = 0.5
 """Several are large if at least half as large as the largest, small if at most twice as large as the smallest."""
 
-LIKELY = 0.3
-"""Less probable things are no "thing" or "one" where there are others."""
+LIKELY, ANSWERED = 0.3, 0.15
+"""Less probable things are no "thing" or "one" where there are others; those below the second never are."""
 SAME_THING = 0.7
 """Of two things of different classes that overlap more than this, the better one is "a thing"."""
 HEATED = 4.0

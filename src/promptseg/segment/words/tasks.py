@@ -22,7 +22,7 @@ from promptseg.segment.words.answer import answer
 from promptseg.segment.words.engine import LIMIT, Meaning
 from promptseg.segment.words.find import FoundThing
 from promptseg.segment.words.rivals import thing_of
-from promptseg.segment.words.things import NamedThing, absent, known_things
+from promptseg.segment.words.things import LEAST, SURE_BOX, NamedThing, absent, known_things
 from promptseg.speech.hear import heard
 from promptseg.vocabulary import Vocabulary
 
@@ -107,19 +107,23 @@ def semantic(
     heat = meaning.heat(embedded.image, meaning.vocabulary(vocabulary))
     heat[absent(meaning, embedded, vocabulary, heat)] = -LIMIT
     found = maps.patches(runtime, embedded, heat, vocabulary, everywhere=everywhere)
-    return maps.semantic(embedded, found, known_things(meaning, runtime, embedded, vocabulary), vocabulary)
+    things = known_things(meaning, runtime, embedded, vocabulary, least=SURE_BOX)
+    return maps.semantic(embedded, found, things, vocabulary)
 
 
 def panoptic(meaning: Meaning, runtime: Runtime, embedded: EmbeddedImage, vocabulary: Vocabulary) -> PanopticSegments:
     """Cuts a picture into things and stuff; see `maps.panoptic`."""
     stuff = [label for label, thing in zip(vocabulary.labels, vocabulary.things, strict=True) if not thing]
     ground = meaning.ground(embedded.image, stuff)
-    return maps.panoptic(embedded, _things(meaning, runtime, embedded, vocabulary), ground, vocabulary)
+    things = _things(meaning, runtime, embedded, vocabulary, least=SURE_BOX)
+    return maps.panoptic(embedded, things, ground, vocabulary)
 
 
-def _things(meaning: Meaning, runtime: Runtime, embedded: EmbeddedImage, vocabulary: Vocabulary) -> list[NamedThing]:
+def _things(
+    meaning: Meaning, runtime: Runtime, embedded: EmbeddedImage, vocabulary: Vocabulary, *, least: float = LEAST
+) -> list[NamedThing]:
     """Finds the things of a vocabulary: those that the detector knows by boxes, the others by heat."""
-    things = known_things(meaning, runtime, embedded, vocabulary)
+    things = known_things(meaning, runtime, embedded, vocabulary, least=least)
     pairs = zip(vocabulary.labels, vocabulary.things, strict=True)
     others = {number for number, (label, thing) in enumerate(pairs) if thing and thing_of(label) is None}
     if others:

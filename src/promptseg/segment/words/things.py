@@ -38,7 +38,7 @@ PRESENT = 0.03
 dev/voc and dev/coco, docs/words.md)."""
 RIVAL, SAME_BOX = 4.0, 0.7
 """What is so many times as probably a thing of another class, by this overlap the same one, is not of this class."""
-DOUBTED, LARGE, FILLED = 0.5, 0.05, 0.6
+DOUBTED, LARGE, FILLED = 0.35, 0.05, 0.5
 """A less probable thing of a larger share of the picture must lie to this part where heat is."""
 SEEN, WARMTH = -2.05, 0.3
 """For a map, a class is in the picture if the detector's logit of its surest box and this share of the highest heat are
@@ -50,6 +50,8 @@ OWN = 0.5
 """Of a thing so much must lie in no better one of its class: the rest are parts of it, or the same once more."""
 TRIED, LEAST = 50, 0.04
 """Boxes that are drawn of one picture, and the least that the detector must be sure of each."""
+SURE_BOX = 0.15
+"""The same for a map: what the detector is less sure of is never sure enough to be on it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,16 +193,24 @@ def absent(meaning: Meaning, embedded: EmbeddedImage, vocabulary: Vocabulary, he
 
 
 def known_things(
-    meaning: Meaning, runtime: Runtime, embedded: EmbeddedImage, vocabulary: Vocabulary
+    meaning: Meaning, runtime: Runtime, embedded: EmbeddedImage, vocabulary: Vocabulary, *, least: float = LEAST
 ) -> list[NamedThing]:
-    """Finds all things of a vocabulary that the detector knows, best first."""
+    """Finds all things of a vocabulary that the detector knows, best first.
+
+    Args:
+        meaning: knows the boxes of the picture.
+        runtime: the engine with SAM.
+        embedded: the picture.
+        vocabulary: the classes.
+        least: how sure the detector must be of a box.
+    """
     numbers: dict[int, int] = {}
     for place, (label, thing) in enumerate(zip(vocabulary.labels, vocabulary.things, strict=True)):
         number = thing_of(label) if thing else None
         if number is not None:
             numbers.setdefault(number, place)
     boxes = meaning.boxes(embedded.image)
-    asked = np.isin(boxes.classes, list(numbers)) & (boxes.scores > LEAST)
+    asked = np.isin(boxes.classes, list(numbers)) & (boxes.scores > least)
     boxes = boxes.chosen(np.flatnonzero(asked)[:TRIED])
     seen = sorted(set(boxes.classes.tolist()))
     if not seen:

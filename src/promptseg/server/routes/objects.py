@@ -36,17 +36,30 @@ _OBJECTS: TypeAdapter[list[ObjectBody]] = TypeAdapter(list[ObjectBody])
 
 
 @router.get("/images/{image}/objects", response_model=StoredObjectsBody, responses=errors(404))
-async def get_objects(server: ServerDep, image: ImagePath) -> Response:
-    """Returns the stored objects of a picture."""
+async def get_objects(request: Request, server: ServerDep, image: ImagePath) -> Response:
+    """Returns the stored objects of a picture; 304 to who has this version."""
     await server.pictures.record(image)
     stored = await asyncio.to_thread(server.store.objects, image)
-    return json_answer(f'{{"version": {stored.version}, "updated": "{stored.updated}", "objects": {stored.body}}}')
+    headers = {"ETag": f'"{stored.version}"', "Cache-Control": "private, no-cache"}
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    text = f'{{"version": {stored.version}, "updated": "{stored.updated}", "objects": {stored.body}}}'
+    answer = json_answer(text)
+    answer.headers.update(headers)
+    return answer
 
 
-@router.put("/images/{image}/objects", response_model=VersionBody, responses=errors(404, 409, 415))
+@router.put("/images/{image}/objects", response_model=VersionBody, responses=errors(404, 409, 412, 415))
 async def put_objects(request: Request, server: ServerDep, image: ImagePath, body: PutObjects) -> Response:
     """Replaces the objects of a picture, all at once."""
     picture = await server.pictures.record(image)
+    if body.image is not None and body.image != image:
+        raise HttpError(
+            412,
+            "WrongPictureError",
+            f"These are objects of the picture {body.image}, sent to {image}. Nothing was stored.",
+            version=(await asyncio.to_thread(server.store.objects, image)).version,
+        )
 
     def text(job: Job) -> str:
         return json.dumps(label_files.checked(body.objects, picture))
@@ -57,10 +70,13 @@ async def put_objects(request: Request, server: ServerDep, image: ImagePath, bod
     except KeyError as error:
         raise not_found(f"The picture {image} was deleted meanwhile.") from error
     if stored is None:
+        present = (await asyncio.to_thread(server.store.objects, image)).version
         raise HttpError(
             409,
             "ConflictError",
-            f"The objects are no longer those of version {body.base_version}. Get them, merge, and put them again.",
+            f"The objects are no longer those of version {body.base_version}, but of version {present}. "
+            "Get them, merge, and put them again.",
+            version=present,
         )
     return JSONResponse({"version": stored.version, "updated": stored.updated, "count": stored.count})
 

@@ -15,6 +15,7 @@ from promptseg.models.registry import ModelCard
 from promptseg.segment.everything.edges import edge_picture
 from promptseg.segment.everything.options import EverythingOptions
 from promptseg.segment.segmenter import Segmenter
+from promptseg.segment.words.phrases.read import name_in
 from promptseg.server import prompts_in
 from promptseg.server.dependencies import ImagePath, Server, ServerDep, errors
 from promptseg.server.http_errors import HttpError, as_http_error, too_large, unsupported
@@ -49,9 +50,13 @@ async def segment(request: Request, server: ServerDep, image: ImagePath, body: S
 
         def answer(job: Job) -> dict[str, Any]:
             others = {record.id: server.pictures.open(record) for record in references}
-            prompts = prompts_in.to_prompts(body.prompts, others, server.limits)
+            given, phrases = prompts_in.write_down(body.prompts, server.ears)
+            job.check()
+            prompts = prompts_in.to_prompts(given, others, server.limits)
             found = server.models.get(card.name).segment(embedded, prompts, granularity=body.granularity)
-            return _answer(picture, card.name, masks_json(found, body.format, body.tolerance))
+            masks = masks_json(found, body.format, body.tolerance)
+            named = [{**mask, "noun": mask["label"] and name_in(mask["label"])} for mask in masks]
+            return {**_answer(picture, card.name, named), **({"heard": phrases} if phrases else {})}
 
         return await server.compute(answer)
 

@@ -90,6 +90,13 @@ def read_english(text: str) -> Phrase:
     return _Reader(text).phrase()
 
 
+def name_in_english(text: str) -> str:
+    """Returns how an English phrase names what it asks for: "cup" of "the red cups"; all of it, where it names nothing."""
+    reader = _Reader(text)
+    noun = reader.phrase().noun
+    return singular(reader.rest) if noun else plain(text)
+
+
 def plain(phrase: str) -> str:
     """Returns a phrase in lower case, with one space between words, without signs around it."""
     words = unicodedata.normalize("NFKC", phrase).lower().replace("\u2019", "'").replace("_", " ")

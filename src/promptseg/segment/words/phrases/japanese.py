@@ -151,6 +151,30 @@ def noun_of(text: str) -> str:
     return _looked_up(fold(text)) or read_japanese(text).noun or text
 
 
+def name_in_japanese(text: str) -> str:
+    """Returns how a Japanese phrase names what it asks for: "カップ" of "赤いカップ"; all of it, where it names nothing.
+
+    Raises:
+        PromptError: it is not understood.
+    """
+    if _looked_up(fold(text)):
+        return text.strip()
+    if not read_japanese(text).noun:
+        return text.strip()
+    last: list[Token] = []
+    for token in reversed(cut(fold(text))):
+        head = token.kind in ("noun", "material") and not (last and token.value == "orange")
+        if head or (last and token.text in ("の", "と", "や")):
+            last.insert(0, token)
+        elif last:
+            break
+    if last[0].kind == "joint":
+        del last[0]
+    named = "".join(token.text for token in last)
+    parts = (text[start:stop] for start in range(len(text)) for stop in range(start + 1, len(text) + 1))
+    return next((part.strip() for part in parts if fold(part) == named), named)
+
+
 def read_japanese(text: str) -> Phrase:
     """Reads a Japanese phrase.
 

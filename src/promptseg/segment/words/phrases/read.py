@@ -4,8 +4,8 @@ import unicodedata
 from functools import lru_cache
 
 from promptseg.errors import PromptError, shorten
-from promptseg.segment.words.phrases.english import read_english
-from promptseg.segment.words.phrases.japanese import is_japanese, noun_of, read_japanese
+from promptseg.segment.words.phrases.english import name_in_english, read_english
+from promptseg.segment.words.phrases.japanese import is_japanese, name_in_japanese, noun_of, read_japanese
 from promptseg.segment.words.phrases.phrase import Phrase
 
 
@@ -31,6 +31,17 @@ def english(name: str) -> str:
         PromptError: a Japanese name is unknown.
     """
     return noun_of(name) if is_japanese(name) else name
+
+
+def name_in(text: str) -> str:
+    """Returns how a phrase names what it asks for, in its own language and without articles: what a class may be called.
+
+    "cat" is that of "the cat" and "two white cats"; phrases that cannot be taken apart stay whole.
+    """
+    try:
+        return name_in_japanese(text) if is_japanese(text) else name_in_english(text)
+    except PromptError:
+        return " ".join(text.split())
 
 
 def _check_script(text: str) -> None:
