@@ -12,7 +12,7 @@ STUDIO := src/promptseg/server/static/index.html
 CHROMIUM_IS_THERE = bash tools/require.sh "$${CHROMIUM:-chromium}" chromium
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: fuzz test ready demo check format clean studio test-studio test-browser test-guard wheel docs
+.PHONY: fuzz test test-speech ready demo check format clean studio test-studio test-browser test-guard wheel docs
 
 # Packages come over the network while the studio is built: side by side.
 test:
@@ -70,6 +70,14 @@ test-browser: $(VENV)/.test studio
 test-guard: $(VENV)/.test studio
 	$(CHROMIUM_IS_THERE)
 	$(BIN)/python -m pytest -n 2 web/e2e/test_guard.py
+
+# Whisper's weights are 145 MB: a command of its own.
+test-speech: $(VENV)/.test build/whisper-base/model.bin
+	bash tools/require.sh espeak-ng
+	PROMPTSEG_TEST_WHISPER=build/whisper-base $(BIN)/python -m pytest tests/speech
+
+build/whisper-base/model.bin: | $(BIN)/python
+	$(BIN)/python tools/fetch_whisper.py build/whisper-base
 
 fuzz: $(VENV)/.test
 	$(BIN)/python tools/fuzz.py --seconds 60 --seed $${SEED:-0}

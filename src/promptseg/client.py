@@ -8,6 +8,7 @@ with Client("http://127.0.0.1:8765") as client:
     cut = client.segment(image, [Point(320, 210), Point(90, 40, positive=False)])
 """
 
+import base64
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,7 +34,8 @@ from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 from promptseg.notes import note
 from promptseg.prompts.request import Granularity, Prompts, Request
-from promptseg.prompts.types import Point, Prompt
+from promptseg.prompts.speech import check_recording
+from promptseg.prompts.types import Audio, Point, Prompt, Text
 
 if TYPE_CHECKING:
     import httpx
@@ -175,11 +177,7 @@ class Client:
             ServerError: the server refuses.
         """
         objects = Request.of(prompts).objects
-        body = {
-            "prompts": [[prompt.to_json() for prompt in parts] for parts in objects],
-            "granularity": granularity,
-            "model": model,
-        }
+        body = {"prompts": [list(map(_sent, parts)) for parts in objects], "granularity": granularity, "model": model}
         answer = self._json("POST", f"/v1/images/{image.id}/segment", json=body)
         return _segments(image, answer["masks"], objects)
 
@@ -315,7 +313,7 @@ class RemoteSession:
 
     def add(self, *prompts: Prompt, object_id: int = 0, granularity: Granularity = "auto") -> Segments:
         """Adds a round; see `Session.add`."""
-        given = [prompt.to_json() for prompt in prompts]
+        given = list(map(_sent, prompts))
         return self._do("prompts", {"prompts": given, "object_id": object_id, "granularity": granularity})
 
     def undo(self) -> Segments:
@@ -345,6 +343,20 @@ def _reading(
         "levels": levels if isinstance(levels, str) else ",".join(map(str, levels)),
     }
     return {name: value for name, value in given.items() if value not in (None, "auto")}
+
+
+def _sent(prompt: Prompt) -> dict[str, Any]:
+    """Returns a prompt as the server takes it; a recording is read and comes along."""
+    if not isinstance(prompt, Audio):
+        return prompt.to_json()
+    if prompt.phrase is not None:
+        return Text(prompt.phrase).to_json()
+    check_recording(prompt.file)
+    try:
+        data = base64.b64encode(Path(prompt.file).read_bytes()).decode()
+    except OSError as error:
+        raise PromptError(f"The recording {prompt.file} cannot be read: {error.strerror or error}.") from error
+    return {"type": prompt.kind, "file": {"data": data}, "language": prompt.language}
 
 
 def _image(record: Mapping[str, Any]) -> RemoteImage:

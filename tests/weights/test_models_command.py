@@ -12,6 +12,7 @@ from promptseg.cli.models import models
 from promptseg.errors import PromptsegError, UnavailableError, WeightsError
 from promptseg.models import convert, registry, store
 from promptseg.models.registry import CARDS
+from promptseg.models.whisper import SPEECH_CARDS
 
 RUNNER = CliRunner()
 STATE = {"a": torch.zeros(2, 3)}
@@ -33,7 +34,10 @@ def run(*arguments: str) -> str:
 
 def test_the_table_is_aligned(cache: Path) -> None:
     lines = run().splitlines()
-    assert len(lines) == 1 + len(CARDS)
+    assert len(lines) == 1 + len(CARDS) + len(SPEECH_CARDS)
+    spoken = [line for line in lines if line.startswith("whisper-")]
+    assert all(card.url in line and "MIT" in line for card, line in zip(SPEECH_CARDS, spoken, strict=True))
+    lines = [line for line in lines if line not in spoken]
     starts = [lines[0].index(word) for word in ("name", "parameters", "size", "state", "licence", "source")]
     for line, card in zip(lines[1:], CARDS, strict=True):
         assert all(start == 0 or line[start - 1] == " " for start in starts)
@@ -48,7 +52,7 @@ def test_the_table_is_aligned(cache: Path) -> None:
 
 def test_json() -> None:
     rows = json.loads(run("--json"))
-    assert [row["name"] for row in rows] == [card.name for card in CARDS]
+    assert [row["name"] for row in rows] == [card.name for card in (*CARDS, *SPEECH_CARDS)]
     assert rows[0].keys() == {"name", "parameters", "bytes", "state", "licence", "source", "aliases"}
 
 

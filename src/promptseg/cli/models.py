@@ -14,6 +14,7 @@ from promptseg.errors import WeightsError
 from promptseg.files import check_new
 from promptseg.models.registry import CARDS, ModelCard, embedded_record, embedded_weights_path, get_card
 from promptseg.models.store import cache_folder
+from promptseg.models.whisper import SPEECH_CARDS, SpeechCard, speech_card
 
 _CACHE = click.option(
     "--cache", type=PATH, help="The folder of downloaded weights.", envvar="PROMPTSEG_CACHE", show_envvar=True
@@ -33,18 +34,24 @@ def models(context: click.Context, as_json: bool, benchmark: bool, threads: int 
         click.echo(_measured(threads, as_json))
         return
     cache = cache_folder()
-    rows = [_row(card, cache) for card in CARDS]
+    rows = [_row(card, cache) for card in CARDS] + [_speech_row(card, cache) for card in SPEECH_CARDS]
     click.echo(json.dumps(rows, indent=2) if as_json else _table(rows))
 
 
 @models.command("download", cls=Command)
-@argument("name", "A model of the list, such as sam-vit-b.")
+@argument("name", "A model of the list, such as sam-vit-b or whisper-base.")
 @_CACHE
 def download_model(name: str, cache: Path | None) -> None:
-    """Download the official checkpoint of a model, check its hash and convert it (needs PyTorch)."""
+    """Download the official files of a model and check their hashes; checkpoints are converted (needs PyTorch)."""
     from promptseg.models.convert import convert_checkpoint, need_torch
     from promptseg.models.store import download
 
+    spoken = speech_card(name)
+    if spoken is not None:
+        with click.progressbar(length=spoken.bytes, label=spoken.name) as bar:
+            path = spoken.download(cache or cache_folder(), progress=lambda done, _: bar.update(done - bar.pos))
+        click.echo(str(path))
+        return
     card = get_card(name)
     if card.embedded:
         click.echo(f"{card.name} comes with promptseg; there is nothing to download.")
@@ -96,6 +103,9 @@ def verify_models(cache: Path | None) -> None:
             results.append(_verified(checkpoint, {"sha256": card.sha256}))
         if os.path.isfile(weights):
             results.append(_verified(weights, _record(weights)))
+    for spoken in SPEECH_CARDS:
+        files = ((folder / spoken.name / file.checkpoint, file.sha256) for file in spoken.files)
+        results += [_verified(path, {"sha256": sha256}) for path, sha256 in files if os.path.isfile(path)]
     wrong = [path for path, good in results if not good]
     if wrong:
         paths = ", ".join(str(path) for path in wrong)
@@ -151,6 +161,18 @@ def _row(card: ModelCard, cache: Path) -> dict[str, Any]:
         "licence": card.licence,
         "source": card.url,
         "aliases": list(card.aliases),
+    }
+
+
+def _speech_row(card: SpeechCard, cache: Path) -> dict[str, Any]:
+    return {
+        "name": card.name,
+        "parameters": card.parameters,
+        "bytes": card.bytes,
+        "state": "cached" if card.there(cache) else "not here",
+        "licence": card.licence,
+        "source": card.url,
+        "aliases": [],
     }
 
 

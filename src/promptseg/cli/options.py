@@ -117,6 +117,23 @@ overwrite = click.option(
 )
 overwrite_file = click.option("--overwrite", is_flag=True, help="Replace what is there; without it that is an error.")
 
+
+def speech(verb: Function) -> Function:
+    """Gives a verb the options of how recordings are understood: `speech_model` and `language`."""
+    return speech_model(
+        click.option(
+            "--language", help="What recordings are spoken in: en or ja; default: it is heard.", metavar="CODE"
+        )(verb)
+    )
+
+
+speech_model = click.option(
+    "--speech-model",
+    help="What writes recordings down: a folder with Whisper for CTranslate2, or a name of `promptseg models`; "
+    "default: the largest that was downloaded.",
+    metavar="DIR",
+)
+
 ENGINE = ("model", "weights", "runtime", "precision", "device", "threads")
 """What every verb with an engine lets one choose."""
 

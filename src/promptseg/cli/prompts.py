@@ -1,6 +1,7 @@
 """How prompts are written on the command line: an option for each type, or a file of JSON."""
 
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 from promptseg.cli.command import Function
 from promptseg.errors import InputError, PromptError
 from promptseg.prompts.request import Request
+from promptseg.prompts.speech import check_language
 from promptseg.prompts.types import PLACES, Audio, Mask, Prompt, Reference, Scribble, Text, prompt_from_json
 
 Texts = Sequence[str]
@@ -55,6 +57,29 @@ _OPTIONS = {
         metavar="FILE",
     ),
 }
+
+
+def understood(request: Request, model: str | None, language: str | None) -> Request:
+    """Returns a request in which recordings have their phrases, which are printed as well.
+
+    Raises:
+        PromptError: nothing is understood in a recording, or the language is unknown.
+        UnavailableError: the extra `speech` is not installed.
+        WeightsError: there is no such model.
+    """
+    check_language(language)
+    if not any(isinstance(prompt, Audio) for prompts in request.objects for prompt in prompts):
+        if model is not None or language is not None:
+            raise InputError("--speech-model and --language are for recordings: give one with --audio FILE.")
+        return request
+    from promptseg.speech.hear import heard
+    from promptseg.speech.whisper import Whisper
+
+    writer = Whisper(model, language=language)
+    objects = tuple(heard(prompts, writer) for prompts in request.objects)
+    for prompt in dict.fromkeys(prompt for prompts in objects for prompt in prompts if isinstance(prompt, Audio)):
+        print(f'{prompt.file} says "{prompt.phrase}"', file=sys.stderr)
+    return Request(objects)
 
 
 def _request(

@@ -11,7 +11,7 @@ import click
 from promptseg.cli import options
 from promptseg.cli.command import Command
 from promptseg.cli.formats import check_place, formats, put, writing
-from promptseg.cli.prompts import asked
+from promptseg.cli.prompts import asked, understood
 from promptseg.cli.streams import open_picture, picture_name
 from promptseg.errors import InputError
 from promptseg.formats.options import WriteOptions
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @options.image
 @asked
+@options.speech
 @click.option("--vocabulary", help="Classes for the labels of SEEM models; default: the 133 of COCO.", metavar="NAMES")
 @click.option("--granularity", default="auto", help="auto, part, object, whole, or all three.")
 @options.reading
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 def segment(
     image: str,
     request: Request,
+    speech_model: str | None,
+    language: str | None,
     vocabulary: str | None,
     granularity: str,
     reading: "ReadingOptions",
@@ -69,6 +72,7 @@ def segment(
         )
     # Mistakes are found before a large model is loaded.
     request.check(picture.size, semantic="graphs" not in abilities)
+    request = understood(request, speech_model, language)
     free = (engine.cache, engine.runtime, engine.device) == (None, "auto", "cpu")
     if "graphs" in abilities and free and engine.precision in ("auto", "float32"):
         # For one picture: it starts sooner than OpenVINO, which computes faster.

@@ -49,6 +49,7 @@ GRACE_SECONDS = 4
     help="The Label Studio whose uploads may be fetched; its token is read from LABEL_STUDIO_TOKEN.",
     metavar="URL",
 )
+@options.speech_model
 @click.option("--max-upload-mb", default=64, help="The largest picture file, in MiB.")
 @click.option("--max-megapixels", default=100, help="The largest picture, in million pixels.")
 def serve(
@@ -61,6 +62,7 @@ def serve(
     workers: int,
     allow_origin: tuple[str, ...],
     label_studio: str | None,
+    speech_model: str | None,
     max_upload_mb: int,
     max_megapixels: int,
 ) -> None:
@@ -93,6 +95,7 @@ def serve(
         origins=allow_origin,
         workers=workers,
         limits=limits,
+        speech=speech_model,
         label_studio=LabelStudio(url=label_studio, token=os.environ.get("LABEL_STUDIO_TOKEN")),
     )
     app = create_app(settings)

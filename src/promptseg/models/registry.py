@@ -91,6 +91,11 @@ class ModelCard:
         return self.url.rpartition("/")[2]
 
     @property
+    def by_hand(self) -> str:
+        """What to do with a checkpoint that was got by other means."""
+        return f"run: promptseg models convert {self.checkpoint} --model {self.name}"
+
+    @property
     def network(self) -> str:
         """The name of the network: that of `base`, or its own. Embeddings belong to it."""
         return self.base or self.name

@@ -17,7 +17,16 @@ from promptseg.models.registry import ModelCard, embedded_weights_path
 from promptseg.models.tensors import read_safetensors, write_safetensors
 from promptseg.progress import Progress
 
-__all__ = ["Opener", "cache_folder", "download", "file_sha256", "find_weights", "read_safetensors", "write_safetensors"]
+__all__ = [
+    "Download",
+    "Opener",
+    "cache_folder",
+    "download",
+    "file_sha256",
+    "find_weights",
+    "read_safetensors",
+    "write_safetensors",
+]
 
 _CHUNK = 2**20
 _TIMEOUT_SECONDS = 30
@@ -32,6 +41,40 @@ class Response(Protocol):
 
     def read(self, count: int, /) -> bytes:
         """Returns up to `count` bytes; none at the end."""
+        ...
+
+
+class Download(Protocol):
+    """What is known of a file before it is downloaded: a `ModelCard` says so, or a file of a `SpeechCard`."""
+
+    @property
+    def name(self) -> str:
+        """The model."""
+        ...
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        ...
+
+    @property
+    def bytes(self) -> int:
+        """Its size."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Its hash; empty where none is recorded."""
+        ...
+
+    @property
+    def checkpoint(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def by_hand(self) -> str:
+        """What to do with one that was got by other means."""
         ...
 
 
@@ -70,14 +113,11 @@ def find_weights(card: ModelCard, cache: Path) -> Path:
 def _how_to_get(card: ModelCard) -> str:
     if card.sha256:
         return f"Run: promptseg models download {card.name}"
-    return (
-        f"Download {card.url} and run: promptseg models convert {card.checkpoint} --model {card.name}; or give a "
-        "safetensors file as weights."
-    )
+    return f"Download {card.url} and {card.by_hand}; or give a safetensors file as weights."
 
 
-def download(card: ModelCard, cache: Path, *, opener: Opener | None = None, progress: Progress | None = None) -> Path:
-    """Downloads the official checkpoint of a model into the cache, unless the right file is there already.
+def download(card: Download, cache: Path, *, opener: Opener | None = None, progress: Progress | None = None) -> Path:
+    """Downloads an official file of a model into the cache, unless the right file is there already.
 
     The bytes go to a temporary file of the same folder, which takes the final name only when its size and
     SHA-256 are right: an interrupted, killed or concurrent download never leaves a wrong file.
@@ -89,7 +129,7 @@ def download(card: ModelCard, cache: Path, *, opener: Opener | None = None, prog
         progress: told how far it is.
 
     Returns:
-        The path of the checkpoint, a pickle file that only `convert_checkpoint` should open.
+        The path of the file. A PyTorch checkpoint is a pickle that only `convert_checkpoint` should open.
 
     Raises:
         WeightsError: the address is not HTTPS, cannot be reached, or sends something else.
@@ -98,7 +138,7 @@ def download(card: ModelCard, cache: Path, *, opener: Opener | None = None, prog
     if not card.sha256:
         raise WeightsError(
             f"The hash of {card.checkpoint} is not recorded, so promptseg does not download it. Get it from {card.url} "
-            f"yourself, then run: promptseg models convert {card.checkpoint} --model {card.name}"
+            f"yourself, then {card.by_hand}"
         )
     if not card.url.startswith("https://"):
         raise WeightsError(f"{card.name} is at {card.url}, but weights are downloaded by https only.")
@@ -128,7 +168,7 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
         raise WeightsError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
-def _copy(response: Response, file: BinaryIO, card: ModelCard, progress: Progress | None) -> None:
+def _copy(response: Response, file: BinaryIO, card: Download, progress: Progress | None) -> None:
     digest, received = hashlib.sha256(), 0
     while chunk := _received(response, card):
         received += len(chunk)
@@ -146,7 +186,7 @@ def _copy(response: Response, file: BinaryIO, card: ModelCard, progress: Progres
         )
 
 
-def _received(response: Response, card: ModelCard) -> bytes:
+def _received(response: Response, card: Download) -> bytes:
     try:
         return response.read(_CHUNK)
     except (OSError, http.client.HTTPException) as error:
@@ -154,14 +194,13 @@ def _received(response: Response, card: ModelCard) -> bytes:
 
 
 @contextlib.contextmanager
-def _connected(card: ModelCard, cache: Path, opener: Opener) -> Generator[Any]:
+def _connected(card: Download, cache: Path, opener: Opener) -> Generator[Any]:
     try:
         response = opener(card.url)
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         raise WeightsError(
-            f"{card.url} cannot be reached ({reason}). Download it by other means, then run: "
-            f"promptseg models convert {card.checkpoint} --model {card.name}"
+            f"{card.url} cannot be reached ({reason}). Download it by other means, then {card.by_hand}"
         ) from error
     with response as connection:
         yield connection

@@ -9,7 +9,7 @@ from promptseg.geometry import ResizeFrame, Size
 from promptseg.prompts.checks import short
 from promptseg.prompts.encode import EncodedObject, encode_object
 from promptseg.prompts.places import Box
-from promptseg.prompts.speech import to_text
+from promptseg.prompts.speech import check_recording
 from promptseg.prompts.touched import touched_pixels
 from promptseg.prompts.types import ObjectPrompts, Prompt, known_prompts
 from promptseg.prompts.words import Audio, Text, WordPrompt
@@ -91,7 +91,7 @@ class Request:
         return self._encoded[key]
 
     def check(self, size: Size, *, semantic: bool) -> None:
-        """Finds the mistakes that need no model: places beside the picture, recordings that nobody writes down.
+        """Finds the mistakes that need no model: places beside the picture, recordings that are not there.
 
         Args:
             size: of the picture.
@@ -99,7 +99,6 @@ class Request:
 
         Raises:
             PromptError: a prompt does not fit the picture or the model.
-            UnavailableError: there is a recording.
         """
         for number, parts in enumerate(self.objects):
             if not semantic and not says_what(parts):
@@ -108,7 +107,7 @@ class Request:
             touched_pixels(parts, size, size)
             for part in parts:
                 if isinstance(part, Audio):
-                    to_text(part)
+                    check_recording(part.file)
 
 
 Prompts: TypeAlias = Request | Prompt | Sequence[Prompt] | Sequence[Sequence[Prompt]]

@@ -1,10 +1,12 @@
-"""From a recording to the words in it: what `Audio` prompts need. The recogniser is the caller's."""
+"""What `Audio` prompts need: who writes recordings down, and in which languages."""
 
 from pathlib import Path
 from typing import Protocol
 
-from promptseg.errors import PromptError, UnavailableError
-from promptseg.prompts.words import Audio, Text
+from promptseg.errors import PromptError, shorten
+
+LANGUAGES = ("en", "ja")
+"""Languages in which phrases are understood."""
 
 
 class Transcriber(Protocol):
@@ -15,25 +17,24 @@ class Transcriber(Protocol):
         ...
 
 
-def to_text(audio: Audio, transcriber: Transcriber | None = None) -> Text:
-    """Writes down an audio prompt.
-
-    Args:
-        audio: the recording.
-        transcriber: who writes it down.
+def check_language(language: object) -> str | None:
+    """Returns a language of `LANGUAGES`, or None as it is.
 
     Raises:
-        PromptError: there is no such file, or nothing is said in it.
-        UnavailableError: there is no transcriber.
+        PromptError: it is neither.
     """
-    if not Path(audio.file).is_file():
-        raise PromptError(f"There is no recording {audio.file}. Check the path.")
-    if transcriber is None:
-        raise UnavailableError(
-            "Audio prompts need speech recognition, and promptseg brings none yet. Pass transcriber=, any object with "
-            "transcribe(file) -> str, or give the words as Text(...)."
-        )
-    words = " ".join(transcriber.transcribe(audio.file).split())
-    if not words:
-        raise PromptError(f"No words were understood in {audio.file}. Give them as Text(...).")
-    return Text(words)
+    if language is None:
+        return None
+    if not isinstance(language, str) or language not in LANGUAGES:
+        raise PromptError(f"Speech is understood in English (en) and Japanese (ja), got {shorten(language)}.")
+    return language
+
+
+def check_recording(path: str) -> None:
+    """Refuses a path where no file is.
+
+    Raises:
+        PromptError: there is none.
+    """
+    if not Path(path).is_file():
+        raise PromptError(f"There is no recording {path}. Check the path.")

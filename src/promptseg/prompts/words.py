@@ -11,6 +11,7 @@ from promptseg.errors import PromptError
 from promptseg.prompts.checks import short
 from promptseg.prompts.places import PLACES, Mask
 from promptseg.prompts.prompt import PlacePrompt, Prompt, read_prompt
+from promptseg.prompts.speech import check_language
 
 if TYPE_CHECKING:
     from promptseg.images import Image
@@ -37,19 +38,39 @@ class Text(WordPrompt):
 
 @dataclass(frozen=True, slots=True)
 class Audio(WordPrompt):
-    """A recording in which somebody says what to segment; `file` is its path."""
+    """A recording in which somebody says what to segment.
+
+    Attributes:
+        file: its path.
+        language: "en" or "ja"; by default it is heard.
+        phrase: what was understood; the prompts of a result have it. A prompt that has it is not listened to again.
+    """
 
     kind: ClassVar[str] = "audio"
     file: str
+    language: str | None = None
+    phrase: str | None = None
 
     def __post_init__(self) -> None:
-        self._set(file=_path("An audio prompt", self.file))
+        phrase: Any = self.phrase
+        self._set(file=_path("An audio prompt", self.file), language=check_language(self.language))
+        if phrase is not None and (not isinstance(phrase, str) or not phrase.strip()):
+            raise PromptError(f"What an audio prompt says is a phrase, got {short(phrase)}.")
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain JSON: the path, and of the rest what is known."""
+        known = {"language": self.language, "phrase": self.phrase}
+        return {
+            "type": self.kind,
+            "file": self.file,
+            **{name: value for name, value in known.items() if value is not None},
+        }
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any], *, paths: bool = True) -> Self:
         """Makes it from the JSON that `to_json` wrote."""
         _check_paths(record, paths)
-        return cls(record["file"])
+        return cls(record["file"], record.get("language"), record.get("phrase"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -188,14 +188,15 @@ class Segmenter:
             prompts: one prompt; a list of prompts of one object; or a list of such lists, one per object. A flat list
                 of phrases alone speaks of one object per phrase.
             granularity: "auto", "part", "object", "whole", or "all" three.
-            transcriber: writes down what `Audio` prompts say.
+            transcriber: writes down what `Audio` prompts say; by default `promptseg.speech.whisper.Whisper`, with the
+                extra `speech` and a model that was downloaded (docs/speech.md).
 
         Returns:
             One mask per object with a place, in order (three with "all"); any number for words and references alone.
 
         Raises:
             PromptError: a prompt is malformed or does not fit the picture or the model.
-            UnavailableError: a recording without a transcriber.
+            UnavailableError: there is a recording, and nothing that writes it down.
         """
         self._family_answers()
 

@@ -16,13 +16,14 @@ import promptseg
 from promptseg.errors import PromptsegError, WeightsError
 from promptseg.server import static
 from promptseg.server.dependencies import Server
+from promptseg.server.ears import Ears
 from promptseg.server.http_errors import HttpError, as_http_error, busy, from_validation
 from promptseg.server.jobs import Cancelled, Gone, JobQueue
 from promptseg.server.metrics import Metrics
 from promptseg.server.middleware import GuardMiddleware
 from promptseg.server.models import ServedModels
 from promptseg.server.pictures import Pictures
-from promptseg.server.routes import about, images, label_studio, objects, prompts, sessions
+from promptseg.server.routes import about, images, label_studio, objects, prompts, sessions, speech
 from promptseg.server.sessions import Sessions
 from promptseg.server.settings import Settings
 from promptseg.server.store import Store
@@ -60,9 +61,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     limits, metrics = settings.limits, Metrics()
     jobs = JobQueue(settings.workers, limits.max_waiting, limits.max_everything)
     pictures = Pictures(store, models, jobs, limits, metrics)
-    sessions_ = Sessions(store, pictures, models, jobs, limits)
+    ears = Ears(settings.speech, limits)
+    sessions_ = Sessions(store, pictures, models, jobs, ears, limits)
     readers = ThreadPoolExecutor(2, thread_name_prefix="promptseg-body")
-    server = Server(settings, store, models, jobs, pictures, sessions_, metrics, readers)
+    server = Server(settings, store, models, jobs, pictures, sessions_, ears, metrics, readers)
     _watch(server)
 
     @contextlib.asynccontextmanager
@@ -83,7 +85,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.server = server
-    for part in (images, prompts, sessions, objects, label_studio, about):
+    for part in (images, prompts, sessions, objects, label_studio, speech, about):
         app.include_router(part.router)
     app.include_router(static.static_router(static.studio()))
     _add_handlers(app)

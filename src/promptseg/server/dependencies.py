@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 from fastapi import Depends, Path, Query, Request
 from fastapi.responses import Response
 
+from promptseg.server.ears import Ears
 from promptseg.server.jobs import Job, JobQueue, unless_gone
 from promptseg.server.metrics import Metrics
 from promptseg.server.models import ServedModels
@@ -35,6 +36,7 @@ class Server:
     jobs: JobQueue
     pictures: Pictures
     sessions: Sessions
+    ears: Ears
     metrics: Metrics
     readers: ThreadPoolExecutor
 

@@ -125,8 +125,8 @@ class ServedModels:
             return self._graphs[name, graph]
 
 
-def describe(models: ServedModels, name: str) -> dict[str, Any]:
-    """Returns what `GET /v1/models` says of a model."""
+def describe(models: ServedModels, name: str, *, hears: bool) -> dict[str, Any]:
+    """Returns what `GET /v1/models` says of a model, on a server that understands recordings or does not."""
     card = models.card(name)
     made = models.loaded(card.name)
     root = f"/v1/models/{card.name}"
@@ -137,7 +137,7 @@ def describe(models: ServedModels, name: str) -> dict[str, Any]:
         "parameters": card.parameters,
         "licence": card.licence,
         "origin": card.origin,
-        "prompts": [kind for kind in known_prompts() if kind != "audio"],
+        "prompts": [kind for kind in known_prompts() if hears or kind != "audio"],
         **urls,
         "choice": f"{root}/choice.json" if models.chooses(card.name) else None,
         "retouch": f"{root}/{RETOUCH}.onnx" if models.chooses(card.name) else None,

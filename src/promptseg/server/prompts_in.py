@@ -8,8 +8,9 @@ from promptseg.errors import PromptError
 from promptseg.images import Image
 from promptseg.notes import told
 from promptseg.prompts.types import Prompt, Reference, prompt_from_json
+from promptseg.server.ears import Ears
 from promptseg.server.http_errors import too_large
-from promptseg.server.schemas import MaskPrompt, ReferencePrompt, StoredPicture, Strict
+from promptseg.server.schemas import AudioPrompt, MaskPrompt, ReferencePrompt, StoredPicture, Strict, TextPrompt
 from promptseg.server.settings import Limits
 
 SMALL_MASK = 2**22
@@ -40,7 +41,29 @@ def check(prompts: Sequence[Any], limits: Limits, pixels: int) -> None:
     if objects > limits.max_prompt_objects:
         raise too_large(f"{objects:,} objects were asked for; one request takes at most {limits.max_prompt_objects:,}.")
     parts = flat(prompts)
+    recordings = sum(isinstance(part, AudioPrompt) for part in parts)
+    if recordings > limits.max_recordings:
+        raise too_large(f"{recordings:,} recordings came; one request takes at most {limits.max_recordings:,}.")
     _check_masks([part for part in map(_place, parts) if isinstance(part, MaskPrompt)], limits, pixels)
+
+
+def write_down(prompts: Sequence[Any], ears: Ears) -> tuple[list[Any], list[str]]:
+    """Returns prompts with phrases in the place of recordings, and the phrases; blocks when there are recordings.
+
+    Raises:
+        HttpError: 413, or 415 where the server has no speech recognition.
+        PromptError: a recording is damaged, too long, or not understood.
+    """
+    phrases: list[str] = []
+
+    def written(part: Any) -> Any:
+        if not isinstance(part, AudioPrompt):
+            return part
+        phrases.append(ears.hear(part.file, part.language).phrase)
+        return TextPrompt(type="text", phrase=phrases[-1])
+
+    asked = [list(map(written, item)) if isinstance(item, list) else written(item) for item in prompts]
+    return asked, phrases
 
 
 def _place(prompt: Any) -> Any:

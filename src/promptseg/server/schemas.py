@@ -12,6 +12,7 @@ from promptseg.segment.everything.options import EverythingOptions
 Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 Vertex: TypeAlias = Annotated[list[Number], Field(min_length=2, max_length=2, examples=[[290, 400]])]
 ImageId: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{64}$", examples=["5f0c" * 16])]
+Language: TypeAlias = Annotated[Literal["en", "ja"] | None, Field(description="by default it is heard")]
 MaskFormat: TypeAlias = Literal["rle", "polygons", "png", "none"]
 Colour: TypeAlias = Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$", examples=["#e6194b"])]
 Name: TypeAlias = Annotated[str, Field(max_length=200)]
@@ -102,6 +103,20 @@ class TextPrompt(Strict):
     phrase: Annotated[str, Field(min_length=1, max_length=1000, examples=["a red umbrella"])]
 
 
+class SentRecording(Strict):
+    """A recording that comes along, as a file in base64: WAV, FLAC, OGG, MP3 or M4A."""
+
+    data: str
+
+
+class AudioPrompt(Strict):
+    """A recording in which somebody says what to segment, in English or Japanese; it is not kept."""
+
+    type: Literal["audio"]
+    file: SentRecording
+    language: Language = None
+
+
 class StoredPicture(Strict):
     """A picture that the server has."""
 
@@ -129,6 +144,9 @@ class ReferencePrompt(Strict):
 PromptBody: TypeAlias = Annotated[AnyPlace | TextPrompt | ReferencePrompt, Field(discriminator="type")]
 Prompts: TypeAlias = Annotated[list[PromptBody], Field(fail_fast=True)]
 OneObject: TypeAlias = Annotated[list[PromptBody], Field(min_length=1, fail_fast=True)]
+AskedPrompt: TypeAlias = Annotated[AnyPlace | TextPrompt | AudioPrompt | ReferencePrompt, Field(discriminator="type")]
+"""What may be asked. What is kept (rounds, objects) has the phrase in the place of a recording."""
+OneAsked: TypeAlias = Annotated[list[AskedPrompt], Field(min_length=1, fail_fast=True)]
 ModelName: TypeAlias = Annotated[str | None, Field(max_length=100, examples=[None])]
 Tolerance: TypeAlias = Annotated[Number, Field(ge=0, le=1000)]
 
@@ -141,7 +159,10 @@ _CLICKS: list[JsonValue] = [
 class SegmentRequest(Strict):
     """Prompts of one object, or a list of prompts for each of several."""
 
-    prompts: Annotated[Prompts | Annotated[list[OneObject], Field(fail_fast=True)], Field(min_length=1)]
+    prompts: Annotated[
+        Annotated[list[AskedPrompt], Field(fail_fast=True)] | Annotated[list[OneAsked], Field(fail_fast=True)],
+        Field(min_length=1),
+    ]
     granularity: Granularity = "auto"
     format: MaskFormat = "rle"
     tolerance: Tolerance = 0.0
@@ -228,13 +249,20 @@ class SessionRequest(Strict):
 class RoundRequest(Strict):
     """One round: prompts for one object."""
 
-    prompts: OneObject
+    prompts: OneAsked
     object_id: Annotated[int, Field(ge=0, lt=2**31)] = 0
     granularity: OneGranularity = "auto"
     format: MaskFormat = "rle"
     tolerance: Tolerance = 0.0
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"prompts": _CLICKS[:1]}]})
+
+
+class HearRequest(Strict):
+    """A recording to be written down."""
+
+    file: SentRecording
+    language: Language = None
 
 
 class MaskForm(Strict):
@@ -369,6 +397,15 @@ class MasksBody(BaseModel):
     image: ImageSize
     model: str
     masks: list[MaskBody]
+    heard: Annotated[list[str] | None, Field(description="of recordings: the phrases that were understood")] = None
+
+
+class HeardBody(BaseModel):
+    """What was understood: all words, and what of them names a thing."""
+
+    words: str
+    phrase: str
+    language: Literal["en", "ja"]
 
 
 class RoundBody(BaseModel):

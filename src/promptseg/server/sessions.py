@@ -17,6 +17,7 @@ from promptseg.images import Image
 from promptseg.masks.segments import Segments
 from promptseg.segment.session import Session
 from promptseg.server import prompts_in as asked
+from promptseg.server.ears import Ears
 from promptseg.server.http_errors import not_found, too_large
 from promptseg.server.jobs import Job, JobQueue
 from promptseg.server.models import ServedModels
@@ -60,12 +61,15 @@ class Sessions:
         pictures: whose embeddings they speak about.
         models: what answers.
         jobs: where work is done.
+        ears: what writes recordings down.
         limits: see `Limits`.
     """
 
-    def __init__(self, store: Store, pictures: Pictures, models: ServedModels, jobs: JobQueue, limits: Limits) -> None:
+    def __init__(
+        self, store: Store, pictures: Pictures, models: ServedModels, jobs: JobQueue, ears: Ears, limits: Limits
+    ) -> None:
         self._store, self._pictures, self._models = store, pictures, models
-        self._jobs, self._limits = jobs, limits
+        self._jobs, self._ears, self._limits = jobs, ears, limits
         # One lock per session in use, so that its requests come one after the other.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -98,15 +102,17 @@ class Sessions:
             if live.stored.position >= self._limits.max_rounds:
                 raise too_large(f"A session has at most {self._limits.max_rounds:,} rounds. Begin another.")
             asked.check(body.prompts, self._limits, picture.width * picture.height)
-            others = await self._others(body.prompts)
+            given, _ = await self._run(lambda job: asked.write_down(body.prompts, self._ears))
+            others = await self._others(given)
 
             def work(job: Job) -> None:
-                prompts = asked.to_prompts(body.prompts, others, self._limits)
+                prompts = asked.to_prompts(given, others, self._limits)
                 live.session.add(*prompts, object_id=body.object_id, granularity=body.granularity)
 
             before = live.stored
             rounds = json.loads(before.rounds)[: before.position]
-            rounds.append(body.model_dump(include={"object_id", "granularity", "prompts"}))
+            asked_for = [part.model_dump() for part in given]  # phrases, not recordings
+            rounds.append({**body.model_dump(include={"object_id", "granularity"}), "prompts": asked_for})
             text = json.dumps(rounds)
             if len(text) > self._limits.max_json_bytes:
                 raise too_large(

@@ -37,6 +37,9 @@ class Limits:
         max_images: stored pictures.
         max_stored_bytes: files of stored pictures, all together.
         max_prompts: prompts in one request.
+        max_recordings: recordings in one request.
+        max_audio_bytes: the file of a recording.
+        max_audio_seconds: of a recording.
         max_vertices: corners and stroke points in one request.
         max_prompt_objects: objects that one request speaks of.
         max_rounds: rounds of one session.
@@ -66,6 +69,9 @@ class Limits:
     max_images: int = 10_000
     max_stored_bytes: int = 20 * 1024 * MIB
     max_prompts: int = 1_000
+    max_recordings: int = 4
+    max_audio_bytes: int = 8 * MIB
+    max_audio_seconds: float = 30.0
     max_vertices: int = 20_000
     max_prompt_objects: int = 256
     max_rounds: int = 500
@@ -132,6 +138,7 @@ class Settings:
         workers: computations at a time. One of them at most is a long one, as long as there are two.
         limits: see `Limits`.
         label_studio: see `LabelStudio`.
+        speech: a folder with Whisper, or its name; by default the largest that was downloaded.
 
     Raises:
         InputError: a value is impossible, or a network address has no token.
@@ -146,6 +153,7 @@ class Settings:
     workers: int = 2
     limits: Limits = field(default_factory=Limits)
     label_studio: LabelStudio = field(default_factory=LabelStudio)
+    speech: str | Path | None = None
 
     def __post_init__(self) -> None:
         if not self.models:

@@ -83,9 +83,9 @@ SEEM = ("--model", "seem-focal-t")
     ("arguments", "message"),
     [
         (("segment", "a.png", "--audio", "a.wav"), "There is no recording a.wav"),
-        (("segment", "a.png", "--audio", "a.png"), "Audio prompts need speech recognition"),
+        (("segment", "a.png", "--audio", "a.png"), "promptseg models download whisper-base"),
         (("segment", "a.png", "--point", "3,3", "--vocabulary", "cat"), "Name masks with: promptseg label"),
-        (("segment", "a.png", "--audio", "a.png", *SEEM), "Audio prompts need speech recognition"),
+        (("segment", "a.png", "--audio", "a.png", *SEEM), "promptseg models download whisper-base"),
         (("segment", "a.png", "--audio", "none.wav", *SEEM), "There is no recording none.wav"),
         (("segment", "a.png", "--reference", "other.png", *SEEM), "--reference expects PICTURE:MASK"),
         (("segment", "a.png", "--circle", "3,3", *SEEM), "--circle expects x,y,radius"),

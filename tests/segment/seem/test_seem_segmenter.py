@@ -8,7 +8,7 @@ import pytest
 from seem_synthetic import golden
 
 from promptseg import Audio, Box, Circle, Mask, Point, Polygon, Reference, Scribble, Segmenter, Segments, Text
-from promptseg.errors import InputError, PromptError, UnavailableError
+from promptseg.errors import InputError, PromptError, WeightsError
 from promptseg.masks.overlap import iou
 from promptseg.masks.rle import RLE
 from promptseg.runtimes.seem import SeemRequest, cosines
@@ -97,7 +97,7 @@ def test_phrases_one_by_one_or_together(seem, embedded):
         seem.segment(embedded, [Text("dog"), Point(3, 3)], together=True)
 
 
-def test_speech(seem, embedded, tmp_path):
+def test_speech(seem, embedded, tmp_path, monkeypatch):
     file = tmp_path / "spoken.wav"
     file.write_bytes(b"RIFF")
 
@@ -108,7 +108,9 @@ def test_speech(seem, embedded, tmp_path):
     spoken = seem.segment(embedded, Audio(file), transcriber=Ear(), vocabulary=CLASSES)
     written = seem.segment(embedded, Text("a red umbrella"), vocabulary=CLASSES)
     assert spoken.masks == written.masks
-    with pytest.raises(UnavailableError, match="speech recognition"):
+    assert spoken.prompts == ((Audio(file, phrase="a red umbrella"),),)
+    monkeypatch.setenv("PROMPTSEG_CACHE", str(tmp_path))
+    with pytest.raises(WeightsError, match="models download whisper-base"):
         seem.segment(embedded, Audio(file))
 
 

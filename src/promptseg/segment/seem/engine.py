@@ -9,7 +9,6 @@ from promptseg.arrays import Float32
 from promptseg.errors import PromptError
 from promptseg.images import Image
 from promptseg.models.seem.tokenizer import tokenizer
-from promptseg.prompts.speech import Transcriber, to_text
 from promptseg.prompts.touched import touched_pixels
 from promptseg.prompts.types import ObjectPrompts
 from promptseg.prompts.words import Audio, Reference, Text
@@ -45,23 +44,16 @@ class SeemEngine:
         frame = SeemFrame.fit(image.size, self.model, scale, short_side)
         return SeemImage(self.runtime.encode(network_input(image, frame)), frame, image, self.model)
 
-    def request(
-        self,
-        prompts: ObjectPrompts,
-        embedded: SeemImage,
-        transcriber: Transcriber | None = None,
-        previous: Float32 | None = None,
-    ) -> SeemRequest:
-        """Encodes all prompts of one object.
+    def request(self, prompts: ObjectPrompts, embedded: SeemImage, previous: Float32 | None = None) -> SeemRequest:
+        """Encodes all prompts of one object, whose recordings were heard.
 
         Raises:
             PromptError: a prompt does not fit the picture, nothing is positive, or there are several references.
-            UnavailableError: a recording without anyone who writes it down.
         """
         frame = embedded.frame
         touched = touched_pixels(prompts, frame.original, frame.resized)
         texts = [prompt.phrase for prompt in prompts if isinstance(prompt, Text)]
-        spoken = [to_text(prompt, transcriber).phrase for prompt in prompts if isinstance(prompt, Audio)]
+        spoken = [prompt.phrase for prompt in prompts if isinstance(prompt, Audio) and prompt.phrase]
         shown = [prompt for prompt in prompts if isinstance(prompt, Reference)]
         if len(shown) > 1:
             raise PromptError(

@@ -12,12 +12,13 @@ from promptseg.masks.segments import Segments
 from promptseg.prompts.speech import Transcriber
 from promptseg.prompts.touched import touched_pixels
 from promptseg.prompts.types import Mask, ObjectPrompts
-from promptseg.prompts.words import Text
+from promptseg.prompts.words import Audio, Text
 from promptseg.runtimes.seem import SeemReply, SeemRequest, cosines
 from promptseg.segment.answer import Answer
 from promptseg.segment.seem.engine import SeemEngine, mean_cosine
 from promptseg.segment.seem.picture import SeemFrame, SeemImage
 from promptseg.segment.seem.results import matching
+from promptseg.speech.hear import heard
 from promptseg.vocabulary import Vocabulary, Words, vocabulary_of
 
 CHUNK = 8
@@ -44,9 +45,10 @@ def answer(
 
     Raises:
         PromptError: a prompt does not fit the picture, or nothing is positive.
-        UnavailableError: a recording without a transcriber.
+        UnavailableError: there is a recording, and nothing that writes it down.
     """
-    request = engine.request(prompts, embedded, transcriber, previous)
+    prompts = heard(prompts, transcriber)
+    request = engine.request(prompts, embedded, previous)
     (reply,) = engine.runtime.decode(embedded.features, [request])
     scores, by_place = _fit(reply, request)
     query = int(scores.argmax())
@@ -142,7 +144,7 @@ def _best(reply: SeemReply) -> int:
 
 
 def _phrase(prompts: ObjectPrompts) -> str | None:
-    phrases = [prompt.phrase for prompt in prompts if isinstance(prompt, Text)]
+    phrases = [prompt.phrase for prompt in prompts if isinstance(prompt, Text | Audio) and prompt.phrase]
     return ", ".join(phrases) or None
 
 

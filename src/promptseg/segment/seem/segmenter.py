@@ -101,14 +101,15 @@ class SeemSegmenter(Segmenter):
             vocabulary: classes for the labels. Without one, objects found by a phrase are labelled with it.
             together: whether phrases of a flat list are read in one go, as in the official evaluation, where the
                 answer to one depends on the others. By default each is asked alone.
-            transcriber: writes down what `Audio` prompts say.
+            transcriber: writes down what `Audio` prompts say; by default `promptseg.speech.whisper.Whisper`, with the
+                extra `speech` and a model that was downloaded (docs/speech.md).
 
         Returns:
             One mask per object, in order.
 
         Raises:
             PromptError: a prompt is malformed, does not fit the picture, or nothing is positive.
-            UnavailableError: a recording without a transcriber.
+            UnavailableError: there is a recording, and nothing that writes it down.
         """
         _check_granularity(granularity)
         if prompts is None:
@@ -136,7 +137,8 @@ class SeemSegmenter(Segmenter):
             image: what `embed` returned, or anything that it takes.
             vocabulary: classes for the labels.
             memory: whether the network is shown its mask of the round before. The official demo page does not.
-            transcriber: writes down what `Audio` prompts say.
+            transcriber: writes down what `Audio` prompts say; by default `promptseg.speech.whisper.Whisper`, with the
+                extra `speech` and a model that was downloaded (docs/speech.md).
         """
         embedded = self._seen(image)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from promptseg.arrays import Float32
 from promptseg.masks.segments import Segments
-from promptseg.prompts.speech import Transcriber, to_text
+from promptseg.prompts.speech import Transcriber
 from promptseg.prompts.touched import touched_pixels
 from promptseg.prompts.types import ObjectPrompts, Point, Scribble, WordPrompt
 from promptseg.prompts.words import Audio, Reference, Text
@@ -24,6 +24,7 @@ from promptseg.segment.words.phrases.read import read_phrase
 from promptseg.segment.words.rivals import rivals, thing_of
 from promptseg.segment.words.sharpen import enlarge
 from promptseg.segment.words.things import find_things
+from promptseg.speech.hear import heard
 
 OTHERS = 0.5
 """A negative place drops a thing that it touches if the others that were found are together at least so large beside
@@ -51,10 +52,10 @@ def answer(
     Raises:
         PromptError: a prompt is malformed or does not fit the picture, or nothing is positive; a phrase is not
             understood.
-        UnavailableError: a recording without a transcriber.
+        UnavailableError: there is a recording, and nothing that writes it down.
     """
-    texts = [prompt.phrase for prompt in prompts if isinstance(prompt, Text)]
-    texts += [to_text(prompt, transcriber).phrase for prompt in prompts if isinstance(prompt, Audio)]
+    prompts = heard(prompts, transcriber)
+    texts = [prompt.phrase for prompt in prompts if isinstance(prompt, Text | Audio) and prompt.phrase]
     shown = [prompt for prompt in prompts if isinstance(prompt, Reference)]
     places = tuple(prompt for prompt in prompts if not isinstance(prompt, WordPrompt))
     label = texts[0] if texts else None

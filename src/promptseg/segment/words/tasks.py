@@ -23,6 +23,7 @@ from promptseg.segment.words.engine import LIMIT, Meaning
 from promptseg.segment.words.find import FoundThing
 from promptseg.segment.words.rivals import thing_of
 from promptseg.segment.words.things import LEAST, SURE_BOX, NamedThing, absent, known_things
+from promptseg.speech.hear import heard
 from promptseg.vocabulary import Vocabulary
 
 
@@ -73,7 +74,7 @@ def answer_as_one(
     Raises:
         PromptError: nothing fits.
     """
-    together = prompts if before is None else (*before.prompts, *prompts)
+    together = heard(prompts if before is None else (*before.prompts, *prompts))
     found = answer(meaning, runtime, embedded, together, granularity=granularity, companions=companions)
     if not len(found) or found.low_res_logits is None:
         raise PromptError("Nothing that fits these words is in the picture. Say it otherwise, or click on it.")

@@ -23,7 +23,9 @@ router = APIRouter(tags=["about"])
 async def models(server: ServerDep) -> Response:
     """Lists the models that are served."""
     names = server.models.names
-    return JSONResponse({"default": names[0], "models": [describe(server.models, name) for name in names]})
+    hears = await asyncio.to_thread(lambda: server.ears.there)
+    described = [describe(server.models, name, hears=hears) for name in names]
+    return JSONResponse({"default": names[0], "models": described})
 
 
 @router.get(

@@ -50,11 +50,13 @@ async def segment(request: Request, server: ServerDep, image: ImagePath, body: S
 
         def answer(job: Job) -> dict[str, Any]:
             others = {record.id: server.pictures.open(record) for record in references}
-            prompts = prompts_in.to_prompts(body.prompts, others, server.limits)
+            given, phrases = prompts_in.write_down(body.prompts, server.ears)
+            job.check()
+            prompts = prompts_in.to_prompts(given, others, server.limits)
             found = server.models.get(card.name).segment(embedded, prompts, granularity=body.granularity)
             masks = masks_json(found, body.format, body.tolerance)
             named = [{**mask, "noun": name_in(mask["label"])} if mask["label"] else mask for mask in masks]
-            return _answer(picture, card.name, named)
+            return {**_answer(picture, card.name, named), **({"heard": phrases} if phrases else {})}
 
         return await server.compute(answer)
 

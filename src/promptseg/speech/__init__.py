@@ -1,0 +1,1 @@
+"""Recordings to words: decoding, Whisper, and what is said around a phrase."""
