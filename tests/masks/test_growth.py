@@ -5,12 +5,15 @@ import pytest
 
 from growth import growth
 from promptseg.errors import InputError
-from promptseg.masks import polygons
+from promptseg.formats.coco import coco_record
+from promptseg.formats.labelme import labelme_record
+from promptseg.masks import overlap, polygons
 from promptseg.masks.bridge import join_parts
 from promptseg.masks.distance import distance_transform
 from promptseg.masks.polygons import simplify, trace_polygons
 from promptseg.masks.raster import polygon_to_rle, stroke_to_mask
 from promptseg.masks.rle import RLE
+from promptseg.masks.segments import Segments
 from promptseg.stopping import stoppable
 
 from .shapes import spiral
@@ -78,6 +81,46 @@ def test_masks_of_too_many_islands_and_corners_are_refused(monkeypatch):
         trace_polygons(comb(9, 50))
 
 
+def objects(count):
+    """Squares side by side."""
+    side = int(np.ceil(count**0.5))
+    one = RLE.encode(np.ones((6, 6), bool))
+    masks = [one.moved(8 * (i % side) + i % 3, 8 * (i // side), (8 * side, 8 * side)) for i in range(count)]
+    return Segments(masks[0].size, masks, np.linspace(0, 1, count, dtype=np.float32), labels=("a", None) * (count // 2))
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        Segments.nms,
+        lambda segments: segments.draw(np.zeros((*segments.size, 3), np.uint8)),
+        lambda segments: coco_record({"a.jpg": segments}),
+        lambda segments: labelme_record(segments, "a.jpg"),
+    ],
+    ids=["nms", "draw", "coco", "labelme"],
+)
+def test_thousands_of_objects(work):
+    given = {count: objects(count) for count in (2000, 4000)}
+    assert growth(lambda count: work(given[count]), 2000, 4000, 2.5) < 2.5
+
+
+def test_suppression_agrees_with_its_rule(monkeypatch):
+    monkeypatch.setattr(overlap, "_NMS_AT_ONCE", 7)
+    random = np.random.default_rng(1)
+    for number in range(12):
+        masks = []
+        for _ in range(int(random.integers(0, 40))):
+            height, width = random.integers(1, 50, 2)
+            crop = random.random((height, width)) < random.choice([0.0, 0.3, 0.9, 1.0])
+            x, y = int(random.integers(0, 61 - width)), int(random.integers(0, 71 - height))
+            masks.append(RLE.encode_crop(crop, (x, y), (70, 60)))
+        scores, threshold, kept = random.integers(0, 5, len(masks)), (0, 0.1, 0.5, 0.9)[number % 4], list[int]()
+        for index in np.argsort(-scores, kind="stable").tolist():
+            if all(overlap.iou(masks[index], masks[better]) <= threshold for better in kept):
+                kept.append(index)
+        assert overlap.mask_nms(masks, scores, threshold).tolist() == kept
+
+
 class Ended(Exception):
     """What the one who waits raises."""
 
@@ -90,6 +133,7 @@ STOPPED = {
     "straightening": lambda: trace_polygons(spiral(31), 0.5),
     "simplifying": lambda: simplify(scattered(500), 0.5),
     "joining": lambda: join_parts(trace_polygons(checkerboard(10))),
+    "suppression": lambda: objects(100).nms(),
     "depth": lambda: distance_transform(np.ones((300, 300), bool)),
 }
 

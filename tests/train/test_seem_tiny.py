@@ -9,6 +9,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from PIL import Image as PIL
+from safetensors.torch import save_file
 from torch import nn
 
 from promptseg.cli.app import app
@@ -178,6 +179,10 @@ def test_what_is_missing_is_named(data: Path, checkpoint: Path, tmp_path: Path) 
     torch.save({"weight": torch.zeros(2)}, tmp_path / "other.pth")
     with pytest.raises(WeightsError, match="no EfficientNet-Lite2"):
         weights.read_backbone(tmp_path / "other.pth", tmp_path)
+    save_file({"weight": torch.full((2,), torch.nan)}, tmp_path / "nan.safetensors")
+    for read in (lambda path: weights.read_backbone(path, tmp_path), weights.read_sentences):
+        with pytest.raises(WeightsError, match="tensor 'weight' holds numbers that are infinite or none"):
+            read(tmp_path / "nan.safetensors")
     with pytest.raises(InputError, match=r"0 files model\.safetensors"):
         weights.read_sentences(tmp_path)
 

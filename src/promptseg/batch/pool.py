@@ -8,7 +8,7 @@ picture once more before it gives it up.
 import signal
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple, TypeAlias
@@ -86,6 +86,19 @@ def label_in_processes(
             worker.stop()
 
 
+@contextmanager
+def _deaf() -> Generator[None]:
+    """Lets processes that start in the block not hear interrupts from the keyboard, which are the run's business."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class _Worker:
     """One process, its pipe, and the picture that it has in hand."""
 
@@ -93,7 +106,8 @@ class _Worker:
         context = get_context("spawn")  # forked children of a process with threads may hang
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_work, args=(theirs, settings, make), daemon=True)
-        self.process.start()
+        with _deaf():
+            self.process.start()
         theirs.close()  # so that the worker's end closes with the worker
         self.item: Item | None = None
 

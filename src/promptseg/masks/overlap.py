@@ -9,9 +9,13 @@ from promptseg.arrays import Float32, Int64
 from promptseg.errors import InputError
 from promptseg.geometry import box_iou
 from promptseg.masks.rle import RLE
-from promptseg.masks.runlength import covered_by
+from promptseg.masks.runlength import covered_by, portions
+from promptseg.stopping import check_stop
 
 _Runs = tuple[Int64, Int64]
+
+_NMS_AT_ONCE = 512
+"""Masks whose rivals are looked for together."""
 
 
 def intersection_area(a: RLE, b: RLE) -> int:
@@ -78,25 +82,59 @@ def mask_nms(masks: Sequence[RLE], scores: npt.ArrayLike, threshold: float) -> I
     Returns:
         Indices of the kept masks, best first; of equal scores the earlier comes first.
     """
-    order = np.argsort(-np.asarray(scores, np.float64), kind="stable")
-    boxes = np.array([mask.bbox for mask in masks]).reshape(-1, 4)
-    runs = [mask.runs() for mask in masks]
-    areas = [mask.area for mask in masks]
-    kept: list[int] = []
-    for index in order.tolist():
-        # Boxes bound the overlap from above, so that most pairs need no look at their pixels.
-        near = _box_shared(boxes[index], boxes[kept]) if kept else np.empty(0)
-        for other, most in zip(kept, near.tolist(), strict=True):
-            both = areas[index] + areas[other]
-            most = min(most, areas[index], areas[other])
-            if most / max(1, both - most) <= threshold:
-                continue
-            shared = _shared(runs[index], runs[other])
-            if shared / max(1, both - shared) > threshold:
-                break
-        else:
-            kept.append(index)
-    return np.array(kept, np.int64)
+    order = np.argsort(-np.asarray(scores, np.float64), kind="stable").tolist()
+    boxes = np.array([masks[index].box for index in order], np.int64).reshape(-1, 4)
+    areas = np.array([masks[index].area for index in order], np.int64)
+    runs: dict[int, _Runs] = {}
+    kept: list[int] = []  # places in the order
+    for start in range(0, len(order), _NMS_AT_ONCE):
+        places = range(start, min(start + _NMS_AT_ONCE, len(order)))
+        worse, better = _near_pairs(boxes, areas, np.array([*kept, *places]), start, threshold)
+        ends = np.searchsorted(worse, [*places], side="right").tolist()
+        begin, fresh = 0, set[int]()
+        for place, end in zip(places, ends, strict=True):
+            check_stop()
+            for rival in better[begin:end].tolist():
+                if rival >= start and rival not in fresh:
+                    continue
+                for one in (place, rival):
+                    if one not in runs:
+                        runs[one] = masks[order[one]].runs()
+                shared = _shared(runs[place], runs[rival])
+                if shared / max(1, int(areas[place] + areas[rival]) - shared) > threshold:
+                    break
+            else:
+                fresh.add(place)
+            begin = end
+        kept += sorted(fresh)
+    return np.array([order[place] for place in kept], np.int64)
+
+
+def _near_pairs(boxes: Int64, areas: Int64, pool: Int64, start: int, threshold: float) -> tuple[Int64, Int64]:
+    """Returns pairs (worse, better) of places that may overlap by more than `threshold`, as far as boxes tell, sorted.
+
+    Boxes bound the overlap from above, so that most pairs need no look at their pixels; and only boxes that meet from
+    left to right are compared. The worse one of each pair is `start` or comes after it.
+    """
+    pool = pool[np.argsort(boxes[pool, 0], kind="stable")]
+    left, widest = boxes[pool, 0], (boxes[pool, 2] - boxes[pool, 0]).max()
+    asking = pool[pool >= start]
+    first = np.searchsorted(left, boxes[asking, 0] - widest)
+    counts = np.searchsorted(left, boxes[asking, 2]) - first
+    found = [np.empty((2, 0), np.int64)]
+    for some in portions(np.maximum(counts, 0)):
+        check_stop()
+        many = np.maximum(counts[some], 0)
+        worse = np.repeat(asking[some], many)
+        better = pool[np.repeat(first[some] - np.cumsum(many) + many, many) + np.arange(len(worse))]
+        worse, better = worse[better < worse], better[better < worse]
+        sides = np.minimum(boxes[worse, 2:], boxes[better, 2:]) - np.maximum(boxes[worse, :2], boxes[better, :2])
+        most = np.minimum(np.minimum(areas[worse], areas[better]), np.clip(sides, 0, None).prod(axis=1))
+        near = most > threshold * np.maximum(1, areas[worse] + areas[better] - most)
+        found.append(np.stack([worse[near], better[near]]))
+    worse, better = np.concatenate(found, axis=1)
+    order = np.lexsort((better, worse))
+    return worse[order], better[order]
 
 
 def box_nms(boxes: npt.ArrayLike, scores: npt.ArrayLike, threshold: float) -> Int64:
@@ -125,11 +163,6 @@ def _shared(a: _Runs, b: _Runs) -> int:
 
 def _boxes_meet(a: RLE, b: RLE) -> bool:
     return a.box[0] < b.box[2] and b.box[0] < a.box[2] and a.box[1] < b.box[3] and b.box[1] < a.box[3]
-
-
-def _box_shared(box: npt.NDArray[np.float64], others: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
-    return np.clip(sides, 0, None).prod(axis=1)
 
 
 def stability(logits: Float32, offset: float = 1.0) -> float:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from promptseg.errors import InputError
 from promptseg.geometry import Size
 from promptseg.masks.rle import RLE
+from promptseg.masks.runlength import AT_ONCE, portions
 from promptseg.stopping import check_stop
 
 Points = npt.ArrayLike
@@ -20,9 +21,6 @@ Points = npt.ArrayLike
 
 _MOST_CROSSINGS = 50_000_000
 """Bounds memory: a zigzag of few corners over a wide picture crosses very many columns."""
-
-_AT_ONCE = 2**17
-"""Crossings or spans that are worked on together: some milliseconds."""
 
 _FAR = 2.0**40
 
@@ -48,7 +46,7 @@ def rings_to_rle(rings: Sequence[Points], size: tuple[int, int]) -> RLE:
         check_stop()
         waiting.append(part)
         together += len(part)
-        if together > max(2 * len(keys), 8 * _AT_ONCE):  # no more are kept than there are places in the picture
+        if together > max(2 * len(keys), 8 * AT_ONCE):  # no more are kept than there are places in the picture
             keys = _odd(np.concatenate([keys, *waiting]))
             waiting, together = [], 0
     # A column holds an even number of crossings: pixels between the first and second are inside, and so on.
@@ -76,7 +74,7 @@ def _crossings(rings: list[_Points], height: int, width: int) -> Iterator[npt.ND
     counts = np.maximum(last - first, 0)
     if counts.sum() > _MOST_CROSSINGS:
         raise InputError(f"This outline crosses too many columns of pixels: {counts.sum()}. Simplify it.")
-    for some in _portions(counts):
+    for some in portions(counts):
         edge = np.repeat(np.arange(some.start, some.stop), counts[some])
         begun = np.repeat(np.cumsum(counts[some]) - counts[some], counts[some])
         columns = np.arange(len(edge)) + first[edge] - begun
@@ -154,7 +152,7 @@ def _painted(starts: _Points, ends: _Points, radius: float, size: tuple[int, int
     while len(waiting):
         check_stop()
         counts = upper[waiting, 1] - lower[waiting, 1]
-        some = max(1, int(np.searchsorted(np.cumsum(counts), _AT_ONCE, side="right")))
+        some = max(1, int(np.searchsorted(np.cumsum(counts), AT_ONCE, side="right")))
         number, counts, waiting = np.repeat(waiting[:some], counts[:some]), counts[:some], waiting[some:]
         rows = lower[number, 1] + np.arange(len(number)) - np.repeat(np.cumsum(counts) - counts, counts)
         first, last = _spans(rows, starts[number], ends[number], radius)
@@ -168,22 +166,11 @@ def _painted(starts: _Points, ends: _Points, radius: float, size: tuple[int, int
             (left, top), (right, bottom) = (lower[waiting] - origin).T, (upper[waiting] - origin).T
             waiting = waiting[open_[bottom, right] - open_[top, right] - open_[bottom, left] + open_[top, left] > 0]
             spans = 0
-    for top in range(0, y1 - y0, rows_at_once := max(1, 8 * _AT_ONCE // len(columns))):
+    for top in range(0, y1 - y0, rows_at_once := max(1, 8 * AT_ONCE // len(columns))):
         check_stop()
         part = np.maximum.accumulate(reach[top : top + rows_at_once], axis=1)
         mask[y0 + top : y0 + top + len(part), x0:x1] = part > columns
     return mask
-
-
-def _portions(counts: npt.NDArray[np.int64]) -> Iterator[slice]:
-    """Yields slices whose counts add up to about `_AT_ONCE`."""
-    total = np.cumsum(counts)
-    begin = 0
-    while begin < len(counts):
-        before = int(total[begin - 1]) if begin else 0
-        end = max(begin + 1, int(np.searchsorted(total, before + _AT_ONCE, side="right")))
-        yield slice(begin, end)
-        begin = end
 
 
 def _spans(

@@ -5,11 +5,16 @@ sorted int64 arrays `starts, ends` that neither touch nor overlap. Counts are th
 alternating runs of zeros and ones, beginning with zeros.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
 from promptseg.arrays import Int64
 from promptseg.errors import FormatError
+
+AT_ONCE = 2**17
+"""Things that are worked on together: some milliseconds."""
 
 _DIGIT_BITS = 5
 _MOST_DIGITS = 7
@@ -117,3 +122,14 @@ def read_string(text: str | bytes) -> Int64:
     values[1::2] = np.cumsum(values[1::2])
     values[2::2] = np.cumsum(values[2::2])
     return values
+
+
+def portions(counts: npt.NDArray[np.int64]) -> Iterator[slice]:
+    """Yields slices whose counts add up to about `AT_ONCE`."""
+    total = np.cumsum(counts)
+    begin = 0
+    while begin < len(counts):
+        before = int(total[begin - 1]) if begin else 0
+        end = max(begin + 1, int(np.searchsorted(total, before + AT_ONCE, side="right")))
+        yield slice(begin, end)
+        begin = end

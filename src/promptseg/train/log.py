@@ -1,5 +1,6 @@
 """What a run tells: one JSON line per entry, TensorBoard if it is installed, and a progress bar on a terminal."""
 
+import contextlib
 import json
 import sys
 import time
@@ -29,10 +30,17 @@ class Log:
             self._board = SummaryWriter(str(folder))
 
     def write(self, step: int, kind: str, values: Mapping[str, float]) -> None:
-        """Adds an entry: `kind` is "train" or "evaluate", values are numbers by name."""
+        """Adds an entry: `kind` is "train" or "evaluate", values are numbers by name.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
         entry = {"step": step, "kind": kind, **{name: float(f"{value:.6g}") for name, value in values.items()}}
-        self._lines.write(json.dumps(entry) + "\n")
-        self._lines.flush()
+        try:
+            self._lines.write(json.dumps(entry) + "\n")
+            self._lines.flush()
+        except OSError as error:
+            raise OutputError(f"Cannot write {self._lines.name}: {error.strerror or error}.") from error
         if self._board is not None:
             for name, value in values.items():
                 self._board.add_scalar(f"{kind}/{name}", value, step)
@@ -52,7 +60,8 @@ class Log:
 
     def close(self) -> None:
         """Closes the files."""
-        self._lines.close()
+        with contextlib.suppress(OSError):  # what could not be written is tried once more
+            self._lines.close()
         if self._board is not None:
             self._board.close()
 

@@ -16,7 +16,7 @@ from promptseg.models.seem_tiny.config import WIDE
 from promptseg.models.seem_tiny.sentence import SentenceEncoder, from_bert
 from promptseg.models.seem_tiny.weights import TinyNetwork
 from promptseg.models.store import file_sha256
-from promptseg.models.tensors import read_safetensors
+from promptseg.models.tensors import read_given_safetensors
 
 CLASSES = 1000
 BATCH_NORM_EPS = 1e-3
@@ -39,7 +39,7 @@ def read_backbone(path: Path, cache: Path) -> tuple[EfficientNetLite, nn.Linear]
             raise WeightsError(f"There is no checkpoint file {path}.")
         target = cache / f"start-{file_sha256(path)[:12]}.safetensors"
         path = target if target.exists() else convert_checkpoint(path, target)
-    tensors = read_safetensors(path)
+    tensors = read_given_safetensors(path)
     backbone, classifier = EfficientNetLite(), nn.Linear(WIDE, CLASSES)
     try:
         backbone.load_state_dict(_folded(tensors, len(backbone.blocks)))
@@ -89,7 +89,7 @@ def read_sentences(path: Path | None) -> SentenceEncoder:
         if len(places) != 1:
             raise InputError(f"{path} holds {len(places)} files model.safetensors, expected one. Name the file itself.")
         path = places[0]
-    tensors = {name: _tensor(array) for name, array in read_safetensors(path).items() if array.dtype.kind == "f"}
+    tensors = {name: _tensor(array) for name, array in read_given_safetensors(path).items() if array.dtype.kind == "f"}
     try:
         encoder.load_state_dict(from_bert(tensors))
     except (KeyError, RuntimeError) as error:
