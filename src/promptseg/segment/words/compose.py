@@ -30,9 +30,9 @@ FITTING = 0.25
 """Words take part where some candidate overlaps what they fit by this IoU."""
 AGREE = 3.0
 """How much the agreement of a mask with the words counts beside its probable IoU (benchmarks/semantics.md)."""
-OUTLINED, FIRST = 0.3, 0.2
-"""The same beside the agreement with places that are more than a click, and what the answers to the places alone are
-ahead (chosen on train/coco, benchmarks/dialogues.md)."""
+OUTLINED, STROKED, FIRST = 1.0, 0.3, 0.2
+"""The same beside the agreement with places that are more than a click; with clicks and strokes alone the second, and
+the third for the answers to the places alone (chosen on train/coco, benchmarks/dialogues.md)."""
 
 
 def compose(
@@ -74,8 +74,9 @@ def compose(
     if item.ambiguous:
         worth = alone.expected(embedded.frame) + AGREE * fits
     else:
-        worth = place_fit(options, places, drawn) + OUTLINED * fits
-        worth[: len(alone.logits)] += FIRST
+        spots = all(isinstance(prompt, Point | Scribble) for prompt in places)
+        worth = place_fit(options, places, drawn) + (STROKED if spots else OUTLINED) * fits
+        worth[: len(alone.logits)] += FIRST * spots
     best = int(np.argmax(worth))
     return [(_thing(embedded, options[best], scores[best]), None)], bool(fits[best] >= FITTING / 2)
 

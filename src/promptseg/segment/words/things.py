@@ -48,8 +48,8 @@ BESIDE, LISTED = 0.35, 0.02
 among all things of a vocabulary."""
 OWN = 0.5
 """Of a thing so much must lie in no better one of its class: the rest are parts of it, or the same once more."""
-TRIED, LEAST = 50, 0.04
-"""Boxes that are drawn of one picture, and the least that the detector must be sure of each."""
+TRIED, ASKED, LEAST = 50, 16, 0.04
+"""Boxes that are drawn of one picture, and of one class of it, and the least that the detector must be sure of each."""
 SURE_BOX = 0.15
 """The same for a map: what the detector is less sure of is never sure enough to be on it."""
 
@@ -134,18 +134,21 @@ def find_things(
     """
     boxes = meaning.boxes(embedded.image)
     boxes = boxes.chosen(np.flatnonzero(boxes.scores > LEAST))
-    own = boxes.classes == number
-    same = own | (box_iou(boxes.corners, boxes.corners[own]) > SAME_BOX).any(1)
-    asked = boxes.chosen(np.flatnonzero(same))
+    own = np.flatnonzero(boxes.classes == number)[:ASKED]
+    better = boxes.scores[:, None] > boxes.scores[own]
+    same = ((box_iou(boxes.corners, boxes.corners[own]) > SAME_BOX) & better & (boxes.classes != number)[:, None]).any(
+        1
+    )
+    asked = boxes.chosen(np.concatenate([own, np.flatnonzero(same)]))
     others = sorted(set(asked.classes.tolist()) - {number})
     warmth = {number: heat}
     if others:
         warmth |= zip(others, phrase_heat(meaning, embedded, [COCO_THINGS[other] for other in others]), strict=True)
     drawn = draw(runtime, embedded, asked, warmth)
-    rivals = [thing.found for thing in drawn if thing.number != number]
+    other = [thing.found for thing in drawn if thing.number != number]
     things = [thing.found for thing in drawn if thing.number == number]
-    things = _warm(runtime, embedded, [thing for thing in things if not _gives_way(thing, rivals)], heat)
-    if things and things[0].score > (PRESENT if present is None else _chance(present)):
+    things = _warm(runtime, embedded, [thing for thing in things if not _gives_way(thing, other)], heat)
+    if things and _logit(things[0].score) > (_logit(PRESENT) if present is None else present):
         least = max(PRESENT, BESIDE * things[0].score)
         return [thing for place, thing in enumerate(things) if not place or thing.score > least]
     return [] if present is None else find(runtime, embedded, heat, present=present)
