@@ -72,7 +72,7 @@ def test_what_is_heard(file) -> None:
         (FakeEngine(said(no_speech=0.9)), "no words are understood"),
         (FakeEngine(said(words=" ... ")), "no words are understood"),
         (FakeEngine(said(words="")), "no words are understood"),
-        (FakeEngine(said(log_probability=-1.6)), "not understood well enough"),
+        (FakeEngine(said(log_probability=-0.9)), "not understood well enough"),
         (FakeEngine(said(repetition=5.0)), "not understood well enough"),
         (FakeEngine(said(chances={"fr": 0.97, "en": 0.005})), r"another language \(fr\)"),
         (FakeEngine(said(words="Thank you.")), "names nothing"),

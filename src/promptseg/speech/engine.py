@@ -10,6 +10,7 @@ import numpy as np
 from promptseg.arrays import Float32
 from promptseg.errors import UnavailableError, WeightsError
 from promptseg.speech.recording import RATE
+from promptseg.vocabulary import COCO_THINGS
 
 BEAMS = 5
 LONGEST = 96
@@ -17,12 +18,11 @@ LONGEST = 96
 WINDOW = 10
 """Seconds that the network looks at, or so many times them as a longer recording needs. Whisper was trained on 30; for
 phrases, 10 are understood as well and cost a quarter."""
-BEFORE: dict[str, str] = {
-    "en": " Segment the thing on the left. A red one. All the large ones. The second one from the right.",
-    "ja": "左のものを切り抜いてください。赤いもの。大きいもの。右から二番目のもの。",
-}
-"""What the network is told was said before: single words without a context are often mistaken. It names no thing, as
-Whisper would then hear that thing where it is unsure ("zebra" became "the giraffe")."""
+BEFORE = {"en": f" {', '.join(COCO_THINGS)}.", "ja": ""}
+"""What the network is told was said before: single words without a context are often mistaken. All names of common
+things, since Whisper favours what it was told: with some of them, "zebra" became "the giraffe"."""
+LIKELY_JAPANESE = 0.5
+"""Short English words sound a little like Japanese ones: Japanese must be more probable than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +99,14 @@ class CTranslateEngine:
         chances: dict[str, float] = {}
         if len(languages) > 1:
             chances = {token.strip("<|>"): float(chance) for token, chance in model.model.detect_language(seen)[0]}
-        language = max(languages, key=lambda code: chances.get(code, 0.0))
+        language = languages[0]
+        if len(languages) > 1:
+            language = "ja" if chances.get("ja", 0.0) > LIKELY_JAPANESE else "en"
         write = ("<|startoftranscript|>", f"<|{language}|>", "<|transcribe|>", "<|notimestamps|>")
         tokenizer = model.hf_tokenizer
         before = tokenizer.encode(BEFORE[language], add_special_tokens=False).ids
-        prompt = [tokenizer.token_to_id("<|startofprev|>"), *before, *map(tokenizer.token_to_id, write)]
+        context = [tokenizer.token_to_id("<|startofprev|>"), *before] if before else []
+        prompt = [*context, *map(tokenizer.token_to_id, write)]
         result = model.model.generate(
             seen,
             [prompt],

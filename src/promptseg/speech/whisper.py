@@ -14,8 +14,9 @@ from promptseg.speech.recording import RecordingLimits, read_recording
 
 NO_SPEECH = 0.7
 """Above it, nobody speaks."""
-UNSURE = -1.25
-"""Below this mean log probability of its tokens, an answer is not believed."""
+UNSURE = -0.75
+"""Below this mean log probability of its tokens, an answer is not believed (chosen on synthetic voices: of single
+names, most mistakes lie below)."""
 REPEATED = 2.4
 """Words that become this many times smaller by compression repeat themselves: Whisper's way to hear nothing."""
 FOREIGN = 0.02
