@@ -36,7 +36,7 @@ def test_dialogues_side_by_side(segmenter, embedded):
 
 
 def test_the_number_of_threads_changes_no_mask(segmenter, embedded):
-    """To the pixel in ONNX Runtime in float32; only promised is an IoU above 0.999."""
+    """Promised is an IoU above 0.999: sums in another order may turn a pixel of the border."""
     several = Segmenter(runtime="onnx", threads=2)
     for prompt in PROMPTS:
         (one,), (other,) = (made.segment(embedded("chelsea"), prompt).masks for made in (segmenter, several))
@@ -45,7 +45,7 @@ def test_the_number_of_threads_changes_no_mask(segmenter, embedded):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_fork_after_an_engine_was_used(examples):
-    """Masks in a child; it is ended after 60 CPU seconds, or when it waits for a thread that is not there."""
+    """The child gets the same masks; an alarm ends it if it waits for threads that are not there."""
     program = (
         "import os, signal, sys\nfrom promptseg import Image, Point, Segmenter\n"
         f"picture = Image.open({str(examples / 'chelsea.jpg')!r})\n"
