@@ -42,6 +42,8 @@ ENGLISH = {
     "Extract the person on the right from the picture, thank you very much.": "the person on the right",
     "The dog on the left. The dog on the left.": "the dog on the left",
     "Segment the zebra. Thank you.": "the zebra",
+    "Umbrella, umbrella": "umbrella",
+    "TV TV TV": "tv",
     "What I want is the leftmost boat": "the leftmost boat",
     "Pick the ripe banana": "the ripe banana",
     "Pick out the ripe banana": "the ripe banana",
