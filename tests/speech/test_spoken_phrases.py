@@ -43,6 +43,7 @@ ENGLISH = {
     "The dog on the left. The dog on the left.": "the dog on the left",
     "Segment the zebra. Thank you.": "the zebra",
     "Umbrella, umbrella": "umbrella",
+    "Please segment, the parking meter.": "the parking meter",
     "TV TV TV": "tv",
     "What I want is the leftmost boat": "the leftmost boat",
     "Pick the ripe banana": "the ripe banana",

@@ -69,7 +69,7 @@ _ASKING_OR_THING = (
     r"(?:mask|mark|cut|crop|pick|show|trace|separate|take|grab|get|see|want|click(?: on)?|circle|paint|colour|color)"
 )
 _FRONT = re.compile(
-    rf"^(?:{_THINKING}(?=,| |$)|(?:{_POLITE}|{_ASKING})(?= |$)|{_ASKING_OR_THING}(?= (?:{_ARTICLES})\b))[ ,:]*"
+    rf"^(?:{_THINKING}(?=,| |$)|(?:{_POLITE}|{_ASKING})(?=[ ,]|$)|{_ASKING_OR_THING}(?= (?:{_ARTICLES})\b))[ ,:]*"
 )
 _AFTER_POLITE = re.compile(rf"^{_ASKING_OR_THING}(?= [a-z])[ ,]*")
 _BACK = re.compile(
