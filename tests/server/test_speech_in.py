@@ -104,7 +104,7 @@ def test_a_server_that_does_not_hear(start, astronaut, tmp_path, monkeypatch) ->
     monkeypatch.setenv("PROMPTSEG_CACHE", str(tmp_path / "empty"))
     server = start()
     answer = server.http.post("/v1/hear", json={"file": sent(wav())})
-    assert answer.status_code == 415
+    assert answer.status_code == 422
     assert "promptseg models download whisper-base" in answer.json()["error"]["message"]
     assert str(tmp_path) not in answer.text
     assert all("audio" not in model["prompts"] for model in server.http.get("/v1/models").json()["models"])

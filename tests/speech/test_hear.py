@@ -138,16 +138,10 @@ def test_a_recording_is_answered_like_its_words(file) -> None:
 
 
 def test_without_the_extra(monkeypatch) -> None:
-    import builtins
+    def without(name: str) -> None:
+        raise ImportError(name=name)
 
-    real = builtins.__import__
-
-    def without(name, *rest, **named):
-        if name == "faster_whisper":
-            raise ImportError(name=name)
-        return real(name, *rest, **named)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setattr(engines, "import_module", without)
     with pytest.raises(UnavailableError, match=r'pip install "promptseg\[speech\]"'):
         engines.need_engine()
     with pytest.raises(UnavailableError, match=r'pip install "promptseg\[speech\]"'):

@@ -41,7 +41,7 @@ class Ears:
         """Returns what is said; blocks.
 
         Raises:
-            HttpError: 413, it is too large; 415, there is no speech recognition here.
+            HttpError: 413, it is too large; 422, there is no speech recognition here.
             PromptError: it is damaged, too long, or not understood.
         """
         most = self._limits.max_audio_bytes

@@ -51,7 +51,7 @@ def write_down(prompts: Sequence[Any], ears: Ears) -> tuple[list[Any], list[str]
     """Returns prompts with phrases in the place of recordings, and the phrases; blocks when there are recordings.
 
     Raises:
-        HttpError: 413, or 415 where the server has no speech recognition.
+        HttpError: 413, or 422 where the server has no speech recognition.
         PromptError: a recording is damaged, too long, or not understood.
     """
     phrases: list[str] = []

@@ -2,6 +2,7 @@
 
 import zlib
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -107,7 +108,7 @@ class CTranslateEngine:
         before = tokenizer.encode(BEFORE[language], add_special_tokens=False).ids
         context = [tokenizer.token_to_id("<|startofprev|>"), *before] if before else []
         prompt = [*context, *map(tokenizer.token_to_id, write)]
-        result = model.model.generate(
+        results: list[Any] = model.model.generate(
             seen,
             [prompt],
             beam_size=BEAMS,
@@ -115,7 +116,8 @@ class CTranslateEngine:
             return_scores=True,
             return_no_speech_prob=True,
             suppress_blank=True,
-        )[0]
+        )
+        result = results[0]
         tokens = result.sequences_ids[0]
         words = tokenizer.decode(tokens).strip()
         content = words.encode()
@@ -136,7 +138,7 @@ def need_engine() -> None:
         UnavailableError: it is.
     """
     try:
-        import av  # noqa: F401
-        import faster_whisper  # noqa: F401
+        for name in ("av", "faster_whisper"):
+            import_module(name)
     except ImportError as error:
         raise UnavailableError.extra(f"Speech recognition ({error.name})", "speech") from error

@@ -18,6 +18,7 @@ import unicodedata
 
 from promptseg.errors import PromptError, shorten
 
+_TWICE = re.compile(r"^(.{2,}?)(?:[ ,、]+\1)+$")
 _JAPANESE = re.compile("[\u3041-\u30ff\u3400-\u9fff々〆]")
 
 
@@ -30,7 +31,8 @@ def phrase_of(words: str) -> str:
     folded = unicodedata.normalize("NFKC", words)
     clean = _japanese if _JAPANESE.search(folded) else _english
     sentences = re.split(r"[。．!?！？…♪]+|\.(?!\d)", folded)
-    phrases = [phrase for phrase in dict.fromkeys(map(clean, sentences)) if phrase]
+    once = (_TWICE.sub(r"\1", clean(sentence)) for sentence in sentences)
+    phrases = [phrase for phrase in dict.fromkeys(once) if phrase]
     if not phrases:
         raise PromptError(f"{shorten(words)} was understood, which names nothing. Say what to segment.")
     if len(phrases) > 1:
@@ -67,7 +69,7 @@ _ASKING_OR_THING = (
     r"(?:mask|mark|cut|crop|pick|show|trace|separate|take|grab|get|see|want|click(?: on)?|circle|paint|colour|color)"
 )
 _FRONT = re.compile(
-    rf"^(?:{_THINKING}(?=,| |$)|(?:{_POLITE}|{_ASKING})(?= |$)|{_ASKING_OR_THING}(?= (?:{_ARTICLES})\b))[ ,:]*"
+    rf"^(?:{_THINKING}(?=,| |$)|(?:{_POLITE}|{_ASKING})(?=[ ,]|$)|{_ASKING_OR_THING}(?= (?:{_ARTICLES})\b))[ ,:]*"
 )
 _AFTER_POLITE = re.compile(rf"^{_ASKING_OR_THING}(?= [a-z])[ ,]*")
 _BACK = re.compile(

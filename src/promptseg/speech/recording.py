@@ -5,6 +5,7 @@ import io
 import os
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,7 @@ def _told(av: Any, name: str) -> Generator[None]:
 
 def _av() -> Any:
     try:
-        import av
+        av: Any = import_module("av")
     except ImportError as error:
         raise UnavailableError.extra(f"Reading recordings ({error.name})", "speech") from error
     av.logging.set_level(None)  # errors come as exceptions; FFmpeg's own lines say no more

@@ -84,6 +84,9 @@ SEEM = ("--model", "seem-focal-t")
     [
         (("segment", "a.png", "--audio", "a.wav"), "There is no recording a.wav"),
         (("segment", "a.png", "--audio", "a.png"), "promptseg models download whisper-base"),
+        (("segment", "a.png", "--audio", "a.png", "--speech-model", "new"), "is no folder with Whisper"),
+        (("segment", "a.png", "--audio", "a.png", "--language", "fr"), "English (en) and Japanese (ja), got 'fr'"),
+        (("segment", "a.png", "--point", "3,3", "--language", "en"), "give one with --audio FILE"),
         (("segment", "a.png", "--point", "3,3", "--vocabulary", "cat"), "Name masks with: promptseg label"),
         (("segment", "a.png", "--audio", "a.png", *SEEM), "promptseg models download whisper-base"),
         (("segment", "a.png", "--audio", "none.wav", *SEEM), "There is no recording none.wav"),
