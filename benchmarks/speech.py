@@ -111,9 +111,10 @@ def main() -> None:
                 phrase, result = str(error), "refused"
             seconds, processor = time.monotonic() - began, time.process_time() - used
             raw = engine.said
+            heard = raw and asdict(raw) | {"chances": [raw.chances.get(code) for code in LANGUAGES]}
             row = {
                 "kind": kind, "said": text, "voice": voice, "speed": speed, "length": length, "phrase": phrase,
-                "result": result, "heard": raw and asdict(raw) | {"chances": [raw.chances.get(code) for code in LANGUAGES]},
+                "result": result, "heard": heard,
                 "seconds": seconds, "processor": processor,
             }  # fmt: skip
             rows.append(row)
