@@ -100,8 +100,8 @@ class CTranslateEngine:
         chances: dict[str, float] = {}
         if len(languages) > 1:
             chances = {token.strip("<|>"): float(chance) for token, chance in model.model.detect_language(seen)[0]}
-        language = languages[0]
-        if len(languages) > 1:
+        language = next(iter(languages))
+        if chances:
             language = "ja" if chances.get("ja", 0.0) > LIKELY_JAPANESE else "en"
         write = ("<|startoftranscript|>", f"<|{language}|>", "<|transcribe|>", "<|notimestamps|>")
         tokenizer = model.hf_tokenizer
