@@ -23,6 +23,7 @@ def interrupt(outcome):
 
 if __name__ == "__main__":
     os.setpgid(0, 0)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever who runs the tests made of it
     try:
         items = find_pictures(sys.argv[1])
         label_pictures(items, sys.argv[2], LabelerSettings(), workers=2, make=QuickLabeler, on_outcome=interrupt)

@@ -31,7 +31,11 @@ def test_a_reader_that_has_left():
 
 def test_an_interrupt_during_imports(tmp_path):
     """The keyboard interrupts while click is being imported."""
-    (tmp_path / "click.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    (tmp_path / "click.py").write_text(
+        "import os, signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+    )
     environment = {**HERE, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
     ended = subprocess.run([*COMMAND, "models"], capture_output=True, env=environment, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, b"", b"")
