@@ -244,4 +244,7 @@ def test_version_and_models(run):
         "seem-focal-l",
         "seem-sam-vit-b",
         "seem-sam-vit-l",
+        "whisper-tiny",
+        "whisper-base",
+        "whisper-small",
     ]
