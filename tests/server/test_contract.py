@@ -5,6 +5,7 @@ import warnings
 
 import hypothesis
 import pytest
+import requests
 from hypothesis import HealthCheck, Phase
 from PIL import Image as Pillow
 from serving import ONE_THREAD, run
@@ -52,6 +53,9 @@ def document(contract):
     return loaded
 
 
+MOST_OF_A_HEAD = 65_536
+
+
 def test_requests_made_from_the_document(document) -> None:
     operations = [result.ok() for result in document.get_all_operations()]
     assert len(operations) >= 30
@@ -89,7 +93,11 @@ def test_wrong_requests_made_from_the_document(document, mode) -> None:
         )
         @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
         def ask(case) -> None:
-            case.call_and_validate(checks=[not_a_server_error], timeout=600)
+            try:
+                case.call_and_validate(checks=[not_a_server_error], timeout=600)
+            except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
+                # It hangs up on a head of more than 64 KiB while that is being sent: the answer may be lost.
+                assert len(case.as_curl_command()) > MOST_OF_A_HEAD
 
         ask()
 
