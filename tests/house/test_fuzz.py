@@ -58,6 +58,18 @@ def test_what_is_a_fault(monkeypatch, work, expected):
     assert (found and found.partition(":")[0].partition(" ")[0]) == expected
 
 
+def test_a_peak_of_memory_is_a_fault(tmp_path):
+    """In a process of its own, whose peak nothing has raised before."""
+    script = tmp_path / "large.py"
+    script.write_text(
+        f"import sys\nsys.path.append({str(TOOLS)!r})\nimport fuzz\n"
+        "large = fuzz.Target(lambda data: bytearray(b'1' * 80_000_000), [], 32)\n"
+        "print(fuzz.fault(large, b''))\n"
+    )
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    assert ended.stdout.startswith("memory")
+
+
 def test_a_death_is_found_and_the_rest_goes_on(monkeypatch, tmp_path):
     """A target that dies of one of its files, run as `tools/fuzz.py` runs itself."""
     script = tmp_path / "doomed.py"

@@ -136,18 +136,17 @@ def find_things(
     boxes = boxes.chosen(np.flatnonzero(boxes.scores > LEAST))
     own = np.flatnonzero(boxes.classes == number)[:ASKED]
     better = boxes.scores[:, None] > boxes.scores[own]
-    same = ((box_iou(boxes.corners, boxes.corners[own]) > SAME_BOX) & better & (boxes.classes != number)[:, None]).any(
-        1
-    )
-    asked = boxes.chosen(np.concatenate([own, np.flatnonzero(same)]))
+    same = (box_iou(boxes.corners, boxes.corners[own]) > SAME_BOX) & better
+    rivals = np.flatnonzero(same.any(1) & (boxes.classes != number))
+    asked = boxes.chosen(np.concatenate([own, rivals]))
     others = sorted(set(asked.classes.tolist()) - {number})
     warmth = {number: heat}
     if others:
         warmth |= zip(others, phrase_heat(meaning, embedded, [COCO_THINGS[other] for other in others]), strict=True)
     drawn = draw(runtime, embedded, asked, warmth)
-    other = [thing.found for thing in drawn if thing.number != number]
+    instead = [thing.found for thing in drawn if thing.number != number]
     things = [thing.found for thing in drawn if thing.number == number]
-    things = _warm(runtime, embedded, [thing for thing in things if not _gives_way(thing, other)], heat)
+    things = _warm(runtime, embedded, [thing for thing in things if not _gives_way(thing, instead)], heat)
     if things and _logit(things[0].score) > (_logit(PRESENT) if present is None else present):
         least = max(PRESENT, BESIDE * things[0].score)
         return [thing for place, thing in enumerate(things) if not place or thing.score > least]
