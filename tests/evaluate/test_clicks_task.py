@@ -122,3 +122,19 @@ def test_empty_truth_is_refused(tmp_path):
     dataset = Dataset("d", "masks", (Sample(picture(tmp_path / "a.png"), "a", (target,)),))
     with pytest.raises(FormatError, match="no pixel that counts"):
         run_clicks(dataset, [GrowingDisc("d", 3)])
+
+
+def test_a_drawing_hand_clicks_alike_for_all_contestants_and_differs_by_draw(tmp_path):
+    dataset = dataset_of(tmp_path, {"a": [BALL]})
+    one, two = GrowingDisc("one", 6), GrowingDisc("two", 6)
+    found = run(ClicksTask(clicks=2, hand="loose", draws=3), dataset, [one, two], seed=5)
+    assert one.calls == two.calls
+    first = [call for call in one.calls if isinstance(call, tuple)][::2]
+    assert len(set(first)) == 3
+    rows = [row for answer in found.answers[0] for row in answer.rows]
+    assert [row.item for row in rows] == ["object 0", "object 0, draw 2", "object 0, draw 3"]
+    measures = {each.name: each.value for each in ClicksTask(clicks=2).sum_up(dataset, rows).measures}
+    assert measures["IoU@1 worst tenth"] == pytest.approx(ious_of(rows)[:, 0].min())
+    assert measures["NoC@90 worst tenth"] == 2
+    with pytest.raises(InputError, match="shaky"):
+        ClicksTask(hand="shaky")

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from fakes_for_evaluate import disc
 from promptseg.errors import InputError, UnavailableError
-from promptseg.hands.clicks import Click, bounds, deepest, next_click
+from promptseg.hands.clicks import Click, bounds, deepest, drawn_click, next_click
 
 
 def empty(height: int = 9, width: int = 12) -> np.ndarray:
@@ -198,3 +198,40 @@ def test_the_deepest_pixel_is_that_of_the_whole_distance_map(seed, smoothness, s
     y, x = divmod(int(distance.argmax()), int(width))
     again = deepest(region, clicked)
     assert (again.depth, again.x, again.y) == ((distance[y, x], x, y) if region.any() else (0.0, 0, 0))
+
+
+@pytest.mark.parametrize("hand", ["loose", "anywhere"])
+def test_a_drawn_click_lies_in_what_is_wrong_and_its_sign_says_how(hand):
+    truth, guess = np.zeros((2, 40, 60), bool)
+    truth[5:30, 5:35] = True
+    guess[10:30, 20:50] = True
+    ignored = np.zeros_like(truth)
+    ignored[:, 45:] = True
+    random = np.random.default_rng(0)
+    drawn = [drawn_click(guess, truth, ignored, (), hand, random) for _ in range(60)]
+    wrong = (truth ^ guess) & ~ignored
+    assert all(wrong[click.y, click.x] and truth[click.y, click.x] == click.positive for click in drawn)
+    signs = {click.positive for click in drawn}
+    best = next_click(guess, truth, ignored)
+    assert signs == ({best.positive} if hand == "loose" else {True, False})
+    assert len(set(drawn)) > 20
+
+
+def test_a_loose_hand_clicks_where_it_is_deep_more_often():
+    truth = np.zeros((41, 41), bool)
+    truth[5:36, 5:36] = True
+    random = np.random.default_rng(1)
+    drawn = [drawn_click(None, truth, None, (), "loose", random) for _ in range(200)]
+    middle = np.mean([max(abs(click.x - 20), abs(click.y - 20)) for click in drawn])
+    assert middle == pytest.approx(7.5, abs=1.0)  # half the side, 15, for depth like a pyramid; alike: 10
+
+
+def test_a_deep_hand_draws_nothing_and_others_must_be_known():
+    truth = np.zeros((9, 9), bool)
+    truth[2:7, 2:7] = True
+    random = np.random.default_rng(2)
+    assert drawn_click(None, truth, None, (), "deep", random) == next_click(None, truth)
+    assert random.random() == np.random.default_rng(2).random()
+    assert drawn_click(truth, truth, None, (), "loose", random) is None
+    with pytest.raises(InputError, match="deep, loose, anywhere"):
+        drawn_click(None, truth, None, (), "shaky", random)

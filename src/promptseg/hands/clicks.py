@@ -1,18 +1,30 @@
-"""The simulated click: where a careful person would click next to mend a mask.
+"""The simulated click: where a person would click next to mend a mask.
 
-The protocol of RITM and its successors (NoC), which SAM's centre-point protocol agrees with: the click goes
-to the pixel deepest inside the larger error, "larger" meaning the one with the deepest pixel. The
-picture's border counts as outside.
+A careful one follows the protocol of RITM and its successors (NoC), which SAM's centre-point protocol agrees with: the
+click goes to the pixel deepest inside the larger error, "larger" meaning the one with the deepest pixel. The
+picture's border counts as outside. A loose hand sees the same error and clicks somewhere in it, more often where it is
+deep (as RClicks measures that people do, arXiv 2410.11722); any wrong pixel will do for a hand that clicks anywhere.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from promptseg.arrays import BoolArray, require_ndimage
 from promptseg.errors import InputError
+
+
+Hand = Literal["deep", "loose", "anywhere"]
+"""How a simulated person clicks: at the deepest place, somewhere in the same error by depth, or on any wrong pixel."""
+
+
+def check_hand(hand: str) -> None:
+    """Raises InputError unless the hand is one of `Hand`."""
+    if hand not in get_args(Hand):
+        raise InputError(f"Unknown hand {hand!r}: expected {', '.join(get_args(Hand))}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +86,43 @@ def next_click(
         if outside.depth > 0:
             return Click(outside.x, outside.y, False)
     return None
+
+
+def drawn_click(
+    prediction: BoolArray | None,
+    truth: BoolArray,
+    ignore: BoolArray | None,
+    clicked: Collection[tuple[int, int]],
+    hand: Hand,
+    random: np.random.Generator,
+) -> Click | None:
+    """Returns the next click of a hand; see `next_click` for the arguments.
+
+    Args:
+        hand: "deep" draws nothing and clicks as `next_click`; "loose" draws from the region of the error that such a
+            click would lie in, each pixel by its depth; "anywhere" draws from all wrong pixels alike.
+        random: the generator.
+
+    Raises:
+        InputError: the masks differ in shape or are not bool, or the hand is unknown.
+        UnavailableError: SciPy is not installed.
+    """
+    check_hand(hand)
+    best = next_click(prediction, truth, ignore, clicked)
+    if hand == "deep" or best is None:
+        return best
+    guess = np.zeros_like(truth) if prediction is None else prediction
+    wrong = truth ^ guess if ignore is None else (truth ^ guess) & ~ignore
+    if hand == "anywhere":
+        weights = wrong.astype(np.float64)
+    else:
+        ndimage = require_ndimage()
+        regions = ndimage.label(wrong & (truth == best.positive), np.ones((3, 3)))[0]
+        region = regions == regions[best.y, best.x]
+        weights = ndimage.distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
+    chances = np.cumsum(weights.ravel())
+    y, x = divmod(int(np.searchsorted(chances, random.random() * chances[-1], side="right")), truth.shape[1])
+    return Click(x, y, bool(truth[y, x]))
 
 
 def check_masks(prediction: BoolArray, truth: BoolArray, ignore: BoolArray | None) -> None:

@@ -1,7 +1,7 @@
 """Simulated clicks: IoU after k clicks, clicks needed (NoC), and the worst drop (specification A5.4, B4)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -24,7 +24,7 @@ from promptseg.evaluate.metrics import (
 from promptseg.evaluate.rows import Row
 from promptseg.evaluate.scene import Scene
 from promptseg.evaluate.tasks.task import CliOption, Counts, Curve, EvaluationTask, Rows, TaskOutcome, pictures, row_of
-from promptseg.hands.clicks import next_click
+from promptseg.hands.clicks import Hand, check_hand, drawn_click
 from promptseg.masks.rle import RLE
 
 IOU_CLICKS = (1, 2, 3, 5, 10, 20)
@@ -32,41 +32,52 @@ BOUNDARY_CLICKS = (1, 5)
 NOC_THRESHOLDS = (0.5, 0.8, 0.85, 0.9)
 NEVER_THRESHOLDS = (0.85, 0.9)
 NOTABLE_DROP = 0.1
+WORST = 0.1
+"""The share of the rows that the worst tenth is."""
 SHOWN_CLICK = 3
 """Pictures show the mask after this click."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClicksTask(EvaluationTask):
-    """A careful person clicks until nothing is wrong any more.
+    """A person clicks until nothing is wrong any more.
 
     Attributes:
         clicks: the most clicks per object.
+        hand: how the person clicks: deep, loose or anywhere (`promptseg.hands.clicks`).
+        draws: dialogues about each object, which differ where the hand draws.
     """
 
     name: ClassVar[str] = "clicks"
-    about: ClassVar[str] = "simulated clicks: IoU@k, NoC@50/80/85/90, boundary IoU, worst drop"
+    about: ClassVar[str] = "simulated clicks: IoU@k, NoC@50/80/85/90, boundary IoU, worst drop and tenth"
     ability: ClassVar[str] = "click"
     questions: ClassVar[Literal["one", "many"]] = "many"
     recipe: ClassVar[bool] = True
     limit: ClassVar[Counts] = "objects"
     step: ClassVar[str] = "click"
     clicks: Annotated[int, CliOption("the most clicks per object")] = 20
+    hand: Annotated[Hand, CliOption("where a click goes: deep, loose or anywhere in what is wrong", "HAND")] = "deep"
+    draws: Annotated[int, CliOption("dialogues about each object, for a hand that draws")] = 1
 
     def __post_init__(self) -> None:
-        if self.clicks < 1:
-            raise InputError(f"A target needs at least one click, got {self.clicks}.")
+        check_hand(self.hand)
+        if self.clicks < 1 or self.draws < 1:
+            raise InputError(
+                f"A target needs at least one click and one dialogue, got {self.clicks} and {self.draws}."
+            )
 
     def settings(self) -> Mapping[str, Any]:
         """Returns what decides about the results."""
-        return {"clicks": self.clicks}
+        return {"clicks": self.clicks, "hand": self.hand, "draws": self.draws}
 
     def judge(self, contestant: Contestant, scene: Scene) -> list[Row]:
         """Clicks on every object of the picture."""
-        return [self._play(contestant, scene, target) for target in scene.sample.targets]
+        draws = range(self.draws)
+        return [self._play(contestant, scene, target, draw) for target in scene.sample.targets for draw in draws]
 
-    def _play(self, contestant: Contestant, scene: Scene, target: Target) -> Row:
+    def _play(self, contestant: Contestant, scene: Scene, target: Target, draw: int) -> Row:
         truth, ignore = scene.truth(target)
+        random = scene.random(f"{target.name} {draw}")  # the same chances for every contestant
         prediction: BoolArray | None = None
         shown: BoolArray | None = None
         clicked: list[tuple[int, int, bool]] = []
@@ -74,7 +85,8 @@ class ClicksTask(EvaluationTask):
         boundary: dict[int, float] = {}
         contestant.begin()
         while len(ious) < self.clicks:
-            click = next_click(prediction, truth, ignore, [(x, y) for x, y, _ in clicked])
+            places = [(x, y) for x, y, _ in clicked]
+            click = drawn_click(prediction, truth, ignore, places, self.hand, random)
             if click is None:
                 break
             with contestant.clock.step("click"):
@@ -89,7 +101,7 @@ class ClicksTask(EvaluationTask):
         if len(ious) < self.clicks:  # perfect
             boundary |= {number: 1.0 for number in BOUNDARY_CLICKS if len(ious) < number <= self.clicks}
         ious += [ious[-1]] * (self.clicks - len(ious))
-        return row_of(
+        row = row_of(
             scene,
             target,
             score=ious[min(SHOWN_CLICK, self.clicks) - 1],
@@ -104,6 +116,7 @@ class ClicksTask(EvaluationTask):
                 "clicks": [list(each) for each in clicked[:SHOWN_CLICK]],
             },
         )
+        return replace(row, item=f"{row.item}, draw {draw + 1}") if draw else row
 
     def sum_up(self, dataset: Dataset, rows: Rows) -> TaskOutcome:
         """Turns rows into IoU@k, NoC and drops."""
@@ -114,7 +127,10 @@ class ClicksTask(EvaluationTask):
         ]
         ious = sequences(rows)
         drop = worst_drop(ious, DROP_CLICKS)
+        count = max(1, round(WORST * len(ious)))
         measures += [
+            plain("IoU@1 worst tenth", float(np.sort(ious[:, 0])[:count].mean())),
+            plain("NoC@90 worst tenth", float(np.sort(clicks_needed(ious, 0.9))[-count:].mean()), "clicks"),
             plain("drop p95", float(np.percentile(drop, 95))),
             plain("drop max", float(drop.max())),
             *(
