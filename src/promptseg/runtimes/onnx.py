@@ -18,7 +18,8 @@ class OnnxRuntime:
         self._network = network
         self.threads = threads
         self._graphs = OnnxGraphs(network, threads=threads)
-        self._scouts = OnnxGraphs(network, threads=1)  # clicks are tried side by side, each in one thread
+        # Clicks are tried side by side, each in one thread.
+        self._scouts = OnnxGraphs(network, threads=1, frugal=False)
 
     def encode(self, image: Float32) -> Float32:
         """Embeds normalised, padded pictures; see `Runtime.encode`."""

@@ -8,7 +8,7 @@ from promptseg.errors import UnavailableError
 from promptseg.runtimes.protocol import GraphSource
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+    from onnxruntime import InferenceSession, RunOptions
 
 
 class OnnxGraphs:
@@ -19,10 +19,14 @@ class OnnxGraphs:
         threads: how many compute.
         patient: they wait for the next call, so that it starts sooner; wrong beside another engine, which needs the
             processors in the meantime.
+        frugal: what a call needed is given back after it. Otherwise it is kept for the next one, as often as calls ever
+            ran side by side: four pictures embedded at once leave 550 MB behind. Small graphs that run thousands of
+            times are quicker without.
     """
 
-    def __init__(self, network: GraphSource, *, threads: int, patient: bool = True) -> None:
+    def __init__(self, network: GraphSource, *, threads: int, patient: bool = True, frugal: bool = True) -> None:
         self._network, self._threads, self._patient = network, threads, patient
+        self._frugal = frugal
         self._sessions: dict[str, InferenceSession] = {}
         self._lock = threading.Lock()
 
@@ -31,12 +35,20 @@ class OnnxGraphs:
         with self._lock:
             if graph not in self._sessions:
                 self._sessions[graph] = _open(self._network.model(graph), self._threads, patient=self._patient)
-        return self._sessions[graph].run(None, feeds)  # type: ignore[return-value]
+        return self._sessions[graph].run(None, feeds, _frugal() if self._frugal else None)  # type: ignore[return-value]
 
 
 def run_model(model: bytes, feeds: dict[str, Any], *, threads: int = 1) -> list[Float32]:
     """Runs a serialised ONNX model once."""
     return _open(model, threads).run(None, feeds)  # type: ignore[return-value]
+
+
+def _frugal() -> "RunOptions":
+    import onnxruntime as ort
+
+    options = ort.RunOptions()
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
 
 
 def _open(model: bytes, threads: int, *, patient: bool = True) -> "InferenceSession":
