@@ -35,7 +35,7 @@ def compare(reference: Segmenter, others: list[Segmenter], path: Path) -> dict[s
     for prompts, memory in requests:
         item = encode_object(prompts, frame, memory=memory)
         expected = decode(reference.runtime, images[0], [item], choice=reference.companions.choice)[0]
-        ((answer, _),) = choose(expected, item.ambiguous, "auto", frame)
+        ((answer, *_),) = choose(expected, item.ambiguous, "auto", frame)
         for other, image in zip(others, images[1:], strict=True):
             given = decode(other.runtime, image, [item], choice=other.companions.choice)[0]
             same = choose(given, item.ambiguous, "auto", frame)[0][0] == answer

@@ -18,8 +18,9 @@ from promptseg.models.companions import correction, retouch
 from promptseg.models.companions.choice import Choice, features
 from promptseg.models.registry import companions_of, loaded
 from promptseg.prompts.encode import encode_object
-from promptseg.prompts.types import prompt_from_json
+from promptseg.prompts.types import Point, prompt_from_json
 from promptseg.segment.places.predictor import Candidates, choose
+from promptseg.segment.places.tidy import tidied
 
 TARGET = Path(__file__).parents[1] / "web/src/goldens.json"
 
@@ -64,6 +65,7 @@ def goldens() -> dict[str, Any]:
         "choice": [learned(size) for size in SIZES[:3]],
         "correction": [corrected(size) for size in SIZES[:3]],
         "retouch": [retouching(size) for size in SIZES[:3]],
+        "tidy": [tidying(size) for size in SIZES[:3]],
         "paint": painting(),
         "outline": [outlining(size) for size in SIZES[:2]],
     }
@@ -153,6 +155,29 @@ def retouching(size: tuple[int, int]) -> dict[str, Any]:
         "pixels": np.round(seen.pixels[0, :, ::41, ::31], 5).ravel().tolist(),
         "maps": np.round(seen.maps[0, :, ::41, ::31], 5).ravel().tolist(),
         "embedding": seen.embedding[0, :, ::5, ::7].ravel().tolist(),
+    }
+
+
+def tidying(size: tuple[int, int]) -> dict[str, Any]:
+    """Returns a mask with specks and pinholes, some of them clicked, before and after."""
+    frame = ResizeFrame.fit(size)
+    random = np.random.default_rng(0)
+    pixels = np.zeros(size, np.bool_)
+    height, width = size
+    pixels[height // 8 : height // 2, width // 8 : width // 2] = True
+    pixels[height // 8 : height // 3, width * 3 // 4 : width * 7 // 8] = True
+    pixels ^= random.random(size) < 0.004
+    speck, hole = (width - 3.5, height - 2.5), (width // 3 + 0.2, height // 3 + 0.8)
+    pixels[height - 3, width - 4], pixels[height // 3, width // 3] = True, False
+    pixels[height // 2 : height // 2 + 2, width // 2] = (False, True)
+    item = encode_object((Point(*speck), Point(*hole, positive=False)), frame)
+    mask = RLE.encode(pixels)
+    return {
+        "size": size,
+        "mask": mask.to_coco(),
+        "points": item.points.tolist(),
+        "labels": item.labels.tolist(),
+        "tidied": tidied(mask, item, frame).to_coco(),
     }
 
 

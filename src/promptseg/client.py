@@ -378,6 +378,7 @@ def _segments(
         granularities=tuple(mask["granularity"] for mask in masks),
         stability_scores=_floats(stabilities),
         crop_boxes=_floats(crops),
+        margins=_floats([mask.get("margin") for mask in masks]),
     )
 
 

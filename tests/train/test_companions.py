@@ -89,8 +89,7 @@ def discs(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("choice", "objectness", "retouch"):
         monkeypatch.setattr(f"promptseg.train.recipes.companions.{module}.create_runtime", Discs)
     monkeypatch.setattr(correction, "ROUNDS", 4)
-    monkeypatch.setattr(retouch, "PLAIN_TALK", (1, 3))
-    monkeypatch.setattr(retouch, "OWN_TALK", (1, 3))
+    monkeypatch.setattr(retouch, "TALK", (1, 3))
 
 
 def trained(recipe: str, data: Path, output: Path, *more: str) -> dict[str, Any]:

@@ -31,6 +31,13 @@ interface Goldens {
     maps: number[];
     embedding: number[];
   }[];
+  tidy: {
+    size: [number, number];
+    mask: Segmentation;
+    points: XY[];
+    labels: number[];
+    tidied: Segmentation;
+  }[];
   paint: {
     size: [number, number];
     ring: XY[];

@@ -16,7 +16,6 @@ import numpy.typing as npt
 from promptseg.arrays import BoolArray, require_ndimage
 from promptseg.errors import InputError
 
-
 Hand = Literal["deep", "loose", "anywhere"]
 """How a simulated person clicks: at the deepest place, somewhere in the same error by depth, or on any wrong pixel."""
 
@@ -96,9 +95,13 @@ def drawn_click(
     hand: Hand,
     random: np.random.Generator,
 ) -> Click | None:
-    """Returns the next click of a hand; see `next_click` for the arguments.
+    """Returns the next click of a hand.
 
     Args:
+        prediction: as for `next_click`, as the next three.
+        truth: see there.
+        ignore: see there.
+        clicked: see there.
         hand: "deep" draws nothing and clicks as `next_click`; "loose" draws from the region of the error that such a
             click would lie in, each pixel by its depth; "anywhere" draws from all wrong pixels alike.
         random: the generator.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Index: TypeAlias = int | slice | Sequence[int] | Sequence[bool] | npt.NDArray[np.integer] | npt.NDArray[np.bool_]
 
 _PER_MASK = ("scores", "labels", "prompts", "object_ids", "granularities", "colours")
-_OPTIONAL_ARRAYS = ("low_res_logits", "stability_scores", "crop_boxes")
+_OPTIONAL_ARRAYS = ("low_res_logits", "stability_scores", "crop_boxes", "margins")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -44,6 +44,9 @@ class Segments(MaskResult):
         image: uint8 (H, W, 3) pixels to draw on, by reference, or None; not part of equality.
         stability_scores: (N,) how little each mask depends on the threshold (specification A3.7), or None.
         crop_boxes: (N, 4) part of the picture (x0, y0, x1, y1) that each mask was found in, or None.
+        margins: (N,) for masks that answer a single click, by how much IoU the mask is expected to fit better than the
+            next one that differs (part, object or whole); near 0 the click was ambiguous. 1 where there was nothing to
+            choose; None where no click was answered. Not part of what label files hold.
         colours: the colour that each mask is drawn in, where one was chosen; not part of equality.
 
     Raises:
@@ -61,6 +64,7 @@ class Segments(MaskResult):
     image: npt.NDArray[np.uint8] | None = None
     stability_scores: Float32 | None = None
     crop_boxes: Float32 | None = None
+    margins: Float32 | None = None
     colours: "tuple[Colour | None, ...]" = ()
 
     def __post_init__(self) -> None:
@@ -92,7 +96,7 @@ class Segments(MaskResult):
         logits = self.low_res_logits
         if logits is not None and (logits.ndim != 3 or len(logits) != len(self.masks)):
             raise InputError(f"{len(self.masks)} masks need (N, 256, 256) low-res logits, got shape {logits.shape}.")
-        for name, shape in (("stability_scores", ()), ("crop_boxes", (4,))):
+        for name, shape in (("stability_scores", ()), ("crop_boxes", (4,)), ("margins", ())):
             given = getattr(self, name)
             if given is not None and given.shape != (len(self.masks), *shape):
                 raise InputError(
@@ -113,7 +117,7 @@ class Segments(MaskResult):
     def concatenate(cls, parts: "Sequence[Segments]") -> "Segments":
         """Joins the masks of several results of one picture, in order.
 
-        Low-res logits, stability scores and crop boxes are kept only when every part that has masks has them.
+        Low-res logits, stability scores, crop boxes and margins are kept only when every part that has masks has them.
 
         Raises:
             InputError: there are no parts, or they are of pictures of different sizes.

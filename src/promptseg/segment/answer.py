@@ -23,6 +23,7 @@ class Answer:
         embedded: the picture, or the part of it, that the logits lie on.
         label: what it is, where the model says so.
         granularity: the one asked for, if any.
+        margin: how sure the choice among a click's masks was; see `Segments`. None where nothing was chosen.
         query: which of the network's queries it is, where the model has such.
     """
 
@@ -33,6 +34,7 @@ class Answer:
     embedded: Embedded
     label: str | None = None
     granularity: str | None = None
+    margin: float | None = None
     query: int | None = None
 
     def segments(self, object_id: int = 0) -> Segments:
@@ -47,4 +49,5 @@ class Answer:
             granularities=(self.granularity,),
             low_res_logits=self.logits[None],
             image=self.embedded.image.pixels,
+            margins=None if self.margin is None else np.array([self.margin], np.float32),
         )

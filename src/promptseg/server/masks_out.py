@@ -35,6 +35,7 @@ def masks_json(segments: Segments, form: str, tolerance: float = 0.0) -> list[di
             "score": float(segments.scores[index]),
             "stability_score": stabilities[index],
             "granularity": segments.granularities[index],
+            "margin": None if segments.margins is None else float(segments.margins[index]),
             "label": segments.labels[index],
             "area": mask.area,
             "box": list(mask.bbox),

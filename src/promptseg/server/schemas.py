@@ -378,6 +378,10 @@ class MaskBody(BaseModel):
     score: float
     stability_score: float | None
     granularity: str | None
+    margin: Annotated[
+        float | None,
+        Field(description="of single clicks: how much better than the next part or whole it fits; near 0: ambiguous"),
+    ] = None
     label: str | None
     noun: Annotated[
         str | None,

@@ -10,7 +10,7 @@ from promptseg.masks.upsample import upsample_to_rle
 from promptseg.models.network import Network
 from promptseg.prompts.encode import encode_object
 from promptseg.prompts.types import Box, Point
-from promptseg.segment.places.predictor import Candidates, choose, decode
+from promptseg.segment.places.predictor import Candidates, Chosen, choose, decode
 
 CASES = {
     "chelsea": ([(220, 150), (30, 30), (350, 200)], [1, 0, 1], (60, 20, 380, 290)),
@@ -116,16 +116,16 @@ def test_a_single_click_takes_score_and_size_into_account(embedded):
     ):
         found = Candidates(logits, np.array(scores, np.float32))
         assert found.best_of_three() == official
-        ((index, kind),) = choose(found, True, "auto", frame)
+        ((index, kind, _),) = choose(found, True, "auto", frame)
         assert kind is None
         assert index == ours or (ours is None and index in (1, 2, 3))
-        assert choose(found, False, "auto", frame) == [(0, None)]
+        assert choose(found, False, "auto", frame) == [Chosen(0)]
 
 
 def test_choice_of_candidates_is_by_area_inside_the_picture(plain, embedded):
     image = embedded("rocket")
     (found,) = decode(plain.runtime, image, [encode_object((Point(322, 200),), image.frame)])
-    order = [index for index, _ in choose(found, True, "all", image.frame)]
+    order = [index for index, *_ in choose(found, True, "all", image.frame)]
     areas = [upsample_to_rle(found.logits[index], image.frame).area for index in order]
     assert sorted(order) == [1, 2, 3]
     assert areas == sorted(areas)

@@ -9,8 +9,10 @@ from promptseg import Box, Point, Scribble, Segmenter
 from promptseg.geometry import MaskGrid
 from promptseg.masks.upsample import upsample_to_rle
 from promptseg.models.companions.retouch import window
+from promptseg.prompts.encode import encode_object
 from promptseg.segment.places.refine import refine
 from promptseg.segment.places.retouch import retouch, shades
+from promptseg.segment.places.tidy import tidied
 
 FIRST, SECOND = (Point(220, 150),), (Point(60, 60, positive=False),)
 
@@ -25,10 +27,12 @@ def cat(embedded):
     return embedded("chelsea")
 
 
-def test_the_first_click_is_sams(segmenter, cat):
+def test_the_first_click_is_sams_but_for_specks(segmenter, cat):
     found = refined(segmenter, cat, None, FIRST)
+    own = refined(segmenter, cat, None, FIRST, retouch=None)
     assert found.plain is None
-    assert found.mask == refined(segmenter, cat, None, FIRST, retouch=None).mask
+    np.testing.assert_array_equal(found.logits, own.logits)
+    assert found.mask == tidied(own.mask, encode_object(FIRST, cat.frame), cat.frame)
 
 
 def test_later_clicks_are_retouched_and_sam_goes_on_from_its_own(segmenter, cat):
@@ -38,8 +42,9 @@ def test_later_clicks_are_retouched_and_sam_goes_on_from_its_own(segmenter, cat)
         other = refined(segmenter, cat, other, click, retouch=None)
         sam = own.plain or own
         np.testing.assert_array_equal(sam.logits, other.logits)
-        assert sam.mask == other.mask
-        assert own.mask == upsample_to_rle(own.logits, cat.frame)
+    assert sam.mask == other.mask
+    drawn = upsample_to_rle(own.logits, cat.frame)
+    assert own.mask == tidied(drawn, encode_object(own.prompts, cat.frame, memory=own.logits), cat.frame)
     assert own.mask != other.mask
     assert own.score == other.score
     assert own.prompts == other.prompts

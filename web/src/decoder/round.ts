@@ -3,6 +3,7 @@
 import type { Frame, XY } from '../geometry.ts';
 import { interiorPoints } from '../masks/distance.ts';
 import { intersection, iou, type Runs, union } from '../masks/runs.ts';
+import { tidied } from '../masks/tidy.ts';
 import { CELL, GRID, gridOfRuns, runsOfLogits } from '../masks/upsample.ts';
 import { cellsOf, encode, gridBox, logitsOfGrid, type Tokens } from '../prompts/encode.ts';
 import type { Granularity, Placed } from '../prompts/types.ts';
@@ -78,13 +79,14 @@ export async function answer(
 ): Promise<Answer> {
   const soFar = before?.plain ? { ...before, ...before.plain } : before;
   const { tokens, ...found } = await decide(decode, frame, soFar, prompts, wanted, choice);
-  if (!retouch || !before?.logits || wanted !== 'auto' || !clicksOnly([...before.prompts, ...prompts]))
-    return { ...found, plain: null };
+  if (!retouch) return { ...found, plain: null };
+  if (!before?.logits || wanted !== 'auto' || !clicksOnly([...before.prompts, ...prompts]))
+    return { ...found, mask: tidied(found.mask, tokens, frame), plain: null };
   const logits = await retouch(found.logits, before.logits, clicksOf(tokens));
   const plain = { mask: found.mask, logits: found.logits };
   return {
     ...found,
-    mask: runsOfLogits(logits, frame),
+    mask: tidied(runsOfLogits(logits, frame), tokens, frame),
     logits,
     stability: stabilityOf(logits, frame),
     plain,
@@ -204,7 +206,12 @@ function clicksOnly(prompts: readonly Placed[]): boolean {
 
 function clicksOf({ points, labels }: Tokens): GridClick[] {
   return points
-    .map(([x, y], at) => ({ x: x / CELL, y: y / CELL, positive: labels[at] === 1, placed: labels[at] >= 0 }))
+    .map(([x, y], at) => ({
+      x: x / CELL,
+      y: y / CELL,
+      positive: labels[at] === 1,
+      placed: labels[at] === 0 || labels[at] === 1,
+    }))
     .filter(({ placed }) => placed);
 }
 

@@ -2,8 +2,9 @@
 
 import { areaOf, forColumns, RunBuilder, type Runs } from './runs.ts';
 
-/** Returns the 4-connected regions of a mask, the largest first. */
-export function regionsOf(runs: Runs): Runs[] {
+/** Returns the 4-connected regions of a mask, the largest first; or the 8-connected ones. */
+export function regionsOf(runs: Runs, diagonal = false): Runs[] {
+  const reach = diagonal ? 1 : 0;
   const columns: [x: number, top: number, bottom: number][] = [];
   forColumns(runs, (x, top, bottom) => {
     columns.push([x, top, bottom]);
@@ -18,15 +19,15 @@ export function regionsOf(runs: Runs): Runs[] {
   columns.forEach(([x, top, bottom], index) => {
     while (
       left < index &&
-      (columns[left][0] < x - 1 || (columns[left][0] === x - 1 && columns[left][2] <= top))
+      (columns[left][0] < x - 1 || (columns[left][0] === x - 1 && columns[left][2] + reach <= top))
     )
       left++;
     for (
       let other = left;
-      other < index && columns[other][0] === x - 1 && columns[other][1] < bottom;
+      other < index && columns[other][0] === x - 1 && columns[other][1] < bottom + reach;
       other++
     ) {
-      if (columns[other][2] > top) owner[find(index)] = find(other);
+      if (columns[other][2] + reach > top) owner[find(index)] = find(other);
     }
   });
   const parts = new Map<number, RunBuilder>();

@@ -62,9 +62,7 @@ class ClicksTask(EvaluationTask):
     def __post_init__(self) -> None:
         check_hand(self.hand)
         if self.clicks < 1 or self.draws < 1:
-            raise InputError(
-                f"A target needs at least one click and one dialogue, got {self.clicks} and {self.draws}."
-            )
+            raise InputError(f"A target needs at least one click and one dialogue, got {self.clicks} and {self.draws}.")
 
     def settings(self) -> Mapping[str, Any]:
         """Returns what decides about the results."""

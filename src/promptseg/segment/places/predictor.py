@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +18,15 @@ from promptseg.prompts.request import Granularity, Prompts, Request
 from promptseg.runtimes.companions import NO_COMPANIONS, Companions
 from promptseg.runtimes.protocol import DecoderInputs, Runtime
 from promptseg.segment.embedded import EmbeddedImage
+from promptseg.segment.places.tidy import tidied
 
 NESTED = ("part", "object", "whole")
 
 SIZE_PRICE, HALF_PRICE = 0.03, 0.2
 """What a mask's share of the picture, and covering more than half of it, take off its score; see `likeliest`."""
+
+ALIKE = 0.9
+"""Masks of at least this IoU are the same answer."""
 
 ENCLOSED = 0.5
 """A circle of whose first mask at least so much lies in its box was drawn around the object (chosen on train sets,
@@ -30,6 +34,21 @@ benchmarks/dialogues.md)."""
 
 CHUNK = 16
 """Objects decoded per call: it bounds memory; larger batches are not faster on a CPU."""
+
+
+class Chosen(NamedTuple):
+    """Which of four masks answers.
+
+    Attributes:
+        index: the mask.
+        granularity: its name, where one was asked for.
+        margin: how much better than the best mask that differs from it it is expected to fit; 1 where none does, or
+            where there was nothing to choose.
+    """
+
+    index: int
+    granularity: str | None = None
+    margin: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,13 +71,19 @@ class Candidates:
         """Index of the ambiguity-aware mask with the highest score, as the official recipe chooses."""
         return 1 + int(np.argmax(self.scores[1:]))
 
-    def likeliest(self, frame: ResizeFrame) -> int:
-        """Index of the ambiguity-aware mask that answers a single click best: as learned, or by score and by size.
+    def likeliest(self, frame: ResizeFrame) -> "Chosen":
+        """The ambiguity-aware mask that answers a single click best: as learned, or by score and by size.
 
         SAM's scores often prefer a background that fills the picture. A person who clicks once rarely means more than
         half of the picture, so large masks pay for their size (chosen on dev sets, benchmarks/clicks.md).
         """
-        return 1 + int(np.argmax(self.expected(frame)))
+        expected = self.expected(frame)
+        best = int(np.argmax(expected))
+        height, width = MaskGrid.of(frame)
+        masks = self.logits[1:, :height, :width] > 0
+        shared = (masks & masks[best]).sum((1, 2)) / np.maximum(1, (masks | masks[best]).sum((1, 2)))
+        others = expected[shared < ALIKE]
+        return Chosen(1 + best, None, float(expected[best] - others.max()) if len(others) else 1.0)
 
     def expected(self, frame: ResizeFrame) -> Float32:
         """IoU (3,) that each of the three probably has with what is meant: as learned, or by score and by size."""
@@ -103,17 +128,19 @@ def segment(
     check_granularity(granularity)
     request = Request.of(prompts)
     encoded = [request.encoded(number, embedded.frame) for number in range(len(request.objects))]
-    masks, scores, logits, owners, kinds = [], [], [], [], []
+    masks, scores, logits, owners, kinds, margins = [], [], [], [], [], []
     answers = decode(runtime, embedded, encoded, choice=companions.choice)
     if granularity == "auto":
         answers = decode_again(runtime, embedded, encoded, answers)
     for owner, (item, candidates) in enumerate(zip(encoded, answers, strict=True)):
-        for index, kind in choose(candidates, item.ambiguous, granularity, embedded.frame):
-            masks.append(upsample_to_rle(candidates.logits[index], embedded.frame))
+        for index, kind, margin in choose(candidates, item.ambiguous, granularity, embedded.frame):
+            mask = upsample_to_rle(candidates.logits[index], embedded.frame)
+            masks.append(mask if companions.retouch is None else tidied(mask, item, embedded.frame))
             scores.append(candidates.scores[index])
             logits.append(candidates.logits[index])
             owners.append(owner)
             kinds.append(kind)
+            margins.append(margin)
     return Segments(
         size=embedded.size,
         masks=tuple(masks),
@@ -124,6 +151,7 @@ def segment(
         granularities=tuple(kinds),
         low_res_logits=np.stack(logits),
         image=embedded.image.pixels,
+        margins=np.array(margins, np.float32) if any(item.ambiguous for item in encoded) else None,
     )
 
 
@@ -176,16 +204,14 @@ def _again(item: EncodedObject, logits: Float32) -> EncodedObject:
     return replace(item, mask_logits=logits)
 
 
-def choose(
-    candidates: Candidates, ambiguous: bool, granularity: Granularity, frame: ResizeFrame
-) -> list[tuple[int, str | None]]:
+def choose(candidates: Candidates, ambiguous: bool, granularity: Granularity, frame: ResizeFrame) -> list[Chosen]:
     """Chooses which candidates answer, with the names of the granularities where they were asked for."""
     if granularity == "auto":
-        return [(candidates.likeliest(frame) if ambiguous else 0, None)]
+        return [candidates.likeliest(frame) if ambiguous else Chosen(0)]
     order = candidates.nested(frame)
     if granularity == "all":
-        return list(zip(order, NESTED, strict=True))
-    return [(order[NESTED.index(granularity)], granularity)]
+        return [Chosen(index, name) for index, name in zip(order, NESTED, strict=True)]
+    return [Chosen(order[NESTED.index(granularity)], granularity)]
 
 
 def check_granularity(granularity: str) -> None:

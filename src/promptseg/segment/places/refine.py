@@ -25,6 +25,7 @@ from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.places.predictor import Candidates, choose, decode, decode_again
 from promptseg.segment.places.remove import remove
 from promptseg.segment.places.retouch import retouch, shades
+from promptseg.segment.places.tidy import clicks_of, tidied
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,18 +60,21 @@ def refine(
     differs much from the old one may change it in the direction of the new clicks only. Where the model has learned to
     tell (`Choice.correct`), another of its masks answers instead, or the one so far stays. That was learned from
     dialogues of clicks alone; in all others negative prompts take away what they point at and nothing else
-    (`places.remove`). Last, where a network was
-    trained for it, the border is drawn anew after the pixels and all clicks (`places.retouch`); SAM is told its own
-    mask in the next round all the same, as it was trained.
+    (`places.remove`). Last, where a network was trained for it, the border is drawn anew after the pixels and all
+    clicks (`places.retouch`), and specks and pinholes go (`places.tidy`); SAM is told its own mask in the next round
+    all the same, as it was trained.
     """
+    together = prompts if before is None else (*before.prompts, *prompts)
     so_far = None if before is None else before.plain or before
     answer, item = _answer(runtime, embedded, so_far, prompts, granularity, companions.choice)
     network = companions.retouch
-    if before is None or granularity != "auto" or network is None or not _clicks_alone(answer.prompts):
+    if network is None:
         return answer
+    if before is None or granularity != "auto" or not _clicks_alone(together):
+        return replace(answer, mask=tidied(answer.mask, item, embedded.frame))
     canvas = shades(embedded) if before.canvas is None else before.canvas
-    logits = retouch(network, embedded, canvas, answer.logits, before.logits, _clicks(item))
-    mask = upsample_to_rle(logits, embedded.frame)
+    logits = retouch(network, embedded, canvas, answer.logits, before.logits, clicks_of(item))
+    mask = tidied(upsample_to_rle(logits, embedded.frame), item, embedded.frame)
     return replace(answer, mask=mask, logits=logits, plain=answer, canvas=canvas)
 
 
@@ -89,7 +93,7 @@ def _answer(
     if granularity == "auto":
         answers = decode_again(runtime, embedded, [item], answers)
     (found,) = answers
-    ((index, kind),) = choose(found, item.ambiguous, granularity, embedded.frame)
+    ((index, kind, margin),) = choose(found, item.ambiguous, granularity, embedded.frame)
     answer = PlaceAnswer(
         together,
         upsample_to_rle(found.logits[index], embedded.frame),
@@ -97,6 +101,7 @@ def _answer(
         float(found.scores[index]),
         embedded,
         granularity=kind,
+        margin=margin if item.ambiguous else None,
     )
     if before is None or granularity != "auto":
         return answer, item
@@ -126,7 +131,7 @@ def _corrected(
     scores = np.array([*found.scores, answer.score, before.score], np.float32)
     number = DRAWN if usual is answer else FOLLOWED
     height, width = MaskGrid.of(embedded.frame)
-    clicks = _clicks(item)
+    clicks = clicks_of(item)
     inside = np.stack(drawn)[:, :height, :width]
     chosen = choice.correct(inside, scores, clicks, len(before.prompts), number)
     if chosen == number:
@@ -199,13 +204,6 @@ def _encoded(embedded: EmbeddedImage, before: PlaceAnswer | None, prompts: Objec
     middle = np.array(interior_points(inside, 1)) * MaskGrid.CELL - 0.5 if inside.any() else np.empty((0, 2))
     labels = [LABEL_POSITIVE] * len(middle) + [LABEL_NEGATIVE] * len(spots) + [LABEL_BOX_START, LABEL_BOX_END]
     return replace(item, points=np.vstack([middle, spots, corners]).astype(np.float32), labels=np.array(labels))
-
-
-def _clicks(item: EncodedObject) -> Float32:
-    """Returns the points of an object, (C, 3) x, y in cells and 1 on it or 0 beside it; the newest last."""
-    placed = (item.labels == LABEL_POSITIVE) | (item.labels == LABEL_NEGATIVE)
-    clicks = np.column_stack([item.points[placed] / MaskGrid.CELL, item.labels[placed] == LABEL_POSITIVE])
-    return clicks.astype(np.float32)
 
 
 def _clicks_alone(prompts: ObjectPrompts) -> TypeGuard[tuple[Point, ...]]:

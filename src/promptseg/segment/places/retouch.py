@@ -1,4 +1,4 @@
-"""Retouches the mask of a correcting click; see `promptseg.models.companions.retouch`."""
+"""Draws the border of a corrected mask anew after the pixels; see `promptseg.models.companions.retouch`."""
 
 import numpy as np
 from PIL import Image as Pillow

@@ -68,7 +68,7 @@ def compose(
             scores += [region.heat for region in found]
     fits = agreement(options, wide, seen, room)
     if granularity != "auto" or max(fits) < FITTING:
-        return [(_thing(embedded, alone.logits[index], alone.scores[index]), kind) for index, kind in usual], bool(
+        return [(_thing(embedded, alone.logits[index], alone.scores[index]), kind) for index, kind, _ in usual], bool(
             max(fits) >= FITTING
         )
     if item.ambiguous:

@@ -36,7 +36,7 @@ MODEL = "mobile-sam-clicks"
 OBJECTS = 5
 """Objects of a picture; each is clicked at the deepest place, at one of the deeper half, and anywhere."""
 BATCH = 256
-NOTE = "recipes choice and correction: COCO, VOC, CCP, nuclei training pictures"
+NOTE = "recipes choice and correction: COCO, VOC, CCP, nuclei training pictures, and wholes of boxed and named ones"
 
 Examiner = Callable[[Lesson, Runtime, np.random.Generator], list[tuple[Float32, Float32]]]
 """Clicks on objects of a picture; returns, for each click, the features of its masks and their IoU."""
@@ -195,7 +195,7 @@ def choice(data: Path, *, cache: str | None = None, held: float = 0.2) -> Recipe
         FormatError: the data cannot be read.
     """
     learned, measured = record(data, cache, "choice", click_once, held)
-    network = ChoosingNetwork(learned, (32, 32), 3, drop=0.2)
+    network = ChoosingNetwork(learned, (64, 32), 3, drop=0.3)
     task = ChoiceTask(network, learned, measured, {name: share for name, (share, *_) in MIXTURE.items()})
     config = TrainConfig(
         steps=1000, learning_rate=2e-3, warmup=300, final=0.0, weight_decay=0.01, clip=0.0, save_every=500

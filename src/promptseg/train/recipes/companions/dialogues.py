@@ -20,7 +20,7 @@ from promptseg.images import Image
 from promptseg.masks.upsample import downsample_mask
 from promptseg.models.companions.retouch import CELL, MOST, RetouchInputs, Shades, retouch_inputs
 from promptseg.models.network import DEFAULT_MODEL
-from promptseg.prompts.types import Point
+from promptseg.prompts.types import Box, PlacePrompt, Point
 from promptseg.runtimes.companions import Companions
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.embedded import EmbeddedImage, embed
@@ -32,6 +32,8 @@ SIDE, JITTER = 144, 16.0
 """Cells along a window, and by how many its place is off in training."""
 ANY_CLICK, ENOUGH = 0.2, 0.98
 """How often a click goes to any wrong place, and the IoU at which nobody clicks any more."""
+BOXED, LOOSE = 0.35, 0.5
+"""How often a dialogue begins with a box; how often a first click goes elsewhere than to the deepest place."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +45,7 @@ class RecordedDialogue:
         embedding: (256, 64, 64).
         truth: (H, W) which share of each cell the object covers.
         counted: (H, W) where the truth is known.
-        clicks: (T, 3) x, y in cells, and 1 on the object or 0 beside it.
+        clicks: (T or T - 1, 3) x, y in cells, and 1 on the object or 0 beside it; one less after a box.
         answers: (T, 2, H, W) logits of SAM's answer to each click, and of the mask that was shown.
     """
 
@@ -53,6 +55,10 @@ class RecordedDialogue:
     counted: BoolArray
     clicks: Float32
     answers: Float16
+
+    def heard(self, number: int) -> Float32:
+        """Returns the clicks up to an answer."""
+        return self.clicks[: number + 1 + len(self.clicks) - len(self.answers)]
 
     @classmethod
     def read(cls, path: Path, number: int) -> "RecordedDialogue":
@@ -65,7 +71,7 @@ class RecordedDialogue:
 def hold(
     sample: Sample, runtime: Runtime, companions: Companions, random: np.random.Generator, objects: int, clicks: int
 ) -> dict[str, npt.NDArray[Any]]:
-    """Holds dialogues about some objects of a picture; returns those of two clicks and more, and their number."""
+    """Holds dialogues about some objects of a picture; returns those of two answers and more, and their number."""
     embedded = embed(runtime, Image.open(sample.picture), DEFAULT_MODEL)
     indices = random.permutation(len(sample.targets))[:objects]
     held = [_held(sample.targets[index], embedded, random, runtime, companions, clicks) for index in indices]
@@ -98,18 +104,24 @@ def _held(
         click = next_click(guess, truth, ignored, clicked)
         if click is None:
             break
-        x, y, sign = click.x, click.y, click.positive
-        if number and random.random() < ANY_CLICK:
-            x, y = (int(value) for value in prompts.random_point((truth ^ guess) & known, random))
-            sign = bool(truth[y, x])
-        clicked.append((x, y))
-        signs.append(sign)
-        before = refine(runtime, embedded, before, (Point(x, y, sign),), companions=companions)
+        prompt: PlacePrompt
+        if before is None and random.random() < BOXED:
+            prompt = Box(*prompts.noisy_box(truth & known, random))
+        else:
+            x, y, sign = click.x, click.y, click.positive
+            if random.random() < (ANY_CLICK if number else LOOSE):
+                anywhere = prompts.random_point if number or random.random() < 0.5 else prompts.inner_point
+                x, y = (int(value) for value in anywhere((truth ^ guess) & known, random))
+                sign = bool(truth[y, x])
+            clicked.append((x, y))
+            signs.append(sign)
+            prompt = Point(x, y, sign)
+        before = refine(runtime, embedded, before, (prompt,), companions=companions)
         both = np.stack([(before.plain or before).logits, before.logits])[:, :height, :width]
         answers.append(both.clip(-MOST, MOST).astype(np.float16))
         if pictures.ious(before.mask.dense()[None], truth, known)[0] > ENOUGH:
             break
-    places = embedded.frame.to_model(clicked) / CELL
+    places = embedded.frame.to_model(np.reshape(clicked, (-1, 2))) / CELL
     truth, known = (
         downsample_mask(mask.astype(np.float32), embedded.frame)[:height, :width] for mask in (truth, known)
     )
@@ -165,11 +177,11 @@ def draw(dialogue: RecordedDialogue, number: int, random: np.random.Generator | 
 
     Args:
         dialogue: what was recorded.
-        number: of the click, from 1 (the second).
+        number: of the answer, from 1 (the second).
         random: moves, mirrors and lights the window; None leaves it as it is.
     """
     logits = dialogue.answers[number, 0].astype(np.float32)
-    clicks = dialogue.clicks[: number + 1]
+    clicks = dialogue.heard(number)
     seen = (dialogue.truth > 0.5) | (logits > 0)
     ends: list[tuple[float, float]] = []
     for lines, places in ((seen.any(1), clicks[:, 1]), (seen.any(0), clicks[:, 0])):

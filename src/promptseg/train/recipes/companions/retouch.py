@@ -33,10 +33,18 @@ from promptseg.train.recipes.companions.dialogues import SIDE, RecordedDialogue,
 from promptseg.train.recipes.sam_clicks import require_folders
 from promptseg.train.task import Recipe
 
-SETS = {"coco": (300, 160), "voc": (400, 184), "ccp": (400, 118), "nuclei": (0, 49)}
-"""Folders of the data: the smallest object (pixels), and how many pictures, evenly strided."""
-PLAIN_TALK, OWN_TALK = (3, 9), (2, 8)
-"""Objects of a picture and clicks on each, without a network and with it."""
+SETS = {
+    "coco": (300, 240),
+    "voc": (400, 240),
+    "ccp": (400, 110),
+    "nuclei": (0, 60),
+    "wholes/caltech101": (400, 80),
+    "wholes/coco_more": (400, 60),
+}
+"""Folders of the data: the smallest object (pixels), and how many pictures, evenly strided. The wholes, which
+`tools/whole_objects.py` makes of pictures with boxes, are left out where they are missing."""
+TALK = (3, 7)
+"""Objects of a picture and prompts for each."""
 BATCH, RATE, FALL, MEASURED = 8, 1.5e-3, 2.0, 160
 """Windows of a step, learning rate, weight of what an answer falls below the mask so far, most dialogues measured."""
 
@@ -44,9 +52,10 @@ BATCH, RATE, FALL, MEASURED = 8, 1.5e-3, 2.0, 160
 def retouch(data: Path, *, start: str | None = None, cache: str | None = None, held: float = 1 / 6) -> Recipe:
     """Trains the network that draws the border of a corrected mask anew.
 
-    First on dialogues without such a network. Then, with `start`, on these and on dialogues in which the network that
-    was trained so far already answers, so that it meets its own masks. Half of a batch is answered twice: once more
-    after a click into what the network itself left wrong.
+    First on dialogues without such a network. Then, with `start`, on dialogues in which the network that was trained so
+    far already answers, so that it meets its own masks. A third of them begin with a box, and half of the first clicks
+    are not in the middle. Half of a batch is answered twice: once more after a click into what the network itself left
+    wrong.
 
     Args:
         data: a folder with the folders of `SETS`.
@@ -59,14 +68,11 @@ def retouch(data: Path, *, start: str | None = None, cache: str | None = None, h
         FormatError: the data cannot be read.
         WeightsError: the file to start from is missing or damaged.
     """
-    require_folders(data, SETS)
+    require_folders(data, (name for name in SETS if "/" not in name))
     known = None if start is None else RetouchNetwork.read(Path(start))
     network, folder = Network.load(DEFAULT_MODEL), pictures.cache_in(data, cache)
-    dialogues = _dialogues(data, folder / f"retouch-{network.digest[:12]}", network, None, held)
-    if start is not None and known is not None:
-        own = _dialogues(data, folder / f"retouch-{file_sha256(start)[:12]}", network, known, held)
-        dialogues = [first + second for first, second in zip(dialogues, own, strict=True)]
-    learned, measured = dialogues
+    digest = network.digest if start is None else file_sha256(start)
+    learned, measured = _dialogues(data, folder / f"retouch-{digest[:12]}", network, known, held)
     if not learned:
         raise InputError(f"The objects in {data} are found at once: there is no correction to learn from.")
     torch.manual_seed(0)
@@ -100,18 +106,20 @@ def _dialogues(
         choice=loaded(Choice.read, network.companions.choice),
         retouch=None if own is None else OnnxGraphs(own, threads=runtime.threads, patient=False),
     )
-    objects, clicks = PLAIN_TALK if own is None else OWN_TALK
     found: list[list[Recorded]] = [[], []]
 
     def make(sample: Sample, random: np.random.Generator) -> Mapping[str, npt.ArrayLike]:
-        return hold(sample, runtime, companions, random, objects, clicks)
+        return hold(sample, runtime, companions, random, *TALK)
 
     for name, (least, most) in SETS.items():
+        if not (data / name).is_dir():
+            continue
         samples = open_dataset(data / name, min_area=least).samples
         count = min(most, len(samples))
         chosen = [number * len(samples) // count for number in range(count)]
         # The name of the file decides about chance: dialogues with a network are about other objects.
-        paths = [folder / f"{'' if own is None else 'own_'}{name}_{index:04d}.npz" for index in chosen]
+        begin = f"{'' if own is None else 'own_'}{name.replace('/', '-')}"
+        paths = [folder / f"{begin}_{index:04d}.npz" for index in chosen]
         pictures.record(paths, [samples[index] for index in chosen], make, f"talking about {name}")
         for group, part in zip(found, pictures.split(paths, held), strict=True):
             for path in part:
