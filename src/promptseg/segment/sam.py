@@ -92,7 +92,7 @@ class SamSegmenter(Segmenter):
 
     def look(self, image: Any) -> None:
         """Looks at a picture for words ahead of the first of them, as `embed` does for places."""
-        self._meaning.look(picture_of(image))
+        self.meaning.look(picture_of(image))
 
     def segment(
         self, image: Any, prompts: Prompts, *, granularity: Granularity = "auto", transcriber: Transcriber | None = None
@@ -108,7 +108,7 @@ class SamSegmenter(Segmenter):
                 self._runtime, embedded, request, granularity=granularity, companions=self._companions
             )
         return answer_objects(
-            self._meaning,
+            self.meaning,
             self._runtime,
             embedded,
             request.objects,
@@ -124,7 +124,7 @@ class SamSegmenter(Segmenter):
         def answer_round(before: PlaceAnswer | None, prompts: ObjectPrompts, granularity: Granularity) -> PlaceAnswer:
             if says_what(prompts):
                 return answer_as_one(
-                    self._meaning, self._runtime, embedded, before, prompts, granularity, self._companions
+                    self.meaning, self._runtime, embedded, before, prompts, granularity, self._companions
                 )
             return refine(self._runtime, embedded, before, prompts, granularity, self._companions)
 
@@ -134,7 +134,7 @@ class SamSegmenter(Segmenter):
         """Finds everything that fits a phrase, best first."""
         phrase = Text(text) if isinstance(text, str) else text
         present = None if threshold is None else logit_of(threshold)
-        return answer(self._meaning, self._runtime, self._embedded(image), (phrase,), present=present)
+        return answer(self.meaning, self._runtime, self._embedded(image), (phrase,), present=present)
 
     def label(self, image: Any, segments: Segments, vocabulary: Words = None) -> Segments:
         """Names masks of any origin; empty masks get no label."""
@@ -148,7 +148,7 @@ class SamSegmenter(Segmenter):
             raise InputError(
                 f"The masks are of a picture of {tuple(segments.size)}, this one has {tuple(picture.size)}."
             )
-        return self._meaning.names(picture, segments.masks, vocabulary_of(vocabulary))
+        return self.meaning.names(picture, segments.masks, vocabulary_of(vocabulary))
 
     def rank_labels(
         self, image: Any, segments: Segments, vocabulary: Words = None, *, top: int = 5
@@ -168,21 +168,21 @@ class SamSegmenter(Segmenter):
         With names of one's own, pixels that show none of them stay without one; with COCO's 133, every pixel gets one.
         """
         embedded, words = self._embedded(image), vocabulary_of(vocabulary)
-        return semantic(self._meaning, self._runtime, embedded, words, everywhere=vocabulary is None)
+        return semantic(self.meaning, self._runtime, embedded, words, everywhere=vocabulary is None)
 
     def panoptic(self, image: Any, vocabulary: Words = None) -> PanopticSegments:
         """Cuts a picture into things and stuff that do not overlap; pixels of which nothing is known get no class."""
-        return panoptic(self._meaning, self._runtime, self._embedded(image), vocabulary_of(vocabulary))
+        return panoptic(self.meaning, self._runtime, self._embedded(image), vocabulary_of(vocabulary))
 
     def instances(self, image: Any, vocabulary: Words = None) -> Segments:
         """Finds all things of a vocabulary, best first."""
-        return instances(self._meaning, self._runtime, self._embedded(image), vocabulary_of(vocabulary))
+        return instances(self.meaning, self._runtime, self._embedded(image), vocabulary_of(vocabulary))
 
     def track(self, frames: Iterable[Any], reference: Reference, vocabulary: Words = None) -> Iterator[Segments]:
         """Finds the like of a reference in every frame, each on its own, and yields one result per frame."""
         for frame in frames:
             embedded = self._embedded(frame)
-            found = answer(self._meaning, self._runtime, embedded, (reference,))
+            found = answer(self.meaning, self._runtime, embedded, (reference,))
             yield found if vocabulary is None else self.label(embedded, found, vocabulary)
 
     def iter_everything(
@@ -232,7 +232,7 @@ class SamSegmenter(Segmenter):
         )
 
     @property
-    def _meaning(self) -> Meaning:
+    def meaning(self) -> Meaning:
         """seem-tiny and the detector, made when first needed."""
         with self._lock:
             if self._known_meaning is None:
