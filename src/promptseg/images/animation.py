@@ -21,11 +21,12 @@ def pictures_of(data: bytes, what: str, limits: ImageLimits) -> Iterator[tuple[n
     options = ReadingOptions(page=1)
     kind, opened = opener(data, what, limits, options)
     with guarded(what, kind):
-        picture: Any = opened()
-        pixels = bands_to_rgb(picture, what, options) if isinstance(picture, Bands) else None
+        found = opened()
+        pixels = bands_to_rgb(found, what, options) if isinstance(found, Bands) else None
     if pixels is not None:
         yield pixels, 0.0
         return
+    picture: Any = found
     number = 0
     while True:
         with guarded(what, kind):

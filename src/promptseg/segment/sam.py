@@ -1,9 +1,11 @@
 """`SamSegmenter`: SAM says where, seem-tiny says what."""
 
+import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +19,7 @@ from promptseg.progress import Progress
 from promptseg.prompts.request import Prompts, Request, says_what
 from promptseg.prompts.speech import Transcriber
 from promptseg.prompts.types import ObjectPrompts
-from promptseg.prompts.words import Reference, Text
+from promptseg.prompts.words import Text
 from promptseg.runtimes.companions import Companions
 from promptseg.runtimes.factory import create_detector, create_runtime, create_tiny
 from promptseg.runtimes.options import EngineOptions
@@ -38,6 +40,12 @@ from promptseg.segment.words.answer import answer
 from promptseg.segment.words.engine import Meaning
 from promptseg.segment.words.tasks import answer_as_one, answer_objects, instances, logit_of, panoptic, semantic
 from promptseg.vocabulary import Words, vocabulary_of
+
+if TYPE_CHECKING:
+    from promptseg.video.track import VideoTrack
+
+_VIDEO = "promptseg.video.begin:begin"
+"""What begins a session on a clip, on the floor above: "module:function"."""
 
 
 class SamSegmenter(Segmenter):
@@ -178,12 +186,19 @@ class SamSegmenter(Segmenter):
         """Finds all things of a vocabulary, best first."""
         return instances(self.meaning, self._runtime, self._embedded(image), vocabulary_of(vocabulary))
 
-    def track(self, frames: Iterable[Any], reference: Reference, vocabulary: Words = None) -> Iterator[Segments]:
-        """Finds the like of a reference in every frame, each on its own, and yields one result per frame."""
-        for frame in frames:
-            embedded = self._embedded(frame)
-            found = answer(self.meaning, self._runtime, embedded, (reference,))
-            yield found if vocabulary is None else self.label(embedded, found, vocabulary)
+    def video(
+        self,
+        clip: Any,
+        *,
+        start: int = 0,
+        end: int | None = None,
+        stride: int = 1,
+        session: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    ) -> "VideoTrack":
+        """Begins to follow objects through a clip: prompts on any frames become masks on all."""
+        module, _, name = _VIDEO.partition(":")
+        begin = getattr(import_module(module), name)
+        return begin(self, clip, start=start, end=end, stride=stride, session=session)
 
     def iter_everything(
         self,

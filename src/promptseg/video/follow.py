@@ -14,12 +14,11 @@ from promptseg.geometry import LABEL_BOX_END, LABEL_BOX_START, LABEL_PAD, LABEL_
 from promptseg.masks.distance import distance_transform, interior_points
 from promptseg.masks.regions import components
 from promptseg.masks.rle import RLE
-from promptseg.masks.upsample import upsample_to_rle
 from promptseg.prompts.encode import EncodedObject
 from promptseg.prompts.shapes import box_of
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.places.predictor import decode
-from promptseg.video.look import SIDE, Look, resampled
+from promptseg.video.look import SIDE, Look, Window, resampled, window_around
 from promptseg.video.memory import Memory, Remembered
 
 REACH, FALL, FLOOR = 6.0, 6.0, 0.2
@@ -44,15 +43,20 @@ class Target:
 
     Attributes:
         memory: how it looked.
-        logits: of its last mask, (256, 256).
-        shares: of that, (rows, 64).
+        mask: where it was seen last.
         hidden: on how many pictures it has not been seen since.
+        logits: of the last mask, (256, 256), with the window that they lie on.
     """
 
     memory: Memory
-    logits: Float32 = field(repr=False)
-    shares: Float32 = field(repr=False)
+    mask: RLE
     hidden: int = 0
+    logits: tuple[Window, Float32] | None = field(default=None, repr=False)
+
+    @property
+    def window(self) -> Window:
+        """The part of the next picture to look for it in."""
+        return window_around(self.mask, self.hidden)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,12 +66,10 @@ class Followed:
     Attributes:
         mask: its mask; empty where it is not to be seen.
         score: how sure that is, from 0 to 1.
-        logits: of the mask, (256, 256).
     """
 
     mask: RLE
     score: float
-    logits: Float32 = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,41 +81,54 @@ class _Candidate:
 
 
 def follow(
-    runtime: Runtime, look: Look, number: int, targets: Mapping[int, Target], *, cut: bool = False
+    runtime: Runtime, looks: Mapping[int, Look], number: int, targets: Mapping[int, Target], *, cut: bool = False
 ) -> dict[int, Followed]:
     """Finds objects on the next picture, and lets them remember it.
 
     Args:
         runtime: what decodes.
-        look: the picture.
-        number: its number in the clip.
+        looks: the picture as each object sees it, by their ids.
+        number: the picture's number in the clip.
         targets: the objects by their ids; they are changed.
         cut: whether it begins another scene, so that places say nothing.
     """
-    maps = _shared({key: _map(target, look, number, cut) for key, target in targets.items()})
-    chosen = {key: _best(runtime, look, target, maps[key]) for key, target in targets.items()}
-    won = _parted({key: found.logits for key, found in chosen.items() if found is not None})
+    maps = {key: _map(target, looks[key], number, cut) for key, target in targets.items()}
+    for group in _groups(looks):
+        maps.update(_shared({key: maps[key] for key in group}))
+    chosen = {key: _best(runtime, looks[key], target, maps[key]) for key, target in targets.items()}
+    logits = {key: found.logits for key, found in chosen.items() if found is not None}
+    for group in _groups(looks):
+        logits.update(_parted({key: logits[key] for key in group if key in logits}))
+    masks = {key: looks[key].mask_of(each) for key, each in logits.items()}
+    if len(_groups(looks)) > 1:
+        masks = _apart(masks, {key: found.agreement for key, found in chosen.items() if found is not None})
     answers: dict[int, Followed] = {}
     for key, target in targets.items():
-        found = chosen[key]
-        if found is None:
+        found, mask = chosen[key], masks.get(key)
+        if found is None or mask is None or not mask.area:
             target.hidden += 1
             target.memory.forget_last()
-            nothing = np.full((MaskGrid.SIDE, MaskGrid.SIDE), -MOST, np.float32)
-            answers[key] = Followed(RLE.empty(look.frame.original), 0.0, nothing)
+            answers[key] = Followed(RLE.empty(looks[key].size), 0.0)
             continue
-        logits = won[key]
-        shares = look.shares(logits)
-        target.logits, target.shares, target.hidden = logits, shares, 0
-        target.memory.keep(Remembered.of(number, look, shares), good=found.agreement >= GOOD)
-        answers[key] = Followed(upsample_to_rle(logits, look.frame), found.agreement, logits)
+        target.mask, target.hidden, target.logits = mask, 0, (looks[key].window, logits[key])
+        seen = Remembered.of(number, looks[key], looks[key].shares(logits[key]))
+        target.memory.keep(seen, good=found.agreement >= GOOD)
+        answers[key] = Followed(mask, found.agreement)
     return answers
+
+
+def _groups(looks: Mapping[int, Look]) -> list[list[int]]:
+    """Returns the objects that see the same part of the picture."""
+    groups: dict[Window, list[int]] = {}
+    for key, look in looks.items():
+        groups.setdefault(look.window, []).append(key)
+    return [*groups.values()]
 
 
 def _map(target: Target, look: Look, number: int, cut: bool) -> Float32:
     """Returns how probably each cell shows the object, where it was expected more readily than elsewhere."""
     probable = target.memory.map(number, look)
-    where = target.shares >= 0.5
+    where = look.shares_of(target.mask) >= 0.5
     if cut or not where.any():
         return probable
     reach = REACH * (1 + target.hidden)
@@ -137,6 +152,17 @@ def _parted(logits: Mapping[int, Float32]) -> dict[int, Float32]:
     return {key: np.where(each < most, np.minimum(each, -np.float32(1)), each) for key, each in logits.items()}
 
 
+def _apart(masks: Mapping[int, RLE], scores: Mapping[int, float]) -> dict[int, RLE]:
+    """Gives pixels that masks of several windows claim to the surest."""
+    taken: BoolArray | None = None
+    left: dict[int, RLE] = {}
+    for key in sorted(masks, key=lambda each: -scores[each]):
+        dense = masks[key].dense()
+        left[key] = masks[key] if taken is None or not (dense & taken).any() else RLE.encode(dense & ~taken)
+        taken = dense if taken is None else taken | dense
+    return left
+
+
 def _best(runtime: Runtime, look: Look, target: Target, probable: Float32) -> _Candidate | None:
     """Asks SAM where the map says; returns the mask that fits best, or None where the object is not to be seen."""
     if probable.max() < LEAST:
@@ -145,8 +171,11 @@ def _best(runtime: Runtime, look: Look, target: Target, probable: Float32) -> _C
     region = _region(grid)
     hint = np.clip((grid - 0.5) * GAIN, -MOST, MOST).astype(np.float32)
     items = [_asked(region, 1), _asked(region, 1, hint), _asked(region, 3, hint), _asked(region, 3, box=False)]
-    if not target.hidden and (target.logits > 0).any():
-        items.append(_asked(target.logits > 0, 1, target.logits))
+    if not target.hidden:
+        same = target.logits is not None and target.logits[0] == look.window
+        last = target.logits[1] if same and target.logits is not None else look.logits_of(target.mask)
+        items += [_asked(last > 0, 1, last)] if (last > 0).any() else []
+    before = look.shares_of(target.mask)
     candidates: list[_Candidate] = []
     for answer in decode(runtime, look.embedded, items):
         for logits, score in zip(answer.logits, answer.scores.tolist(), strict=True):
@@ -154,8 +183,8 @@ def _best(runtime: Runtime, look: Look, target: Target, probable: Float32) -> _C
             if not shares.any():
                 continue
             agreement = _likeness(shares, probable)
-            before = 0.0 if target.hidden else _likeness(shares, target.shares)
-            worth = AGREEMENT * agreement + SCORE * score + BEFORE * before
+            steady = 0.0 if target.hidden else _likeness(shares, before)
+            worth = AGREEMENT * agreement + SCORE * score + BEFORE * steady
             candidates.append(_Candidate(logits, shares, agreement, worth))
     best = max(candidates, key=lambda item: item.worth, default=None)
     return None if best is None or best.agreement < SEEN else best
@@ -163,9 +192,7 @@ def _best(runtime: Runtime, look: Look, target: Target, probable: Float32) -> _C
 
 def _enlarged(probable: Float32) -> Float32:
     """Brings a map to SAM's grid (256, 256)."""
-    whole = np.zeros((SIDE, SIDE), np.float32)
-    whole[: len(probable)] = probable
-    whole[len(probable) :] = probable[-1]
+    whole = np.concatenate([probable, np.repeat(probable[-1:], SIDE - len(probable), axis=0)])
     return resampled(whole[None], MaskGrid.SIDE)[0]
 
 

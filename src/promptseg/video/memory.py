@@ -98,12 +98,16 @@ def _propagated(cells: Float32, known: Sequence[Remembered]) -> Float32:
 def _fitted(cells: Float32, known: Sequence[Remembered], weights: Sequence[float]) -> Float32:
     vectors = np.concatenate([item.cells for item in known], axis=1)
     shares = np.concatenate([item.shares for item in known])
-    worth = np.concatenate([np.full(len(item.shares), weight, np.float32) for item, weight in zip(known, weights, strict=True)])
+    worth = np.concatenate(
+        [np.full(len(item.shares), weight, np.float32) for item, weight in zip(known, weights, strict=True)]
+    )
     inside, outside = float((worth * shares).sum()), float((worth * (1 - shares)).sum())
     worth = worth * (shares / max(inside, 1e-6) + (1 - shares) / max(outside, 1e-6)) / 2  # both sides count the same
     middle = vectors @ worth
     level = float(shares @ worth)
     spread = vectors - middle[:, None]
     weighted = spread * worth
-    plane = np.linalg.solve(weighted @ spread.T + RIDGE * np.eye(len(spread), dtype=np.float32), weighted @ (shares - level))
-    return np.clip(plane @ (cells - middle[:, None]) + level, 0, 1)
+    plane = np.linalg.solve(
+        weighted @ spread.T + RIDGE * np.eye(len(spread), dtype=np.float32), weighted @ (shares - level)
+    )
+    return np.asarray(np.clip(plane @ (cells - middle[:, None]) + level, 0, 1), np.float32)

@@ -1,36 +1,41 @@
 """`VideoTrack`: prompts at any frames of a clip, and the masks that follow from them on all others."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from promptseg.arrays import Float32
 from promptseg.errors import InputError, PromptError
+from promptseg.images import Image
 from promptseg.masks.overlap import iou
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
-from promptseg.masks.upsample import downsample_mask
 from promptseg.progress import Progress
-from promptseg.prompts.encode import MASK_LOGIT
 from promptseg.prompts.request import Request, says_what
-from promptseg.prompts.types import Mask, ObjectPrompts, Prompt
+from promptseg.prompts.types import Mask, ObjectPrompts, Prompt, WordPrompt
 from promptseg.segment.places.refine import PlaceAnswer, refine
 from promptseg.segment.sam import SamSegmenter
 from promptseg.segment.words.tasks import answer_as_one
+from promptseg.speech.hear import heard
 from promptseg.stopping import check_stop
 from promptseg.video.clips import Clip, ClipFrame
 from promptseg.video.follow import Followed, Target, follow
-from promptseg.video.look import Eyes, Look
+from promptseg.video.look import Eyes, Look, window_around
 from promptseg.video.memory import Memory, Remembered
+from promptseg.video.objects import TrackedObject, objects_from_json, objects_to_json
+from promptseg.video.words import MISSED, SAME, SECONDS, SURE, Finder, mean_vector, sort_finds
+
+FORMAT = 1
+"""Version of the JSON record."""
 
 Direction = Literal["forward", "backward", "both"]
 
 AGREED, IN_A_ROW = 0.97, 3
 """A correction has no further effect where so many frames in a row come out as they were, by this IoU."""
-CUT = 0.15
-"""Where cells are on average less like those at their place in the frame before, another scene begins."""
+CUT = 0.5
+"""Where frames share less of their colours, another scene begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +54,6 @@ class TrackedFrame:
     def seconds(self) -> float:
         """When it is shown."""
         return self.frame.seconds
-
-
-@dataclass(slots=True, eq=False)
-class TrackedObject:
-    """What is known of an object: its prompts by frames, and its masks.
-
-    Attributes:
-        label: what it is, if somebody said.
-        prompts: by the numbers of their frames.
-        masks: mask and confidence, by the numbers of frames; the mask is empty where the object is not to be seen.
-    """
-
-    label: str | None = None
-    prompts: dict[int, ObjectPrompts] = field(default_factory=dict[int, ObjectPrompts])
-    masks: dict[int, tuple[RLE, float]] = field(default_factory=dict[int, tuple[RLE, float]])
-    known: dict[int, Remembered] = field(default_factory=dict[int, Remembered], repr=False)
-    logits: dict[int, Float32] = field(default_factory=dict[int, Float32], repr=False)
-    changed: set[int] = field(default_factory=set[int])
 
 
 @dataclass(slots=True, eq=False)
@@ -95,6 +82,7 @@ class VideoTrack:
         self._segmenter, self.clip = segmenter, clip
         self._eyes_of: Eyes | None = None
         self._objects: dict[int, TrackedObject] = {}
+        self._finders: list[Finder] = []
 
     @property
     def objects(self) -> Mapping[int, TrackedObject]:
@@ -130,7 +118,7 @@ class VideoTrack:
         known.prompts[item.number] = answer.prompts
         known.logits[item.number] = answer.logits
         known.masks[item.number] = (answer.mask, 1.0)
-        known.known[item.number] = Remembered.of(item.number, look, look.shares_of(answer.mask.dense()))
+        known.known.pop(item.number, None)
         known.changed.add(item.number)
         self._objects[object_id] = known
         return self.segments(item)
@@ -140,7 +128,8 @@ class VideoTrack:
         if len(prompts) == 1 and isinstance(prompts[0], Mask) and prompts[0].positive:
             mask = prompts[0].touched(embedded.size, embedded.size)
             prompts[0].check_inside(embedded.size)
-            return PlaceAnswer(prompts, RLE.encode(mask), _logits_of(mask, look), 1.0, embedded)
+            drawn = RLE.encode(mask)
+            return PlaceAnswer(prompts, drawn, look.logits_of(drawn), 1.0, embedded)
         before = self._before(known, number, look)
         if says_what(prompts):
             return answer_as_one(
@@ -155,8 +144,21 @@ class VideoTrack:
         logits = known.logits.get(number)
         given = known.prompts.get(number, ())
         prompts = () if any(isinstance(prompt, Mask) for prompt in given) else given
-        logits = _logits_of(mask.dense(), look) if logits is None else logits
+        logits = look.logits_of(mask) if logits is None else logits
         return PlaceAnswer(prompts, mask, logits, score, look.embedded)
+
+    def find(self, *prompts: WordPrompt) -> None:
+        """Has everything looked for that fits a phrase or a reference: each find becomes an object of its own.
+
+        The next `propagate` looks every half second, and where another scene begins. What is found again is the same
+        object, also after it was out of sight; what is not found for some looks is not followed any more.
+
+        Raises:
+            PromptError: it is no phrase and no reference.
+        """
+        if not prompts or not all(isinstance(prompt, WordPrompt) for prompt in prompts):
+            raise PromptError("Give what is to be found as Text, Audio or Reference.")
+        self._finders.append(Finder(heard(prompts)))
 
     def remove(self, object_id: int) -> None:
         """Forgets an object; nothing happens where there is none of this id."""
@@ -181,7 +183,9 @@ class VideoTrack:
         for item in self.clip.forward():
             yield TrackedFrame(item, self.segments(item))
 
-    def propagate(self, direction: Direction = "both", *, on_progress: Progress | None = None) -> Iterator[TrackedFrame]:
+    def propagate(
+        self, direction: Direction = "both", *, on_progress: Progress | None = None
+    ) -> Iterator[TrackedFrame]:
         """Follows objects from the frames whose prompts changed; yields every frame that it comes to, as it is done.
 
         Frames are followed forwards first, in the order of the clip, then backwards. After a correction only the
@@ -197,20 +201,24 @@ class VideoTrack:
         """
         if direction not in get_args(Direction):
             raise InputError(f"Unknown direction {direction!r}: expected {', '.join(get_args(Direction))}.")
-        if not self._objects:
+        if not self._objects and not self._finders:
             raise PromptError("There is nothing to follow yet: add prompts first.")
-        ways = [way for way in ("forward", "backward") if direction in (way, "both")]
-        runs = {way: self._runs(way == "forward") for way in ways}
-        total = sum(self._length(each, way == "forward") for way, each in runs.items())
-        done = 0
-        for way in ways:
-            for item in self._sweep(runs[way], way == "forward"):
+        done = total = 0
+        for way in ("forward", "backward"):
+            if direction not in (way, "both"):
+                continue
+            runs = self._runs(way == "forward")
+            finders = self._finders if way == "forward" else []
+            total = done + self._length(runs, way == "forward", bool(finders))
+            for item in self._sweep(runs, finders, way == "forward"):
                 done += 1
                 if on_progress is not None:
                     on_progress(min(done, total), total)
                 yield item
-        for known in self._objects.values():
-            if direction == "both":
+            if way == "forward":
+                self._finders = []
+        if direction == "both":
+            for known in self._objects.values():
                 known.changed.clear()
 
     def _runs(self, forward: bool) -> list[_Run]:
@@ -226,81 +234,160 @@ class VideoTrack:
                 runs.append(_Run(key, number, end))
         return runs
 
-    def _length(self, runs: Iterable[_Run], forward: bool) -> int:
+    def _length(self, runs: Iterable[_Run], forward: bool, whole: bool) -> int:
+        """Returns how many frames will be visited, as far as one can tell."""
+        if whole:
+            return self.clip.total or 1
         chosen = self.clip.selection
         last = (self.clip.total or 0) * chosen.stride + chosen.start
-        reached = [(run.begin, min(last, run.end)) if forward else (max(chosen.start, run.end), run.begin) for run in runs]
-        if not reached:
+        ends = [min(last, run.end) if forward else max(chosen.start, run.end) for run in runs]
+        begins = [run.begin for run in runs]
+        if not begins:
             return 0
-        first, end = min(begin for begin, _ in reached), max(end for _, end in reached)
-        return max(1, int(end - first) // chosen.stride)
+        reach = max(ends) - min(begins) if forward else max(begins) - min(ends)
+        return max(1, int(reach) // chosen.stride)
 
-    def _sweep(self, runs: list[_Run], forward: bool) -> Iterator[TrackedFrame]:
-        if not runs:
+    def _sweep(self, runs: list[_Run], finders: Sequence[Finder], forward: bool) -> Iterator[TrackedFrame]:
+        if not runs and not finders:
             return
-        if forward:
-            frames = self.clip.forward(min(run.begin for run in runs))
-        else:
+        if not forward:
             frames = self.clip.backward(max(run.begin for run in runs) + 1)
-        before: Look | None = None
-        for item in frames:
+        else:
+            frames = self.clip.forward(self.clip.selection.start if finders else min(run.begin for run in runs))
+        before: Float32 | None = None
+        every = max(1, round(SECONDS * self.clip.rate / self.clip.selection.stride))
+        for place, item in enumerate(frames):
             check_stop()
             number = item.number
             runs = [run for run in runs if (number <= run.end if forward else number >= run.end)]
-            if not runs:
+            if not runs and not finders:
                 return
-            active = [run for run in runs if run.target is not None]
-            begun = [run for run in runs if run.begin == number]
-            if not active and not begun:
+            targets = {run.key: run.target for run in runs if run.target is not None}
+            begun = [run for run in runs if run.begin == number and run.target is None]
+            if not targets and not begun and not finders:
                 continue
-            look = self._eyes.look(item.image)
-            if active:
-                cut = before is not None and _is_cut(before, look)
-                found = follow(
-                    self._segmenter.runtime, look, number, {run.key: run.target for run in active if run.target}, cut=cut
-                )
-                ended = [run for run in active if self._take(run, number, found[run.key])]
-                runs = [run for run in runs if run not in ended]
+            colours = _colours(item.image)
+            cut = before is not None and float(np.minimum(before, colours).sum()) < CUT
+            before = colours
+            if targets:
+                looks = {
+                    key: self._eyes.look(item.image, None if cut else each.window) for key, each in targets.items()
+                }
+                found = follow(self._segmenter.runtime, looks, number, targets, cut=cut)
+                runs = [run for run in runs if run.key not in found or not self._take(run, number, found[run.key])]
             for run in begun:
                 run.target = self._target(run)
-            before = look
+            for finder in finders if cut or place % every == 0 else ():
+                runs = self._found(finder, item, runs)
             yield TrackedFrame(item, self.segments(item))
 
+    def _found(self, finder: Finder, item: ClipFrame, runs: list[_Run]) -> list[_Run]:
+        """Looks for words on a frame; returns the runs of what is followed from here on."""
+        number, look = item.number, self._eyes.look(item.image)
+        finds = finder.look(self._segmenter, look.embedded)
+        masks = {key: known.masks[number][0] for key, known in self._objects.items() if number in known.masks}
+        seen = {key: mask for key, mask in masks.items() if mask.area}
+        vectors = [mean_vector([Remembered.of(number, look, look.shares_of(mask))]) for mask, _ in finds]
+        away = {key: mean_vector([*self._known(key).values()]) for key in finder.keys if key not in seen}
+        likeness = {key: [float(vector @ other) for other in vectors] for key, vector in away.items()}
+        result = sort_finds([mask for mask, _ in finds], seen, likeness, [*finder.keys])
+        for key in finder.keys:
+            finder.keys[key] = 0 if key in result.met else finder.keys[key] + 1
+        gone = {key for key, missed in finder.keys.items() if missed >= MISSED and key in seen}
+        gone = {key for key in gone if self._objects[key].masks[number][1] < SURE}
+        for key in gone:
+            self._objects[key].masks[number] = (RLE.empty(self.clip.size), 0.0)
+        runs = [run for run in runs if run.key not in gone and run.key not in result.back]
+        fresh = {max([0, *self._objects]) + place: find for place, find in enumerate(result.new, start=1)}
+        for key, find in {**result.back, **fresh}.items():
+            mask, label = finds[find]
+            known = self._objects.setdefault(key, TrackedObject(label))
+            known.prompts[number], known.masks[number] = finder.prompts, (mask, 1.0)
+            if key in fresh:
+                known.changed.add(number)
+            finder.keys[key] = 0
+            run = _Run(key, number, np.inf)
+            run.target = self._target(run)
+            runs.append(run)
+        return runs
+
     def _take(self, run: _Run, number: int, found: Followed) -> bool:
-        """Stores what was found; tells whether the run has no further effect."""
-        masks = self._objects[run.key].masks
-        old = masks.get(number)
-        masks[number] = (found.mask, found.score)
+        """Stores what was found; tells whether the run ends, since it has no further effect or leads nowhere."""
+        known = self._objects[run.key]
+        backward = number < run.begin
+        if backward and any(isinstance(prompt, WordPrompt) for prompt in known.prompts[run.begin]):
+            others = (
+                each.masks[number][0] for each in self._objects.values() if each is not known and number in each.masks
+            )
+            if not found.mask.area or any(iou(mask, found.mask) >= SAME for mask in others if mask.area):
+                return True  # before it came into sight, or another object that was found before
+        old = known.masks.get(number)
+        known.masks[number] = (found.mask, found.score)
         same = old is not None and (iou(old[0], found.mask) if old[0].area or found.mask.area else 1.0) >= AGREED
         run.agreed = run.agreed + 1 if same else 0
         return run.agreed >= IN_A_ROW
 
     def _target(self, run: _Run) -> Target:
-        known = self._objects[run.key]
-        for number in known.prompts:
-            if number not in known.known:  # of a session that was restored
-                self._remember(known, number)
-        memory = Memory(list(known.known.values()))
-        start = known.known[run.begin]
-        return Target(memory, known.logits[run.begin], start.shares.reshape(-1, 64))
+        memory = Memory([*self._known(run.key).values()])
+        return Target(memory, self._objects[run.key].masks[run.begin][0])
 
-    def _remember(self, known: TrackedObject, number: int) -> None:
-        look = self._eyes.look(self.clip.frame(number).image)
-        mask = known.masks[number][0].dense()
-        known.known[number] = Remembered.of(number, look, look.shares_of(mask))
-        known.logits[number] = _logits_of(mask, look)
+    def _known(self, key: int) -> Mapping[int, Remembered]:
+        """Returns what an object looks like on its frames with prompts."""
+        known = self._objects[key]
+        for number in known.prompts:
+            if number not in known.known:
+                mask = known.masks[number][0]
+                look = self._eyes.look(self.clip.frame(number).image, window_around(mask))
+                known.known[number] = Remembered.of(number, look, look.shares_of(mask))
+        return known.known
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns prompts and masks as plain JSON, from which `Segmenter.video` makes the same session."""
+        chosen = self.clip.selection
+        return {
+            "format": FORMAT,
+            "model": self._segmenter.model,
+            "clip": {"size": list(self.clip.size), "first": self._first.image.digest},
+            "selection": {"start": chosen.start, "end": chosen.end, "stride": chosen.stride},
+            "objects": objects_to_json(self._objects),
+        }
+
+    def replay(self, record: Mapping[str, Any]) -> None:
+        """Takes the objects that `to_json` wrote, in place of those that are there.
+
+        Raises:
+            InputError: the record is malformed, or speaks of another clip or model.
+        """
+        try:
+            if record["format"] != FORMAT:
+                raise InputError(f"This session record has format {record['format']!r}, expected {FORMAT}.")
+            if record["model"] != self._segmenter.model:
+                raise InputError(f"This session was held with {record['model']!r}, not {self._segmenter.model!r}.")
+            first = self._first.image.digest
+            if record["clip"]["first"] != first or record["clip"]["size"] != list(self.clip.size):
+                raise InputError(
+                    "This session record belongs to another clip, or another part (its first frame differs)."
+                )
+            self._objects = objects_from_json(record["objects"], self.clip.size)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"This session record lacks a field or has a wrong one: {error}.") from error
+
+    @property
+    def _first(self) -> ClipFrame:
+        return self.clip.frame(self.clip.selection.start)
 
     @property
     def _eyes(self) -> Eyes:
         if self._eyes_of is None:
-            self._eyes_of = Eyes(self._segmenter, self.clip.frame(self.clip.selection.start).image)
+            self._eyes_of = Eyes(self._segmenter, self._first.image)
         return self._eyes_of
 
 
-def _logits_of(mask: np.ndarray, look: Look) -> Float32:  # type: ignore[type-arg]
-    drawn = downsample_mask(mask.astype(np.float32), look.frame)
-    return np.asarray((2 * drawn - 1) * MASK_LOGIT, np.float32)
-
-
-def _is_cut(before: Look, now: Look) -> bool:
-    return float((before.cells * now.cells).sum(axis=0).mean()) < CUT
+def _colours(image: Image) -> Float32:
+    """Returns how much of a picture each of 64 colours takes."""
+    step = max(1, max(image.size) // 128)
+    bins = image.pixels[::step, ::step].reshape(-1, 3) >> 6
+    counts = np.bincount(bins[:, 0] * 16 + bins[:, 1] * 4 + bins[:, 2], minlength=64)
+    return np.asarray(counts / counts.sum(), np.float32)

@@ -148,6 +148,10 @@ class Clip(ABC):
     def _decode(self, start: int) -> Iterator[ClipFrame]:
         """Yields all frames from a number on, to the end or to the damage."""
 
+    def stem(self, number: int) -> str:
+        """Returns how files about a frame are called."""
+        return f"{number:05d}"
+
     @property
     def total(self) -> int | None:
         """How many frames are selected, probably; None if nothing tells."""
@@ -173,7 +177,9 @@ class Clip(ABC):
                     return
                 self.limits.check_frame(number, item.seconds, self.name)
                 if item.image.size != self.size:
-                    self._broken(f"frame {number} has another size ({item.image.size.width} x {item.image.size.height})")
+                    self._broken(
+                        f"frame {number} has another size ({item.image.size.width} x {item.image.size.height})"
+                    )
                     break
                 if number in self.selection:
                     self._last = item

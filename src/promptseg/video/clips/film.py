@@ -136,7 +136,7 @@ class FilmClip(Clip):
         try:
             for packet in container.demux(stream):
                 if packet.is_corrupt:
-                    self._broken(f"its data are broken")
+                    self._broken("its data are broken")
                     break
                 for frame in packet.decode():
                     if frame.is_corrupt:
@@ -157,5 +157,3 @@ class FilmClip(Clip):
         pixels = frame.to_ndarray(format="rgb24")
         turns = round(getattr(frame, "rotation", 0) / 90) % 4
         return Image(np.ascontiguousarray(np.rot90(pixels, turns)))
-
-

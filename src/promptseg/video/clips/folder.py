@@ -38,9 +38,9 @@ class FolderClip(Clip):
         self.size = self._read(self._files[0]).size
         self.rate, self.expected = RATE, len(self._files)
 
-    def file(self, number: int) -> Path:
-        """Returns the file of a frame."""
-        return self._files[number]
+    def stem(self, number: int) -> str:
+        """Returns the name of a frame's file, without its ending."""
+        return self._files[number].stem
 
     def _read(self, path: Path) -> Image:
         return Image.open(path, limits=ImageLimits(max_pixels=self.limits.max_pixels))
