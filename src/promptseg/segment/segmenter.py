@@ -287,7 +287,7 @@ class Segmenter:
 
         Args:
             clip: a path (a film with the extra `video`; a folder of pictures; an animated GIF, PNG or WebP), the bytes
-                of a file, or a `Clip`.
+                of a file, a sequence of pictures, or a `Clip`.
             start: number of the first frame that is looked at, from 0.
             end: number behind the last; by default the clip is looked at to its end.
             stride: every how many frames.

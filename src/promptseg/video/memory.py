@@ -20,6 +20,8 @@ RIDGE = 3e-3
 """How stiff the plane is."""
 RECENT = 0.5
 """Weight of pictures that were followed, in the fitting; those with prompts have 1."""
+NEVER, ALWAYS = 0.3, 0.7
+"""Mixed probabilities that count as 0 and as 1; the fitting says a little everywhere, which adds up."""
 GOOD = 3
 """How many good pictures are remembered beside those with prompts and the last one."""
 PROMPTED = 4
@@ -68,7 +70,8 @@ class Memory:
         """Forgets the last picture: after a cut, or while the object is not to be seen."""
         self._last = None
 
-    def _known(self, number: int) -> tuple[list[Remembered], list[Remembered]]:
+    def known(self, number: int) -> tuple[list[Remembered], list[Remembered]]:
+        """Returns the pictures with prompts, and those that were followed, that are asked about a picture."""
         nearest = sorted(self._prompted, key=lambda item: abs(item.number - number))[:PROMPTED]
         followed = [*self._good]
         if self._last is not None and self._last not in followed:
@@ -77,11 +80,12 @@ class Memory:
 
     def map(self, number: int, look: Look) -> Float32:
         """Returns how probably each cell (rows, 64) of a picture shows the object."""
-        prompted, followed = self._known(number)
+        prompted, followed = self.known(number)
         known = [*prompted, *followed]
         weights = [1.0] * len(prompted) + [RECENT] * len(followed)
         fitted = _fitted(look.cells, known, weights)
-        return np.asarray((_propagated(look.cells, known) + fitted) / 2, np.float32).reshape(look.rows, -1)
+        mixed = (_propagated(look.cells, known) + fitted) / 2
+        return np.asarray(np.clip((mixed - NEVER) / (ALWAYS - NEVER), 0, 1), np.float32).reshape(look.rows, -1)
 
 
 def _propagated(cells: Float32, known: Sequence[Remembered]) -> Float32:
