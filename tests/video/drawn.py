@@ -37,7 +37,7 @@ def painted(*things: tuple[np.ndarray, tuple[int, int, int]]) -> np.ndarray:
     return frame
 
 
-def crossing(frames: int = 9) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
+def crossing(frames: int = 7) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
     """A red disc goes right, a blue box goes left in front of it; returns frames and what is seen of each."""
     pictures, reds, blues = [], [], []
     for number in range(frames):
@@ -49,11 +49,11 @@ def crossing(frames: int = 9) -> tuple[list[np.ndarray], list[np.ndarray], list[
     return pictures, reds, blues
 
 
-def hiding(frames: int = 8, away: tuple[int, ...] = (3, 4)) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def hiding(frames: int = 5, away: tuple[int, ...] = (2, 3)) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """A red disc that is gone on some frames and comes back elsewhere."""
     pictures, reds = [], []
     for number in range(frames):
-        red = disc(50 + 12 * number, 60, 22) & (number not in away)
+        red = disc(50 + 18 * number, 60, 22) & (number not in away)
         pictures.append(painted((red, RED)))
         reds.append(red)
     return pictures, reds

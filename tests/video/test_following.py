@@ -26,13 +26,13 @@ def crossed(segmenter):
 
 def test_two_objects_cross_and_stay_themselves(crossed) -> None:
     track, visited, reds, blues = crossed
-    assert visited == list(range(9)), "both are followed in one sweep"
+    assert visited == list(range(7)), "both are followed in one sweep"
     for key, truths in ((1, reds), (2, blues)):
         found = overlaps(track, key, truths)
         assert found[0] > 0.9
         assert found[-1] > 0.8, found
         assert np.mean(found) > 0.75, found
-    for number in range(9):
+    for number in range(7):
         first, second = (track.objects[key].masks[number][0].dense() for key in (1, 2))
         assert not (first & second).any(), "a pixel has one owner"
 
@@ -40,7 +40,7 @@ def test_two_objects_cross_and_stay_themselves(crossed) -> None:
 def test_results_of_a_frame(crossed) -> None:
     track, *_ = crossed
     frames = list(track.frames())
-    assert [item.number for item in frames] == list(range(9))
+    assert [item.number for item in frames] == list(range(7))
     assert frames[0].segments.labels == ("red", "blue")
     assert frames[0].segments.object_ids.tolist() == [1, 2]
     assert frames[5].segments.image is not None
@@ -67,25 +67,25 @@ def test_a_correction_visits_only_what_it_changes(segmenter, crossed) -> None:
     track, _, reds, _ = crossed
     pictures, *_ = crossing()
     again = segmenter.video(pictures, session=track.to_json())
-    before = {number: again.objects[2].masks[number] for number in range(9)}
-    again.add(Mask(reds[6]), frame=6, object_id=1)
+    before = {number: again.objects[2].masks[number] for number in range(7)}
+    again.add(Mask(reds[5]), frame=5, object_id=1)
     visited = [item.number for item in again.propagate()]
-    assert set(visited) <= set(range(4, 9)), "frames nearer to the first prompt are as they were"
-    assert 6 in visited
-    assert {number: again.objects[2].masks[number] for number in range(9)} == before, "the other object is untouched"
-    assert again.objects[1].masks[6][0].dense().tolist() == reds[6].tolist(), "a mask is taken as it is"
-    assert iou(again.objects[1].masks[8][0].dense(), reds[8]) > 0.7
+    assert set(visited) <= set(range(3, 7)), "frames nearer to the first prompt are as they were"
+    assert 5 in visited
+    assert {number: again.objects[2].masks[number] for number in range(7)} == before, "the other object is untouched"
+    assert again.objects[1].masks[5][0].dense().tolist() == reds[5].tolist(), "a mask is taken as it is"
+    assert iou(again.objects[1].masks[6][0].dense(), reds[6]) > 0.7
 
 
 def test_backwards(segmenter) -> None:
-    pictures = [painted((disc(40 + 8 * number, 60, 20), RED)) for number in range(6)]
+    pictures = [painted((disc(40 + 8 * number, 60, 20), RED)) for number in range(4)]
     track = segmenter.video(pictures)
-    track.add(Point(80, 60), frame=5)
-    assert [item.number for item in track.propagate("forward")] == [5]
+    track.add(Point(64, 60), frame=3)
+    assert [item.number for item in track.propagate("forward")] == [3]
     assert 0 not in track.objects[0].masks
     visited = [item.number for item in track.propagate("backward")]
-    assert visited == [5, 4, 3, 2, 1, 0]
-    assert min(overlaps(track, 0, [disc(40 + 8 * number, 60, 20) for number in range(6)])) > 0.85
+    assert visited == [3, 2, 1, 0]
+    assert min(overlaps(track, 0, [disc(40 + 8 * number, 60, 20) for number in range(4)])) > 0.85
 
 
 def test_what_is_hidden_is_not_seen_and_comes_back(segmenter) -> None:
@@ -93,22 +93,21 @@ def test_what_is_hidden_is_not_seen_and_comes_back(segmenter) -> None:
     track = segmenter.video(pictures)
     track.add(Point(50, 60))
     list(track.propagate())
-    for number in (3, 4):
+    for number in (2, 3):
         assert not track.objects[0].masks[number][0].area, "not here any more"
         assert len(track.segments(number)) == 0
-    for number in (5, 6, 7):
-        assert iou(track.objects[0].masks[number][0].dense(), reds[number]) > 0.8
+    assert iou(track.objects[0].masks[4][0].dense(), reds[4]) > 0.8
 
 
 def test_another_scene(segmenter) -> None:
     """After a cut the object is somewhere else, at once."""
-    first = [painted((disc(40, 40, 22), RED)) for _ in range(3)]
+    first = [painted((disc(40, 40, 22), RED)) for _ in range(2)]
     light = np.full_like(first[0], 215)
     light[disc(150, 80, 22)] = RED
-    track = segmenter.video([*first, light, light])
+    track = segmenter.video([*first, light])
     track.add(Point(40, 40))
     list(track.propagate())
-    assert iou(track.objects[0].masks[3][0].dense(), disc(150, 80, 22)) > 0.8
+    assert iou(track.objects[0].masks[2][0].dense(), disc(150, 80, 22)) > 0.8
 
 
 def test_a_small_object_is_looked_at_from_near(segmenter) -> None:
@@ -162,18 +161,19 @@ def test_memory_is_bounded(segmenter, tmp_path) -> None:
         assert sum(value.nbytes for value in vars(clip).values() if isinstance(value, np.ndarray)) == 0
 
 
-@pytest.mark.parametrize("away", [(), (8, 9, 10, 11, 12, 13, 14, 15)])
-def test_words_find_objects_and_keep_their_identity(segmenter, examples, away) -> None:
-    """A cat that stays, or goes and comes back, is one object."""
+def test_words_find_objects_and_keep_their_identity(segmenter, examples) -> None:
+    """A cat that goes and comes back is one object."""
     from PIL import Image
+
+    away = (12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23)
 
     cat = np.asarray(Image.open(examples / "chelsea.jpg").convert("RGB").resize((226, 150)))
     nothing = np.full_like(cat, 128)
-    track = segmenter.video([nothing if number in away else cat for number in range(24)], stride=4)
+    track = segmenter.video([nothing if number in away else cat for number in range(36)], stride=6)
     track.find(Text("a cat"))
     list(track.propagate())
     assert len(track.objects) == 1
     (known,) = track.objects.values()
     assert known.label == "a cat"
     seen = {number for number, (mask, _) in known.masks.items() if mask.area}
-    assert seen == {0, 4, 8, 12, 16, 20} - set(away)
+    assert seen == {0, 6, 24, 30}

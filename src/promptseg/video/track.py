@@ -210,7 +210,7 @@ class VideoTrack:
             runs = self._runs(way == "forward")
             finders = self._finders if way == "forward" else []
             total = done + self._length(runs, way == "forward", bool(finders))
-            for item in self._sweep(runs, finders, way == "forward"):
+            for item in self._sweep(runs, finders, way == "forward", show_begin=way == "forward" or direction == way):
                 done += 1
                 if on_progress is not None:
                     on_progress(min(done, total), total)
@@ -247,7 +247,9 @@ class VideoTrack:
         reach = max(ends) - min(begins) if forward else max(begins) - min(ends)
         return max(1, int(reach) // chosen.stride)
 
-    def _sweep(self, runs: list[_Run], finders: Sequence[Finder], forward: bool) -> Iterator[TrackedFrame]:
+    def _sweep(
+        self, runs: list[_Run], finders: Sequence[Finder], forward: bool, *, show_begin: bool
+    ) -> Iterator[TrackedFrame]:
         if not runs and not finders:
             return
         if not forward:
@@ -279,7 +281,8 @@ class VideoTrack:
                 run.target = self._target(run)
             for finder in finders if cut or place % every == 0 else ():
                 runs = self._found(finder, item, runs)
-            yield TrackedFrame(item, self.segments(item))
+            if targets or finders or show_begin:
+                yield TrackedFrame(item, self.segments(item))
 
     def _found(self, finder: Finder, item: ClipFrame, runs: list[_Run]) -> list[_Run]:
         """Looks for words on a frame; returns the runs of what is followed from here on."""
