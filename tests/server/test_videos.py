@@ -13,7 +13,7 @@ from promptseg.video.track import VideoTrack
 
 sys.path.append(str(Path(__file__).parents[1] / "video"))
 
-from drawn import RED, disc, film, painted  # noqa: E402
+from drawn import RED, disc, film, painted
 
 
 @pytest.fixture(scope="module")
