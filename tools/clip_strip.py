@@ -10,7 +10,7 @@ from promptseg.prompts.types import Prompt
 
 ROOT = Path(__file__).parents[1]
 SIZE = (480, 360)
-CLICK: Prompt = Point(215, 170)
+CLICK: Prompt = Point(262, 262)
 
 
 def frames(count: int = 6) -> list[np.ndarray]:  # type: ignore[type-arg]
@@ -20,7 +20,7 @@ def frames(count: int = 6) -> list[np.ndarray]:  # type: ignore[type-arg]
     made: list[np.ndarray] = []  # type: ignore[type-arg]
     for number in range(count):
         share = number / (count - 1)
-        turn, scale = np.radians(-12 + 26 * share), 1.22 - 0.5 * share
+        turn, scale = np.radians(-5 + 18 * share), 1.02 - 0.4 * share
         x, y = 330 - 30 * share, 190 + 40 * share
         cos, sin = scale * np.cos(turn), scale * np.sin(turn)
         left, top = SIZE[0] / 2, SIZE[1] / 2

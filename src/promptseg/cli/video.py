@@ -38,6 +38,7 @@ class _Formats(click.Option):
 @click.option("--start", default=0, help="Number of the first frame that is looked at, from 0.", metavar="FRAME")
 @click.option("--end", type=int, help="Number behind the last; default: to the end.", metavar="FRAME")
 @click.option("--stride", default=1, help="Look at every so manyth frame.")
+@click.option("--every", default=1, help="Key frames are so many frames apart; between them masks are carried over.")
 @click.option("--direction", default="both", help="forward, backward or both, from the frames with prompts.")
 @click.option("--session", type=options.PATH, help="Go on from a file of -f session.", metavar="FILE")
 @click.option("-o", "--output", type=options.PATH, default=Path("out"), help="Folder for the results.", metavar="DIR")
@@ -50,6 +51,7 @@ def video(
     start: int,
     end: int | None,
     stride: int,
+    every: int,
     direction: str,
     session: Path | None,
     output: Path,
@@ -78,7 +80,7 @@ def video(
         opened.frame(start if item.frame is None else item.frame)  # finds mistakes before a large model is loaded
     segmenter = Segmenter.of(engine)
     track = segmenter.video(opened, session=session)
-    _follow(track, asked, start, direction)
+    _follow(track, asked, start, direction, every)
     for path in write_track(track, output, stem, names):
         print(path)
     for key, known in track.objects.items():
@@ -87,18 +89,18 @@ def video(
         print(f"object {key}{label}: seen on {seen} of {len(known.masks)} frames", file=sys.stderr)
 
 
-def _follow(track: "VideoTrack", asked: AskedClip, start: int, direction: Any) -> None:
+def _follow(track: "VideoTrack", asked: AskedClip, start: int, direction: Any, every: int) -> None:
     """Adds the prompts, frame by frame, and follows; what is given on later frames corrects what was followed."""
     for word in asked.words:
         track.find(word)
     rounds = _rounds(asked.places, start)
     for number, given in rounds:
         if track.objects and any(key in track.objects or key is None for key in given):
-            _propagate(track, direction)
+            _propagate(track, direction, every)
         for key, prompts in given.items():
             for target, parts in _aimed(track, number, key, prompts):
                 track.add(*parts, frame=number, object_id=target)
-    _propagate(track, direction)
+    _propagate(track, direction, every)
 
 
 def _rounds(places: tuple[AskedPlace, ...], start: int) -> list[tuple[int, dict[int | None, list[AskedPlace]]]]:
@@ -137,7 +139,7 @@ def _aimed(track: "VideoTrack", number: int, key: int | None, places: list[Asked
     return [*found.items()]
 
 
-def _propagate(track: "VideoTrack", direction: Any) -> None:
+def _propagate(track: "VideoTrack", direction: Any, every: int) -> None:
     with progress_bar("following") as follow:
-        for _ in track.propagate(direction, on_progress=follow):
+        for _ in track.propagate(direction, every=every, on_progress=follow):
             pass

@@ -60,6 +60,12 @@ class Memory:
         self._good: deque[Remembered] = deque(maxlen=GOOD)
         self._last: Remembered | None = None
 
+    def fork(self) -> "Memory":
+        """Returns a memory of the same pictures, which goes its own way."""
+        other = Memory(self._prompted)
+        other._good, other._last = self._good.copy(), self._last
+        return other
+
     def keep(self, seen: Remembered, *, good: bool) -> None:
         """Remembers the picture that was just followed; a good one for longer."""
         if good and (not self._good or abs(seen.number - self._good[-1].number) >= 1):

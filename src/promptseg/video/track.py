@@ -20,6 +20,7 @@ from promptseg.segment.sam import SamSegmenter
 from promptseg.segment.words.tasks import answer_as_one
 from promptseg.speech.hear import heard
 from promptseg.stopping import check_stop
+from promptseg.video.between import AGREE, between
 from promptseg.video.clips import Clip, ClipFrame
 from promptseg.video.follow import Followed, Target, follow
 from promptseg.video.look import Eyes, Look, window_around
@@ -65,6 +66,14 @@ class _Run:
     end: float
     target: Target | None = None
     agreed: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Passed:
+    """A key frame, and the masks of the objects that came there."""
+
+    frame: ClipFrame
+    masks: Mapping[int, RLE]
 
 
 class VideoTrack:
@@ -184,7 +193,7 @@ class VideoTrack:
             yield TrackedFrame(item, self.segments(item))
 
     def propagate(
-        self, direction: Direction = "both", *, on_progress: Progress | None = None
+        self, direction: Direction = "both", *, every: int = 1, on_progress: Progress | None = None
     ) -> Iterator[TrackedFrame]:
         """Follows objects from the frames whose prompts changed; yields every frame that it comes to, as it is done.
 
@@ -193,14 +202,18 @@ class VideoTrack:
 
         Args:
             direction: "forward", "backward" or "both".
+            every: how many frames apart key frames are, on which the networks look. Between them masks are carried
+                over by block matching from both sides, and where these do not agree, there is a key frame more.
             on_progress: called with (frames done, frames in all, as far as one can tell).
 
         Raises:
-            InputError: an unknown direction, or the clip breaks a limit.
+            InputError: an unknown direction or distance, or the clip breaks a limit.
             PromptError: there are no prompts.
         """
         if direction not in get_args(Direction):
             raise InputError(f"Unknown direction {direction!r}: expected {', '.join(get_args(Direction))}.")
+        if every < 1:
+            raise InputError(f"Key frames are at least 1 frame apart, got {every}.")
         if not self._objects and not self._finders:
             raise PromptError("There is nothing to follow yet: add prompts first.")
         done = total = 0
@@ -210,7 +223,8 @@ class VideoTrack:
             runs = self._runs(way == "forward")
             finders = self._finders if way == "forward" else []
             total = done + self._length(runs, way == "forward", bool(finders))
-            for item in self._sweep(runs, finders, way == "forward", show_begin=way == "forward" or direction == way):
+            shown = way == "forward" or direction == way
+            for item in self._sweep(runs, finders, way == "forward", every=every, show_begin=shown):
                 done += 1
                 if on_progress is not None:
                     on_progress(min(done, total), total)
@@ -248,7 +262,7 @@ class VideoTrack:
         return max(1, int(reach) // chosen.stride)
 
     def _sweep(
-        self, runs: list[_Run], finders: Sequence[Finder], forward: bool, *, show_begin: bool
+        self, runs: list[_Run], finders: Sequence[Finder], forward: bool, *, every: int, show_begin: bool
     ) -> Iterator[TrackedFrame]:
         if not runs and not finders:
             return
@@ -256,33 +270,81 @@ class VideoTrack:
             frames = self.clip.backward(max(run.begin for run in runs) + 1)
         else:
             frames = self.clip.forward(self.clip.selection.start if finders else min(run.begin for run in runs))
-        before: Float32 | None = None
-        every = max(1, round(SECONDS * self.clip.rate / self.clip.selection.stride))
+        step = self.clip.selection.stride
+        pause = max(1, round(SECONDS * self.clip.rate / step))
+        colours: Float32 | None = None
+        before: _Passed | None = None
+        waiting: list[ClipFrame] = []
         for place, item in enumerate(frames):
             check_stop()
             number = item.number
             runs = [run for run in runs if (number <= run.end if forward else number >= run.end)]
             if not runs and not finders:
-                return
-            targets = {run.key: run.target for run in runs if run.target is not None}
+                break
             begun = [run for run in runs if run.begin == number and run.target is None]
-            if not targets and not begun and not finders:
+            if not begun and not finders and all(run.target is None for run in runs):
                 continue
-            colours = _colours(item.image)
-            cut = before is not None and float(np.minimum(before, colours).sum()) < CUT
-            before = colours
-            if targets:
-                looks = {
-                    key: self._eyes.look(item.image, None if cut else each.window) for key, each in targets.items()
-                }
-                found = follow(self._segmenter.runtime, looks, number, targets, cut=cut)
-                runs = [run for run in runs if run.key not in found or not self._take(run, number, found[run.key])]
+            new = _colours(item.image)
+            cut = colours is not None and float(np.minimum(colours, new).sum()) < CUT
+            colours = new
+            looked = bool(finders) and (cut or place % pause == 0)
+            ends = any(abs(run.end - number) < every * step for run in runs)
+            if place % every and before is not None and not (begun or cut or looked or ends):
+                waiting.append(item)
+                continue
+            if cut:  # what waits lies before it, and has no second side
+                yield from self._each(waiting, runs)
+                waiting = []
+            moved = {run.key: run for run in runs if run.target is not None}
+            runs = self._step(item, runs, cut=cut)
             for run in begun:
                 run.target = self._target(run)
-            for finder in finders if cut or place % every == 0 else ():
+            for finder in finders if looked else ():
                 runs = self._found(finder, item, runs)
-            if targets or finders or show_begin:
+            passed = _Passed(
+                item, {key: self._objects[key].masks[number][0] for key in moved if self._has(key, number)}
+            )
+            for each in waiting if before is not None else ():
+                self._between(before, passed, each, moved)
+                yield TrackedFrame(each, self.segments(each))
+            waiting = []
+            before = _Passed(item, {run.key: self._objects[run.key].masks[number][0] for run in runs if run.target})
+            if moved or finders or show_begin:
                 yield TrackedFrame(item, self.segments(item))
+        yield from self._each(waiting, runs)
+
+    def _each(self, waiting: Iterable[ClipFrame], runs: list[_Run]) -> Iterator[TrackedFrame]:
+        """Follows frame by frame through what waited in vain for a key frame behind it."""
+        for item in waiting:
+            self._step(item, runs, cut=False)
+            yield TrackedFrame(item, self.segments(item))
+
+    def _step(self, item: ClipFrame, runs: list[_Run], *, cut: bool) -> list[_Run]:
+        """Follows to a frame; returns the runs that go on."""
+        targets = {run.key: run.target for run in runs if run.target is not None}
+        if not targets:
+            return runs
+        looks = {key: self._eyes.look(item.image, None if cut else each.window) for key, each in targets.items()}
+        found = follow(self._segmenter.runtime, looks, item.number, targets, cut=cut)
+        return [run for run in runs if run.target is None or not self._take(run, item.number, found[run.key])]
+
+    def _between(self, first: "_Passed", last: "_Passed", item: ClipFrame, runs: Mapping[int, _Run]) -> None:
+        """Fills a frame between two key frames; where both sides do not agree, it is looked at like these."""
+        doubtful: dict[int, Target] = {}
+        for key, run in runs.items():
+            if key not in first.masks or key not in last.masks or run.target is None:
+                continue
+            sides = first.masks[key], last.masks[key]
+            mask, agreement = between((first.frame.image, sides[0]), (last.frame.image, sides[1]), item.image)
+            if agreement >= AGREE:
+                self._objects[key].masks[item.number] = (mask, agreement)
+            else:
+                near = sides[0] if sides[0].area else sides[1]
+                doubtful[key] = Target(run.target.memory.fork(), near)
+        if doubtful:
+            looks = {key: self._eyes.look(item.image, each.window) for key, each in doubtful.items()}
+            for key, found in follow(self._segmenter.runtime, looks, item.number, doubtful).items():
+                self._objects[key].masks[item.number] = (found.mask, found.score)
 
     def _found(self, finder: Finder, item: ClipFrame, runs: list[_Run]) -> list[_Run]:
         """Looks for words on a frame; returns the runs of what is followed from here on."""
