@@ -96,7 +96,8 @@ def test_later_prompts_correct(quick, clip) -> None:
         (("--point", "1,2", "--stride", "0"), "stride"),
         (("--point", "1,2", "--end", "0"), "must lie behind the start"),
         (("--point", "900,2"), "lies outside the picture"),
-        (("--not", "1,2", "--text", "a dog", "--direction", "up"), "Unknown direction 'up'"),
+        (("--text", "a dog", "--direction", "up"), "Unknown direction 'up'"),
+        (("--point", "1,2", "--every", "0"), "at least 1 frame apart"),
     ],
 )
 def test_what_is_wrong_is_one_line(quick, clip, arguments, message) -> None:

@@ -148,9 +148,9 @@ def test_what_is_refused(segmenter, tmp_path) -> None:
 
 def test_memory_is_bounded(segmenter, tmp_path) -> None:
     """What is held does not grow with the clip: no frames, and vectors of a few pictures."""
-    from promptseg.video.memory import GOOD, Memory, Remembered
+    from promptseg.video.memory import GOOD, ObjectMemory, Remembered
 
-    memory = Memory([Remembered(0, np.zeros((2, 4), np.float32), np.zeros(4, np.float32))])
+    memory = ObjectMemory([Remembered(0, np.zeros((2, 4), np.float32), np.zeros(4, np.float32))])
     for number in range(1, 50):
         memory.keep(Remembered(number, np.zeros((2, 4), np.float32), np.zeros(4, np.float32)), good=True)
     prompted, followed = memory.known(50)

@@ -69,8 +69,12 @@ def video(
     """
     from promptseg.segment.segmenter import Segmenter
     from promptseg.video.clips import Selection, open_clip
+    from promptseg.video.track import check_direction
     from promptseg.video.writing.table import check_formats, check_places, write_track
 
+    check_direction(direction)
+    if every < 1:
+        raise InputError(f"Key frames are at least 1 frame apart, got --every {every}.")
     names = [*(formats or DEFAULT_FORMATS)]
     check_formats(names)
     stem = picture_stem(clip)
@@ -81,6 +85,8 @@ def video(
     segmenter = Segmenter.of(engine)
     track = segmenter.video(opened, session=session)
     _follow(track, asked, start, direction, every)
+    if not track.objects:
+        print("Nothing that fits is in the clip.", file=sys.stderr)
     for path in write_track(track, output, stem, names):
         print(path)
     for key, known in track.objects.items():
@@ -95,7 +101,7 @@ def _follow(track: "VideoTrack", asked: AskedClip, start: int, direction: Any, e
         track.find(word)
     rounds = _rounds(asked.places, start)
     for number, given in rounds:
-        if track.objects and any(key in track.objects or key is None for key in given):
+        if (track.objects or asked.words) and any(key in track.objects or key is None for key in given):
             _propagate(track, direction, every)
         for key, prompts in given.items():
             for target, parts in _aimed(track, number, key, prompts):

@@ -19,16 +19,19 @@ from promptseg.prompts.shapes import box_of
 from promptseg.runtimes.protocol import Runtime
 from promptseg.segment.places.predictor import decode
 from promptseg.video.look import SIDE, Look, Window, resampled, window_around
-from promptseg.video.memory import Memory, Remembered
+from promptseg.video.memory import ObjectMemory, Remembered
 
 REACH, FALL, FLOOR = 6.0, 6.0, 0.2
-"""An object is expected within so many cells of where it was; beyond, its map falls in so many cells to the least."""
+"""An object is expected within so many cells of the whole picture of where it was; beyond, its map falls in as many to
+the least."""
 PART = 0.2
 """Regions of a map with less than this share of the largest one's mass are no part of the object."""
 GAIN, MOST = 20.0, 10.0
 """How maps become mask prompts: logits at probability 1 and 0, and where they end."""
 AGREEMENT, SCORE, BEFORE = 1.0, 0.5, 0.2
 """What counts for the choice: agreement with the map, SAM's score, and likeness to the mask before."""
+SIZE, STEADY = 0.2, 2.0
+"""What it costs a mask to be so many times larger or smaller than the one before, or more, for each time e beyond."""
 SEEN = 0.25
 """An object whose best mask agrees with its map by less is not to be seen."""
 GOOD = 0.6
@@ -38,7 +41,7 @@ LEAST = 0.3
 
 
 @dataclass(slots=True, eq=False)
-class Target:
+class Sought:
     """An object while it is followed.
 
     Attributes:
@@ -48,7 +51,7 @@ class Target:
         logits: of the last mask, (256, 256), with the window that they lie on.
     """
 
-    memory: Memory
+    memory: ObjectMemory
     mask: RLE
     hidden: int = 0
     logits: tuple[Window, Float32] | None = field(default=None, repr=False)
@@ -81,7 +84,7 @@ class _Candidate:
 
 
 def follow(
-    runtime: Runtime, looks: Mapping[int, Look], number: int, targets: Mapping[int, Target], *, cut: bool = False
+    runtime: Runtime, looks: Mapping[int, Look], number: int, targets: Mapping[int, Sought], *, cut: bool = False
 ) -> dict[int, Followed]:
     """Finds objects on the next picture, and lets them remember it.
 
@@ -125,14 +128,15 @@ def _groups(looks: Mapping[int, Look]) -> list[list[int]]:
     return [*groups.values()]
 
 
-def _map(target: Target, look: Look, number: int, cut: bool) -> Float32:
+def _map(target: Sought, look: Look, number: int, cut: bool) -> Float32:
     """Returns how probably each cell shows the object, where it was expected more readily than elsewhere."""
     probable = target.memory.map(number, look)
     where = look.shares_of(target.mask) >= 0.5
     if cut or not where.any():
         return probable
-    reach = REACH * (1 + target.hidden)
-    away = np.maximum(distance_transform(~where, border=False) - reach, 0)
+    x0, y0, x1, y1 = look.window
+    scale = max(look.size) / max(x1 - x0, y1 - y0)  # a part is seen in finer cells
+    away = np.maximum(distance_transform(~where, border=False) / scale - REACH * (1 + target.hidden), 0)
     return np.asarray(probable * np.maximum(FLOOR, np.exp(-away / FALL)), np.float32)
 
 
@@ -163,7 +167,7 @@ def _apart(masks: Mapping[int, RLE], scores: Mapping[int, float]) -> dict[int, R
     return left
 
 
-def _best(runtime: Runtime, look: Look, target: Target, probable: Float32) -> _Candidate | None:
+def _best(runtime: Runtime, look: Look, target: Sought, probable: Float32) -> _Candidate | None:
     """Asks SAM where the map says; returns the mask that fits best, or None where the object is not to be seen."""
     if probable.max() < LEAST:
         return None
@@ -184,7 +188,8 @@ def _best(runtime: Runtime, look: Look, target: Target, probable: Float32) -> _C
                 continue
             agreement = _likeness(shares, probable)
             steady = 0.0 if target.hidden else _likeness(shares, before)
-            worth = AGREEMENT * agreement + SCORE * score + BEFORE * steady
+            change = abs(float(np.log(shares.sum() / before.sum()))) - np.log(STEADY) if before.any() else 0.0
+            worth = AGREEMENT * agreement + SCORE * score + BEFORE * steady - SIZE * max(0.0, float(change))
             candidates.append(_Candidate(logits, shares, agreement, worth))
     best = max(candidates, key=lambda item: item.worth, default=None)
     return None if best is None or best.agreement < SEEN else best

@@ -48,7 +48,7 @@ class Remembered:
         return cls(number, look.cells, shares.ravel())
 
 
-class Memory:
+class ObjectMemory:
     """The bounded memory of one object: pictures with prompts, a few good ones, and the last.
 
     Args:
@@ -60,9 +60,9 @@ class Memory:
         self._good: deque[Remembered] = deque(maxlen=GOOD)
         self._last: Remembered | None = None
 
-    def fork(self) -> "Memory":
+    def fork(self) -> "ObjectMemory":
         """Returns a memory of the same pictures, which goes its own way."""
-        other = Memory(self._prompted)
+        other = ObjectMemory(self._prompted)
         other._good, other._last = self._good.copy(), self._last
         return other
 

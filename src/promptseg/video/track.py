@@ -22,9 +22,9 @@ from promptseg.speech.hear import heard
 from promptseg.stopping import check_stop
 from promptseg.video.between import AGREE, between
 from promptseg.video.clips import Clip, ClipFrame
-from promptseg.video.follow import Followed, Target, follow
+from promptseg.video.follow import Followed, Sought, follow
 from promptseg.video.look import Eyes, Look, window_around
-from promptseg.video.memory import Memory, Remembered
+from promptseg.video.memory import ObjectMemory, Remembered
 from promptseg.video.objects import TrackedObject, objects_from_json, objects_to_json
 from promptseg.video.words import MISSED, SAME, SECONDS, SURE, Finder, mean_vector, sort_finds
 
@@ -37,6 +37,16 @@ AGREED, IN_A_ROW = 0.97, 3
 """A correction has no further effect where so many frames in a row come out as they were, by this IoU."""
 CUT = 0.5
 """Where frames share less of their colours, another scene begins."""
+
+
+def check_direction(direction: str) -> None:
+    """Refuses unknown directions.
+
+    Raises:
+        InputError: it is unknown.
+    """
+    if direction not in get_args(Direction):
+        raise InputError(f"Unknown direction {direction!r}: expected {', '.join(get_args(Direction))}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +74,7 @@ class _Run:
     key: int
     begin: int
     end: float
-    target: Target | None = None
+    target: Sought | None = None
     agreed: int = 0
 
 
@@ -92,6 +102,7 @@ class VideoTrack:
         self._eyes_of: Eyes | None = None
         self._objects: dict[int, TrackedObject] = {}
         self._finders: list[Finder] = []
+        self._searched = False
 
     @property
     def objects(self) -> Mapping[int, TrackedObject]:
@@ -168,6 +179,7 @@ class VideoTrack:
         if not prompts or not all(isinstance(prompt, WordPrompt) for prompt in prompts):
             raise PromptError("Give what is to be found as Text, Audio or Reference.")
         self._finders.append(Finder(heard(prompts)))
+        self._searched = True
 
     def remove(self, object_id: int) -> None:
         """Forgets an object; nothing happens where there is none of this id."""
@@ -210,11 +222,10 @@ class VideoTrack:
             InputError: an unknown direction or distance, or the clip breaks a limit.
             PromptError: there are no prompts.
         """
-        if direction not in get_args(Direction):
-            raise InputError(f"Unknown direction {direction!r}: expected {', '.join(get_args(Direction))}.")
+        check_direction(direction)
         if every < 1:
             raise InputError(f"Key frames are at least 1 frame apart, got {every}.")
-        if not self._objects and not self._finders:
+        if not self._objects and not self._finders and not self._searched:
             raise PromptError("There is nothing to follow yet: add prompts first.")
         done = total = 0
         for way in ("forward", "backward"):
@@ -301,9 +312,8 @@ class VideoTrack:
                 run.target = self._target(run)
             for finder in finders if looked else ():
                 runs = self._found(finder, item, runs)
-            passed = _Passed(
-                item, {key: self._objects[key].masks[number][0] for key in moved if self._has(key, number)}
-            )
+            there = {key: self._objects[key].masks for key in moved}
+            passed = _Passed(item, {key: masks[number][0] for key, masks in there.items() if number in masks})
             for each in waiting if before is not None else ():
                 self._between(before, passed, each, moved)
                 yield TrackedFrame(each, self.segments(each))
@@ -330,7 +340,7 @@ class VideoTrack:
 
     def _between(self, first: "_Passed", last: "_Passed", item: ClipFrame, runs: Mapping[int, _Run]) -> None:
         """Fills a frame between two key frames; where both sides do not agree, it is looked at like these."""
-        doubtful: dict[int, Target] = {}
+        doubtful: dict[int, Sought] = {}
         for key, run in runs.items():
             if key not in first.masks or key not in last.masks or run.target is None:
                 continue
@@ -340,7 +350,7 @@ class VideoTrack:
                 self._objects[key].masks[item.number] = (mask, agreement)
             else:
                 near = sides[0] if sides[0].area else sides[1]
-                doubtful[key] = Target(run.target.memory.fork(), near)
+                doubtful[key] = Sought(run.target.memory.fork(), near)
         if doubtful:
             looks = {key: self._eyes.look(item.image, each.window) for key, each in doubtful.items()}
             for key, found in follow(self._segmenter.runtime, looks, item.number, doubtful).items():
@@ -392,9 +402,9 @@ class VideoTrack:
         run.agreed = run.agreed + 1 if same else 0
         return run.agreed >= IN_A_ROW
 
-    def _target(self, run: _Run) -> Target:
-        memory = Memory([*self._known(run.key).values()])
-        return Target(memory, self._objects[run.key].masks[run.begin][0])
+    def _target(self, run: _Run) -> Sought:
+        memory = ObjectMemory([*self._known(run.key).values()])
+        return Sought(memory, self._objects[run.key].masks[run.begin][0])
 
     def _known(self, key: int) -> Mapping[int, Remembered]:
         """Returns what an object looks like on its frames with prompts."""
