@@ -46,8 +46,8 @@ def app(context: click.Context) -> None:
 
 for _verb in (
     segment.segment,
-    video.video,
     everything.everything,
+    video.video,
     edges.edges,
     proposals.proposals,
     classes.panoptic,

@@ -169,25 +169,22 @@ class Clip(ABC):
         """
         begin = max(start, self.selection.start)
         end = self.selection.end
-        number = -1
+        good = -1
         with closing(self._decode(begin)) as frames:  # type: ignore[type-var]
             for item in frames:
-                number = item.number
-                if end is not None and number >= end:
+                if end is not None and item.number >= end:
                     return
-                self.limits.check_frame(number, item.seconds, self.name)
+                self.limits.check_frame(item.number, item.seconds, self.name)
                 if item.image.size != self.size:
-                    self._broken(
-                        f"frame {number} has another size ({item.image.size.width} x {item.image.size.height})"
-                    )
+                    height, width = item.image.size
+                    self._broken(f"frame {item.number} has another size ({width} x {height})")
                     break
-                if number in self.selection:
+                good = item.number
+                if good in self.selection:
                     self._last = item
                     yield item
-        if number >= 0:
-            self._ended = number + 1 if self.damage is None else number
-            if self.damage is not None and self._last is not None:
-                self._ended = max(self._last.number + 1, self._ended)
+        if good >= 0:
+            self._ended = good + 1
 
     def backward(self, start: int) -> Iterator[ClipFrame]:
         """Yields the selected frames before a number, the last first. A group of them is held, of bounded size."""
