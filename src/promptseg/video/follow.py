@@ -103,7 +103,7 @@ def follow(
     for group in _groups(looks):
         logits.update(_parted({key: logits[key] for key in group if key in logits}))
     masks = {key: looks[key].mask_of(each) for key, each in logits.items()}
-    if len(_groups(looks)) > 1:
+    if len(masks) > 1:
         masks = _apart(masks, {key: found.agreement for key, found in chosen.items() if found is not None})
     answers: dict[int, Followed] = {}
     for key, target in targets.items():
@@ -157,7 +157,7 @@ def _parted(logits: Mapping[int, Float32]) -> dict[int, Float32]:
 
 
 def _apart(masks: Mapping[int, RLE], scores: Mapping[int, float]) -> dict[int, RLE]:
-    """Gives pixels that masks of several windows claim to the surest."""
+    """Gives pixels that several masks still claim, at their borders or in other windows, to the surest."""
     taken: BoolArray | None = None
     left: dict[int, RLE] = {}
     for key in sorted(masks, key=lambda each: -scores[each]):

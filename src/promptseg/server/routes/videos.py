@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeAlias
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
+from promptseg.notes import told
 from promptseg.prompts.types import Text
 from promptseg.server import prompts_in
 from promptseg.server.dependencies import ServerDep, errors
@@ -89,11 +90,12 @@ async def follow(request: Request, server: ServerDep, video: VideoPath, body: Fo
     def work(job: Job, tell: Told) -> Line:
         track = server.models.get(card.name).video(server.videos.open(video, selection))
         seen = 0
-        for item in _followed(track, body, server.limits, tell):
-            job.check()
-            seen += 1
-            masks = masks_json(item.segments.replace(image=None), body.format, body.tolerance)
-            tell({"type": "frame", "frame": item.number, "seconds": round(item.seconds, 6), "masks": masks})
+        with told(lambda text: None):  # a damage is told in the last line
+            for item in _followed(track, body, server.limits, tell):
+                job.check()
+                seen += 1
+                masks = masks_json(item.segments.replace(image=None), body.format, body.tolerance)
+                tell({"type": "frame", "frame": item.number, "seconds": round(item.seconds, 6), "masks": masks})
         objects = [{"object_id": key, "label": known.label} for key, known in sorted(track.objects.items())]
         damage = track.clip.damage
         return {"frames": seen, "objects": objects, "model": card.name, "notes": [damage] if damage else []}
