@@ -81,7 +81,7 @@ def test_what_is_wrong_is_told(start, clip) -> None:
 @pytest.mark.parametrize(
     ("limits", "status", "message"),
     [
-        (Limits(max_upload_bytes=500), 413, "limit"),
+        (Limits(max_upload_bytes=500), 413, "at most"),
         (Limits(max_video_pixels=1000), 422, "the limit of clips is 1,000"),
         (Limits(max_video_frames=2), 422, "more than 2 frames"),
         (Limits(max_video_seconds=0.05), 422, "longer than 0.05 seconds"),
