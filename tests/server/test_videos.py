@@ -128,6 +128,8 @@ def test_following_stops_when_its_reader_leaves(start, clip, stopped) -> None:
 def test_deadline_of_following(start, clip, stopped) -> None:
     server = start(limits=Limits(video_seconds=4))
     key = upload(server, clip)["id"]
-    lines = follow(server, key, {"objects": [CLICK]})
-    assert lines[-1]["error"]["type"] == "DeadlineError"
+    answer = server.http.post(f"/v1/videos/{key}/follow", json={"objects": [CLICK]})
+    assert json.loads(answer.text.splitlines()[-1])["error"]["type"] == "DeadlineError", (
+        "before the first line, or after"
+    )
     assert stopped.wait(60)

@@ -17,8 +17,9 @@ BLOCK = 5
 """The side of blocks, in pixels of either size."""
 STILL = 0.02
 """What it costs a block to move by a pixel, as a share of the range of brightness: flat ground stays where it is."""
-AGREE = 0.85
-"""Masks carried over from both sides that overlap by less are not believed: the frame becomes a key frame."""
+AGREE = 0.7
+"""Masks carried over from both sides that overlap by less are not believed: the frame becomes a key frame (chosen, not
+measured)."""
 
 
 def matched(image: Image) -> tuple[Float32, Float32]:
@@ -69,7 +70,7 @@ def _carried(now: tuple[Float32, Float32], then: tuple[Float32, Float32], mask: 
     ys, xs = np.mgrid[:height, :width]
     ys = np.clip(np.rint(ys + field[0]), 0, height - 1).astype(np.int64)
     xs = np.clip(np.rint(xs + field[1]), 0, width - 1).astype(np.int64)
-    return mask.dense()[ys, xs].astype(np.float32)
+    return _smooth(mask.dense()[ys, xs].astype(np.float32))  # so that the mean of both sides has a line between them
 
 
 def _motion(now: Float32, then: Float32, around: tuple[Int64, Int64] | None, reach: int) -> tuple[Int64, Int64]:
