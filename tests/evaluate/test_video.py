@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fakes_for_evaluate import BALL, SMALL, Answering, disc, picture, readings
+from fakes_for_evaluate import BALL, SMALL, Answering, disc, picture, readings, segments
 from promptseg.datasets.samples import Dataset, Sample, Target
 from promptseg.errors import InputError
 from promptseg.evaluate.contestants.ours import Ours
 from promptseg.evaluate.contours import contour, contour_accuracy, decay
 from promptseg.evaluate.run import run
 from promptseg.evaluate.summary import summarise
-from promptseg.evaluate.tasks.video import VideoTask
+from promptseg.evaluate.tasks.video import Frames, VideoTask
 from promptseg.images import Image
 from promptseg.masks.rle import RLE
 from promptseg.prompts.types import Box
@@ -123,6 +123,85 @@ def test_what_is_no_answer(videos):
     for answer in ([], [RLE.empty((3, 3))] * 4):
         with pytest.raises(InputError, match="lazy gave no mask of the size of each frame of v"):
             run(VideoTask(), videos, [Answering("lazy", track=answer)])
+
+
+def test_what_is_given_first(videos):
+    """With a box or a click, the contestant's own mask of the first frame is followed."""
+    begun = []
+
+    def still(image, frames, mask):
+        begun.append(mask)
+        return [mask] * (len(frames) - 1)
+
+    guess = disc(40, 60, 25, 20, 5)
+    one = Answering("still", track=still, click=guess, boxes=segments(guess))
+    for first in ("click", "box"):
+        begun.clear()
+        run(VideoTask(first=first), videos, [one])
+        assert begun == [RLE.encode(guess)] * 2
+    with pytest.raises(InputError, match="expected one of mask, box, click"):
+        VideoTask(first="wish")
+
+
+def test_objects_that_come_in_later_and_frames_without_labels(videos):
+    """As in YouTube-VOS: an object counts from its first frame on, and only where frames are labelled."""
+    from dataclasses import replace
+
+    late = []
+    for number, sample in enumerate(videos.samples[:5]):
+        targets = tuple(target for target in sample.targets if target.name == "object 1" or number > 0)
+        late.append(replace(sample, targets=targets if number != 3 else (), labelled=number != 3))
+    asked = []
+
+    def still(image, frames, mask):
+        asked.append(len(frames))
+        return [mask] * (len(frames) - 1)
+
+    found = run(VideoTask(), replace(videos, samples=tuple(late), layout="youtube-vos"), [Answering("s", track=still)])
+    ball, *rest = found.answers[0][0].rows
+    assert len(ball.values["j"]) == 3, "frames 1, 2 and 4"
+    assert asked[0] == 5
+    assert [(row.item, row.values["j"]) for row in rest] == [("object 2", [0, 1])]
+    assert asked[1] == 4
+
+
+def test_frames_are_read_one_by_one(videos):
+    frames = Frames(videos.samples)
+    assert len(frames) == 6
+    assert len(frames[2:]) == 4
+    assert frames[1] is not frames[1], "no picture is kept"
+
+
+def test_youtube_vos_and_mose(tmp_path):
+    from PIL import Image as Pillow
+
+    from promptseg.datasets.open import DatasetSource
+
+    for root in (tmp_path, tmp_path / "parted" / "valid"):
+        for name in ("00000", "00005", "00010"):
+            place = root / "JPEGImages" / "v" / f"{name}.jpg"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            Pillow.new("RGB", (20, 10)).save(place)
+        numbers = np.zeros((10, 20), np.uint8)
+        numbers[2:5, 3:8] = 1
+        numbers[6:9, 3:8] = 2
+        label = root / "Annotations" / "v" / "00000.png"
+        label.parent.mkdir(parents=True)
+        Pillow.fromarray(numbers).convert("P").save(label)
+    for root in (tmp_path, tmp_path / "parted"):
+        found = DatasetSource(path=str(root), truth="frames")()
+        assert found.layout == "youtube-vos"
+        known = [(sample.labelled, len(sample.targets)) for sample in found.samples]
+        assert known == [(True, 2), (False, 0), (False, 0)]
+        assert {sample.sequence for sample in found.samples} == {"v"}
+
+
+def test_our_way_by_memory(segmenter, examples):
+    image = Image.open(examples / "chelsea.jpg")
+    first = segmenter.segment(image, Box(100, 30, 380, 290)).masks[0]
+    found = list(Ours(segmenter, eager=False).track([image, image], first))
+    assert len(found) == 1
+    assert (found[0].dense() & first.dense()).sum() / (found[0].dense() | first.dense()).sum() > 0.85
 
 
 def test_our_way_by_boxes(segmenter, examples):

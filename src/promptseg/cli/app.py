@@ -7,7 +7,20 @@ import sys
 import click
 
 import promptseg
-from promptseg.cli import classes, edges, embed, evaluate, everything, export, models, proposals, segment, serve, train
+from promptseg.cli import (
+    classes,
+    edges,
+    embed,
+    evaluate,
+    everything,
+    export,
+    models,
+    proposals,
+    segment,
+    serve,
+    train,
+    video,
+)
 from promptseg.cli.command import Group
 from promptseg.errors import PromptsegError
 from promptseg.notes import told
@@ -34,6 +47,7 @@ def app(context: click.Context) -> None:
 for _verb in (
     segment.segment,
     everything.everything,
+    video.video,
     edges.edges,
     proposals.proposals,
     classes.panoptic,

@@ -23,11 +23,11 @@ def asked(verb: Function) -> Function:
 
     @wraps(verb)
     def called(**given: Any) -> None:
-        request = _request(**{name: given.pop(name) for name in _OPTIONS})
+        request = _request(**{name: given.pop(name) for name in OPTIONS})
         verb(**given, request=request)
 
     decorated: Any = called
-    for option in reversed(_OPTIONS.values()):
+    for option in reversed(OPTIONS.values()):
         decorated = option(decorated)
     return decorated
 
@@ -40,7 +40,7 @@ def _beside(kind: str) -> str:
     return "--not" if kind == "point" else f"--not-{kind}"
 
 
-_OPTIONS = {
+OPTIONS = {
     **{kind: _repeat(f"--{kind}", place.about, place.form.upper()) for kind, place in PLACES.items()},
     **{
         f"not_{kind}": _repeat(f"{_beside(kind)} not_{kind}", f"A {kind} beside the object.", place.form.upper())
@@ -89,7 +89,7 @@ def _request(
     positive = [
         *_places(places, "", scribble_width),
         *(Text(phrase) for phrase in text),
-        *(_reference(pair) for pair in reference),
+        *(read_reference(pair) for pair in reference),
         *(Audio(file) for file in audio),
     ]
     negative = _places(places, "not_", scribble_width, positive=False)
@@ -106,19 +106,22 @@ def _request(
 
 
 def _places(given: Mapping[str, Texts], sign: str, width: float, *, positive: bool = True) -> list[Prompt]:
-    return [
-        place.from_text(
-            text,
-            f"--{kind}" if positive else _beside(kind),
-            positive=positive,
-            **({"width": width} if place is Scribble else {}),
-        )
-        for kind, place in PLACES.items()
-        for text in given[sign + kind]
-    ]
+    return [prompt for kind in PLACES for prompt in read_places(kind, given[sign + kind], width, positive=positive)]
 
 
-def _reference(text: str) -> Reference:
+def read_places(kind: str, texts: Texts, width: float, *, positive: bool = True) -> list[Prompt]:
+    """Reads what stands behind the options of one type of place; `width` is that of strokes.
+
+    Raises:
+        PromptError: it is not of the type's form.
+    """
+    place = PLACES[kind]
+    option = f"--{kind}" if positive else _beside(kind)
+    more = {"width": width} if place is Scribble else {}
+    return [place.from_text(text, option, positive=positive, **more) for text in texts]
+
+
+def read_reference(text: str) -> Reference:
     """Reads `other.jpg:mask.png`: a picture, and a mask picture of what is meant in it."""
     from promptseg.images.mask_pictures import split_choice
 

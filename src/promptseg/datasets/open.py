@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from promptseg.datasets.layouts import ade20k, annotated, bsds, coco, davis, loose, plain, refcoco, voc
+from promptseg.datasets.layouts import ade20k, annotated, bsds, coco, davis, loose, plain, refcoco, voc, youtube_vos
 from promptseg.datasets.layouts.layout import Layout
 from promptseg.datasets.samples import Dataset, Metadata
 from promptseg.errors import FormatError, InputError
@@ -17,6 +17,7 @@ KNOWN: tuple[Layout, ...] = (
     *refcoco.LAYOUTS,
     *coco.LAYOUTS,
     *davis.LAYOUTS,
+    *youtube_vos.LAYOUTS,
     *voc.LAYOUTS,
     *ade20k.LAYOUTS,
     *plain.LAYOUTS,

@@ -91,6 +91,7 @@ class Sample:
         sequence: the video that it is a frame of.
         absent: classes that are known to be nowhere in the picture (LVIS).
         partial: classes of which not every object is labelled (LVIS).
+        labelled: whether its objects are known; not every frame of a video is labelled.
     """
 
     picture: Path
@@ -104,6 +105,7 @@ class Sample:
     sequence: str | None = None
     absent: tuple[str, ...] = ()
     partial: tuple[str, ...] = ()
+    labelled: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,9 +1,11 @@
 """`SamSegmenter`: SAM says where, seem-tiny says what."""
 
+import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +19,7 @@ from promptseg.progress import Progress
 from promptseg.prompts.request import Prompts, Request, says_what
 from promptseg.prompts.speech import Transcriber
 from promptseg.prompts.types import ObjectPrompts
-from promptseg.prompts.words import Reference, Text
+from promptseg.prompts.words import Text
 from promptseg.runtimes.companions import Companions
 from promptseg.runtimes.factory import create_detector, create_runtime, create_tiny
 from promptseg.runtimes.options import EngineOptions
@@ -38,6 +40,12 @@ from promptseg.segment.words.answer import answer
 from promptseg.segment.words.engine import Meaning
 from promptseg.segment.words.tasks import answer_as_one, answer_objects, instances, logit_of, panoptic, semantic
 from promptseg.vocabulary import Words, vocabulary_of
+
+if TYPE_CHECKING:
+    from promptseg.video.track import VideoTrack
+
+_VIDEO = "promptseg.video.begin:begin"
+"""What begins a session on a clip, on the floor above: "module:function"."""
 
 
 class SamSegmenter(Segmenter):
@@ -92,7 +100,7 @@ class SamSegmenter(Segmenter):
 
     def look(self, image: Any) -> None:
         """Looks at a picture for words ahead of the first of them, as `embed` does for places."""
-        self._meaning.look(picture_of(image))
+        self.meaning.look(picture_of(image))
 
     def segment(
         self, image: Any, prompts: Prompts, *, granularity: Granularity = "auto", transcriber: Transcriber | None = None
@@ -108,7 +116,7 @@ class SamSegmenter(Segmenter):
                 self._runtime, embedded, request, granularity=granularity, companions=self._companions
             )
         return answer_objects(
-            self._meaning,
+            self.meaning,
             self._runtime,
             embedded,
             request.objects,
@@ -124,7 +132,7 @@ class SamSegmenter(Segmenter):
         def answer_round(before: PlaceAnswer | None, prompts: ObjectPrompts, granularity: Granularity) -> PlaceAnswer:
             if says_what(prompts):
                 return answer_as_one(
-                    self._meaning, self._runtime, embedded, before, prompts, granularity, self._companions
+                    self.meaning, self._runtime, embedded, before, prompts, granularity, self._companions
                 )
             return refine(self._runtime, embedded, before, prompts, granularity, self._companions)
 
@@ -134,7 +142,7 @@ class SamSegmenter(Segmenter):
         """Finds everything that fits a phrase, best first."""
         phrase = Text(text) if isinstance(text, str) else text
         present = None if threshold is None else logit_of(threshold)
-        return answer(self._meaning, self._runtime, self._embedded(image), (phrase,), present=present)
+        return answer(self.meaning, self._runtime, self._embedded(image), (phrase,), present=present)
 
     def label(self, image: Any, segments: Segments, vocabulary: Words = None) -> Segments:
         """Names masks of any origin; empty masks get no label."""
@@ -148,7 +156,7 @@ class SamSegmenter(Segmenter):
             raise InputError(
                 f"The masks are of a picture of {tuple(segments.size)}, this one has {tuple(picture.size)}."
             )
-        return self._meaning.names(picture, segments.masks, vocabulary_of(vocabulary))
+        return self.meaning.names(picture, segments.masks, vocabulary_of(vocabulary))
 
     def rank_labels(
         self, image: Any, segments: Segments, vocabulary: Words = None, *, top: int = 5
@@ -168,22 +176,29 @@ class SamSegmenter(Segmenter):
         With names of one's own, pixels that show none of them stay without one; with COCO's 133, every pixel gets one.
         """
         embedded, words = self._embedded(image), vocabulary_of(vocabulary)
-        return semantic(self._meaning, self._runtime, embedded, words, everywhere=vocabulary is None)
+        return semantic(self.meaning, self._runtime, embedded, words, everywhere=vocabulary is None)
 
     def panoptic(self, image: Any, vocabulary: Words = None) -> PanopticSegments:
         """Cuts a picture into things and stuff that do not overlap; pixels of which nothing is known get no class."""
-        return panoptic(self._meaning, self._runtime, self._embedded(image), vocabulary_of(vocabulary))
+        return panoptic(self.meaning, self._runtime, self._embedded(image), vocabulary_of(vocabulary))
 
     def instances(self, image: Any, vocabulary: Words = None) -> Segments:
         """Finds all things of a vocabulary, best first."""
-        return instances(self._meaning, self._runtime, self._embedded(image), vocabulary_of(vocabulary))
+        return instances(self.meaning, self._runtime, self._embedded(image), vocabulary_of(vocabulary))
 
-    def track(self, frames: Iterable[Any], reference: Reference, vocabulary: Words = None) -> Iterator[Segments]:
-        """Finds the like of a reference in every frame, each on its own, and yields one result per frame."""
-        for frame in frames:
-            embedded = self._embedded(frame)
-            found = answer(self._meaning, self._runtime, embedded, (reference,))
-            yield found if vocabulary is None else self.label(embedded, found, vocabulary)
+    def video(
+        self,
+        clip: Any,
+        *,
+        start: int = 0,
+        end: int | None = None,
+        stride: int = 1,
+        session: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    ) -> "VideoTrack":
+        """Begins to follow objects through a clip: prompts on any frames become masks on all."""
+        module, _, name = _VIDEO.partition(":")
+        begin = getattr(import_module(module), name)
+        return begin(self, clip, start=start, end=end, stride=stride, session=session)
 
     def iter_everything(
         self,
@@ -232,7 +247,7 @@ class SamSegmenter(Segmenter):
         )
 
     @property
-    def _meaning(self) -> Meaning:
+    def meaning(self) -> Meaning:
         """seem-tiny and the detector, made when first needed."""
         with self._lock:
             if self._known_meaning is None:

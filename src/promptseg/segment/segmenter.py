@@ -1,9 +1,10 @@
 """`Segmenter`: what can be asked of a model, whatever its family. The families stand beside each other (`_HOMES`)."""
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from promptseg.arrays import Float32
 from promptseg.errors import InputError
@@ -15,7 +16,7 @@ from promptseg.models.registry import DEFAULT_MODEL, Family, get_card
 from promptseg.progress import Progress
 from promptseg.prompts.request import Prompts
 from promptseg.prompts.speech import Transcriber
-from promptseg.prompts.words import Reference, Text
+from promptseg.prompts.words import Text
 from promptseg.runtimes.options import EngineOptions
 from promptseg.runtimes.protocol import Runtime
 from promptseg.runtimes.seem import SeemRuntime
@@ -27,6 +28,9 @@ from promptseg.segment.places.predictor import Granularity
 from promptseg.segment.session import Session
 from promptseg.segment.tiling import TiledImage
 from promptseg.vocabulary import Words
+
+if TYPE_CHECKING:
+    from promptseg.video.track import VideoTrack
 
 _HOMES: dict[Family, str] = {
     "sam": "promptseg.segment.sam:SamSegmenter",
@@ -270,15 +274,30 @@ class Segmenter:
         """Finds all things of a vocabulary, best first; of COCO's 133 classes, 80 are things. See `semantic`."""
         self._family_answers()
 
-    def track(self, frames: Iterable[Any], reference: Reference, vocabulary: Words = None) -> Iterator[Segments]:
-        """Finds the like of a reference in every frame, each on its own, and yields one result per frame.
+    def video(
+        self,
+        clip: Any,
+        *,
+        start: int = 0,
+        end: int | None = None,
+        stride: int = 1,
+        session: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    ) -> "VideoTrack":
+        """Begins to follow objects through a clip: prompts on any frames become masks on all.
 
         Args:
-            frames: pictures, or what `embed` returned.
-            reference: a region of one picture, as a rule the first frame.
-            vocabulary: names for what is found; by default it gets none.
+            clip: a path (a film with the extra `video`; a folder of pictures; an animated GIF, PNG or WebP), the bytes
+                of a file, a sequence of pictures, or a `Clip`.
+            start: number of the first frame that is looked at, from 0.
+            end: number behind the last; by default the clip is looked at to its end.
+            stride: every how many frames.
+            session: what `VideoTrack.to_json` wrote, or a file of it, to go on from.
+
+        Raises:
+            InputError: the clip cannot be read, or the record is of another clip.
+            UnavailableError: the extra `video` is not installed.
         """
-        self._family_answers()
+        self._refuse("Clips are", "segment(frame, Reference(first, mask))")
 
     def everything(
         self,

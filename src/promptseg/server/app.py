@@ -23,10 +23,11 @@ from promptseg.server.metrics import Metrics
 from promptseg.server.middleware import GuardMiddleware
 from promptseg.server.models import ServedModels
 from promptseg.server.pictures import Pictures
-from promptseg.server.routes import about, images, label_studio, objects, prompts, sessions, speech
+from promptseg.server.routes import about, images, label_studio, objects, prompts, sessions, speech, videos
 from promptseg.server.sessions import Sessions
 from promptseg.server.settings import Settings
 from promptseg.server.store import Store
+from promptseg.server.videos import Videos
 
 _log = logging.getLogger("promptseg.server")
 
@@ -64,7 +65,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     ears = Ears(settings.speech, limits)
     sessions_ = Sessions(store, pictures, models, jobs, ears, limits)
     readers = ThreadPoolExecutor(2, thread_name_prefix="promptseg-body")
-    server = Server(settings, store, models, jobs, pictures, sessions_, ears, metrics, readers)
+    videos_ = Videos(settings.data / "videos", limits)
+    server = Server(settings, store, models, jobs, pictures, videos_, sessions_, ears, metrics, readers)
     _watch(server)
 
     @contextlib.asynccontextmanager
@@ -85,7 +87,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.server = server
-    for part in (images, prompts, sessions, objects, label_studio, speech, about):
+    for part in (images, prompts, sessions, objects, label_studio, speech, videos, about):
         app.include_router(part.router)
     app.include_router(static.static_router(static.studio()))
     _add_handlers(app)

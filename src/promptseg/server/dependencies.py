@@ -18,6 +18,7 @@ from promptseg.server.schemas import ErrorBody, MaskFormat
 from promptseg.server.sessions import Sessions
 from promptseg.server.settings import Limits, Settings
 from promptseg.server.store import Store
+from promptseg.server.videos import Videos
 
 T = TypeVar("T")
 
@@ -35,6 +36,7 @@ class Server:
     models: ServedModels
     jobs: JobQueue
     pictures: Pictures
+    videos: Videos
     sessions: Sessions
     ears: Ears
     metrics: Metrics

@@ -22,7 +22,7 @@ from promptseg.server.http_errors import HttpError, busy, too_large
 from promptseg.server.metrics import Metrics
 from promptseg.server.settings import LOOPBACK, MIB, Limits, Settings
 
-UPLOAD = "/v1/images"
+UPLOADS = ("/v1/images", "/v1/videos")
 GUARDED = ("/v1", "/metrics", "/openapi.json", "/label-studio")
 """Paths, with what is below them, that demand the token. The studio and /healthz do not."""
 
@@ -146,7 +146,7 @@ class GuardMiddleware:
             )
 
     async def _body(self, scope: Scope, receive: Receive, held: "_BodyBytes") -> bytes:
-        upload = scope["method"] == "POST" and scope["path"] == UPLOAD
+        upload = scope["method"] == "POST" and scope["path"] in UPLOADS
         most = self._limits.max_upload_bytes + _MULTIPART_ROOM if upload else self._limits.max_json_bytes
         length = Headers(scope=scope).get("content-length")
         if length is not None:

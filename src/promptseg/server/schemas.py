@@ -239,6 +239,33 @@ class LabelRequest(PanopticRequest):
     masks: Annotated[list[Segmentation], Field(fail_fast=True)]
 
 
+class ClipObject(Strict):
+    """What is given of one object on one frame of a clip."""
+
+    object_id: Annotated[int, Field(ge=0, le=1_000_000)] = 1
+    frame: Annotated[int | None, Field(ge=0, description="its number, from 0; by default the first")] = None
+    label: Name | None = None
+    prompts: Annotated[list[PlacedPrompt], Field(min_length=1, fail_fast=True)]
+
+
+class FollowRequest(Strict):
+    """Objects on frames, and phrases that are looked for everywhere."""
+
+    objects: Annotated[list[ClipObject], Field(fail_fast=True)] = []
+    words: Annotated[list[Name], Field(max_length=16)] = []
+    start: Annotated[int, Field(ge=0)] = 0
+    end: Annotated[int | None, Field(ge=1)] = None
+    stride: Annotated[int, Field(ge=1)] = 1
+    direction: Literal["forward", "backward", "both"] = "both"
+    format: MaskFormat = "rle"
+    tolerance: Tolerance = 0.0
+    model: ModelName = None
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"objects": [{"object_id": 1, "frame": 0, "prompts": _CLICKS}]}]}
+    )
+
+
 class SessionRequest(Strict):
     """A dialogue about a picture."""
 
@@ -361,6 +388,23 @@ class ImageList(BaseModel):
     """All stored pictures."""
 
     images: list[ImageBody]
+
+
+class VideoBody(BaseModel):
+    """A stored clip."""
+
+    id: ImageId
+    name: str
+    width: int
+    height: int
+    rate: float
+    frames: int | None
+
+
+class VideoList(BaseModel):
+    """All stored clips."""
+
+    videos: list[VideoBody]
 
 
 class ImageSize(BaseModel):

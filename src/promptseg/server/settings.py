@@ -9,6 +9,7 @@ from promptseg.errors import InputError
 from promptseg.images.limits import ImageLimits
 from promptseg.models.store import cache_folder
 from promptseg.runtimes.options import EngineOptions
+from promptseg.video.clips.clip import ClipLimits
 
 MIB = 2**20
 
@@ -18,7 +19,7 @@ class Limits:
     """What one client, and all together, may ask of a server.
 
     Attributes:
-        max_upload_bytes: the largest picture file.
+        max_upload_bytes: the largest file of a picture or a clip.
         max_json_bytes: the largest body of any other request.
         max_pending_bytes: bodies that are being received or worked on, all together; the last eighth is for those of
             at most a mebibyte.
@@ -40,6 +41,12 @@ class Limits:
         max_recordings: recordings in one request.
         max_audio_bytes: the file of a recording.
         max_audio_seconds: of a recording.
+        max_videos: stored clips.
+        video_bytes: clips on disk.
+        max_video_pixels: width x height of a clip's pictures.
+        max_video_frames: frames of a clip.
+        max_video_seconds: how long a clip lasts.
+        video_seconds: following that takes longer, waiting included, is stopped.
         max_vertices: corners and stroke points in one request.
         max_prompt_objects: objects that one request speaks of.
         max_rounds: rounds of one session.
@@ -72,6 +79,12 @@ class Limits:
     max_recordings: int = 4
     max_audio_bytes: int = 8 * MIB
     max_audio_seconds: float = 30.0
+    max_videos: int = 100
+    video_bytes: int = 4 * 1024 * MIB
+    max_video_pixels: int = 9_000_000
+    max_video_frames: int = 20_000
+    max_video_seconds: float = 600.0
+    video_seconds: float = 3_600.0
     max_vertices: int = 20_000
     max_prompt_objects: int = 256
     max_rounds: int = 500
@@ -95,6 +108,16 @@ class Limits:
     def share(self, most: int) -> int:
         """Returns how much of `most` one client may have."""
         return max(1, int(most * self.client_share))
+
+    @property
+    def clip(self) -> ClipLimits:
+        """What a clip may be."""
+        return ClipLimits(
+            max_bytes=self.max_upload_bytes,
+            max_pixels=self.max_video_pixels,
+            max_frames=self.max_video_frames,
+            max_seconds=self.max_video_seconds,
+        )
 
     @property
     def image(self) -> ImageLimits:

@@ -198,15 +198,6 @@ def test_all_matches(seem, embedded):
         seem.match(embedded, "dog", threshold=7)
 
 
-def test_frames_of_a_video(seem, embedded, pixels, other):
-    reference = Reference(pixels, Mask(stroke()))
-    frames = [embedded, seem.embed(other, short_side=96), embedded]
-    found = list(seem.track(frames, reference, CLASSES))
-    assert [len(one) for one in found] == [1, 1, 1]
-    assert found[0] == found[2], "frames do not influence each other"
-    assert found[0].masks != found[1].masks
-
-
 def test_what_only_sam_does_is_refused(seem, embedded):
     for refused in (seem.everything, seem.iter_everything, seem.edges, seem.proposals, seem.embed_tiles):
         with pytest.raises(InputError, match=r"for SAM models\. With seem-focal-t use"):
@@ -216,6 +207,8 @@ def test_what_only_sam_does_is_refused(seem, embedded):
             refused(embedded, Segments.empty(embedded.size))
     with pytest.raises(InputError, match=r"for SAM models\. With seem-focal-t use embed\(image\)"):
         seem.look(embedded)
+    with pytest.raises(InputError, match=r"Clips are for SAM models\. With seem-focal-t use segment\(frame"):
+        seem.video("clip.mp4")
     with pytest.raises(InputError, match=r"Graphs are for SAM models\."):
         _ = seem.network
     assert (seem.cache, seem.is_cached(embedded)) == (None, False)

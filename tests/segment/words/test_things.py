@@ -50,7 +50,7 @@ def test_a_part_of_a_better_thing_is_no_thing(segmenter, two_cats):
     height, width = two_cats.size
     corners = np.array([[0, 0, width / 2, height], [0, 0, width / 2, height * 0.9]], np.float32)
     boxes = Boxes(corners, np.array([0.8, 0.7], np.float32), np.array([15, 15]))
-    heat = phrase_heat(segmenter._meaning, two_cats, ["cat"])[0]
+    heat = phrase_heat(segmenter.meaning, two_cats, ["cat"])[0]
     assert len(draw(segmenter.runtime, two_cats, boxes, {15: heat})) == 1
 
 
@@ -80,7 +80,7 @@ def test_a_large_doubtful_thing_must_be_warm(segmenter, two_cats):
 
 
 def test_what_is_rather_of_another_class_is_not_answered(segmenter, two_cats):
-    meaning, found = segmenter._meaning, segmenter.segment(two_cats, Text("cat"))
+    meaning, found = segmenter.meaning, segmenter.segment(two_cats, Text("cat"))
     heat = phrase_heat(meaning, two_cats, ["dog"])[0]
     assert len(found) == 2
     assert find_things(meaning, segmenter.runtime, two_cats, 16, heat) == []

@@ -32,8 +32,9 @@ WORDS = frozenset({"semantic", "panoptic", "instances", "phrases", "matches", "r
 WAYS = ("fast", "exact", "proposals")
 """Ways of finding all masks."""
 
-FOLLOWS = ("box", "reference")
-"""Ways of following an object through a video."""
+FOLLOWS = ("memory", "box", "reference")
+"""Ways of following an object through a video: as `Segmenter.video` does; by the box of the mask before; by the like of
+the first frame."""
 
 BOXES_AT_ONCE = 64
 
@@ -41,7 +42,7 @@ BOXES_AT_ONCE = 64
 def usual_ways(ability: str, semantic: bool) -> tuple[str, ...]:
     """Returns the ways that are compared where none is asked for; models that know words follow by reference."""
     if ability == "track":
-        return ("reference",) if semantic else ("box",)
+        return ("reference",) if semantic else ("memory",)
     return WAYS[:2]
 
 
@@ -55,8 +56,7 @@ class Ours(Contestant):
             question embeds the picture at the scale that suits it.
         way: how all masks are found: "fast", "exact" or "proposals".
         points_per_side: of the grid for edges.
-        follow: how an object is followed through a video: by a "reference" to the first frame, or by the "box" of
-            the mask before.
+        follow: how an object is followed through a video, one of `FOLLOWS`.
     """
 
     abilities = PLACES | SEARCHES | WORDS
@@ -69,7 +69,7 @@ class Ours(Contestant):
         eager: bool = True,
         way: str = "fast",
         points_per_side: int = 16,
-        follow: str = "box",
+        follow: str = "memory",
     ) -> None:
         super().__init__()
         if way not in WAYS or follow not in FOLLOWS:
@@ -176,13 +176,20 @@ class Ours(Contestant):
 
     def track(self, frames: Sequence[Image], mask: RLE) -> Iterator[RLE]:
         """Follows what a mask shows."""
-        if self._follow == "reference":
-            reference = Reference(frames[0], Mask(mask.dense()))  # type: ignore[arg-type]
-            for frame, found in zip(frames[1:], self._segmenter.track(frames[1:], reference), strict=True):
-                yield found.masks[0] if len(found) else RLE.empty(frame.size)
+        if self._follow == "memory":
+            track = self._segmenter.video(frames)
+            track.add(Mask(mask.dense()))
+            for item in track.propagate("forward"):
+                if item.number:
+                    yield track.objects[0].masks[item.number][0]
             return
-        last = mask
-        for frame in frames[1:]:
+        first, last = frames[0], mask
+        for number in range(1, len(frames)):
+            frame = frames[number]
+            if self._follow == "reference":
+                like = self._segmenter.segment(frame, Reference(first, Mask(mask.dense())))  # type: ignore[arg-type]
+                yield like.masks[0] if len(like) else RLE.empty(frame.size)
+                continue
             found = self._segmenter.segment(frame, Box(*last.bbox)).masks[0]
             yield found
             last = found if found.area else last

@@ -1,6 +1,5 @@
 """`SeemSegmenter`: SEEM says where and what."""
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from promptseg.models.store import cache_folder, find_weights
 from promptseg.prompts.request import Prompts, Request
 from promptseg.prompts.speech import Transcriber
 from promptseg.prompts.types import ObjectPrompts
-from promptseg.prompts.words import Reference, Text
+from promptseg.prompts.words import Text
 from promptseg.runtimes.factory import default_threads
 from promptseg.runtimes.options import EngineOptions
 from promptseg.runtimes.seem import SeemRequest, SeemRuntime
@@ -209,11 +208,6 @@ class SeemSegmenter(Segmenter):
         """
         phrase = Text(text) if isinstance(text, str) else text
         return predictor.match(self._engine, self._seen(image), phrase, threshold=threshold, iou=iou)
-
-    def track(self, frames: Iterable[Any], reference: Reference, vocabulary: Words = None) -> Iterator[Segments]:
-        """Finds the like of a reference in every frame, labelled with classes, by default COCO's."""
-        for frame in frames:
-            yield self.segment(frame, reference, vocabulary=vocabulary)
 
     def _seen(self, image: Any, scale: Scale = "prompts") -> SeemImage:
         if not isinstance(image, SeemImage):

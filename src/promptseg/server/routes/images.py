@@ -79,7 +79,7 @@ async def upload(
     options = ReadingOptions.of_text(page, channels, levels)
     content, given = await _content(request)
     notes: list[str] = []
-    adding = server.pictures.add(content, _clean(given or name), options, notes.append)
+    adding = server.pictures.add(content, clean_name(given or name), options, notes.append)
     picture, new = await server.watch(request, adding)
     if embed:
         server.pictures.embed_ahead(picture)
@@ -107,7 +107,7 @@ async def _content(request: Request) -> tuple[bytes, str]:
         raise HttpError(400, "FormError", f"The form cannot be read: {error.detail}") from error
 
 
-def _clean(name: str) -> str:
+def clean_name(name: str) -> str:
     """Returns the last part of a file name, without what cannot be shown; it is never used as a path."""
     last = name.replace("\\", "/").rpartition("/")[2]
     return "".join(letter for letter in last if letter.isprintable())[:_NAME_LETTERS]

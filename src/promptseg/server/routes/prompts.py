@@ -1,9 +1,7 @@
 """Masks: by prompts, of everything, and of classes."""
 
-import asyncio
 import io
-import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -18,9 +16,10 @@ from promptseg.segment.segmenter import Segmenter
 from promptseg.segment.words.phrases.read import name_in
 from promptseg.server import prompts_in
 from promptseg.server.dependencies import ImagePath, Server, ServerDep, errors
-from promptseg.server.http_errors import HttpError, as_http_error, too_large, unsupported
+from promptseg.server.http_errors import too_large, unsupported
 from promptseg.server.jobs import Job
 from promptseg.server.label_files import mask_of
+from promptseg.server.lines import STREAMED, Line, Lines, Told
 from promptseg.server.masks_out import found_json, image_size, masks_json
 from promptseg.server.schemas import (
     EdgesRequest,
@@ -67,17 +66,7 @@ def _answer(picture: Picture, model: str, masks: list[dict[str, Any]]) -> dict[s
     return {"image": image_size(picture), "model": model, "masks": masks}
 
 
-@router.post(
-    "/everything",
-    response_class=StreamingResponse,
-    responses={
-        200: {
-            "description": "Lines of JSON: progress, masks, and at last done or error.",
-            "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
-        },
-        **errors(404, 415),
-    },
-)
+@router.post("/everything", response_class=StreamingResponse, responses={**STREAMED, **errors(404, 415)})
 async def everything(request: Request, server: ServerDep, image: ImagePath, body: EverythingRequest) -> Response:
     """Finds all masks, and tells of them as they become certain."""
     picture = await server.pictures.record(image)
@@ -85,89 +74,22 @@ async def everything(request: Request, server: ServerDep, image: ImagePath, body
     card = _searching(server, body.model, "everything", given["points_per_side"])
     options = EverythingOptions(**given)
     embedded = await server.watch(request, server.pictures.embedded(picture, card.name))
-    search = _Search(server, picture, card.name, embedded, options, body)
-    # Whether there is room for another search shows before anything is sent.
-    first = await server.watch(request, search.first())
-    return StreamingResponse(search.lines(first), media_type="application/x-ndjson")
 
-
-class _Search:
-    """One search in a thread, and the lines that it gives."""
-
-    def __init__(
-        self,
-        server: Server,
-        picture: Picture,
-        model: str,
-        embedded: Any,
-        options: EverythingOptions,
-        body: EverythingRequest,
-    ) -> None:
-        self._server, self._picture, self._model = server, picture, model
-        self._embedded, self._options, self._body = embedded, options, body
-        self._queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
-        self._count = 0
-        self._task: asyncio.Task[None] | None = None
-
-    async def first(self) -> dict[str, Any] | None:
-        """Starts, and returns the first line.
-
-        Raises:
-            HttpError: the search could not begin.
-        """
-        self._task = asyncio.ensure_future(self._server.compute_long(self._search))
-        self._task.add_done_callback(lambda done: self._queue.put_nowait(None))
-        try:
-            line = await self._queue.get()
-        except asyncio.CancelledError:
-            self._task.cancel()
-            raise
-        if line is None:
-            self._task.result()
-        return line
-
-    async def lines(self, first: dict[str, Any] | None) -> AsyncIterator[bytes]:
-        """Yields the lines from the first one on."""
-        assert self._task is not None  # noqa: S101 - `first` was called
-        try:
-            line = first
-            while line is not None:
-                yield _line(line)
-                line = await self._queue.get()
-            yield _line(self._last())
-        finally:
-            self._task.cancel()  # the client has left
-
-    def _last(self) -> dict[str, Any]:
-        assert self._task is not None  # noqa: S101
-        error = self._task.exception()
-        if error is None:
-            image = image_size(self._picture)
-            return {"type": "done", "count": self._count, "image": image, "model": self._model}
-        answer = as_http_error(error) if isinstance(error, Exception) else HttpError(503, "BusyError", "Stopped.")
-        return {"type": "error", **answer.body}
-
-    def _search(self, job: Job) -> None:
-        def tell(line: dict[str, Any]) -> None:
-            job.check()
-            job.loop.call_soon_threadsafe(self._queue.put_nowait, line)
+    def search(job: Job, tell: Told) -> Line:
+        count = 0
 
         def progress(done: int, total: int) -> None:
             tell({"type": "progress", "done": done, "total": total})
 
-        segmenter = self._server.models.get(self._model)
-        parts = segmenter.iter_everything(self._embedded, self._options, on_progress=progress)
-        for part in parts:
+        for part in server.models.get(card.name).iter_everything(embedded, options, on_progress=progress):
             job.check()
-            self._count += len(part)
-            if self._count > self._server.limits.max_masks:
-                raise too_large(f"More than {self._server.limits.max_masks:,} masks were found, which is the limit.")
-            masks = found_json(part, self._body.format, self._body.tolerance)
-            tell({"type": "masks", "masks": masks})
+            count += len(part)
+            if count > server.limits.max_masks:
+                raise too_large(f"More than {server.limits.max_masks:,} masks were found, which is the limit.")
+            tell({"type": "masks", "masks": found_json(part, body.format, body.tolerance)})
+        return {"count": count, "image": image_size(picture), "model": card.name}
 
-
-def _line(record: dict[str, Any]) -> bytes:
-    return json.dumps(record).encode() + b"\n"
+    return await Lines(server, search).response(request)
 
 
 def _searching(server: Server, model: str | None, ability: str, points: int) -> ModelCard:

@@ -1,0 +1,102 @@
+"""Frames between two key frames: masks are carried over by block matching, from both sides, without any network."""
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as Pillow
+
+from promptseg.arrays import Float32, Int64
+from promptseg.images import Image
+from promptseg.masks.overlap import iou
+from promptseg.masks.rle import RLE
+
+SIDE = 256
+"""The longer side of the pictures that are matched."""
+REACH = 8
+"""How far blocks may move, in pixels of half that side; a finer search follows."""
+BLOCK = 5
+"""The side of blocks, in pixels of either size."""
+STILL = 0.02
+"""What it costs a block to move by a pixel, as a share of the range of brightness: flat ground stays where it is."""
+AGREE = 0.7
+"""Masks carried over from both sides that overlap by less are not believed: the frame becomes a key frame (chosen, not
+measured)."""
+
+
+def matched(image: Image) -> tuple[Float32, Float32]:
+    """Returns a picture in grey, from 0 to 1, at the two sizes that are matched, the finer first."""
+    scale = SIDE / max(image.size)
+    height, width = (max(8, round(side * scale / 2) * 2) for side in image.size)
+    grey = Pillow.fromarray(image.pixels).convert("L")
+    fine = np.asarray(grey.resize((width, height), Pillow.Resampling.BOX), np.float32) / 255
+    return fine, fine.reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3))
+
+
+def between(first: tuple[Image, RLE], last: tuple[Image, RLE], image: Image) -> tuple[RLE, float]:
+    """Carries masks of two frames over to one between them.
+
+    Args:
+        first: the key frame before, and the object's mask there.
+        last: the key frame after.
+        image: the frame between.
+
+    Returns:
+        The mask, and how far both sides agree on it (IoU).
+    """
+    now = matched(image)
+    carried = [_carried(now, matched(picture), mask) for picture, mask in (first, last)]
+    if not any(mask.any() for mask in carried):
+        return RLE.empty(image.size), 1.0
+    both = [RLE.encode(mask > 0.5) for mask in carried]
+    mask = RLE.encode(carried[0] + carried[1] > 1)
+    return mask, iou(*both)
+
+
+def _carried(now: tuple[Float32, Float32], then: tuple[Float32, Float32], mask: RLE) -> Float32:
+    """Returns a mask of another frame where its pixels are now, (H, W) from 0 to 1."""
+    height, width = mask.size
+    if not mask.area:
+        return np.zeros((height, width), np.float32)
+    rows, columns = _motion(now[1], then[1], None, REACH)
+    coarse = (np.kron(2 * rows, np.ones((2, 2), np.int64)), np.kron(2 * columns, np.ones((2, 2), np.int64)))
+    rows, columns = _motion(now[0], then[0], coarse, 1)
+    high, wide = rows.shape
+    field = [
+        np.asarray(
+            Pillow.fromarray(_smooth(each.astype(np.float32))).resize((width, height), Pillow.Resampling.BILINEAR)
+        )
+        * scale
+        for each, scale in ((rows, height / high), (columns, width / wide))
+    ]
+    ys, xs = np.mgrid[:height, :width]
+    ys = np.clip(np.rint(ys + field[0]), 0, height - 1).astype(np.int64)
+    xs = np.clip(np.rint(xs + field[1]), 0, width - 1).astype(np.int64)
+    return _smooth(mask.dense()[ys, xs].astype(np.float32))  # so that the mean of both sides has a line between them
+
+
+def _motion(now: Float32, then: Float32, around: tuple[Int64, Int64] | None, reach: int) -> tuple[Int64, Int64]:
+    """Returns where each pixel was (rows, columns away), as its block fits best, near what is known coarsely."""
+    height, width = now.shape
+    ys, xs = np.mgrid[:height, :width]
+    down, right = around or (np.zeros((height, width), np.int64), np.zeros((height, width), np.int64))
+    best = np.full((height, width), np.inf, np.float32)
+    rows, columns = down.copy(), right.copy()
+    span = range(-reach, reach + 1)
+    steps = sorted(((y, x) for y in span for x in span), key=lambda step: abs(step[0]) + abs(step[1]))
+    for y, x in steps:
+        there = then[np.clip(ys + down + y, 0, height - 1), np.clip(xs + right + x, 0, width - 1)]
+        price = _boxed(np.abs(now - there)) + STILL * np.float32(np.hypot(y, x)) / reach
+        better = price < best
+        best[better], rows[better], columns[better] = price[better], (down + y)[better], (right + x)[better]
+    return rows, columns
+
+
+def _boxed(values: Float32) -> Float32:
+    """Returns the mean of each pixel's block."""
+    reach = BLOCK // 2
+    sums = np.pad(values, ((reach + 1, reach), (reach + 1, reach)), mode="edge").cumsum(0).cumsum(1)
+    whole = sums[BLOCK:, BLOCK:] - sums[:-BLOCK, BLOCK:] - sums[BLOCK:, :-BLOCK] + sums[:-BLOCK, :-BLOCK]
+    return np.asarray(whole / BLOCK**2, np.float32)
+
+
+def _smooth(values: Float32) -> npt.NDArray[np.float32]:
+    return _boxed(_boxed(values))
