@@ -11,6 +11,7 @@ from fastapi.responses import Response
 
 from promptseg.server.ears import Ears
 from promptseg.server.jobs import Job, JobQueue, unless_gone
+from promptseg.server.label_all import LabelRuns
 from promptseg.server.metrics import Metrics
 from promptseg.server.models import ServedModels
 from promptseg.server.pictures import Pictures
@@ -37,6 +38,7 @@ class Server:
     pictures: Pictures
     sessions: Sessions
     ears: Ears
+    runs: LabelRuns
     metrics: Metrics
     readers: ThreadPoolExecutor
 
@@ -64,10 +66,17 @@ def server_of(request: Request) -> Server:
     return request.app.state.server
 
 
+def annotator_of(request: Request) -> str:
+    """Returns who works, or nothing."""
+    return request.scope.get("annotator", "")
+
+
+AnnotatorDep: TypeAlias = Annotated[str, Depends(annotator_of)]
 ServerDep: TypeAlias = Annotated[Server, Depends(server_of)]
 ImagePath: TypeAlias = Annotated[
     str, Path(pattern="^[0-9a-f]{64}$", description="The picture: SHA-256 of its size and pixels.")
 ]
+RunPath: TypeAlias = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="The run.")]
 SessionPath: TypeAlias = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="The session.")]
 FormatQuery: TypeAlias = Annotated[MaskFormat, Query(alias="format", description="How masks are written.")]
 ModelQuery: TypeAlias = Annotated[

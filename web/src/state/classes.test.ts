@@ -190,3 +190,14 @@ describe('classes', () => {
     expect(list.stored[3]).toEqual({ name: 'wolf', colour });
   });
 });
+
+describe('the search among classes', () => {
+  it('finds a part of a name, and what begins with it first', async () => {
+    const { matching } = await import('./classes.svelte.ts');
+    const classes = ['fire truck', 'Truck', 'tree', '犬'].map((name) => ({ name, colour: '#000000' }));
+    expect(matching(classes, ' tRu').map(({ name }) => name)).toEqual(['Truck', 'fire truck']);
+    expect(matching(classes, '')).toHaveLength(4);
+    expect(matching(classes, '犬').map(({ name }) => name)).toEqual(['犬']);
+    expect(matching(classes, 'cat')).toEqual([]);
+  });
+});

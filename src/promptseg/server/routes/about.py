@@ -80,7 +80,7 @@ async def health(server: ServerDep) -> Response:
             "status": "ok",
             "version": promptseg.__version__,
             "studio": static.studio() is not None,
-            "token": server.settings.token is not None,
+            "token": server.settings.guarded,
         }
     )
 
