@@ -172,7 +172,7 @@ const SCENARIOS = {
       };
       let version = await hands.version();
       const buffer = Buffer.from(JSON.stringify(coco));
-      await page.setInputFiles('input[type=file]', {
+      await page.setInputFiles('main > input[type=file]', {
         name: 'labels.json',
         mimeType: 'application/json',
         buffer,

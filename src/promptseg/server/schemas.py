@@ -614,6 +614,7 @@ class ModelBody(BaseModel):
     mask_decoder: str | None
     view: str | None
     sketch: str | None
+    bundle: Annotated[str | None, Field(description="these four in one file, as the studio loads them")]
     choice: str | None
     retouch: str | None
     runtime: str | None

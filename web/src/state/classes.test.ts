@@ -66,7 +66,7 @@ function studioOf(answer: string | null = null) {
       awaits: (_: string, id: string) => state.coming.has(id),
       after: (_: string, id: string, act: () => void) => void state.coming.set(id, act),
     },
-    pictures: { images: ['A', 'B', 'C', 'D'].map((id) => ({ id, objects: 2 })) },
+    pictures: { images: ['A', 'B', 'C', 'D'].map((id) => ({ id, objects: 2, suggested: 0 })) },
     server: {
       classes: () => reached(list.stored),
       putClasses: (classes: typeof list.stored) => {
