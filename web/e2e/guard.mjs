@@ -316,16 +316,18 @@ const SCENARIOS = {
       await page.waitForSelector('[data-suggestions]', { state: 'detached' });
       // States: by key, by choice, with a comment.
       await hands.key('q');
-      await until(
-        async () => (await page.getAttribute('canvas', 'data-picture')) !== null,
-        'the next picture',
-      );
       const record = async (name) =>
         page.evaluate(
           async (wanted) =>
             (await (await fetch('/v1/images')).json()).images.find((image) => image.name === `${wanted}.jpg`),
           name,
         );
+      await until(async () => (await record('coffee')).state === 'done', 'its state');
+      const next = (await record('chelsea')).id;
+      await until(
+        async () => (await page.getAttribute('canvas', 'data-picture')) === next,
+        'the next picture',
+      );
       const { state, annotator, objects, suggested } = await record('coffee');
       assert.deepEqual([state, annotator, objects, suggested], ['done', 'Mia 美', 3, 0]);
       assert.equal(await page.textContent('[data-progress]'), '1 of 3');

@@ -18,15 +18,11 @@ const FINISHED: readonly PictureState[] = ['done', 'review', 'accepted'];
 
 export class Reviews {
   filter = $state<Filter>('all');
-  /** The most uncertain suggestions first. */
-  uncertainFirst = $state(false);
   annotator = $state(localStorage.getItem(NAME) ?? '');
   private seconds = new Map<string, number>();
   private busyUntil = 0;
 
-  constructor(private readonly studio: Studio) {
-    studio.server.annotator = this.annotator;
-  }
+  constructor(private readonly studio: Studio) {}
 
   /** Begins to count the time that is worked. */
   start(): void {
@@ -67,11 +63,14 @@ export class Reviews {
     this.studio.server.annotator = this.annotator;
   }
 
-  /** The pictures of the strip, filtered and sorted; the one on show is always among them. */
+  /**
+   * The pictures of the strip, filtered; the one on show is always among them. Those with suggestions are sorted by
+   * the least sure of them.
+   */
   get strip(): readonly ImageBody[] {
     const { pictures } = this.studio;
     const shown = pictures.images.filter((image) => image.id === pictures.current || this.fits(image));
-    if (!this.uncertainFirst) return shown;
+    if (this.filter !== 'suggested') return shown;
     return [...shown].sort((a, b) => (a.least ?? Infinity) - (b.least ?? Infinity) || 0);
   }
 

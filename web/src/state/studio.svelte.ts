@@ -63,6 +63,7 @@ export class Studio {
   readonly speech = new Speech(this);
 
   constructor(readonly server: Server) {
+    server.annotator = this.reviews.annotator;
     server.onkept = () => this.connection.lose();
   }
 

@@ -200,7 +200,7 @@ export const en = {
   progress: '{done} of {total}',
   filter: 'Pictures that are shown',
   filter_all: 'All pictures',
-  filter_suggested: 'With suggestions',
+  filter_suggested: 'Suggestions, uncertain first',
   filter_marked: 'Marked',
   filter_todo: 'To do',
   filter_done: 'Done',
@@ -222,8 +222,6 @@ export const en = {
   keyFinish: 'done, and next unfinished picture',
   keyUnfinished: 'next unfinished picture',
   keyQueue: 'next unfinished picture · done and next',
-  uncertainFirst: 'Uncertain first',
-  uncertainHint: 'Pictures whose suggestions are least sure come first',
   labelAll: 'Label all pictures',
   labelAllHint:
     'Runs in the background, on the server. What it finds are suggestions, dashed, to accept or reject.',
