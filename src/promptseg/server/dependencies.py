@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 from fastapi import Depends, Path, Query, Request
@@ -29,6 +29,7 @@ class Server:
 
     Attributes:
         readers: threads that parse and check large bodies.
+        searches: how searches that run are ended early, by the names that their clients gave them.
     """
 
     settings: Settings
@@ -41,6 +42,7 @@ class Server:
     runs: LabelRuns
     metrics: Metrics
     readers: ThreadPoolExecutor
+    searches: dict[str, Callable[[], None]] = field(default_factory=dict[str, Callable[[], None]])
 
     @property
     def limits(self) -> Limits:

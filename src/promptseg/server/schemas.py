@@ -21,6 +21,7 @@ DATA_SET_FORMATS = (*LAID_OUT, *(name for name in FORMATS if name not in LAID_OU
 Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 Vertex: TypeAlias = Annotated[list[Number], Field(min_length=2, max_length=2, examples=[[290, 400]])]
 ImageId: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{64}$", examples=["5f0c" * 16])]
+SearchId: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{32}$", examples=["0123456789abcdef" * 2])]
 Language: TypeAlias = Annotated[Literal["en", "ja"] | None, Field(description="by default it is heard")]
 MaskFormat: TypeAlias = Literal["rle", "polygons", "png", "none"]
 Colour: TypeAlias = Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$", examples=["#e6194b"])]
@@ -211,8 +212,15 @@ class EverythingRequest(Strict):
     format: MaskFormat = "rle"
     tolerance: Tolerance = 0.0
     model: ModelName = None
+    search: Annotated[SearchId | None, Field(description="a name, so that it can be ended early")] = None
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"options": {"points_per_side": 8}}]})
+
+
+class FinishRequest(Strict):
+    """A search that is to end early."""
+
+    search: SearchId
 
 
 class EdgesRequest(Strict):

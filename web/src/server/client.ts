@@ -65,7 +65,8 @@ export type SearchedMask = FoundMask & { readonly points: readonly XY[] };
 export type StreamLine =
   | { readonly type: 'progress'; readonly done: number; readonly total: number }
   | { readonly type: 'masks'; readonly masks: readonly SearchedMask[] }
-  | { readonly type: 'done'; readonly count: number }
+  /** Cut: it was ended early. */
+  | { readonly type: 'done'; readonly count: number; readonly cut?: boolean }
   | ({ readonly type: 'error' } & ErrorBody);
 
 /** The server answered with an error; its message is written for people. */
@@ -140,7 +141,8 @@ export class Server {
       body === undefined
         ? {}
         : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } };
-    return (await this.send(path, { method, signal, ...content })).json() as Promise<T>;
+    const response = await this.send(path, { method, signal, ...content });
+    return response.status === 204 ? (undefined as T) : (response.json() as Promise<T>);
   }
 
   models(): Promise<ModelsBody> {
@@ -195,8 +197,13 @@ export class Server {
     return this.json(`/v1/images/${id}/panoptic`, 'POST', body, signal);
   }
 
-  async *everything(id: string, signal: AbortSignal): AsyncGenerator<StreamLine> {
-    const body: Wanted<EverythingRequest> = { options: { mode: 'fast' }, format: 'rle' };
+  /** Ends a search early; its stream goes on with what it has found, and ends. */
+  async finishSearch(id: string, search: string): Promise<void> {
+    await this.json(`/v1/images/${id}/everything/finish`, 'POST', { search });
+  }
+
+  async *everything(id: string, search: string, signal: AbortSignal): AsyncGenerator<StreamLine> {
+    const body: Wanted<EverythingRequest> = { options: { mode: 'fast' }, format: 'rle', search };
     const response = await this.send(`/v1/images/${id}/everything`, {
       method: 'POST',
       body: JSON.stringify(body),

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -12,19 +13,21 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.segments import Segments
 from promptseg.models.registry import ModelCard
+from promptseg.segment.everything.contest import Enough
 from promptseg.segment.everything.edges import edge_picture
 from promptseg.segment.everything.options import EverythingOptions
 from promptseg.segment.segmenter import Segmenter
 from promptseg.segment.words.phrases.read import name_in
 from promptseg.server import prompts_in
 from promptseg.server.dependencies import ImagePath, Server, ServerDep, errors
-from promptseg.server.http_errors import HttpError, as_http_error, too_large, unsupported
+from promptseg.server.http_errors import HttpError, as_http_error, not_found, too_large, unsupported
 from promptseg.server.jobs import Job
 from promptseg.server.label_files import mask_of
 from promptseg.server.masks_out import found_json, image_size, masks_json
 from promptseg.server.schemas import (
     EdgesRequest,
     EverythingRequest,
+    FinishRequest,
     LabelRequest,
     MasksBody,
     PanopticRequest,
@@ -87,8 +90,20 @@ async def everything(request: Request, server: ServerDep, image: ImagePath, body
     embedded = await server.watch(request, server.pictures.embedded(picture, card.name))
     search = _Search(server, picture, card.name, embedded, options, body)
     # Whether there is room for another search shows before anything is sent.
+    if body.search is not None:
+        server.searches[body.search] = search.finish
     first = await server.watch(request, search.first())
     return StreamingResponse(search.lines(first), media_type="application/x-ndjson")
+
+
+@router.post("/everything/finish", status_code=204, responses=errors(404, 415))
+async def finish_everything(server: ServerDep, image: ImagePath, body: FinishRequest) -> Response:
+    """Ends a search early: its stream goes on with what was found until then, and ends."""
+    finish = server.searches.get(body.search)
+    if finish is None:
+        raise not_found(f"There is no search {body.search}, or it has ended.")
+    finish()
+    return Response(status_code=204)
 
 
 class _Search:
@@ -107,7 +122,13 @@ class _Search:
         self._embedded, self._options, self._body = embedded, options, body
         self._queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         self._count = 0
+        self._enough = threading.Event()
+        self._cut = False
         self._task: asyncio.Task[None] | None = None
+
+    def finish(self) -> None:
+        """Lets it end early, with what it has found."""
+        self._enough.set()
 
     async def first(self) -> dict[str, Any] | None:
         """Starts, and returns the first line.
@@ -116,7 +137,7 @@ class _Search:
             HttpError: the search could not begin.
         """
         self._task = asyncio.ensure_future(self._server.compute_long(self._search))
-        self._task.add_done_callback(lambda done: self._queue.put_nowait(None))
+        self._task.add_done_callback(self._ended)
         try:
             line = await self._queue.get()
         except asyncio.CancelledError:
@@ -125,6 +146,11 @@ class _Search:
         if line is None:
             self._task.result()
         return line
+
+    def _ended(self, done: "asyncio.Task[None]") -> None:
+        if self._body.search is not None:
+            self._server.searches.pop(self._body.search, None)
+        self._queue.put_nowait(None)
 
     async def lines(self, first: dict[str, Any] | None) -> AsyncIterator[bytes]:
         """Yields the lines from the first one on."""
@@ -143,7 +169,8 @@ class _Search:
         error = self._task.exception()
         if error is None:
             image = image_size(self._picture)
-            return {"type": "done", "count": self._count, "image": image, "model": self._model}
+            cut = {"cut": True} if self._cut else {}
+            return {"type": "done", "count": self._count, "image": image, "model": self._model, **cut}
         answer = as_http_error(error) if isinstance(error, Exception) else HttpError(503, "BusyError", "Stopped.")
         return {"type": "error", **answer.body}
 
@@ -154,6 +181,9 @@ class _Search:
 
         def progress(done: int, total: int) -> None:
             tell({"type": "progress", "done": done, "total": total})
+            if self._enough.is_set() and done < total:
+                self._cut = True
+                raise Enough
 
         segmenter = self._server.models.get(self._model)
         parts = segmenter.iter_everything(self._embedded, self._options, on_progress=progress)
