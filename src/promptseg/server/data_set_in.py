@@ -185,7 +185,7 @@ def _add_mask(
     labels = masks.setdefault((layout, stem), Labels(stem, layout))
     labels.files[f"{folder}/{{}}{mark}.png"] = content
     wanted = {"voc": "labelmap.txt", "regions": "classes.json"}.get(layout)
-    if wanted in lists:
+    if wanted is not None and wanted in lists:
         labels.files[wanted] = lists[wanted]
 
 
@@ -335,7 +335,7 @@ def class_list(text: str) -> list[str]:
             for line in text.splitlines()
             if not line.lstrip().startswith("#")
         ]
-    cleaned = [" ".join(name.split())[:200] for name in names]
+    cleaned = [" ".join(str(name).split())[:200] for name in names]
     return list(dict.fromkeys(name for name in cleaned if name))
 
 

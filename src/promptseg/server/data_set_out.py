@@ -319,6 +319,9 @@ class _Pipe:
     def flush(self) -> None:
         pass
 
+    def close(self) -> None:
+        pass
+
     def take(self) -> bytes:
         content = b"".join(self._parts)
         self._parts.clear()
