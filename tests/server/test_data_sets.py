@@ -58,6 +58,8 @@ def fill(server: Running) -> dict[str, str]:
 @pytest.fixture
 def full(start) -> tuple[Running, dict[str, str]]:
     server = start()
+    listed = [{"name": "black cat", "colour": "#123456"}, {"name": "dog", "colour": None}]
+    server.http.put("/v1/classes", json={"classes": listed})
     return server, fill(server)
 
 

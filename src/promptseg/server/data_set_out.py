@@ -107,8 +107,8 @@ class DataSet:
                 "There is nothing to export: none of these pictures has an object"
                 + ("." if self._options.unlabelled else " with a class.")
             )
-        order = await asyncio.to_thread(_class_order, self._server)
-        known = sorted(labels, key=lambda name: order.get(name, len(order)))
+        order = [*await asyncio.to_thread(_class_colours, self._server)]
+        known = sorted(labels, key=lambda name: order.index(name) if name in order else len(order))
         await asyncio.to_thread(self._number, known)
         if self._options.format == "voc" and len(self._classes) > MOST_NUMBERS:
             raise InputError(f"VOC numbers at most {MOST_NUMBERS} classes; there are {len(self._classes)}.")
@@ -179,7 +179,7 @@ class DataSet:
         yield from self._files(archive, lambda picture: f"images/{self._part(picture)}/{self._names[picture.id]}")
 
     def _voc(self, archive: zipfile.ZipFile) -> Iterator[None]:
-        colours = _class_order(self._server)
+        colours = _class_colours(self._server)
         palette = [(0, 0, 0), *(_rgb(colours.get(name), place) for place, name in enumerate(self._classes))]
         parts: dict[str, list[str]] = {"train": [], "val": [], "trainval": []}
         for picture in self._pictures:
@@ -269,7 +269,7 @@ class DataSet:
 
     def _work(self, picture: Picture, image: Any = None) -> tuple[list[ObjectBody], Segments]:
         items = self._objects(picture)
-        segments = to_segments(items, picture, image, _class_order(self._server))
+        segments = to_segments(items, picture, image, _class_colours(self._server))
         self._number([class_name(label) for label in segments.labels])
         return items, segments
 
@@ -335,7 +335,7 @@ def _entry(name: str) -> zipfile.ZipInfo:
     return entry
 
 
-def _class_order(server: Server) -> dict[str, Any]:
+def _class_colours(server: Server) -> dict[str, Any]:
     """Returns the colours of the workspace's classes, in their order."""
     text = server.store.workspace("classes") or '{"classes": []}'
     return {entry["name"]: entry["colour"] for entry in json.loads(text)["classes"]}
