@@ -1,6 +1,6 @@
 // Finishes the built studio in a folder: its service worker learns which files there are, and assets are packed with
 // gzip, each in place of itself: the server sends them packed, and the package is smaller.
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 
@@ -16,3 +16,8 @@ for (const name of readdirSync(assets)) {
   writeFileSync(`${path}.gz`, gzipSync(readFileSync(path), { level: 9 }));
   rmSync(path);
 }
+// The examples are there to be tried by who has no picture at hand.
+const examples = new URL('../examples/', import.meta.url);
+mkdirSync(join(folder, 'samples'), { recursive: true });
+for (const name of readdirSync(examples))
+  if (name.endsWith('.jpg')) copyFileSync(new URL(name, examples), join(folder, 'samples', name));

@@ -20,6 +20,11 @@ const types = await openapiTS(readFileSync(new URL('openapi.json', import.meta.u
   rootTypesNoSchemaPrefix: true,
   transform: tuple,
 });
-const text = `// Made by types.mjs; not to be changed by hand.\n${astToString(types)}`;
+// Its helper for enums looks for lists that may be changed; ours may not.
+const written = astToString(types).replaceAll(
+  /(?<=extends |Extract<T\[K\], )unknown\[\](?= \||>\[)/g,
+  'readonly $&',
+);
+const text = `// Made by types.mjs; not to be changed by hand.\n${written}`;
 // A file that has not changed keeps its time, so that nothing is built again for it.
 if (!existsSync(target) || readFileSync(target, 'utf8') !== text) writeFileSync(target, text);

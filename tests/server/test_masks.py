@@ -320,3 +320,23 @@ def test_a_browser_decodes_the_same_mask(here, picture, twin, seen) -> None:
     )
     assert again.status_code == 304
     assert not again.content
+
+
+def test_a_search_that_is_ended_early_gives_what_it_has_found(here, picture) -> None:
+    url = f"/v1/images/{picture['id']}/everything"
+    whole = here.http.post(url, json={"options": {"points_per_side": 16}})
+    count = json.loads(whole.text.splitlines()[-1])["count"]
+    name = "ab" * 16
+    lines: list[dict[str, Any]] = []
+    with here.http.stream("POST", url, json={"options": {"points_per_side": 16}, "search": name}) as answer:
+        for line in answer.iter_lines():
+            lines.append(json.loads(line))
+            if len(lines) == 20:
+                assert here.http.post(f"{url}/finish", json={"search": name}).status_code == 204
+    last = lines[-1]
+    assert (last["type"], last["cut"]) == ("done", True)
+    assert 0 < last["count"] < count
+    assert last["count"] == sum(len(line["masks"]) for line in lines if line["type"] == "masks")
+    progress = [line for line in lines if line["type"] == "progress"]
+    assert progress[-1]["done"] < progress[-1]["total"]
+    failure(here.http.post(f"{url}/finish", json={"search": name}), 404, "NotFoundError")

@@ -28,6 +28,14 @@ def test_bad_options_are_refused(tmp_path) -> None:
     assert "--token" in refused("--host", "0.0.0.0", "--data", str(tmp_path))  # noqa: S104
     assert "8 ASCII" in refused("--data", str(tmp_path), PROMPTSEG_TOKEN="short")  # noqa: S106
     assert "no model" in refused("--model", "gpt", "--data", str(tmp_path))
+    people = tmp_path / "people"
+    for text, says in (
+        ("Mia\n", "a name and a token"),
+        ("Mia a-token-a\nMia b-token-b\n", "twice"),
+        ("\n", "no annotator"),
+    ):
+        people.write_text(text)
+        assert says in refused("--annotators", str(people), "--data", str(tmp_path / "data"))
     (tmp_path / "file").write_text("")
     assert "--data" in refused("--data", str(tmp_path / "file"))
 

@@ -38,7 +38,7 @@ export async function openBrowser(options = {}) {
 
 /** Opens picture files and waits until the decoder can answer on the first of them. */
 export async function openPictures(page, files) {
-  await page.setInputFiles('input[type=file]', files);
+  await page.setInputFiles('main > input[type=file]', files);
   await page.waitForSelector('canvas[data-ready=true]', { timeout: 120_000 });
 }
 

@@ -21,6 +21,32 @@ import { wayTo } from './proxy.mjs';
 
 const ALL = { ...COFFEE, file: [COFFEE, CHELSEA, ASTRONAUT, ROCKET].map(({ file }) => file) };
 
+/** Puts a suggestion into a picture, as a run on the server does. */
+async function suggest(page, like, name, score = 0.5) {
+  await page.evaluate(
+    async ([object, wanted, sure]) => {
+      const { images } = await (await fetch('/v1/images')).json();
+      const { id, width, height } = images.find((image) => image.name === `${wanted}.jpg`);
+      const url = `/v1/images/${id}/objects`;
+      const { version, objects } = await (await fetch(url)).json();
+      const same = object.segmentation.size[0] === height && object.segmentation.size[1] === width;
+      const segmentation = same ? object.segmentation : objects[0].segmentation;
+      const made = {
+        ...object,
+        id: `s${Math.round(100 * sure)}`,
+        segmentation,
+        score: sure,
+        suggested: true,
+      };
+      const body = JSON.stringify({ base_version: version, objects: [...objects, made] });
+      const headers = { 'Content-Type': 'application/json' };
+      const answer = await fetch(url, { method: 'PUT', body, headers });
+      if (!answer.ok) throw new Error(await answer.text());
+    },
+    [like, name, score],
+  );
+}
+
 const SCENARIOS = {
   /** A picture is come back to while its file loads slowly: nothing that is done meanwhile falls on it. */
   async slow() {
@@ -63,10 +89,11 @@ const SCENARIOS = {
   async fast() {
     const { page, close } = await openBrowser();
     try {
-      let release = await hold(page, /decoder\.onnx/);
+      let release = await hold(page, /bundle\.safetensors/);
       await page.goto(url);
-      await openPictures(page, ALL.file.slice(0, 2));
+      await page.setInputFiles('main > input[type=file]', ALL.file.slice(0, 2));
       const hands = new Hands(page, COFFEE);
+      await until(async () => (await page.getAttribute('canvas', 'data-picture')) !== null, 'the picture');
       await until(
         async () => (await page.locator('section [title*=".jpg · "]').count()) === 2,
         'two pictures',
@@ -174,11 +201,11 @@ const SCENARIOS = {
       const downloads = [];
       page.on('download', (download) => downloads.push(download));
       await page.click('header button.primary');
-      await page.click('dialog [data-value=all]');
+      await page.selectOption('dialog [data-scope]', 'all');
       await page.waitForTimeout(1500);
       assert.deepEqual([downloads.length, await page.locator('dialog').count()], [0, 1]);
       await page.click('dialog button.primary');
-      await until(async () => downloads.length === 2, 'a file for each picture');
+      await until(async () => downloads.length === 1, 'one file for all pictures');
     });
   },
 
@@ -205,6 +232,116 @@ const SCENARIOS = {
       await until(async () => (await hands.kept('coffee')).objects.every(({ label }) => label), 'the scene');
       await page.keyboard.press('Control+z');
       await until(async () => (await count()) === found, 'the way back');
+    });
+  },
+
+  /** A data set goes out and comes back mask by mask; what is only suggested, and what has no class, does not go out. */
+  async data() {
+    await withStudio({ ...COFFEE, file: ALL.file.slice(0, 2) }, async (hands, page) => {
+      await until(
+        async () => (await page.locator('section [title*=".jpg · "]').count()) === 2,
+        'two pictures',
+      );
+      await hands.key('k');
+      await page.fill('[data-palette]', 'cup');
+      await hands.key('Enter');
+      await hands.click([290, 210]);
+      await hands.key('n');
+      await hands.key('1'); // once more: no class
+      await hands.click([450, 120]);
+      await hands.show('chelsea', CHELSEA);
+      await hands.key('1');
+      await hands.click([230, 110]);
+      const before = await hands.kept('coffee');
+      await suggest(page, before.objects[0], 'chelsea');
+      await page.waitForSelector('[data-suggestions="1"]');
+      assert.deepEqual(
+        [...before.objects, ...(await hands.kept('chelsea')).objects].map(({ label }) => label),
+        ['cup', null, 'cup', 'cup'],
+      );
+      await page.click('header button.primary');
+      await page.selectOption('dialog [data-scope]', 'all');
+      const path = await hands.download('coco');
+      await page.waitForSelector('dialog', { state: 'detached' });
+      await page.keyboard.press('Control+a');
+      await hands.key('Delete');
+      await page.waitForSelector('[data-saving=saved]', { state: 'attached' });
+      await until(async () => (await hands.kept('chelsea')).objects.length === 0, 'an empty picture');
+      await page.setInputFiles('main > input[type=file]', path);
+      await page.waitForSelector('.notice:has-text("Imported 2 objects into 2 pictures")');
+      const masks = async (name) =>
+        (await hands.kept(name)).objects.map(({ segmentation }) => segmentation.counts);
+      await until(async () => (await hands.rows().count()) === 1, 'the object on show');
+      const coffee = await masks('coffee');
+      assert.deepEqual([coffee.length, coffee[2]], [3, coffee[0]]);
+      assert.equal((await masks('chelsea')).length, 1);
+    });
+  },
+
+  /** Suggestions wait until they are accepted, by keys alone; states, comments and names are kept, and no work is lost. */
+  async queue() {
+    await withStudio({ ...COFFEE, file: ALL.file.slice(0, 3) }, async (hands, page) => {
+      await until(
+        async () => (await page.locator('section [title*=".jpg · "]').count()) === 3,
+        'three pictures',
+      );
+      await page.click('[data-action=statistics]');
+      await page.fill('[data-annotator]', 'Mia 美');
+      await page.keyboard.press('Tab');
+      await page.keyboard.press('Escape');
+      await hands.click([290, 210]);
+      await hands.key('n');
+      const [own] = (await hands.kept('coffee')).objects;
+      for (const score of [0.9, 0.2, 0.6]) await suggest(page, own, 'coffee', score);
+      await page.waitForSelector('[data-suggestions="3"]');
+      await page.screenshot({ path: join(out, 'suggestions.png') });
+      await page.locator('canvas').focus();
+      await page.keyboard.press(' '); // the least sure
+      await page.keyboard.press('Delete');
+      await page.waitForSelector('[data-suggestions="2"]');
+      await page.keyboard.press('Enter'); // the next is active
+      await page.waitForSelector('[data-suggestions="1"]');
+      await page.waitForSelector('[data-saving=saved]', { state: 'attached' });
+      const scores = (objects) => objects.map(({ score, suggested }) => [score, suggested]);
+      await until(async () => (await hands.kept('coffee')).objects.length === 3, 'what is left');
+      const left = scores((await hands.kept('coffee')).objects).slice(1);
+      assert.deepEqual(left, [
+        [0.9, true],
+        [0.6, false],
+      ]);
+      await page.keyboard.press('Control+z');
+      await page.waitForSelector('[data-suggestions="2"]');
+      await page.keyboard.press('Control+y');
+      await page.click('[data-action=accept-sure]');
+      await page.waitForSelector('[data-suggestions]', { state: 'detached' });
+      // States: by key, by choice, with a comment.
+      await hands.key('q');
+      const record = async (name) =>
+        page.evaluate(
+          async (wanted) =>
+            (await (await fetch('/v1/images')).json()).images.find((image) => image.name === `${wanted}.jpg`),
+          name,
+        );
+      await until(async () => (await record('coffee')).state === 'done', 'its state');
+      const next = (await record('chelsea')).id;
+      await until(
+        async () => (await page.getAttribute('canvas', 'data-picture')) === next,
+        'the next picture',
+      );
+      const { state, annotator, objects, suggested } = await record('coffee');
+      assert.deepEqual([state, annotator, objects, suggested], ['done', 'Mia 美', 3, 0]);
+      assert.equal(await page.textContent('[data-progress]'), '1 of 3');
+      page.once('dialog', (dialog) => dialog.accept('the tail'));
+      await page.selectOption('[data-state]', 'rejected');
+      await page.waitForSelector('[data-comment]:has-text("the tail")');
+      await page.selectOption('[data-filter]', 'todo');
+      await until(async () => (await page.locator('section [title*=".jpg · "]').count()) === 2, 'the filter');
+      await page.reload();
+      await page.waitForSelector('[data-comment]:has-text("the tail")');
+      assert.equal((await record('chelsea')).comment, 'the tail');
+      await page.click('[data-action=statistics]');
+      await page.waitForSelector('[data-table=annotators]:has-text("Mia 美")');
+      await page.screenshot({ path: join(out, 'statistics.png') });
     });
   },
 
@@ -275,7 +412,7 @@ const SCENARIOS = {
       await page.waitForSelector('[data-away]');
       await page.mouse.click(...(await hands.at([60, 60])));
       await until(async () => (await hands.rows().count()) === 3, 'work without the server');
-      await page.setInputFiles('input[type=file]', [ROCKET.file]);
+      await page.setInputFiles('main > input[type=file]', [ROCKET.file]);
       await page.waitForTimeout(500);
       assert.equal(await page.locator('.notice').count(), 1, 'more than one notice');
 
@@ -313,7 +450,7 @@ const SCENARIOS = {
       await page.waitForSelector('section [title^="chelsea.jpg"]');
       await page.waitForSelector('[data-broken="broken.jpg"]');
       assert.match(await page.locator('.notice.bad').textContent(), /broken\.jpg/);
-      await page.setInputFiles('input[type=file]', [ASTRONAUT.file, ROCKET.file]);
+      await page.setInputFiles('main > input[type=file]', [ASTRONAUT.file, ROCKET.file]);
       await page.waitForSelector('section [title^="rocket.jpg"]');
       await page.setViewportSize({ width: 330, height: 700 });
       for (let step = 0; step < 3; step++) await page.keyboard.press('PageDown');

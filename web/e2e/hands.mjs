@@ -98,6 +98,11 @@ export class Hands {
 
   async export(format) {
     await this.page.click('header button.primary');
+    return this.download(format);
+  }
+
+  /** Downloads a format from the open dialog. */
+  async download(format) {
     await this.page.check(`input[name=format][value=${format}]`);
     const waiting = this.page.waitForEvent('download');
     await this.page.click('dialog button.primary');

@@ -17,7 +17,7 @@ function watch() {
   canvas.addEventListener('pointermove', (event) => {
     moved = event.timeStamp;
   });
-  document.querySelector('input[type=file]').addEventListener('change', () => {
+  document.querySelector('main > input[type=file]').addEventListener('change', () => {
     record.opened = performance.now();
     record.first = 0;
   });
@@ -60,7 +60,7 @@ for (const picture of pictures) {
   await page.mouse.move(x, y);
   await page.waitForTimeout(1000);
   const last = await page.evaluate(() => localStorage.getItem('promptseg.picture'));
-  await page.setInputFiles('input[type=file]', picture);
+  await page.setInputFiles('main > input[type=file]', picture);
   await page.waitForFunction((id) => localStorage.getItem('promptseg.picture') !== id, last, {
     polling: 'raf',
   });

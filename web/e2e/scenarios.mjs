@@ -172,7 +172,7 @@ const SCENARIOS = {
       };
       let version = await hands.version();
       const buffer = Buffer.from(JSON.stringify(coco));
-      await page.setInputFiles('input[type=file]', {
+      await page.setInputFiles('main > input[type=file]', {
         name: 'labels.json',
         mimeType: 'application/json',
         buffer,
@@ -203,6 +203,86 @@ const SCENARIOS = {
       await page.click('section[aria-label=Pictures] button[aria-label="chelsea.jpg"]');
       await until(async () => (await hands.rows().count()) === 0);
     });
+  },
+
+  /** What was asked can be moved, the other two of part, object and whole are at hand, masks are tidied and copied. */
+  async finishing() {
+    await withStudio({ ...COFFEE, file: [COFFEE.file, CHELSEA.file] }, async (hands, page) => {
+      const object = async (at = 0) => (await hands.stored()).objects[at];
+      await hands.click([290, 210]);
+      const whole = await object();
+      // Beside the click, as long as the mouse is near.
+      await hands.hover([300, 215]);
+      let version = await hands.version();
+      await page.click('[data-alternative=part]');
+      await hands.saved(version);
+      assert.equal((await object()).granularity, 'part');
+      await hands.hover([560, 380]);
+      await page.waitForSelector('[data-alternatives]', { state: 'detached' });
+      // The point is dragged to another place; with Alt, a second one is left out again.
+      await hands.drag([
+        [290, 210],
+        [400, 330],
+        [440, 330],
+      ]);
+      let moved = await object();
+      assert.deepEqual([Math.round(moved.prompts[0].x), Math.round(moved.prompts[0].y)], [440, 330]);
+      assert.notEqual(moved.segmentation.counts, whole.segmentation.counts);
+      await hands.click([450, 120]);
+      assert.equal((await object()).prompts.length, 2);
+      await hands.click([450, 120], { alt: true });
+      assert.equal((await object()).prompts.length, 1);
+      // A corner of a box; a vertex in the middle of an edge.
+      await hands.tool('box');
+      await hands.drag([
+        [150, 60],
+        [480, 370],
+      ]);
+      await hands.drag([
+        [480, 370],
+        [520, 385],
+      ]);
+      moved = await object(1);
+      assert.deepEqual(moved.prompts[0].box.map(Math.round), [150, 60, 520, 385]);
+      await page.keyboard.press('Control+z');
+      await until(async () => Math.round((await object(1)).prompts[0].box[2]) === 480, 'the way back');
+      // Tidying, and a copy to the next picture.
+      version = await hands.version();
+      await page.click('[data-action=smooth]');
+      await hands.saved(version);
+      assert.deepEqual((await object(1)).prompts, []);
+      await hands.key('o');
+      await page.waitForSelector('.notice:has-text("Copied 1 object to chelsea.jpg")');
+      await until(async () => (await hands.kept('chelsea')).objects.length === 1, 'the copy');
+      assert.deepEqual((await hands.kept('chelsea')).objects[0].segmentation.size, [300, 451]);
+      // A server without ears says so, kindly.
+      await hands.tool('text');
+      const speech = page.locator('[data-speech]');
+      if ((await speech.getAttribute('class')).includes('off')) {
+        await speech.click();
+        await page.waitForSelector('.notice:has-text("does not understand speech")');
+      }
+    });
+  },
+
+  /** Who has no picture takes a sample, and the tour tells what there is. */
+  async first() {
+    const { page, close } = await openBrowser();
+    try {
+      await page.goto(url);
+      await page.click('main [data-action=tour]');
+      await page.waitForSelector('[data-tour="0"]');
+      await page.screenshot({ path: join(out, 'tour.png') });
+      await page.waitForSelector('[data-tour="2"]'); // by itself
+      await page.click('[data-tour] button:has-text("Skip")');
+      await page.waitForSelector('[data-tour]', { state: 'detached' });
+      await until(
+        async () => (await page.locator('section [title*=".jpg · "]').count()) === 4,
+        'four samples',
+      );
+    } finally {
+      await close();
+    }
   },
 
   /** Classes: by number, for what comes and what is selected, from words, renamed everywhere, and in what is exported. */

@@ -25,6 +25,12 @@ GRACE_SECONDS = 4
     envvar="PROMPTSEG_TOKEN",
 )
 @click.option(
+    "--annotators",
+    type=options.PATH,
+    help="A file with a line for each annotator: their name, and a token of their own.",
+    metavar="FILE",
+)
+@click.option(
     "--data",
     type=options.PATH,
     help="Folder for pictures, sessions and labels.  [default: ~/.local/share/promptseg]",
@@ -56,6 +62,7 @@ def serve(
     host: str,
     port: int,
     token: str | None,
+    annotators: Path | None,
     data: Path | None,
     model: tuple[str, ...],
     engine: EngineOptions,
@@ -92,6 +99,7 @@ def serve(
         host=host,
         port=port,
         token=token or None,
+        annotators={} if annotators is None else _annotators(annotators),
         origins=allow_origin,
         workers=workers,
         limits=limits,
@@ -130,3 +138,26 @@ def serve(
     finally:
         if not app.state.server.jobs.close(0):  # a thread that never looks up would be waited for
             os._exit(130)
+
+
+def _annotators(path: Path) -> dict[str, str]:
+    """Reads names and tokens.
+
+    Raises:
+        InputError: a line has no token, or a name is there twice.
+    """
+    from promptseg.formats.reading import read_text
+
+    found: dict[str, str] = {}
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        *words, token = line.split()
+        name = " ".join(words)
+        if not name or name in found:
+            what = f"{name!r} is there twice" if name else "a name and a token are expected"
+            raise InputError(f"{path}, line {number}: {what}, such as: Mia xY3pQ9mZ")
+        found[name] = token
+    if not found:
+        raise InputError(f"{path} names no annotator. Give a line for each: a name, and a token of their own.")
+    return found

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from promptseg.errors import WeightsError
 from promptseg.models.companions.decoder import trained_decoder
+from promptseg.models.graphs.bundle import bundle
 from promptseg.models.graphs.stored import complete_model
 from promptseg.models.registry import DEFAULT_MODEL, CompanionFiles, ModelCard, get_card, packaged
 from promptseg.models.sam.keys import check_state_dict
@@ -112,6 +113,10 @@ class Network:
             digest.update(f"{name} {tensor.dtype.str} {tensor.shape}\n".encode())
             digest.update(tensor.reshape(-1).view(np.uint8).data)
         return digest.hexdigest()
+
+    def bundle(self) -> bytes:
+        """Returns the graphs that a browser answers prompts with, in one file (see `models.graphs.bundle`)."""
+        return bundle(self.base, {"view": self.tensors, **dict.fromkeys(PROMPTED, self.answering)})
 
     def model(self, graph: str) -> bytes:
         """Returns a complete ONNX model: one of `GRAPHS`, or a decoder that `decoder` names."""

@@ -19,11 +19,24 @@ from promptseg.server.dependencies import Server
 from promptseg.server.ears import Ears
 from promptseg.server.http_errors import HttpError, as_http_error, busy, from_validation
 from promptseg.server.jobs import Cancelled, Gone, JobQueue
+from promptseg.server.label_all import LabelRuns
 from promptseg.server.metrics import Metrics
-from promptseg.server.middleware import GuardMiddleware
+from promptseg.server.middleware import ANNOTATOR, GuardMiddleware
 from promptseg.server.models import ServedModels
 from promptseg.server.pictures import Pictures
-from promptseg.server.routes import about, images, label_studio, objects, prompts, sessions, speech, videos
+from promptseg.server.routes import (
+    about,
+    data_sets,
+    images,
+    label_studio,
+    objects,
+    prompts,
+    queue,
+    runs,
+    sessions,
+    speech,
+    videos,
+)
 from promptseg.server.sessions import Sessions
 from promptseg.server.settings import Settings
 from promptseg.server.store import Store
@@ -66,12 +79,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     sessions_ = Sessions(store, pictures, models, jobs, ears, limits)
     readers = ThreadPoolExecutor(2, thread_name_prefix="promptseg-body")
     videos_ = Videos(settings.data / "videos", limits)
-    server = Server(settings, store, models, jobs, pictures, videos_, sessions_, ears, metrics, readers)
+    runs_ = LabelRuns(store, pictures, models, jobs, limits)
+    server = Server(settings, store, models, jobs, pictures, videos_, sessions_, ears, runs_, metrics, readers)
     _watch(server)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         yield
+        await runs_.close()
         readers.shutdown(wait=False, cancel_futures=True)
         jobs.close()
         store.close()
@@ -87,7 +102,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.server = server
-    for part in (images, prompts, sessions, objects, label_studio, speech, videos, about):
+    parts = (images, prompts, sessions, objects, data_sets, queue, runs, label_studio, speech, videos, about)
+    for part in parts:
         app.include_router(part.router)
     app.include_router(static.static_router(static.studio()))
     _add_handlers(app)
@@ -96,7 +112,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             CORSMiddleware,
             allow_origins=list(settings.origins),
             allow_methods=["GET", "POST", "PUT", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "If-None-Match"],
+            allow_headers=["Authorization", "Content-Type", "If-None-Match", ANNOTATOR],
             expose_headers=list(_EXPOSED),
         )
     app.add_middleware(GuardMiddleware, settings=settings, metrics=metrics)  # the last one added stands in front

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 from fastapi import Depends, Path, Query, Request
@@ -11,6 +11,7 @@ from fastapi.responses import Response
 
 from promptseg.server.ears import Ears
 from promptseg.server.jobs import Job, JobQueue, unless_gone
+from promptseg.server.label_all import LabelRuns
 from promptseg.server.metrics import Metrics
 from promptseg.server.models import ServedModels
 from promptseg.server.pictures import Pictures
@@ -29,6 +30,7 @@ class Server:
 
     Attributes:
         readers: threads that parse and check large bodies.
+        searches: how searches that run are ended early, by the names that their clients gave them.
     """
 
     settings: Settings
@@ -39,8 +41,10 @@ class Server:
     videos: Videos
     sessions: Sessions
     ears: Ears
+    runs: LabelRuns
     metrics: Metrics
     readers: ThreadPoolExecutor
+    searches: dict[str, Callable[[], None]] = field(default_factory=dict[str, Callable[[], None]])
 
     @property
     def limits(self) -> Limits:
@@ -66,10 +70,17 @@ def server_of(request: Request) -> Server:
     return request.app.state.server
 
 
+def annotator_of(request: Request) -> str:
+    """Returns who works, or nothing."""
+    return request.scope.get("annotator", "")
+
+
+AnnotatorDep: TypeAlias = Annotated[str, Depends(annotator_of)]
 ServerDep: TypeAlias = Annotated[Server, Depends(server_of)]
 ImagePath: TypeAlias = Annotated[
     str, Path(pattern="^[0-9a-f]{64}$", description="The picture: SHA-256 of its size and pixels.")
 ]
+RunPath: TypeAlias = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="The run.")]
 SessionPath: TypeAlias = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="The session.")]
 FormatQuery: TypeAlias = Annotated[MaskFormat, Query(alias="format", description="How masks are written.")]
 ModelQuery: TypeAlias = Annotated[

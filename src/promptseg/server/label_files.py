@@ -64,7 +64,8 @@ def checked(objects: Sequence[ObjectBody], picture: Picture) -> list[dict[str, A
         if len(json.dumps(item.extra)) > MOST_EXTRA:
             raise InputError(f"{what} has more than {MOST_EXTRA} letters in extra.")
         record = item.model_dump()
-        record["segmentation"] = mask_of(item.segmentation, picture, what).to_coco()
+        mask = mask_of(item.segmentation, picture, what)
+        record["segmentation"], record["area"] = mask.to_coco(), mask.area
         records.append(record)
     return records
 
@@ -169,14 +170,23 @@ def imported(form: str, record: Any, picture: Picture, file_name: str | None, li
         raise too_large(f"The label file has {masks:,} masks of {parts:,} parts; the limit is {limits.max_masks:,}.")
     segments = reader.read(record)
     stabilities = segments.stability_scores
+    made = objects_of(list(zip(segments.masks, segments.labels, strict=True)))
+    for index, item in enumerate(made):
+        item["score"] = float(segments.scores[index])
+        item["stability_score"] = None if stabilities is None else float(stabilities[index])
+        given = segments.prompts[index] or ()
+        item["prompts"] = [PointPrompt(type="point", x=point.x, y=point.y).model_dump() for point in given]
+    return made
+
+
+def objects_of(masks: Sequence[tuple[RLE, str | None]]) -> list[dict[str, Any]]:
+    """Returns masks with their labels as objects, with fresh ids."""
     return [
         ObjectBody(
             id=secrets.token_hex(8),
             segmentation=Segmentation.model_validate(mask.to_coco()),
-            label=(segments.labels[index] or "")[:200] or None,
-            score=float(segments.scores[index]),
-            stability_score=None if stabilities is None else float(stabilities[index]),
-            prompts=[PointPrompt(type="point", x=point.x, y=point.y) for point in segments.prompts[index] or ()],
+            label=(label or "")[:200] or None,
+            area=mask.area,
         ).model_dump()
-        for index, mask in enumerate(segments.masks)
+        for mask, label in masks
     ]

@@ -32,10 +32,18 @@ class Lines:
         work: does it; it gets its job and a function that sends a line and stops it when nobody reads; it returns what
             the last line says beside "done".
         seconds: how long it may take; by default as long as searches.
+        ended: called when it is over, whatever the end.
     """
 
-    def __init__(self, server: Server, work: Callable[[Job, Told], Line], *, seconds: float | None = None) -> None:
-        self._server, self._work = server, work
+    def __init__(
+        self,
+        server: Server,
+        work: Callable[[Job, Told], Line],
+        *,
+        seconds: float | None = None,
+        ended: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._server, self._work, self._ended = server, work, ended
         self._seconds = seconds or server.limits.everything_seconds
         self._queue: asyncio.Queue[Line | None] = asyncio.Queue()
         self._task: asyncio.Task[Line] | None = None
@@ -51,7 +59,7 @@ class Lines:
 
     async def _first(self) -> Line | None:
         self._task = asyncio.ensure_future(self._server.jobs.run(self._do, seconds=self._seconds, long=True))
-        self._task.add_done_callback(lambda done: self._queue.put_nowait(None))
+        self._task.add_done_callback(self._over)
         try:
             line = await self._queue.get()
         except asyncio.CancelledError:
@@ -60,6 +68,10 @@ class Lines:
         if line is None:
             self._task.result()
         return line
+
+    def _over(self, done: "asyncio.Task[Line]") -> None:
+        self._ended()
+        self._queue.put_nowait(None)
 
     async def _lines(self, first: Line | None) -> AsyncIterator[bytes]:
         assert self._task is not None  # noqa: S101 - `_first` was called

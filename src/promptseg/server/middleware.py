@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,11 +22,15 @@ from promptseg.server.http_errors import HttpError, busy, too_large
 from promptseg.server.metrics import Metrics
 from promptseg.server.settings import LOOPBACK, MIB, Limits, Settings
 
-UPLOADS = ("/v1/images", "/v1/videos")
+UPLOADS = ("/v1/images", "/v1/videos", "/v1/import")
+ANNOTATOR = "x-promptseg-annotator"
+"""The header in which a client says who works, percent-encoded; a token of one's own goes before it."""
+
 GUARDED = ("/v1", "/metrics", "/openapi.json", "/label-studio")
 """Paths, with what is below them, that demand the token. The studio and /healthz do not."""
 
 _MULTIPART_ROOM = 65_536
+_NAME_BYTES, _NAME_LETTERS = 1200, 100
 _SMALL = MIB
 _ISOLATION = {
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -106,7 +110,7 @@ class GuardMiddleware:
         """Refuses a request by its head."""
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if self._settings.token is None and not _is_local(host):
+        if not self._settings.guarded and not _is_local(host):
             # A page of a foreign site could otherwise reach this machine under a name that it controls.
             raise HttpError(
                 403, "OriginError", f"This server answers to localhost and 127.0.0.1, not to {host[:80]!r}."
@@ -121,13 +125,15 @@ class GuardMiddleware:
         path: str = scope["path"]
         guarded = any(path == root or path.startswith(f"{root}/") for root in GUARDED)
         preflight = scope["method"] == "OPTIONS" and "access-control-request-method" in headers
-        if self._settings.token is not None and guarded and not preflight:
-            self._check_token(headers.get("authorization", ""))
+        scope["annotator"] = unquote(headers.get(ANNOTATOR, "")[:_NAME_BYTES])[:_NAME_LETTERS].strip()
+        if self._settings.guarded and guarded and not preflight:
+            scope["annotator"] = self._check_token(headers.get("authorization", "")) or scope["annotator"]
         limit = self._limits.max_requests
         if self._requests.total() > limit or self._requests[client] > self._limits.share(limit):
             raise busy("The server has too many requests at a time. Try again soon.")
 
-    def _check_token(self, given: str) -> None:
+    def _check_token(self, given: str) -> str:
+        """Returns whose token it is: an annotator's name, or nothing."""
         scheme, _, value = given.partition(" ")
         if scheme.lower() == "basic":  # Label Studio sends nothing else; the user name is of no account
             try:
@@ -136,14 +142,19 @@ class GuardMiddleware:
                 value = ""
         elif scheme.lower() != "bearer":
             value = ""
-        expected = self._settings.token or ""
-        if not hmac.compare_digest(value.strip().encode("utf-8", "replace"), expected.encode()):
+        content = value.strip().encode("utf-8", "replace")
+        common = self._settings.token
+        tokens = {**({} if common is None else {"": common}), **self._settings.annotators}
+        # All of them, so that the time tells nothing.
+        fitting = [name for name, token in tokens.items() if hmac.compare_digest(content, token.encode())]
+        if not fitting:
             raise HttpError(
                 401,
                 "TokenError",
                 "This server wants its token: send the header 'Authorization: Bearer TOKEN'.",
                 {"WWW-Authenticate": "Bearer"},
             )
+        return fitting[0]
 
     async def _body(self, scope: Scope, receive: Receive, held: "_BodyBytes") -> bytes:
         upload = scope["method"] == "POST" and scope["path"] in UPLOADS

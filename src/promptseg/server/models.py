@@ -1,5 +1,6 @@
 """The models that a server serves: made when first used, kept until it stops."""
 
+import gzip
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,6 +23,9 @@ from promptseg.server.settings import Settings
 
 DECODERS = ("decoder", "mask_decoder", "view", "sketch")
 """The graphs that a browser may decode with."""
+
+BUNDLE = "bundle"
+"""All of them in one file."""
 
 
 class ServedModels:
@@ -124,6 +128,20 @@ class ServedModels:
                 self._graphs[name, graph] = network.model(graph)
             return self._graphs[name, graph]
 
+    def bundle(self, name: str) -> bytes:
+        """Returns the graphs of a served SAM model for the browser, packed with gzip.
+
+        Raises:
+            HttpError: 404, there are none.
+        """
+        if "graphs" not in get_card(name).abilities:
+            raise not_found(f"{name} has no graphs for a browser. Models of the SAM family have them.")
+        network = self.get(name).network
+        with self._lock:
+            if (name, BUNDLE) not in self._graphs:
+                self._graphs[name, BUNDLE] = gzip.compress(network.bundle(), 6, mtime=0)
+            return self._graphs[name, BUNDLE]
+
 
 def describe(models: ServedModels, name: str, *, hears: bool) -> dict[str, Any]:
     """Returns what `GET /v1/models` says of a model, on a server that understands recordings or does not."""
@@ -139,6 +157,7 @@ def describe(models: ServedModels, name: str, *, hears: bool) -> dict[str, Any]:
         "origin": card.origin,
         "prompts": [kind for kind in known_prompts() if hears or kind != "audio"],
         **urls,
+        BUNDLE: f"{root}/{BUNDLE}.safetensors" if "graphs" in card.abilities else None,
         "choice": f"{root}/choice.json" if models.chooses(card.name) else None,
         "retouch": f"{root}/{RETOUCH}.onnx" if models.chooses(card.name) else None,
         "runtime": None if made is None else made.runtime.name,

@@ -1,21 +1,39 @@
 """The bodies of requests and answers. Prompts are those of `promptseg.prompts.types`, in the JSON that they write."""
 
 from dataclasses import fields
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
+from promptseg.formats.options import COCO_FORMS
+from promptseg.formats.table import FORMATS
+from promptseg.masks.records import HALF_A_PIXEL
 from promptseg.prompts.request import Granularity, OneGranularity
 from promptseg.segment.everything.options import EverythingOptions
+from promptseg.server.store import STATES
+
+LAID_OUT = ("coco", "yolo", "voc", "csv")
+"""Formats that are laid out over many pictures; the others of the table have files of their own for each."""
+
+DATA_SET_FORMATS = (*LAID_OUT, *(name for name in FORMATS if name not in LAID_OUT))
 
 Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 Vertex: TypeAlias = Annotated[list[Number], Field(min_length=2, max_length=2, examples=[[290, 400]])]
 ImageId: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{64}$", examples=["5f0c" * 16])]
+SearchId: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{32}$", examples=["0123456789abcdef" * 2])]
 Language: TypeAlias = Annotated[Literal["en", "ja"] | None, Field(description="by default it is heard")]
 MaskFormat: TypeAlias = Literal["rle", "polygons", "png", "none"]
 Colour: TypeAlias = Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$", examples=["#e6194b"])]
 Name: TypeAlias = Annotated[str, Field(max_length=200)]
+if TYPE_CHECKING:
+    CocoForm: TypeAlias = str
+    DataSetFormat: TypeAlias = str
+    State: TypeAlias = str
+else:  # of the tables, so that the OpenAPI document lists them
+    CocoForm = Literal[COCO_FORMS]
+    DataSetFormat = Literal[DATA_SET_FORMATS]
+    State = Literal[STATES]
 
 
 class Strict(BaseModel):
@@ -194,8 +212,15 @@ class EverythingRequest(Strict):
     format: MaskFormat = "rle"
     tolerance: Tolerance = 0.0
     model: ModelName = None
+    search: Annotated[SearchId | None, Field(description="a name, so that it can be ended early")] = None
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"options": {"points_per_side": 8}}]})
+
+
+class FinishRequest(Strict):
+    """A search that is to end early."""
+
+    search: SearchId
 
 
 class EdgesRequest(Strict):
@@ -314,6 +339,8 @@ class ObjectBody(Strict):
     stability_score: Number | None = None
     granularity: OneGranularity | None = None
     prompts: Prompts = []
+    suggested: Annotated[bool, Field(description="found, and neither accepted nor rejected yet: not exported")] = False
+    area: Annotated[int | None, Field(description="in pixels; the server counts it", ge=0)] = None
     extra: Annotated[dict[str, JsonValue], Field(description="what the client likes, at most 4,096 letters")] = {}
 
 
@@ -349,6 +376,50 @@ class ClassesBody(Strict):
     model_config = ConfigDict(json_schema_extra={"examples": [{"classes": [{"name": "dog", "colour": "#e6194b"}]}]})
 
 
+class ClassText(Strict):
+    """A list of classes as a file has it: a name on each line, a `data.yaml`, or JSON."""
+
+    text: str
+
+
+class DataSetRequest(Strict):
+    """A data set of many pictures."""
+
+    images: Annotated[list[ImageId] | None, Field(fail_fast=True, description="by default all", examples=[None])] = None
+    states: Annotated[list[State], Field(description="only pictures in these states; by default in all")] = []
+    format: DataSetFormat
+    coco: CocoForm = "rle"
+    tolerance: Annotated[Number, Field(ge=0, le=1000)] = HALF_A_PIXEL
+    pictures: Annotated[bool, Field(description="whether the pictures come along")] = False
+    validation: Annotated[Number, Field(ge=0, le=0.9, description="the part for validation, of yolo and voc")] = 0.0
+    unlabelled: Annotated[bool, Field(description="whether objects without a class come along, as `object`")] = False
+
+
+class ReviewRequest(Strict):
+    """How far the work on a picture is; what is left out stays."""
+
+    state: State | None = None
+    comment: Annotated[str | None, Field(max_length=2000)] = None
+    seconds: Annotated[Number, Field(ge=0, le=86_400, description="worked on it, since this was last said")] = 0.0
+
+
+class WantedClass(Strict):
+    """What is looked for, and the class that it gets."""
+
+    phrase: Annotated[str, Field(min_length=1, max_length=1000, examples=["a red umbrella"])]
+    label: Annotated[str | None, Field(min_length=1, max_length=200, description="by default the phrase's noun")] = None
+
+
+class LabelAllRequest(Strict):
+    """Many pictures to be labelled: by words, or, without any, everything in them."""
+
+    images: Annotated[list[ImageId] | None, Field(fail_fast=True, description="by default all")] = None
+    classes: Annotated[list[WantedClass], Field(max_length=100)] = []
+    model: ModelName = None
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"classes": [{"phrase": "cat", "label": "cat"}]}]})
+
+
 # Answers. They are documentation: what is sent is built by hand, so that large answers are not checked again.
 
 
@@ -374,8 +445,14 @@ class ImageBody(BaseModel):
     height: int
     name: str
     created: str
-    objects: int
+    objects: Annotated[int, Field(description="without those that are only suggested")]
     embedded: bool
+    state: State
+    comment: str
+    annotator: Annotated[str, Field(description="who changed it last")]
+    seconds: Annotated[float, Field(description="worked on it")]
+    suggested: Annotated[int, Field(description="objects that are only suggested")]
+    least: Annotated[float | None, Field(description="the lowest score of these")]
 
 
 class UploadedBody(ImageBody):
@@ -496,6 +573,90 @@ class ImportedBody(BaseModel):
     notes: list[str]
 
 
+class ChangeBody(BaseModel):
+    """Who changed what of a picture, and when."""
+
+    at: str
+    annotator: str
+    what: Literal["objects", "state"]
+    detail: Annotated[str, Field(description="the number of objects, or the state with its comment")]
+
+
+class HistoryBody(BaseModel):
+    """What was done to a picture, the newest first."""
+
+    changes: list[ChangeBody]
+
+
+class ClassCount(BaseModel):
+    """A class in numbers."""
+
+    name: str | None
+    objects: int
+    pictures: int
+    small: Annotated[int, Field(description="below 32 x 32 pixels, as COCO counts")]
+    medium: Annotated[int, Field(description="below 96 x 96 pixels")]
+    large: int
+
+
+class AnnotatorCount(BaseModel):
+    """What somebody has done: pictures that they changed last."""
+
+    name: str
+    pictures: int
+    objects: int
+    seconds: float
+    states: dict[str, int]
+
+
+class StatisticsBody(BaseModel):
+    """The work in numbers."""
+
+    pictures: int
+    objects: int
+    suggested: int
+    seconds: float
+    states: dict[str, int]
+    classes: list[ClassCount]
+    annotators: list[AnnotatorCount]
+
+
+class DataSetRead(BaseModel):
+    """What became of a data set that was sent."""
+
+    pictures: Annotated[int, Field(description="that got objects")]
+    objects: int
+    images: Annotated[list[str], Field(description="which they were")]
+    added: Annotated[int, Field(description="pictures that came with it and are new")]
+    notes: list[str]
+
+
+class ClassNames(BaseModel):
+    """The classes that a text names."""
+
+    names: list[str]
+
+
+class RunBody(BaseModel):
+    """A run over many pictures."""
+
+    id: str
+    state: Literal["waiting", "running", "stopped", "done", "failed"]
+    total: int
+    done: int
+    found: Annotated[int, Field(description="objects that were suggested")]
+    failed: Annotated[int, Field(description="pictures that could not be labelled")]
+    error: Annotated[str | None, Field(description="the last of what went wrong")]
+    classes: list[str]
+    created: str
+
+
+class RunsBody(BaseModel):
+    """The runs, the newest first."""
+
+    runs: list[RunBody]
+
+
 class ModelBody(BaseModel):
     """A model that is served."""
 
@@ -509,6 +670,7 @@ class ModelBody(BaseModel):
     mask_decoder: str | None
     view: str | None
     sketch: str | None
+    bundle: Annotated[str | None, Field(description="these four in one file, as the studio loads them")]
     choice: str | None
     retouch: str | None
     runtime: str | None

@@ -55,6 +55,9 @@ class Limits:
         max_points_per_side: of a search for everything.
         max_names: classes of a vocabulary, or stored classes.
         max_json_depth: nesting of JSON.
+        max_archive_files: files in an archive of labels.
+        max_unpacked_bytes: what an archive of labels holds, unpacked.
+        max_runs: runs over many pictures that wait or work.
         memory_bytes: pictures with their embeddings kept in memory.
         embedding_bytes: embeddings kept on disk.
     """
@@ -93,6 +96,9 @@ class Limits:
     max_points_per_side: int = 64
     max_names: int = 2_000
     max_json_depth: int = 64
+    max_archive_files: int = 50_000
+    max_unpacked_bytes: int = 512 * MIB
+    max_runs: int = 8
     memory_bytes: int = 1024 * MIB
     embedding_bytes: int = 4 * 1024 * MIB
 
@@ -157,6 +163,7 @@ class Settings:
         host: the address to listen on. Anything but loopback demands a token.
         port: the port; 0 takes a free one.
         token: what clients must send as `Authorization: Bearer`; None: nothing.
+        annotators: names with a token each, which opens the server as `token` does and says who works.
         origins: pages of other origins that may use the server, such as http://localhost:5173.
         workers: computations at a time. One of them at most is a long one, as long as there are two.
         limits: see `Limits`.
@@ -172,6 +179,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8765
     token: str | None = field(default=None, repr=False)
+    annotators: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     origins: tuple[str, ...] = ()
     workers: int = 2
     limits: Limits = field(default_factory=Limits)
@@ -185,13 +193,21 @@ class Settings:
             raise InputError(f"A port is from 0 to 65535, got {self.port}.")
         if self.workers < 1:
             raise InputError(f"A server needs at least one worker, got {self.workers}.")
-        if self.token is not None and (len(self.token) < 8 or not self.token.isascii() or " " in self.token):
+        tokens = [*([] if self.token is None else [self.token]), *self.annotators.values()]
+        if any(len(token) < 8 or not token.isascii() or " " in token for token in tokens):
             raise InputError("A token has at least 8 ASCII characters and no space. Give a longer one.")
-        if self.token is None and not self.loopback:
+        if len(set(tokens)) < len(tokens):
+            raise InputError("Two annotators have one token. Give each a token of their own.")
+        if not tokens and not self.loopback:
             raise InputError(
                 f"Listening on {self.host} opens the server to the network: give a token with --token SECRET (or in "
                 "PROMPTSEG_TOKEN), or listen on 127.0.0.1."
             )
+
+    @property
+    def guarded(self) -> bool:
+        """Whether a token is needed."""
+        return self.token is not None or bool(self.annotators)
 
     @property
     def loopback(self) -> bool:

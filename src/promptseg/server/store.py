@@ -36,10 +36,26 @@ create table if not exists sessions (
 create index if not exists sessions_of_image on sessions (image);
 create index if not exists sessions_by_use on sessions (used);
 create table if not exists workspace (name text primary key, body text not null);
+create table if not exists reviews (
+    image text primary key references images (id) on delete cascade,
+    state text not null, comment text not null, annotator text not null, updated text not null, seconds real not null);
+create table if not exists suggested (
+    image text primary key references images (id) on delete cascade, count integer not null, least real not null);
+create table if not exists history (
+    number integer primary key, image text not null references images (id) on delete cascade,
+    at text not null, annotator text not null, what text not null, detail text not null);
+create index if not exists history_of_image on history (image);
+create table if not exists runs (id text primary key, state text not null, body text not null);
 """
 
 FORMAT = 1
 """Of the database."""
+
+STATES = ("todo", "done", "review", "accepted", "rejected")
+"""How far the work on a picture is."""
+
+MOST_HISTORY = 200
+"""Changes of a picture that are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +70,13 @@ class Picture:
         media: type of the stored file.
         bytes: size of the stored file.
         created: when it came, in UTC.
-        objects: how many objects are stored for it.
+        objects: how many objects are stored for it, without those that are only suggested.
+        state: how far the work on it is, one of `STATES`.
+        comment: why it was rejected.
+        annotator: who changed it last, or nothing.
+        seconds: how long it was worked on.
+        suggested: how many objects are suggested and neither accepted nor rejected.
+        least: the lowest score of these.
     """
 
     id: str
@@ -65,6 +87,12 @@ class Picture:
     bytes: int
     created: str
     objects: int = 0
+    state: str = "todo"
+    comment: str = ""
+    annotator: str = ""
+    seconds: float = 0.0
+    suggested: int = 0
+    least: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +163,13 @@ class Store:
                 self._claim.close()
 
     @contextlib.contextmanager
-    def _change(self) -> Generator[sqlite3.Connection]:
+    def change(self) -> Generator[sqlite3.Connection]:
+        """One transaction, for the parts of the server that keep things here.
+
+        Raises:
+            OutputError: it cannot be written.
+            HttpError: 413, there is no room.
+        """
         with self._lock:
             try:
                 self._db.execute("begin immediate")
@@ -152,7 +186,8 @@ class Store:
                     raise OutputError(f"The database cannot be written: {error}.") from error
                 raise
 
-    def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Returns the rows of a query."""
         with self._lock:
             return self._db.execute(query, values).fetchall()
 
@@ -168,9 +203,9 @@ class Store:
             if self.picture(picture.id) is not None:
                 return False
             write_bytes(self.path_of(picture.id), content)
-            *row, _ = dataclasses.astuple(dataclasses.replace(picture, bytes=len(content)))
+            row = dataclasses.astuple(dataclasses.replace(picture, bytes=len(content)))[:7]
             try:
-                with self._change() as db:
+                with self.change() as db:
                     db.execute("insert into images values (?, ?, ?, ?, ?, ?, ?)", row)
             except BaseException:  # there is no room: no file without a row
                 with contextlib.suppress(OSError):
@@ -184,7 +219,7 @@ class Store:
         Raises:
             OutputError: it cannot be written.
         """
-        with self._change() as db:
+        with self.change() as db:
             db.execute("update images set name = ? where id = ? and name = ''", (name, image))
 
     def path_of(self, image: str) -> Path:
@@ -193,16 +228,16 @@ class Store:
 
     def picture(self, image: str) -> Picture | None:
         """Returns a picture's record, if it is there."""
-        rows = self._rows(_PICTURES + " where images.id = ?", image)
+        rows = self.rows(_PICTURES + " where images.id = ?", image)
         return Picture(*rows[0]) if rows else None
 
     def pictures(self) -> list[Picture]:
         """Returns the records of all pictures, in the order in which they came, whatever the clock said."""
-        return [Picture(*row) for row in self._rows(_PICTURES + " order by images.rowid")]
+        return [Picture(*row) for row in self.rows(_PICTURES + " order by images.rowid")]
 
     def usage(self) -> tuple[int, int]:
         """Returns how many pictures there are, and the bytes of their files and of the database."""
-        ((count, size, used),) = self._rows(
+        ((count, size, used),) = self.rows(
             "select count(*), coalesce(sum(bytes), 0), ((select page_count from pragma_page_count) - (select "
             "freelist_count from pragma_freelist_count)) * (select page_size from pragma_page_size) from images"
         )
@@ -211,7 +246,7 @@ class Store:
     def drop_picture(self, image: str) -> bool:
         """Forgets a picture with its objects and sessions; False when there is none."""
         with self._lock:
-            with self._change() as db:
+            with self.change() as db:
                 found = db.execute("delete from images where id = ?", (image,)).rowcount > 0
             with contextlib.suppress(OSError):
                 self.path_of(image).unlink()
@@ -220,7 +255,7 @@ class Store:
     def sweep(self) -> None:
         """Removes files of pictures that have no row: what a kill in the middle of an upload leaves."""
         with self._lock:
-            known = {row[0] for row in self._rows("select id from images")}
+            known = {row[0] for row in self.rows("select id from images")}
             for path in self.folder.glob("images/??/*"):
                 if path.name not in known:
                     with contextlib.suppress(OSError):
@@ -233,17 +268,27 @@ class Store:
 
     def objects(self, image: str) -> StoredObjects:
         """Returns the objects of a picture; version 0 when none were ever stored."""
-        rows = self._rows("select version, updated, count, body from objects where image = ?", image)
+        rows = self.rows("select version, updated, count, body from objects where image = ?", image)
         return StoredObjects(*rows[0]) if rows else StoredObjects(0, "", 0, "[]")
 
-    def put_objects(self, image: str, body: str, count: int, base: int | None) -> StoredObjects | None:
+    def put_objects(
+        self, image: str, body: str, count: int, base: int | None, annotator: str = "", suggested: Sequence[float] = ()
+    ) -> StoredObjects | None:
         """Replaces the objects of a picture; None when `base` is given and no longer the stored version.
+
+        Args:
+            image: the picture.
+            body: JSON text of the objects.
+            count: how many of them there are, without those that are only suggested.
+            base: the version that they were made from.
+            annotator: who changed them.
+            suggested: the scores of those that are only suggested.
 
         Raises:
             KeyError: there is no such picture.
             OutputError: it cannot be written.
         """
-        with self._change() as db:
+        with self.change() as db:
             if db.execute("select 1 from images where id = ?", (image,)).fetchone() is None:
                 raise KeyError(image)
             row = db.execute("select version from objects where image = ?", (image,)).fetchone()
@@ -255,13 +300,17 @@ class Store:
                 "insert or replace into objects values (?, ?, ?, ?, ?)",
                 (image, stored.version, stored.updated, count, body),
             )
+            db.execute("delete from suggested where image = ?", (image,))
+            if suggested:
+                db.execute("insert into suggested values (?, ?, ?)", (image, len(suggested), min(suggested)))
+            remember(db, image, annotator, "objects", str(count))
             return stored
 
     # Sessions
 
     def session(self, session: str) -> StoredSession | None:
         """Returns a session, if it is there."""
-        rows = self._rows("select id, image, model, position, rounds from sessions where id = ?", session)
+        rows = self.rows("select id, image, model, position, rounds from sessions where id = ?", session)
         return StoredSession(*rows[0]) if rows else None
 
     def put_session(self, session: StoredSession, most: int) -> None:
@@ -271,7 +320,7 @@ class Store:
             KeyError: the picture is no longer there.
             OutputError: it cannot be written.
         """
-        with self._change() as db:
+        with self.change() as db:
             ((last,),) = db.execute("select coalesce(max(used), 0) from sessions").fetchall()
             try:
                 db.execute(
@@ -287,18 +336,18 @@ class Store:
 
     def drop_session(self, session: str) -> bool:
         """Forgets a session; False when there is none."""
-        with self._change() as db:
+        with self.change() as db:
             return db.execute("delete from sessions where id = ?", (session,)).rowcount > 0
 
     def count_sessions(self) -> int:
         """Returns how many sessions there are."""
-        return self._rows("select count(*) from sessions")[0][0]
+        return self.rows("select count(*) from sessions")[0][0]
 
     # The workspace
 
     def workspace(self, name: str) -> str | None:
         """Returns the JSON text kept under a name, if any."""
-        rows = self._rows("select body from workspace where name = ?", name)
+        rows = self.rows("select body from workspace where name = ?", name)
         return rows[0][0] if rows else None
 
     def put_workspace(self, name: str, body: str) -> None:
@@ -307,7 +356,7 @@ class Store:
         Raises:
             OutputError: it cannot be written.
         """
-        with self._change() as db:
+        with self.change() as db:
             db.execute("insert or replace into workspace values (?, ?)", (name, body))
 
     def numbered(self, names: Sequence[str], most: int) -> list[str]:
@@ -327,9 +376,34 @@ class Store:
 
 
 _PICTURES = (
-    "select images.id, width, height, name, media, bytes, created, coalesce(objects.count, 0) "
-    "from images left join objects on objects.image = images.id"
+    "select images.id, width, height, name, media, bytes, created, coalesce(objects.count, 0), "
+    "coalesce(state, 'todo'), coalesce(comment, ''), coalesce(annotator, ''), coalesce(seconds, 0.0), "
+    "coalesce(suggested.count, 0), suggested.least from images left join objects on objects.image = images.id "
+    "left join reviews on reviews.image = images.id left join suggested on suggested.image = images.id"
 )
+
+
+def remember(db: sqlite3.Connection, image: str, annotator: str, what: str, detail: str) -> None:
+    """Notes who changed what of a picture; the objects that one person changes in a row are one change."""
+    db.execute(
+        "insert into reviews values (?, 'todo', '', ?, ?, 0) on conflict (image) do update set "
+        "annotator = excluded.annotator, updated = excluded.updated",
+        (image, annotator, now()),
+    )
+    query = "select number, annotator, what from history where image = ? order by number desc limit 1"
+    last = db.execute(query, (image,)).fetchone()
+    if last and what == "objects" and last[1:] == (annotator, what):
+        db.execute("update history set at = ?, detail = ? where number = ?", (now(), detail, last[0]))
+        return
+    db.execute(
+        "insert into history (image, at, annotator, what, detail) values (?, ?, ?, ?, ?)",
+        (image, now(), annotator, what, detail),
+    )
+    db.execute(
+        "delete from history where image = ? and number in (select number from history where image = ? "
+        "order by number desc limit -1 offset ?)",
+        (image, image, MOST_HISTORY),
+    )
 
 
 def now() -> str:

@@ -48,20 +48,14 @@ export class BrowserDecoder implements Decoder {
 
   /** Starts the worker and loads the network; rejects when this browser cannot run it. */
   static async start(server: Server, model: ModelBody): Promise<BrowserDecoder> {
-    if (!model.decoder || !model.mask_decoder || !model.view || !model.sketch)
-      throw new Error(`${model.name} has no decoder for browsers.`);
+    if (!model.bundle) throw new Error(`${model.name} has no decoder for browsers.`);
     const decoder = new BrowserDecoder();
     const threads = crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency || 1) : 1;
     await decoder.ask<number>({
       kind: 'start',
       model: model.name,
-      graphs: {
-        decoder: model.decoder,
-        maskDecoder: model.mask_decoder,
-        view: model.view,
-        sketch: model.sketch,
-        retouch: model.retouch,
-      },
+      bundle: model.bundle,
+      retouch: model.retouch,
       choice: model.choice,
       headers: server.headers(),
       threads,

@@ -8,11 +8,10 @@ import type { Answer, Known } from './round.ts';
 export interface Start {
   readonly kind: 'start';
   readonly model: string;
-  /** Where the networks are. */
-  readonly graphs: Readonly<Record<'decoder' | 'maskDecoder' | 'view' | 'sketch', string>> & {
-    /** Null where the model has no network that draws borders anew. */
-    readonly retouch: string | null;
-  };
+  /** Where the networks are, but for one. */
+  readonly bundle: string;
+  /** Where the network is that draws borders anew; null where the model has none. */
+  readonly retouch: string | null;
   /** Where the numbers are that choose among the masks of a click; null where the model has none. */
   readonly choice: string | null;
   readonly headers: Record<string, string>;

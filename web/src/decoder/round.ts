@@ -3,7 +3,7 @@
 import type { Frame, XY } from '../geometry.ts';
 import { interiorPoints } from '../masks/distance.ts';
 import { intersection, iou, type Runs, union } from '../masks/runs.ts';
-import { tidied } from '../masks/tidy.ts';
+import { tidied } from '../masks/specks.ts';
 import { CELL, GRID, gridOfRuns, runsOfLogits } from '../masks/upsample.ts';
 import { cellsOf, encode, gridBox, logitsOfGrid, type Tokens } from '../prompts/encode.ts';
 import type { Granularity, Placed } from '../prompts/types.ts';

@@ -7,6 +7,7 @@ import { type Frame, fitFrame } from '../geometry.ts';
 import { ringsOfLogits, ringsOfRuns } from '../masks/outline.ts';
 import { GRID } from '../masks/upsample.ts';
 import { encode, type Tokens } from '../prompts/encode.ts';
+import { Bundle } from './bundle.ts';
 import { type Candidates, insideOf } from './candidates.ts';
 import type { Choice } from './choice.ts';
 import { widen } from './float16.ts';
@@ -38,19 +39,17 @@ interface Opened {
   shades?: Shades;
 }
 
-type Graph = keyof Start['graphs'];
-
-/** Its address; networks that a model lacks are not asked for. */
-const addressOf = (graph: Graph): string => start.graphs[graph]!;
+type Graph = 'decoder' | 'mask_decoder' | 'view' | 'sketch' | 'retouch';
 
 let start: Start;
+let bundle: Promise<Bundle> | null = null;
 let choice: Choice | null = null;
 const sessions = new Map<Graph, Promise<ort.InferenceSession>>();
 const opened = new Map<string, Opened>();
 
 /** Loads a network when it is first wanted. */
 function session(graph: Graph): Promise<ort.InferenceSession> {
-  const known = sessions.get(graph) ?? load(addressOf(graph));
+  const known = sessions.get(graph) ?? load(graph);
   sessions.set(graph, known);
   known.catch(() => sessions.delete(graph)); // it is tried again
   return known;
@@ -63,10 +62,25 @@ async function loadChoice(): Promise<Choice | null> {
   return (await response.json()) as Choice;
 }
 
-async function load(url: string): Promise<ort.InferenceSession> {
+async function fetched(url: string): Promise<ArrayBuffer> {
   const response = await get(url);
   if (!response.ok) throw new Error(`${url}: ${response.status}`);
-  return ort.InferenceSession.create(new Uint8Array(await response.arrayBuffer()), {
+  return response.arrayBuffer();
+}
+
+/** Networks share their weights, which are loaded once; one that a model lacks is not asked for. */
+async function contentOf(graph: Graph): Promise<Uint8Array<ArrayBuffer>> {
+  if (graph === 'retouch') return new Uint8Array(await fetched(start.retouch!));
+  bundle ??= fetched(start.bundle).then((content) => new Bundle(content));
+  const loading = bundle;
+  loading.catch(() => {
+    bundle = null; // it is tried again
+  });
+  return (await loading).model(graph);
+}
+
+async function load(graph: Graph): Promise<ort.InferenceSession> {
+  return ort.InferenceSession.create(await contentOf(graph), {
     executionProviders: ['wasm'],
     // Full optimisation takes five times as long to load and does not run faster.
     graphOptimizationLevel: 'extended',
@@ -141,7 +155,7 @@ async function decode(features: ort.Tensor, tokens: Tokens): Promise<Candidates>
     labels: new ort.Tensor('int64', BigInt64Array.from(tokens.labels, BigInt), [1, count]),
   };
   if (tokens.maskLogits) feeds.mask_logits = new ort.Tensor('float32', tokens.maskLogits, [1, 1, GRID, GRID]);
-  const network = await session(tokens.maskLogits ? 'maskDecoder' : 'decoder');
+  const network = await session(tokens.maskLogits ? 'mask_decoder' : 'decoder');
   const { logits, scores } = await network.run(feeds);
   return { logits: logits.data as Float32Array, scores: scores.data as Float32Array };
 }
@@ -194,11 +208,11 @@ async function ask(message: Ask): Promise<Preview | Round> {
     const { logits, score } = await answerLogits(run, picture.frame, soFar, prompts, granularity, choice);
     return { rings: ringsOfLogits(logits, picture.frame), score, coarse: false };
   }
-  const retouch = start.graphs.retouch ? retouchOf(picture, message.image) : null;
+  const retouch = start.retouch ? retouchOf(picture, message.image) : null;
   const found = await answer(run, picture.frame, before, prompts, granularity, choice, retouch);
   // Corrections will want the other networks; they load while the user looks at the first answer.
-  void session('maskDecoder').catch(() => undefined);
-  if (start.graphs.retouch) void session('retouch').catch(() => undefined);
+  void session('mask_decoder').catch(() => undefined);
+  if (start.retouch) void session('retouch').catch(() => undefined);
   return { ...found, rings: ringsOfRuns(found.mask) };
 }
 

@@ -149,3 +149,35 @@ export function denseCrop(runs: Runs, [x0, y0, x1, y1]: Box4): Uint8Array {
   });
   return pixels;
 }
+
+/** The mask moved; what leaves the picture is lost. */
+export function shifted(runs: Runs, dx: number, dy: number): Runs {
+  const { width, height } = runs.size;
+  const out = new RunBuilder();
+  forColumns(runs, (x, top, bottom) => {
+    const column = x + dx;
+    if (column < 0 || column >= width) return;
+    out.push(column * height + clampTo(top + dy, height), column * height + clampTo(bottom + dy, height));
+  });
+  return out.finish(runs.size);
+}
+
+function clampTo(value: number, most: number): number {
+  return Math.min(most, Math.max(0, value));
+}
+
+/** The mask on a picture of another size, stretched over it: each pixel is as the nearest one was. */
+export function scaled(runs: Runs, { width, height }: Size): Runs {
+  if (width === runs.size.width && height === runs.size.height) return runs;
+  const size = { width, height };
+  const columns: [number, number][][] = Array.from({ length: runs.size.width }, () => []);
+  const down = height / runs.size.height;
+  forColumns(runs, (x, top, bottom) => {
+    columns[x].push([Math.ceil(top * down - 0.5), Math.ceil(bottom * down - 0.5)]);
+  });
+  const out = new RunBuilder();
+  for (let x = 0; x < width; x++)
+    for (const [top, bottom] of columns[Math.floor(((x + 0.5) * runs.size.width) / width)])
+      out.push(x * height + top, x * height + bottom);
+  return out.finish(size);
+}

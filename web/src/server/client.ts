@@ -5,11 +5,16 @@ import type { Granularity, Prompt } from '../prompts/types.ts';
 import type {
   ClassBody,
   ClassesBody,
+  ClassNames,
+  DataSetRead,
+  DataSetRequest,
   ErrorBody,
   EverythingRequest,
+  HeardBody,
   ImageBody,
   ImageList,
   ImportedBody,
+  LabelAllRequest,
   MaskBody,
   MasksBody,
   ModelsBody,
@@ -17,8 +22,12 @@ import type {
   PanopticRequest,
   PutObjects,
   paths,
+  ReviewRequest,
+  RunBody,
+  RunsBody,
   Segmentation,
   SegmentRequest,
+  StatisticsBody,
   StoredObjectsBody,
   UploadedBody,
   VersionBody,
@@ -31,9 +40,15 @@ export type ExportFormat = Query<'/v1/images/{image}/export'>['format'];
 export type CocoForm = NonNullable<Query<'/v1/images/{image}/export'>['coco']>;
 /** The rows of the server's table of formats, in its order. */
 export {
+  dataSetRequestFormatValues as DATA_SET_FORMATS,
+  imageBodyStateValues as PICTURE_STATES,
   pathsV1ImagesImageExportPostParametersQueryCocoValues as COCO_FORMS,
   pathsV1ImagesImageExportPostParametersQueryFormatValues as EXPORT_FORMATS,
 } from './openapi.ts';
+/** Formats of data sets; the first ones are laid out over many pictures. */
+export type DataSetFormat = DataSetRequest['format'];
+/** How far the work on a picture is. */
+export type PictureState = ImageBody['state'];
 export type ImportFormat = Query<'/v1/images/{image}/import'>['format'];
 
 /** A request without what the server has a default for. */
@@ -50,7 +65,8 @@ export type SearchedMask = FoundMask & { readonly points: readonly XY[] };
 export type StreamLine =
   | { readonly type: 'progress'; readonly done: number; readonly total: number }
   | { readonly type: 'masks'; readonly masks: readonly SearchedMask[] }
-  | { readonly type: 'done'; readonly count: number }
+  /** Cut: it was ended early. */
+  | { readonly type: 'done'; readonly count: number; readonly cut?: boolean }
   | ({ readonly type: 'error' } & ErrorBody);
 
 /** The server answered with an error; its message is written for people. */
@@ -84,11 +100,16 @@ const BUSY_TRIES = 4;
 export class Server {
   /** Told when the server could not be reached and what was kept of it answered instead. */
   onkept: () => void = () => undefined;
+  /** Who works here, as the history and the statistics are to say. */
+  annotator = '';
 
   constructor(private readonly token: string | null) {}
 
   headers(): Record<string, string> {
-    return this.token ? { Authorization: `Bearer ${this.token}` } : {};
+    return {
+      ...(this.token && { Authorization: `Bearer ${this.token}` }),
+      ...(this.annotator && { 'X-Promptseg-Annotator': encodeURIComponent(this.annotator) }),
+    };
   }
 
   async send(path: string, init: RequestInit = {}): Promise<Response> {
@@ -120,7 +141,8 @@ export class Server {
       body === undefined
         ? {}
         : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } };
-    return (await this.send(path, { method, signal, ...content })).json() as Promise<T>;
+    const response = await this.send(path, { method, signal, ...content });
+    return response.status === 204 ? (undefined as T) : (response.json() as Promise<T>);
   }
 
   models(): Promise<ModelsBody> {
@@ -175,8 +197,13 @@ export class Server {
     return this.json(`/v1/images/${id}/panoptic`, 'POST', body, signal);
   }
 
-  async *everything(id: string, signal: AbortSignal): AsyncGenerator<StreamLine> {
-    const body: Wanted<EverythingRequest> = { options: { mode: 'fast' }, format: 'rle' };
+  /** Ends a search early; its stream goes on with what it has found, and ends. */
+  async finishSearch(id: string, search: string): Promise<void> {
+    await this.json(`/v1/images/${id}/everything/finish`, 'POST', { search });
+  }
+
+  async *everything(id: string, search: string, signal: AbortSignal): AsyncGenerator<StreamLine> {
+    const body: Wanted<EverythingRequest> = { options: { mode: 'fast' }, format: 'rle', search };
     const response = await this.send(`/v1/images/${id}/everything`, {
       method: 'POST',
       body: JSON.stringify(body),
@@ -234,6 +261,61 @@ export class Server {
     });
     const name = fileName(response.headers.get('Content-Disposition') ?? '') ?? `${format}.bin`;
     return { name, data: await response.blob() };
+  }
+
+  /** Says how far the work on a picture is. */
+  putReview(id: string, review: Wanted<ReviewRequest>): Promise<ImageBody> {
+    return this.json(`/v1/images/${id}/review`, 'PUT', review);
+  }
+
+  statistics(): Promise<StatisticsBody> {
+    return this.json('/v1/statistics', 'GET');
+  }
+
+  async runs(): Promise<readonly RunBody[]> {
+    return (await this.json<RunsBody>('/v1/runs', 'GET')).runs;
+  }
+
+  beginRun(wanted: Wanted<LabelAllRequest>): Promise<RunBody> {
+    return this.json('/v1/runs', 'POST', wanted);
+  }
+
+  changeRun(id: string, how: 'stop' | 'resume'): Promise<RunBody> {
+    return this.json(`/v1/runs/${id}/${how}`, 'POST');
+  }
+
+  async exportMany(wanted: Wanted<DataSetRequest>): Promise<{ name: string; data: Blob }> {
+    const response = await this.send('/v1/export', {
+      method: 'POST',
+      body: JSON.stringify(wanted),
+      headers: { 'Content-Type': 'application/json' },
+    });
+    const name = fileName(response.headers.get('Content-Disposition') ?? '') ?? `${wanted.format}.zip`;
+    return { name, data: await response.blob() };
+  }
+
+  /** Reads label files of many pictures: an archive, or one file. */
+  async importMany(file: Blob, name: string): Promise<DataSetRead> {
+    const response = await this.send(`/v1/import?${new URLSearchParams({ name })}`, {
+      method: 'POST',
+      body: file,
+      headers: { 'Content-Type': 'application/octet-stream' },
+    });
+    return response.json() as Promise<DataSetRead>;
+  }
+
+  async classNames(text: string): Promise<readonly string[]> {
+    const response = await this.send('/v1/classes/read', {
+      method: 'POST',
+      body: text,
+      headers: { 'Content-Type': 'text/plain; charset=utf-8' },
+    });
+    return ((await response.json()) as ClassNames).names;
+  }
+
+  /** Writes a recording down; a WAV file in base64. */
+  hear(data: string): Promise<HeardBody> {
+    return this.json('/v1/hear', 'POST', { file: { data } });
   }
 
   async import(id: string, format: ImportFormat, record: unknown): Promise<ImportedBody> {

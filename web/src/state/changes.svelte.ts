@@ -11,6 +11,7 @@ import { NO_WORK, type StudioObject, type Work } from './objects.ts';
 import type { SaveState } from './saver.ts';
 import type { Studio } from './studio.svelte.ts';
 
+const SETTLING_MS = 50;
 const WORST: readonly SaveState[] = ['failed', 'waiting', 'saving'];
 
 export class Changes implements Watcher {
@@ -35,6 +36,14 @@ export class Changes implements Watcher {
 
   get unsaved(): boolean {
     return this.saving !== 'saved' || [...this.desks.values()].some(({ saver }) => saver.unsaved);
+  }
+
+  /** Resolves once all work is on the server. */
+  async settled(): Promise<void> {
+    while (this.unsaved) {
+      if (this.studio.connection.away || this.saving === 'failed') throw new Error(t('waitingShort'));
+      await new Promise((resolve) => setTimeout(resolve, SETTLING_MS));
+    }
   }
 
   /** The desk of a picture, which is set up when it is first wanted. */
@@ -160,7 +169,7 @@ export class Changes implements Watcher {
   merged(picture: string, clashes: readonly StudioObject[]): void {
     const desk = this.desks.get(picture)!;
     const { notices, pictures, previews } = this.studio;
-    pictures.count(picture, desk.now.objects.length);
+    pictures.count(picture, desk.now.objects);
     for (const { name } of clashes) notices.show(t('clash', { name }));
     if (this.picture !== picture) return;
     previews.drop();
@@ -180,7 +189,7 @@ export class Changes implements Watcher {
 
   private save(desk: Desk): void {
     const { pictures, previews } = this.studio;
-    pictures.count(desk.picture, desk.now.objects.length);
+    pictures.count(desk.picture, desk.now.objects);
     desk.save();
     if (this.picture !== desk.picture) return;
     this.present(desk);

@@ -138,6 +138,22 @@ export class Classes {
     for (const id of coming) dialogue.after(picture, id, () => give([id]));
   }
 
+  /** Adds the classes that a file lists; those that are there stay as they are. */
+  async import(text: string): Promise<void> {
+    const { notices, server } = this.studio;
+    try {
+      const names = await server.classNames(text);
+      const fresh = names.filter((name) => !this.all.some((item) => item.name === name));
+      this.change((classes) => {
+        const added = fresh.filter((name) => !classes.some((item) => item.name === name));
+        return [...classes, ...added.map((name, at) => ({ name, colour: colourAt(classes.length + at) }))];
+      });
+      notices.show(t('classesAdded', { count: fresh.length }));
+    } catch (error) {
+      this.studio.complain(error);
+    }
+  }
+
   /** Gives a class another colour, and with it all its objects. */
   async recolour(name: string, colour: string): Promise<void> {
     if (await this.redress(name, { colour }))
@@ -170,9 +186,12 @@ export class Classes {
     const { changes, pictures, server } = this.studio;
     try {
       const meant: string[] = [];
-      for (const { id, objects } of pictures.images) {
+      for (const { id, objects, suggested } of pictures.images) {
         const known = changes.workOf(id) !== null;
-        if (known || (objects > 0 && (await server.objects(id)).objects.some(({ label }) => label === name)))
+        if (
+          known ||
+          (objects + suggested > 0 && (await server.objects(id)).objects.some(({ label }) => label === name))
+        )
           meant.push(id);
       }
       for (const id of meant)
@@ -186,6 +205,14 @@ export class Classes {
       return false;
     }
   }
+}
+
+/** The classes whose name has a text in it; those that begin with it come first. */
+export function matching(classes: readonly ClassColour[], text: string): readonly ClassColour[] {
+  const wanted = text.trim().toLowerCase();
+  const places = classes.map((item) => ({ item, at: item.name.toLowerCase().indexOf(wanted) }));
+  const found = places.filter(({ at }) => at >= 0);
+  return found.sort((a, b) => Number(a.at > 0) - Number(b.at > 0)).map(({ item }) => item);
 }
 
 /** Returns objects with a change to some of them; the same list, when that changes nothing. */

@@ -66,7 +66,7 @@ function studioOf(answer: string | null = null) {
       awaits: (_: string, id: string) => state.coming.has(id),
       after: (_: string, id: string, act: () => void) => void state.coming.set(id, act),
     },
-    pictures: { images: ['A', 'B', 'C', 'D'].map((id) => ({ id, objects: 2 })) },
+    pictures: { images: ['A', 'B', 'C', 'D'].map((id) => ({ id, objects: 2, suggested: 0 })) },
     server: {
       classes: () => reached(list.stored),
       putClasses: (classes: typeof list.stored) => {
@@ -188,5 +188,16 @@ describe('classes', () => {
     back[0]();
     await settle();
     expect(list.stored[3]).toEqual({ name: 'wolf', colour });
+  });
+});
+
+describe('the search among classes', () => {
+  it('finds a part of a name, and what begins with it first', async () => {
+    const { matching } = await import('./classes.svelte.ts');
+    const classes = ['fire truck', 'Truck', 'tree', '犬'].map((name) => ({ name, colour: '#000000' }));
+    expect(matching(classes, ' tRu').map(({ name }) => name)).toEqual(['Truck', 'fire truck']);
+    expect(matching(classes, '')).toHaveLength(4);
+    expect(matching(classes, '犬').map(({ name }) => name)).toEqual(['犬']);
+    expect(matching(classes, 'cat')).toEqual([]);
   });
 });

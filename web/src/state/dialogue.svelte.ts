@@ -4,7 +4,7 @@ import type { Round } from '../decoder/messages.ts';
 import type { Known } from '../decoder/round.ts';
 import { toCoco } from '../masks/coco.ts';
 import { areaOf } from '../masks/runs.ts';
-import { type Granularity, isPlaced, isPositive, type Placed } from '../prompts/types.ts';
+import { type Granularity, isPlaced, isPositive, type Placed, type Prompt } from '../prompts/types.ts';
 import { OfflineError } from '../server/client.ts';
 import { rememberOutline } from '../view/overlay.ts';
 import { t } from '../words/words.svelte.ts';
@@ -73,6 +73,18 @@ export class Dialogue {
         await this.answer(turn, prompts, granularity, null, true);
     };
     this.queue({ picture, id, prompts: [], run });
+  }
+
+  /** Gives the active object other prompts in place of its own, and answers it again with all of them. */
+  replace(prompts: readonly Prompt[]): void {
+    const { changes, objects } = this.studio;
+    const { picture } = changes;
+    const { active } = objects;
+    if (picture === null || !active) return;
+    const placed = prompts.filter(isPlaced);
+    const { granularity } = active;
+    const run = async (turn: Turn): Promise<void> => this.answer(turn, placed, granularity, null, true);
+    this.queue({ picture, id: active.id, prompts: placed, run });
   }
 
   /** Whether something is still to happen to an object. */
@@ -159,7 +171,7 @@ export class Dialogue {
     if (areaOf(found.mask) === 0) return notices.show(t('nothingThere'));
     const { rings, ...answer } = found;
     rememberOutline(answer.mask, rings);
-    const change = { ...answer, ...asked };
+    const change = { ...answer, ...asked, suggested: false }; // who corrects a suggestion accepts it
     changes.edit(picture, (work) => {
       const name = nextName(work.objects, t('object'));
       const grown = object

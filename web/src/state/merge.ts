@@ -19,10 +19,22 @@ const texts = new WeakMap<StudioObject, string>();
 function textOf(object: StudioObject): string {
   const known = texts.get(object);
   if (known !== undefined) return known;
-  const { name, label, colour, visible, opacity, granularity, segmentation, prompts } = toRecord(object);
+  const { name, label, colour, visible, opacity, granularity, segmentation, prompts, suggested } =
+    toRecord(object);
   const { size, counts } = segmentation as { size: unknown; counts: unknown };
   const kinds = prompts?.map(({ type }) => type);
-  const text = JSON.stringify([name, label, colour, visible, opacity, granularity, size, counts, kinds]);
+  const text = JSON.stringify([
+    name,
+    label,
+    colour,
+    visible,
+    opacity,
+    granularity,
+    size,
+    counts,
+    kinds,
+    suggested,
+  ]);
   texts.set(object, text);
   return text;
 }

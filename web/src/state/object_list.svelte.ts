@@ -2,7 +2,7 @@
 
 import type { XY } from '../geometry.ts';
 import { runsOfStroke } from '../masks/paint.ts';
-import { areaOf, difference, emptyRuns, type Runs, union } from '../masks/runs.ts';
+import { areaOf, difference, emptyRuns, type Runs, scaled, shifted, union } from '../masks/runs.ts';
 import { t } from '../words/words.svelte.ts';
 import {
   freshId,
@@ -16,6 +16,16 @@ import {
   splitObject,
 } from './objects.ts';
 import type { Studio } from './studio.svelte.ts';
+
+/** What is no longer known of a mask that was changed by hand. */
+export const BY_HAND = {
+  logits: null,
+  plain: null,
+  prompts: [],
+  score: null,
+  stability: null,
+  suggested: false,
+} as const;
 
 export class ObjectList {
   selected = $state.raw<ReadonlySet<string>>(new Set());
@@ -106,7 +116,11 @@ export class ObjectList {
   }
 
   removeChosen(): void {
+    const { suggestions } = this.studio;
+    const rejected = this.chosen.some(({ suggested }) => suggested);
+    const place = this.chosen[0] && suggestions.placeOf(this.chosen[0]);
     this.remove(this.chosenIds);
+    if (rejected) suggestions.next(place);
   }
 
   move(id: string, step: number): void {
@@ -130,6 +144,61 @@ export class ObjectList {
     const work = splitObject(changes.work, object.id);
     if (work === changes.work) return notices.show(t('splitNone'));
     changes.commit(work);
+  }
+
+  /** Changes the masks of the chosen objects by a rule. */
+  tidy(rule: (mask: Runs) => Runs): void {
+    const { changes, notices } = this.studio;
+    const ids = new Set(this.chosen.map(({ id }) => id));
+    if (ids.size === 0) return notices.show(t('selectFirst'));
+    let count = 0;
+    const objects = this.all.map((object) => {
+      if (!ids.has(object.id)) return object;
+      const mask = rule(object.mask);
+      if (areaOf(difference(mask, object.mask)) + areaOf(difference(object.mask, mask)) === 0) return object;
+      count += 1;
+      return { ...object, ...BY_HAND, mask };
+    });
+    if (count > 0) changes.commit({ ...changes.work, objects });
+    notices.show(t('tidied', { count }));
+  }
+
+  /** Copies the chosen objects, or else all, to the next picture, and goes there. */
+  async copyToNext(): Promise<void> {
+    const { changes, notices, pictures, reviews } = this.studio;
+    const { strip } = reviews;
+    const next = strip[strip.findIndex(({ id }) => id === changes.picture) + 1];
+    const copied = (this.chosen.length > 0 ? this.chosen : this.all).filter(({ suggested }) => !suggested);
+    if (copied.length === 0) return notices.show(t('selectFirst'));
+    if (!next) return notices.show(t('noNext'));
+    try {
+      await changes.deskOf(next.id);
+    } catch (error) {
+      return this.studio.complain(error);
+    }
+    const objects = copied.map((object) => ({
+      ...object,
+      ...BY_HAND,
+      id: freshId(),
+      mask: scaled(object.mask, next),
+    }));
+    changes.edit(next.id, (work) => ({ ...work, objects: [...work.objects, ...objects] }));
+    await pictures.open(next.id);
+    if (changes.picture === next.id) this.select(objects.map(({ id }) => id));
+    notices.show(t('copied', { count: objects.length, name: next.name }));
+  }
+
+  /** Moves the masks of the chosen objects. */
+  shift([dx, dy]: XY): void {
+    const { changes } = this.studio;
+    const ids = new Set(this.chosen.map(({ id }) => id));
+    const [right, down] = [Math.round(dx), Math.round(dy)];
+    if (ids.size === 0 || (right === 0 && down === 0)) return;
+    const objects = this.all.map((object) => {
+      const mask = ids.has(object.id) ? shifted(object.mask, right, down) : object.mask;
+      return mask === object.mask || areaOf(mask) === 0 ? object : { ...object, ...BY_HAND, mask };
+    });
+    changes.commit({ ...changes.work, objects });
   }
 
   /** Paints into the active object, or wipes out of it; without one, painting begins an object. */
@@ -158,7 +227,7 @@ export class ObjectList {
       const name = nextName(work.objects, t('object'));
       const details = { id, ...classes.dress(label) };
       const grown = object ? work.objects : [...work.objects, newObject(work.objects, name, mask, details)];
-      const painted = { mask, logits: null, plain: null, prompts: [], score: null, stability: null };
+      const painted = { ...BY_HAND, mask };
       return replaceObject({ ...work, objects: grown }, id, painted);
     });
     if (changes.picture === picture && changes.work.active === id) this.select([id]);

@@ -19,6 +19,8 @@ export interface StudioObject {
   readonly granularity: Granularity;
   readonly score: number | null;
   readonly stability: number | null;
+  /** Found by a run over many pictures, and neither accepted nor rejected yet. */
+  readonly suggested: boolean;
   /** Raw logits of the last round, while this page lives. */
   readonly logits: Float32Array | null;
   /** The mask before its border was drawn anew, while this page lives. */
@@ -72,6 +74,7 @@ export function newObject(
     granularity: 'auto',
     score: null,
     stability: null,
+    suggested: false,
     logits: null,
     plain: null,
     ...details,
@@ -115,6 +118,7 @@ export function mergeObjects(work: Work, ids: ReadonlySet<string>): Work {
   const top = parts[parts.length - 1];
   const merged: StudioObject = {
     ...top,
+    suggested: false,
     mask: parts.map(({ mask }) => mask).reduce(union),
     prompts: [],
     logits: null,
@@ -180,6 +184,7 @@ export function toRecord(object: StudioObject): ObjectBody {
     stability_score: object.stability,
     granularity,
     prompts,
+    suggested: object.suggested,
     locked: false,
     extra: {},
   };
@@ -201,6 +206,7 @@ export function fromRecord(record: ObjectBody, others: readonly StudioObject[], 
       granularity,
       score: record.score ?? null,
       stability: record.stability_score ?? null,
+      suggested: record.suggested ?? false,
     },
   );
 }

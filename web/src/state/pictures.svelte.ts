@@ -4,8 +4,9 @@ import { OfflineError } from '../server/client.ts';
 import type { ImageBody, UploadedBody } from '../server/openapi.ts';
 import { Pyramid } from '../view/pyramid.ts';
 import { t } from '../words/words.svelte.ts';
+import { isLabelFile } from './label_files.ts';
 import { messageOf } from './notices.svelte.ts';
-import { freshId } from './objects.ts';
+import { freshId, type StudioObject } from './objects.ts';
 import type { Studio } from './studio.svelte.ts';
 
 /** Decoded pictures that are kept for going back and forth. */
@@ -29,6 +30,8 @@ export class Pictures {
   broken = $state.raw<readonly BrokenFile[]>([]);
   /** The picture that is on its way to the screen. */
   loading = $state<string | null>(null);
+  /** Pictures that were chosen for what is done with several. */
+  marked = $state.raw<ReadonlySet<string>>(new Set());
   private readonly pyramids = new Map<string, Promise<Pyramid>>();
 
   constructor(private readonly studio: Studio) {}
@@ -46,8 +49,8 @@ export class Pictures {
 
   /** Opens pictures, and reads label files as objects of the current one. */
   async openFiles(files: readonly File[]): Promise<void> {
-    const pictures = files.filter((file) => !/\.(json|txt)$/i.test(file.name));
-    for (const file of files) if (!pictures.includes(file)) await this.studio.labelFiles.import(file);
+    const labels = files.filter(isLabelFile);
+    const pictures = files.filter((file) => !labels.includes(file));
     this.opening += pictures.length;
     for (const [index, file] of pictures.entries()) {
       try {
@@ -60,6 +63,7 @@ export class Pictures {
     }
     if (this.opened === this.opening) this.opened = this.opening = 0;
     await this.refresh();
+    await this.studio.labelFiles.import(labels); // of pictures that came along, too
   }
 
   /** Forgets a file that could not be opened. */
@@ -74,7 +78,7 @@ export class Pictures {
       const { changes } = this.studio;
       this.images = images.map((image) => {
         const work = changes.workOf(image.id); // newer than what the server counts
-        return work ? { ...image, objects: work.objects.length } : image;
+        return work ? { ...image, ...counted(work.objects) } : image;
       });
     } catch (error) {
       this.studio.complain(error);
@@ -129,10 +133,19 @@ export class Pictures {
     }
   }
 
+  /** Goes along the strip, as it is filtered and sorted. */
   step(by: number): void {
-    const at = this.images.findIndex(({ id }) => id === this.current);
-    const next = this.images[at + by];
+    const { strip } = this.studio.reviews;
+    const at = strip.findIndex(({ id }) => id === this.current);
+    const next = strip[at < 0 && by > 0 ? 0 : at + by];
     if (next) void this.open(next.id);
+  }
+
+  /** Takes or leaves a picture for what is done with several. */
+  mark(id: string): void {
+    const marked = new Set(this.marked);
+    if (!marked.delete(id)) marked.add(id);
+    this.marked = marked;
   }
 
   async askRemove({ id, name, objects }: ImageBody): Promise<void> {
@@ -163,6 +176,7 @@ export class Pictures {
   private close(id: string): void {
     const at = this.images.findIndex((image) => image.id === id);
     this.images = this.images.filter((image) => image.id !== id);
+    if (this.marked.has(id)) this.mark(id);
     this.studio.dialogue.drop(id);
     this.studio.changes.forget(id);
     this.pyramids.delete(id);
@@ -174,9 +188,13 @@ export class Pictures {
     if (next) void this.open(next.id);
   }
 
-  /** Notes how many objects a picture has. */
-  count(id: string, objects: number): void {
-    this.images = this.images.map((image) => (image.id === id ? { ...image, objects } : image));
+  /** Notes which objects a picture has. */
+  count(id: string, objects: readonly StudioObject[]): void {
+    this.update(id, counted(objects));
+  }
+
+  update(id: string, change: Partial<ImageBody>): void {
+    this.images = this.images.map((image) => (image.id === id ? { ...image, ...change } : image));
   }
 
   private async fetchPyramid(id: string): Promise<Pyramid> {
@@ -195,4 +213,13 @@ export class Pictures {
     }
     return made;
   }
+}
+
+function counted(objects: readonly StudioObject[]): Pick<ImageBody, 'objects' | 'suggested' | 'least'> {
+  const scores = objects.flatMap(({ suggested, score }) => (suggested ? [score ?? 0] : []));
+  return {
+    objects: objects.length - scores.length,
+    suggested: scores.length,
+    least: scores.length > 0 ? Math.min(...scores) : null,
+  };
 }

@@ -17,6 +17,9 @@ export interface Exemplar {
 /** What is added: all that is found, what is new, or everything in place of what was there. */
 type Policy = 'add' | 'new' | 'replace';
 
+/** A search that is to end does so within this time. */
+const ENDING_MS = 20_000;
+
 /** What is covered by objects to more than this share is not new. */
 const KNOWN = 0.5;
 
@@ -26,19 +29,31 @@ export class Searches {
   picture = $state<string | null>(null);
   progress = $state(0);
   private stopper: AbortController | null = null;
+  /** The name of the search on the server, as long as it can be ended there. */
+  private search: string | null = null;
 
   constructor(private readonly studio: Studio) {}
 
+  /** A search for everything is let end with what it has found; others, and one that does not end, are cut off. */
   stop(): void {
-    this.stopper?.abort();
+    const { picture, search, stopper } = this;
+    const cut = (): void => stopper?.abort();
+    this.search = null;
+    if (picture === null || search === null) return cut();
+    this.studio.server.finishSearch(picture, search).catch(cut);
+    setTimeout(cut, ENDING_MS);
   }
 
   async everything(): Promise<void> {
     const policy = await this.policy();
     if (policy)
       await this.run('everything', policy, async (image, signal, keep) => {
-        for await (const line of this.studio.server.everything(image, signal)) {
-          if (line.type === 'progress') this.progress = line.total ? line.done / line.total : 0;
+        const search = crypto.randomUUID().replaceAll('-', '');
+        this.search = search;
+        let cut = false;
+        for await (const line of this.studio.server.everything(image, search, signal)) {
+          if (line.type === 'done') cut = line.cut ?? false;
+          else if (line.type === 'progress') this.progress = line.total ? line.done / line.total : 0;
           else if (line.type === 'error') throw new Error(line.error.message);
           else if (line.type === 'masks')
             keep(
@@ -49,6 +64,7 @@ export class Searches {
               })),
             );
         }
+        return cut;
       });
   }
 
@@ -109,7 +125,11 @@ export class Searches {
   private async run(
     kind: NonNullable<Searches['running']>,
     policy: Policy,
-    search: (image: string, signal: AbortSignal, keep: (found: readonly Finding[]) => void) => Promise<void>,
+    search: (
+      image: string,
+      signal: AbortSignal,
+      keep: (found: readonly Finding[]) => void,
+    ) => Promise<unknown>,
   ): Promise<void> {
     const image = this.studio.changes.picture;
     if (!image || this.running) return;
@@ -120,15 +140,16 @@ export class Searches {
     this.stopper = stopper;
     const found: Finding[] = [];
     let fault: unknown = null;
+    let cut = false;
     try {
-      await search(image, stopper.signal, (findings) => found.push(...findings));
+      cut = true === (await search(image, stopper.signal, (findings) => found.push(...findings)));
     } catch (error) {
       fault = error;
     }
-    this.running = this.picture = null;
+    this.running = this.picture = this.search = null;
     const stopped = stopper.signal.aborted;
     if (fault !== null && !stopped) this.studio.complain(fault);
-    if (fault === null || found.length > 0 || stopped) this.add(image, found, policy, fault !== null);
+    if (fault === null || found.length > 0 || stopped) this.add(image, found, policy, cut || fault !== null);
   }
 
   /** Adds what was found to its picture, even if another one is on show by now, or if the search did not end. */

@@ -20,7 +20,10 @@ function lineOf(x: number, side: number): StreamLine {
 }
 
 /** A studio with two pictures, of which A is on show; its server finds what it is told to. */
-function studioOf(lines: (signal: AbortSignal, studio: { shown: string }) => AsyncGenerator<StreamLine>) {
+function studioOf(
+  lines: (signal: AbortSignal, studio: { shown: string }, search: string) => AsyncGenerator<StreamLine>,
+) {
+  const finished: [string, string][] = [];
   const works = new Map<string, Work>([
     ['A', NO_WORK],
     ['B', NO_WORK],
@@ -52,7 +55,8 @@ function studioOf(lines: (signal: AbortSignal, studio: { shown: string }) => Asy
     questions: { ask: async () => 'new' },
     complain: (error: unknown) => told.push(String(error)),
     server: {
-      everything: (_: string, signal: AbortSignal) => lines(signal, state),
+      everything: (_: string, search: string, signal: AbortSignal) => lines(signal, state, search),
+      finishSearch: async (picture: string, search: string) => void finished.push([picture, search]),
       segment: async (_: string, [{ phrase }]: readonly { phrase: string }[]) => ({
         masks: (lineOf(0, 4) as unknown as { masks: object[] }).masks.map((mask) => ({
           ...mask,
@@ -62,20 +66,35 @@ function studioOf(lines: (signal: AbortSignal, studio: { shown: string }) => Asy
       }),
     },
   };
-  return { searches: new Searches(studio as unknown as Studio), works, told };
+  return { searches: new Searches(studio as unknown as Studio), works, told, finished };
 }
 
 describe('a search', () => {
   it('keeps what was found until it is stopped, and says so', async () => {
-    const { searches, works, told } = studioOf(async function* (signal) {
+    let asked = '';
+    const { searches, works, told, finished } = studioOf(async function* (signal, _, search) {
+      asked = search;
+      searches.stop(); // the server is asked for what it has until now
       yield lineOf(0, 4);
+      signal.throwIfAborted();
+      yield { type: 'done', count: 1, cut: true };
+    });
+    await searches.everything();
+    expect(finished).toEqual([['A', asked]]);
+    expect(works.get('A')!.objects).toHaveLength(1);
+    expect(told).toEqual(['The search in a.jpg was stopped; 1 object was found until then and kept.']);
+    expect(searches.running).toBeNull();
+  });
+
+  it('that is stopped twice is cut off, and keeps what came', async () => {
+    const { searches, works } = studioOf(async function* (signal) {
+      yield lineOf(0, 4);
+      searches.stop();
       searches.stop();
       signal.throwIfAborted();
     });
     await searches.everything();
     expect(works.get('A')!.objects).toHaveLength(1);
-    expect(told).toEqual(['The search in a.jpg was stopped; 1 object was found until then and kept.']);
-    expect(searches.running).toBeNull();
   });
 
   it('keeps what was found when the server fails', async () => {

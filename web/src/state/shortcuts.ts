@@ -25,6 +25,7 @@ export interface Places {
   readonly help: () => void;
   readonly export: () => void;
   readonly open: () => void;
+  readonly palette: () => void;
 }
 
 export class Shortcuts {
@@ -38,6 +39,11 @@ export class Shortcuts {
     localStorage.setItem(KEPT, allowed ? 'on' : 'off');
   }
 
+  /** A key was let go. */
+  release({ key }: KeyboardEvent): void {
+    if (key.toLowerCase() === 'w') this.studio.speech.stop();
+  }
+
   /** Returns whether the key was a command. */
   press(event: KeyboardEvent, places: Places): boolean {
     const { studio } = this;
@@ -49,7 +55,7 @@ export class Shortcuts {
       places.stage.redraw();
       return true;
     }
-    return this.named(key) || (this.single && this.letter(key, places));
+    return this.named(key, event.target) || (this.single && this.letter(key, places, event.repeat));
   }
 
   private withControl(key: string, shift: boolean, places: Places): boolean {
@@ -63,9 +69,13 @@ export class Shortcuts {
     return true;
   }
 
-  private named(key: string): boolean {
+  private named(key: string, target: EventTarget | null): boolean {
     const { studio } = this;
-    if (key === 'Delete') studio.objects.removeChosen();
+    if (key === 'Enter' && !isControl(target)) {
+      if (!studio.suggestions.acceptActive()) studio.objects.activate(null);
+    } else if (key === ' ' && !isControl(target) && studio.suggestions.list.length > 0)
+      studio.suggestions.next();
+    else if (key === 'Delete') studio.objects.removeChosen();
     else if (key === 'Escape') studio.objects.activate(null);
     else if (key === 'PageUp') studio.pictures.step(-1);
     else if (key === 'PageDown') studio.pictures.step(1);
@@ -73,7 +83,7 @@ export class Shortcuts {
     return true;
   }
 
-  private letter(key: string, places: Places): boolean {
+  private letter(key: string, places: Places, repeated: boolean): boolean {
     const { studio } = this;
     const tool = TOOL_OF_KEY.get(key);
     if (tool && studio.pictures.current) studio.tool = tool;
@@ -82,8 +92,14 @@ export class Shortcuts {
     else if (key === 'm') studio.objects.merge();
     else if (key === 'd') studio.objects.split();
     else if (key === 'h') this.toggleVisible();
-    else if (key === '[') studio.brush = Math.max(2, Math.round(studio.brush / 1.25));
-    else if (key === ']') studio.brush = Math.min(160, Math.round(studio.brush * 1.25));
+    else if (key === 'o') studio.objects.copyToNext();
+    else if (key === 'j') studio.reviews.next();
+    else if (key === 'q') void studio.reviews.finish();
+    else if (key === 'k' || key === '/') places.palette();
+    else if (key === 'w') {
+      if (!repeated) void studio.speech.start();
+    } else if (key === '[') studio.sizeBrush(1 / 1.25);
+    else if (key === ']') studio.sizeBrush(1.25);
     else if (key === '+' || key === '=') places.stage?.zoom(1.4);
     else if (key === '-') places.stage?.zoom(1 / 1.4);
     else if (key === '0') places.stage?.fit();
@@ -103,6 +119,14 @@ export class Shortcuts {
 
 function after<T>(list: readonly T[], item: T): T {
   return list[(list.indexOf(item) + 1) % list.length];
+}
+
+/** Enter and Space press it. */
+function isControl(target: EventTarget | null): boolean {
+  return (
+    target instanceof Element &&
+    target.closest('button, a, summary, select, input, label, [role=option]') !== null
+  );
 }
 
 function isTyping(target: EventTarget | null): boolean {

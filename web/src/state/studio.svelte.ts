@@ -8,12 +8,16 @@ import { Connection } from './connection.svelte.ts';
 import { Decoding } from './decoding.svelte.ts';
 import { Dialogue } from './dialogue.svelte.ts';
 import { LabelFiles } from './label_files.ts';
+import { LabelRuns } from './label_runs.svelte.ts';
 import { Live } from './live.ts';
 import { messageOf, Notices } from './notices.svelte.ts';
 import { ObjectList } from './object_list.svelte.ts';
 import { Pictures } from './pictures.svelte.ts';
 import { Previews } from './previews.svelte.ts';
 import { Questions } from './questions.svelte.ts';
+import { Reviews } from './reviews.svelte.ts';
+import { Speech } from './speech.svelte.ts';
+import { Suggestions } from './suggestions.svelte.ts';
 
 export type ToolName =
   | 'select'
@@ -53,8 +57,13 @@ export class Studio {
   readonly live = new Live(this);
   readonly classes = new Classes(this);
   readonly labelFiles = new LabelFiles(this);
+  readonly reviews = new Reviews(this);
+  readonly suggestions = new Suggestions(this);
+  readonly labelRuns = new LabelRuns(this);
+  readonly speech = new Speech(this);
 
   constructor(readonly server: Server) {
+    server.annotator = this.reviews.annotator;
     server.onkept = () => this.connection.lose();
   }
 
@@ -79,6 +88,8 @@ export class Studio {
     }
     this.pictures.openLast();
     this.live.start();
+    this.reviews.start();
+    void this.labelRuns.look();
     void this.changes.takeUp().catch((error) => this.complain(error));
     await this.decoding.start();
   }
@@ -101,6 +112,13 @@ export class Studio {
   redo(): void {
     if (this.draft) this.draft.redo();
     else this.changes.redo();
+  }
+
+  /** Makes the brush larger or smaller. */
+  sizeBrush(factor: number): void {
+    const size = Math.round(this.brush * factor);
+    const other = size === this.brush ? size + Math.sign(factor - 1) : size;
+    this.brush = Math.min(160, Math.max(2, other));
   }
 
   get canUndo(): boolean {

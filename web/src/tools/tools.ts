@@ -1,7 +1,7 @@
 // The tools of the studio.
 
 import { clamp, insidePicture, orderedBox, type XY } from '../geometry.ts';
-import { containsPixel } from '../masks/runs.ts';
+import { boxOf, containsPixel, union } from '../masks/runs.ts';
 import type { Draft, Studio, ToolName } from '../state/studio.svelte.ts';
 import { toScreen } from '../view/camera.ts';
 import { drawPolyline, NEGATIVE, POSITIVE, signColour } from '../view/marks.ts';
@@ -21,6 +21,7 @@ class PanTool extends Tool {
   }
 }
 
+/** Selects; with Alt, a click brings the selected masks there. */
 class SelectTool extends Tool {
   readonly name = 'select';
   override get cursor(): string {
@@ -41,6 +42,11 @@ class SelectTool extends Tool {
   }
 
   override tap(hand: Hand): void {
+    const { objects } = this.studio;
+    if (!hand.positive && objects.chosen.length > 0) {
+      const [x0, y0, x1, y1] = boxOf(objects.chosen.map(({ mask }) => mask).reduce(union));
+      return objects.shift([hand.at[0] - (x0 + x1) / 2, hand.at[1] - (y0 + y1) / 2]);
+    }
     const id = this.under(hand.at);
     if (id && hand.shift) this.studio.objects.toggleSelected(id);
     else this.studio.objects.activate(id);

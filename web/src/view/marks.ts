@@ -1,6 +1,7 @@
 // Marks of prompts: green belongs to the object, red does not; a plus or a minus says it without colour, too.
 
 import type { XY } from '../geometry.ts';
+import type { Handle } from '../prompts/handles.ts';
 import { isPlaced, type Prompt } from '../prompts/types.ts';
 import { type Camera, toScreen } from './camera.ts';
 
@@ -48,6 +49,27 @@ export function drawPoint(context: CanvasRenderingContext2D, [x, y]: XY, positiv
   context.fillStyle = '#fff';
   context.fillRect(x - 3.5, y - 0.9, 7, 1.8);
   if (positive) context.fillRect(x - 0.9, y - 3.5, 1.8, 7);
+}
+
+/** What can be taken of boxes and polygons: points are handles themselves. */
+export function drawHandles(
+  context: CanvasRenderingContext2D,
+  handles: readonly Handle[],
+  camera: Camera,
+): void {
+  for (const { kind, at } of handles) {
+    if (kind === 'point') continue;
+    const [x, y] = toScreen(camera, at);
+    context.beginPath();
+    context.arc(x, y, kind === 'middle' ? 3 : 4.5, 0, 7);
+    context.globalAlpha = kind === 'middle' ? 0.7 : 1;
+    context.fillStyle = '#fff';
+    context.fill();
+    context.lineWidth = 1.5;
+    context.strokeStyle = '#1d1f21';
+    context.stroke();
+    context.globalAlpha = 1;
+  }
 }
 
 export function drawPrompts(

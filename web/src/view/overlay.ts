@@ -121,7 +121,9 @@ export class Overlay {
     const path = pathOf(object.mask, scale);
     const pointed = state.pointed === object.id;
     context.fillStyle = object.colour;
-    context.globalAlpha = pointed ? Math.min(1, object.opacity + 0.2) : object.opacity;
+    const { suggested } = object;
+    const opacity = suggested ? 0.35 * object.opacity : object.opacity;
+    context.globalAlpha = pointed ? Math.min(1, opacity + 0.2) : opacity;
     context.fill(path, 'evenodd');
     context.lineJoin = 'round';
     const chosen = object.id === state.active || state.selected.has(object.id);
@@ -133,8 +135,10 @@ export class Overlay {
     }
     context.globalAlpha = Math.min(1, object.opacity * 2);
     context.strokeStyle = object.colour;
-    context.lineWidth = ((chosen ? 2 : 1.4) * ratio) / scale;
+    context.lineWidth = ((chosen || suggested ? 2 : 1.4) * ratio) / scale;
+    if (suggested) context.setLineDash([(6 * ratio) / scale, (5 * ratio) / scale]);
     context.stroke(path);
+    context.setLineDash([]);
     context.globalAlpha = 1;
   }
 }

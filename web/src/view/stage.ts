@@ -1,17 +1,22 @@
 // The canvas: it draws picture, masks and marks, and turns pointers, wheel and keys into what tools understand.
 
 import { clamp, type Size, type XY } from '../geometry.ts';
+import { type Handle, handleAt, handlesOf, moved, without } from '../prompts/handles.ts';
+import type { Prompt } from '../prompts/types.ts';
 import type { Studio, ToolName } from '../state/studio.svelte.ts';
 import type { Hand, Tool } from '../tools/tool.ts';
 import { makeTools } from '../tools/tools.ts';
 import { type Camera, fitCamera, LITTLE_ROOM, panBy, ROOM, toPicture, toScreen, zoomAt } from './camera.ts';
-import { drawPrompts } from './marks.ts';
+import { drawHandles, drawPrompts } from './marks.ts';
 import { Overlay, type OverlayState, pathOfRings } from './overlay.ts';
 import type { Pyramid } from './pyramid.ts';
 
 const TAP_PIXELS = 5;
 const LONG_PRESS_MS = 550;
 const REST_MS = 140;
+const SHORT_MS = 300;
+/** A handle is taken from so near, in CSS pixels. */
+const GRIP_PIXELS = 9;
 
 interface Press {
   readonly start: XY;
@@ -41,6 +46,11 @@ export class Stage {
   private cursor: XY | null = null;
   private keyDragging = false;
   private pointer: XY | null = null;
+  /** A handle of a prompt that is being moved, and the prompts as they would be. */
+  private grip: { handle: Handle; prompts: readonly Prompt[] } | null = null;
+  private spaceDown = 0;
+  /** Told where the pointer is, in CSS pixels of the canvas; null when it is not there or busy. */
+  onpointer: (at: XY | null) => void = () => undefined;
   /** Told after every change of the zoom. */
   onzoom: (scale: number) => void = () => undefined;
 
@@ -133,7 +143,11 @@ export class Stage {
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     this.drawPreview();
     const active = this.studio.objects.active;
-    if (active?.visible) drawPrompts(context, active.prompts, camera);
+    const prompts = this.grip?.prompts ?? active?.prompts;
+    if (active?.visible && prompts) {
+      drawPrompts(context, prompts, camera);
+      if (this.takesHandles) drawHandles(context, handlesOf(prompts), camera);
+    }
     this.drawPending();
     this.tool.draw(context, { camera, studio: this.studio });
     if (this.cursor && document.activeElement === this.canvas) this.drawCursor(toScreen(camera, this.cursor));
@@ -210,6 +224,8 @@ export class Stage {
     this.cursor = null;
     if (this.pointers.size === 2) return this.beginPinch();
     if (this.pointers.size > 2) return;
+    if (this.takeGrip(event)) return;
+    this.onpointer(null);
     const pans = event.button === 1 || this.held || !this.tool.drags;
     const press: Press = {
       start: this.placeOf(event),
@@ -230,7 +246,66 @@ export class Stage {
     this.redraw();
   }
 
+  /** Prompts of the active object can be moved with the tools that make them. */
+  private get takesHandles(): boolean {
+    return ['select', 'point', 'box', 'polygon'].includes(this.studio.tool) && this.studio.draft === null;
+  }
+
+  private handleUnder(event: PointerEvent): Handle | null {
+    const { active } = this.studio.objects;
+    if (!active?.visible || !this.takesHandles || this.held) return null;
+    const reach = (event.pointerType === 'touch' ? 18 : GRIP_PIXELS) / this.camera.scale;
+    return handleAt(handlesOf(active.prompts), toPicture(this.camera, this.placeOf(event)), reach);
+  }
+
+  /** Takes the handle under the pointer: it will be moved, or, with Alt or the right button, left out. */
+  private takeGrip(event: PointerEvent): boolean {
+    const handle = event.button === 1 ? null : this.handleUnder(event);
+    if (!handle) return false;
+    const { dialogue, objects } = this.studio;
+    const { prompts } = objects.active!;
+    if (event.altKey || event.button === 2) {
+      const rest = handle.kind === 'vertex' || handle.kind === 'point' ? without(prompts, handle) : null;
+      if (rest) dialogue.replace(rest);
+      return rest !== null;
+    }
+    this.grip = { handle, prompts };
+    const start = this.placeOf(event);
+    this.press = {
+      start,
+      touch: event.pointerType === 'touch',
+      pans: false,
+      moved: false,
+      negative: false,
+      timer: undefined,
+    };
+    return true;
+  }
+
+  private moveGrip(event: PointerEvent): void {
+    const { active } = this.studio.objects;
+    const { picture, grip } = this;
+    if (!active || !picture || !grip) return;
+    const [x, y] = toPicture(this.camera, this.placeOf(event));
+    const to: XY = [clamp(x, 0, picture.size.width - 0.5), clamp(y, 0, picture.size.height - 0.5)];
+    this.grip = { handle: grip.handle, prompts: moved(active.prompts, grip.handle, to) };
+  }
+
+  /** What was moved is asked anew; a handle that was only pressed is a click there. */
+  private dropGrip(press: Press, event: PointerEvent): void {
+    const { prompts } = this.grip!;
+    this.grip = null;
+    if (press.moved) this.studio.dialogue.replace(prompts);
+    else if (!this.tool.drags) this.tool.tap(this.handOf(event));
+  }
+
+  /** Where a pixel of the picture is on the canvas, in CSS pixels. */
+  onScreen(place: XY): XY {
+    return toScreen(this.camera, place);
+  }
+
   private beginPinch(): void {
+    this.grip = null;
     clearTimeout(this.press?.timer);
     this.press = null;
     this.tool.cancel();
@@ -251,6 +326,7 @@ export class Stage {
     const { press } = this;
     if (!press) {
       this.pointer = event.pointerType === 'touch' ? null : place;
+      this.onpointer(this.pointer);
       if (this.pointer && !this.held) this.tool.hover(this.handOf(event));
       // While a picture is prepared, frames would only slow that down. Later they go on with the mouse: a page
       // that has gone idle shows a mask some 40 ms later (measured in Chromium).
@@ -260,7 +336,8 @@ export class Stage {
     if (!press.moved && Math.hypot(place[0] - press.start[0], place[1] - press.start[1]) < TAP_PIXELS) return;
     press.moved = true;
     clearTimeout(press.timer);
-    if (press.pans) this.pan(place[0] - before![0], place[1] - before![1]);
+    if (this.grip) this.moveGrip(event);
+    else if (press.pans) this.pan(place[0] - before![0], place[1] - before![1]);
     else for (const part of coalesced(event)) this.tool.move(this.handOf(part));
     this.redraw();
   }
@@ -278,17 +355,23 @@ export class Stage {
     const { press } = this;
     this.press = null;
     clearTimeout(press?.timer);
+    if (press && this.grip) this.dropGrip(press, event);
+    else this.endPress(press, event);
+    this.redraw();
+  }
+
+  private endPress(press: Press | null, event: PointerEvent): void {
     if (!press || event.button === 1 || (this.held && press.pans)) return;
     const hand = this.handOf(event, press.negative);
     if (!press.pans) this.tool.up(hand);
     else if (!press.moved) this.tool.tap(hand);
-    this.redraw();
   }
 
   pointerCancel(event: PointerEvent): void {
     this.pointers.delete(event.pointerId);
     this.press = null;
     this.pinch = null;
+    this.grip = null;
     this.tool.cancel();
     this.redraw();
   }
@@ -302,6 +385,7 @@ export class Stage {
 
   pointerLeave(): void {
     this.pointer = null;
+    this.onpointer(null);
     this.tool.leave();
     this.redraw();
   }
@@ -312,6 +396,8 @@ export class Stage {
     const fine = event.deltaMode === 0 && !event.ctrlKey && (event.deltaX !== 0 || event.shiftKey);
     if (fine) return this.pan(-event.deltaX || -event.deltaY, event.deltaX ? -event.deltaY : 0);
     const lines = event.deltaMode === 1 ? 16 : 1;
+    if (event.altKey && (this.studio.tool === 'brush' || this.studio.tool === 'eraser'))
+      return this.studio.sizeBrush(Math.exp(-clamp(event.deltaY * lines, -240, 240) * 0.002));
     this.zoom(
       Math.exp(-clamp(event.deltaY * lines, -240, 240) * (event.ctrlKey ? 0.01 : 0.0018)),
       this.placeOf(event),
@@ -323,6 +409,7 @@ export class Stage {
   /** Returns whether the key was used. */
   keyDown(event: KeyboardEvent): boolean {
     if (event.key === ' ') {
+      if (!event.repeat) this.spaceDown = performance.now();
       this.held = true;
       return true;
     }
@@ -347,7 +434,11 @@ export class Stage {
   }
 
   keyUp(event: KeyboardEvent): void {
-    if (event.key === ' ') this.held = false;
+    if (event.key !== ' ') return;
+    this.held = false;
+    // Held, Space moves the picture; pressed for a moment, it goes to the next suggestion.
+    const { suggestions } = this.studio;
+    if (performance.now() - this.spaceDown < SHORT_MS && suggestions.list.length > 0) suggestions.next();
   }
 
   private used(result = true): boolean {

@@ -69,20 +69,35 @@ def _names(base: Path, lists: Path, labels: Path, ending: str, split: str | None
 
 
 def _read_objects(base: Path, split: str | None) -> Content:
-    labels = base / "SegmentationObject"
+    labels, classes = base / "SegmentationObject", _classes(base)
     names = _names(base, base / "ImageSets" / "Segmentation", labels, "png", split)
     samples = [
         Sample(
             base / "JPEGImages" / f"{name}.jpg",
             name,
-            _targets(labels / f"{name}.png", base / "SegmentationClass" / f"{name}.png"),
+            _targets(labels / f"{name}.png", base / "SegmentationClass" / f"{name}.png", classes),
         )
         for name in names
     ]
-    return Content(tuple(samples), evenly(CLASSES))
+    return Content(tuple(samples), evenly(classes))
 
 
-def _targets(numbered: Path, classed: Path) -> tuple[Target, ...]:
+def _classes(base: Path) -> tuple[str, ...]:
+    """Returns the classes in the order of `labelmap.txt`, without background; those of PASCAL VOC where it is missing.
+
+    Its lines are "name:red,green,blue:parts:actions", as annotation tools write them.
+    """
+    file = base / "labelmap.txt"
+    if not file.is_file():
+        return CLASSES
+    lines = [line.strip() for line in read_text(file).splitlines()]
+    names = [line.rsplit(":", 3)[0] for line in lines if line and not line.startswith("#")]
+    if not names or names[0] != "background":
+        raise FormatError(f"{file} must begin with the class background, which has the number 0.")
+    return tuple(names[1:])
+
+
+def _targets(numbered: Path, classed: Path, names: tuple[str, ...]) -> tuple[Target, ...]:
     objects, classes = read_values(numbered), read_values(classed) if classed.is_file() else None
     void = objects == IGNORED_CLASS
     ignore = RLE.encode(void) if void.any() else None
@@ -92,13 +107,13 @@ def _targets(numbered: Path, classed: Path) -> tuple[Target, ...]:
         label = None
         if classes is not None and classes.shape == objects.shape:
             counts = np.bincount(np.clip(classes[mask], 0, None))
-            label = _class_name(int(counts.argmax()))
+            label = _class_name(int(counts.argmax()), names)
         targets.append(Target(f"{label or 'object'} {number}", int(mask.sum()), RLE.encode(mask), ignore, label))
     return tuple(targets)
 
 
-def _class_name(number: int) -> str | None:
-    return CLASSES[number - 1] if 1 <= number <= len(CLASSES) else None
+def _class_name(number: int, names: tuple[str, ...] = CLASSES) -> str | None:
+    return names[number - 1] if 1 <= number <= len(names) else None
 
 
 def _read_classes(base: Path, split: str | None) -> Content:
@@ -108,7 +123,7 @@ def _read_classes(base: Path, split: str | None) -> Content:
         Sample(base / "JPEGImages" / f"{name}.jpg", name, (), semantic=class_numbers(labels / f"{name}.png"))
         for name in names
     ]
-    return Content(tuple(samples), evenly(("background", *CLASSES), first=0))
+    return Content(tuple(samples), evenly(("background", *_classes(base)), first=0))
 
 
 def _read_sbd(base: Path, split: str | None) -> Content:

@@ -26,8 +26,8 @@ EDGE = 20
 """A box this near to the border of its crop, in pixels, belongs to an object that the crop cuts off."""
 
 
-Advance: TypeAlias = Callable[[int], None]
-"""Called with the number of points that are done."""
+Advance: TypeAlias = Callable[[int], bool]
+"""Tells that so many points more were tried; false: that is enough."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +42,10 @@ class Survivor:
     crop: CropBox
 
 
+class Enough(Exception):
+    """Raised by who is told of the progress: the search ends early, with what it has found until then."""
+
+
 Search: TypeAlias = Callable[[EmbeddedImage, Size, Crop, Advance], list[Survivor]]
 """Searches one crop, given its embedding and the size of the whole picture: the survivors, best first."""
 
@@ -53,11 +57,17 @@ def iter_crops(
     crops = plan_crops(embedded.size, options)
     total, done = sum(len(crop.points) for crop in crops), 0
 
-    def advance(points: int) -> None:
-        nonlocal done
+    enough = False
+
+    def advance(points: int) -> bool:
+        nonlocal done, enough
         done += points
-        if on_progress is not None:
-            on_progress(done, total)
+        if on_progress is not None and not enough:
+            try:
+                on_progress(done, total)
+            except Enough:
+                enough = True
+        return not enough
 
     height, width = embedded.size
     across, cleaned = Contest(options.crop_nms_thresh), Cleaner(options)
@@ -71,6 +81,8 @@ def iter_crops(
         if len(crops) > 1:
             found = across.admit(found)
         yield as_segments(embedded.size, cleaned.admit(found))
+        if enough:
+            break
     yield as_segments(embedded.size, cleaned.rest())
 
 

@@ -44,7 +44,8 @@ def iter_exact(
         for start in range(0, len(crop.points), CHUNK):
             points = crop.points[start : start + CHUNK]
             found += _decode(runtime, part, size, crop, points, options)
-            advance(len(points))
+            if not advance(len(points)):
+                break
         kept = box_nms([item.box for item in found], [item.score for item in found], options.box_nms_thresh)
         return [found[index] for index in kept.tolist()]
 

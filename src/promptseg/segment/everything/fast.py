@@ -69,7 +69,8 @@ def iter_fast(
             sketches: list[_Sketch] = []
             for found in pool.map(attempt, crop.points[chosen].tolist()):
                 sketches += found
-                advance(1)
+                if not advance(1):
+                    break  # those that were not begun never are
             sketches = [item for item in sketches if not cut_off(_moved(item.box, crop), crop.box, size)]
             boxes = [item.box for item in sketches]
             kept = box_nms(boxes, [item.score for item in sketches], options.box_nms_thresh)

@@ -39,6 +39,8 @@ def iter_everything(
 ) -> Iterator[Segments]:
     """Finds all masks of a picture and yields them in parts, as they become certain.
 
+    When `on_progress` raises `Enough`, the search ends with what it has found until then.
+
     No part is taken back: joined, they are what `everything` returns, in the same order. The exact mode yields a part
     per crop, since a mask is certain only when its crop has been searched. A search in tiles, `options.tile`, is that
     of `tiling.iter_tiles`.

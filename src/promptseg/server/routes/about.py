@@ -1,6 +1,7 @@
 """What the server is: models and their decoders, limits, health, metrics."""
 
 import asyncio
+import gzip
 import hashlib
 from typing import Annotated
 
@@ -55,6 +56,32 @@ async def decoder(
     return Response(content, media_type="application/octet-stream", headers=headers)
 
 
+@router.get(
+    "/v1/models/{model}/bundle.safetensors",
+    response_class=Response,
+    responses={**binary("application/octet-stream", "Graphs and weights, packed with gzip."), **errors(404)},
+)
+async def bundle(
+    request: Request, server: ServerDep, model: Annotated[str, Path(max_length=100, examples=["mobile-sam"])]
+) -> Response:
+    """Returns decoder, mask_decoder, view and sketch in one file: graphs without weights, and each weight once.
+
+    Weights are float16. The metadata of the file say which tensor fills what of which graph.
+    """
+    name = server.models.card(model).name
+    content = await asyncio.to_thread(server.models.bundle, name)
+    digest = await asyncio.to_thread(hashlib.sha256, content)
+    tag = etag(digest.hexdigest())
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+    else:
+        content = await asyncio.to_thread(gzip.decompress, content)
+    return Response(content, media_type="application/octet-stream", headers=headers)
+
+
 @router.get("/v1/models/{model}/choice.json", responses=errors(404))
 async def choice(
     server: ServerDep, model: Annotated[str, Path(max_length=100, examples=["mobile-sam-clicks"])]
@@ -80,7 +107,7 @@ async def health(server: ServerDep) -> Response:
             "status": "ok",
             "version": promptseg.__version__,
             "studio": static.studio() is not None,
-            "token": server.settings.token is not None,
+            "token": server.settings.guarded,
         }
     )
 

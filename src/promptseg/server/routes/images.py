@@ -44,6 +44,12 @@ def image_json(server: Server, picture: Picture) -> dict[str, Any]:
         "created": picture.created,
         "objects": picture.objects,
         "embedded": server.pictures.is_embedded(picture.id),
+        "state": picture.state,
+        "comment": picture.comment,
+        "annotator": picture.annotator,
+        "seconds": picture.seconds,
+        "suggested": picture.suggested,
+        "least": picture.least,
     }
 
 

@@ -11,16 +11,17 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import TypeAdapter
 
 from promptseg.formats.classes import class_names
-from promptseg.formats.options import COCO_FORMS, WriteOptions
+from promptseg.formats.options import WriteOptions
 from promptseg.formats.table import FORMATS
 from promptseg.masks.records import HALF_A_PIXEL
 from promptseg.notes import told
 from promptseg.server import label_files
-from promptseg.server.dependencies import ImagePath, Server, ServerDep, errors, json_answer
+from promptseg.server.dependencies import AnnotatorDep, ImagePath, Server, ServerDep, errors, json_answer
 from promptseg.server.http_errors import HttpError, not_found
 from promptseg.server.jobs import Job
 from promptseg.server.schemas import (
     ClassesBody,
+    CocoForm,
     ImportedBody,
     ObjectBody,
     ObjectsBody,
@@ -50,7 +51,9 @@ async def get_objects(request: Request, server: ServerDep, image: ImagePath) -> 
 
 
 @router.put("/images/{image}/objects", response_model=VersionBody, responses=errors(404, 409, 412, 415))
-async def put_objects(request: Request, server: ServerDep, image: ImagePath, body: PutObjects) -> Response:
+async def put_objects(
+    request: Request, server: ServerDep, annotator: AnnotatorDep, image: ImagePath, body: PutObjects
+) -> Response:
     """Replaces the objects of a picture, all at once."""
     picture = await server.pictures.record(image)
     if body.image is not None and body.image != image:
@@ -65,8 +68,12 @@ async def put_objects(request: Request, server: ServerDep, image: ImagePath, bod
         return json.dumps(label_files.checked(body.objects, picture))
 
     content = await server.watch(request, server.compute(text))
+    suggested = [item.score or 0.0 for item in body.objects if item.suggested]
+    count = len(body.objects) - len(suggested)
     try:
-        stored = await asyncio.to_thread(server.store.put_objects, image, content, len(body.objects), body.base_version)
+        stored = await asyncio.to_thread(
+            server.store.put_objects, image, content, count, body.base_version, annotator, suggested
+        )
     except KeyError as error:
         raise not_found(f"The picture {image} was deleted meanwhile.") from error
     if stored is None:
@@ -78,7 +85,7 @@ async def put_objects(request: Request, server: ServerDep, image: ImagePath, bod
             "Get them, merge, and put them again.",
             version=present,
         )
-    return JSONResponse({"version": stored.version, "updated": stored.updated, "count": stored.count})
+    return JSONResponse({"version": stored.version, "updated": stored.updated, "count": len(body.objects)})
 
 
 @router.get("/classes", response_model=ClassesBody, responses=errors())
@@ -98,10 +105,8 @@ async def put_classes(server: ServerDep, body: ClassesBody) -> Response:
 if TYPE_CHECKING:
     ExportFormat: TypeAlias = str
     ImportFormat: TypeAlias = str
-    CocoForm: TypeAlias = str
 else:  # of the table, so that the OpenAPI document lists them
     ExportFormat = Literal[tuple(FORMATS)]
-    CocoForm = Literal[COCO_FORMS]
     ImportFormat = Literal[tuple(name for name, form in FORMATS.items() if form.reader)]
 
 
@@ -135,7 +140,8 @@ async def export(
     chosen: Sequence[ObjectBody] | None = None if body is None else body.objects
 
     def work(job: Job) -> tuple[bytes, str]:
-        items = _OBJECTS.validate_json(server.store.objects(image).body) if chosen is None else chosen
+        given = _OBJECTS.validate_json(server.store.objects(image).body) if chosen is None else chosen
+        items = [item for item in given if not item.suggested]
         pixels = server.pictures.open(picture) if FORMATS[form].needs_picture else None
         colours = _colours(server)
         segments = label_files.to_segments(items, picture, pixels, colours)

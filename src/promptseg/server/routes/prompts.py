@@ -1,6 +1,7 @@
 """Masks: by prompts, of everything, and of classes."""
 
 import io
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -10,13 +11,14 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.segments import Segments
 from promptseg.models.registry import ModelCard
+from promptseg.segment.everything.contest import Enough
 from promptseg.segment.everything.edges import edge_picture
 from promptseg.segment.everything.options import EverythingOptions
 from promptseg.segment.segmenter import Segmenter
 from promptseg.segment.words.phrases.read import name_in
 from promptseg.server import prompts_in
 from promptseg.server.dependencies import ImagePath, Server, ServerDep, errors
-from promptseg.server.http_errors import too_large, unsupported
+from promptseg.server.http_errors import not_found, too_large, unsupported
 from promptseg.server.jobs import Job
 from promptseg.server.label_files import mask_of
 from promptseg.server.lines import STREAMED, Line, Lines, Told
@@ -24,6 +26,7 @@ from promptseg.server.masks_out import found_json, image_size, masks_json
 from promptseg.server.schemas import (
     EdgesRequest,
     EverythingRequest,
+    FinishRequest,
     LabelRequest,
     MasksBody,
     PanopticRequest,
@@ -74,12 +77,17 @@ async def everything(request: Request, server: ServerDep, image: ImagePath, body
     card = _searching(server, body.model, "everything", given["points_per_side"])
     options = EverythingOptions(**given)
     embedded = await server.watch(request, server.pictures.embedded(picture, card.name))
+    enough = threading.Event()
 
     def search(job: Job, tell: Told) -> Line:
-        count = 0
+        count, cut = 0, False
 
         def progress(done: int, total: int) -> None:
+            nonlocal cut
             tell({"type": "progress", "done": done, "total": total})
+            if enough.is_set() and done < total:
+                cut = True
+                raise Enough
 
         for part in server.models.get(card.name).iter_everything(embedded, options, on_progress=progress):
             job.check()
@@ -87,9 +95,24 @@ async def everything(request: Request, server: ServerDep, image: ImagePath, body
             if count > server.limits.max_masks:
                 raise too_large(f"More than {server.limits.max_masks:,} masks were found, which is the limit.")
             tell({"type": "masks", "masks": found_json(part, body.format, body.tolerance)})
-        return {"count": count, "image": image_size(picture), "model": card.name}
+        told = {"count": count, "image": image_size(picture), "model": card.name}
+        return {**told, "cut": True} if cut else told
 
-    return await Lines(server, search).response(request)
+    if body.search is None:
+        return await Lines(server, search).response(request)
+    name = body.search
+    server.searches[name] = enough.set
+    return await Lines(server, search, ended=lambda: server.searches.pop(name, None)).response(request)
+
+
+@router.post("/everything/finish", status_code=204, responses=errors(404, 415))
+async def finish_everything(server: ServerDep, image: ImagePath, body: FinishRequest) -> Response:
+    """Ends a search early: its stream goes on with what was found until then, and ends."""
+    finish = server.searches.get(body.search)
+    if finish is None:
+        raise not_found(f"There is no search {body.search}, or it has ended.")
+    finish()
+    return Response(status_code=204)
 
 
 def _searching(server: Server, model: str | None, ability: str, points: int) -> ModelCard:

@@ -1,0 +1,90 @@
+"""The queue of pictures: how far the work on each is, who changed what when, and all of it in numbers."""
+
+import json
+from collections import defaultdict
+from typing import Any
+
+from promptseg.server.store import STATES, Store, now, remember
+
+SMALL, MEDIUM = 32**2, 96**2
+"""COCO's sizes, in pixels."""
+
+
+def put_review(
+    store: Store, image: str, state: str | None, comment: str | None, seconds: float, annotator: str
+) -> None:
+    """Says how far the work on a picture is, and for how long more it was worked on.
+
+    Raises:
+        KeyError: there is no such picture.
+        OutputError: it cannot be written.
+    """
+    with store.change() as db:
+        if db.execute("select 1 from images where id = ?", (image,)).fetchone() is None:
+            raise KeyError(image)
+        if state is not None:
+            remember(db, image, annotator, "state", f"{state}: {comment}" if comment else state)
+        else:
+            db.execute(
+                "insert into reviews values (?, 'todo', '', ?, ?, 0) on conflict do nothing", (image, annotator, now())
+            )
+        db.execute("update reviews set seconds = seconds + ? where image = ?", (seconds, image))
+        if state is not None:
+            db.execute("update reviews set state = ?, comment = ? where image = ?", (state, comment or "", image))
+
+
+def changes_of(store: Store, image: str) -> list[dict[str, Any]]:
+    """Returns what was done to a picture, the newest first."""
+    rows = store.rows("select at, annotator, what, detail from history where image = ? order by number desc", image)
+    return [dict(zip(("at", "annotator", "what", "detail"), row, strict=True)) for row in rows]
+
+
+def statistics(store: Store) -> dict[str, Any]:
+    """Returns the work in numbers: states, classes with their sizes, and annotators."""
+    pictures = store.pictures()
+    states: dict[str, int] = dict.fromkeys(STATES, 0)
+    people: dict[str, dict[str, Any]] = {}
+    for picture in pictures:
+        states[picture.state] += 1
+        blank = {"name": picture.annotator, "pictures": 0, "objects": 0, "seconds": 0.0, "states": dict[str, int]()}
+        person = people.setdefault(picture.annotator, blank)
+        person["pictures"] += 1
+        person["objects"] += picture.objects
+        person["seconds"] += picture.seconds
+        person["states"][picture.state] = person["states"].get(picture.state, 0) + 1
+    people = {name: person for name, person in people.items() if name or person["objects"] or person["seconds"]}
+    return {
+        "pictures": len(pictures),
+        "objects": sum(picture.objects for picture in pictures),
+        "suggested": sum(picture.suggested for picture in pictures),
+        "seconds": sum(picture.seconds for picture in pictures),
+        "states": states,
+        "classes": _classes(store),
+        "annotators": sorted(people.values(), key=lambda person: (-person["objects"], person["name"])),
+    }
+
+
+def _classes(store: Store) -> list[dict[str, Any]]:
+    counts: dict[str | None, list[int]] = defaultdict(lambda: [0, 0, 0])
+    images: dict[str | None, int] = defaultdict(int)
+    for (image,) in store.rows("select image from objects"):
+        seen: set[str | None] = set()
+        for item in json.loads(store.objects(image).body):
+            if item.get("suggested"):
+                continue
+            area = item.get("area") or 0
+            counts[item.get("label")][0 if area < SMALL else 1 if area < MEDIUM else 2] += 1
+            seen.add(item.get("label"))
+        for label in seen:
+            images[label] += 1
+    listed = [entry["name"] for entry in json.loads(store.workspace("classes") or '{"classes": []}')["classes"]]
+    names = list(dict.fromkeys([*listed, *sorted(name for name in counts if name is not None)]))
+    return [
+        {
+            "name": name,
+            "objects": sum(counts[name]),
+            "pictures": images[name],
+            **dict(zip(("small", "medium", "large"), counts[name], strict=True)),
+        }
+        for name in [*names, *([None] if None in counts else [])]
+    ]
