@@ -99,7 +99,7 @@ def test_matching_takes_each_mask_once():
 def test_proposals_are_accepted_rejected_and_corrected(tmp_path):
     with make_project(tmp_path, 3) as project:
         numbers = project.work.propose(
-            [ProjectMask(2, square(5 * place, 0, 4), stage=2, version=0, score=0.9) for place in range(4)]
+            2, [ProjectMask(2, square(5 * place, 0, 4), stage=2, version=0, score=0.9) for place in range(4)]
         )
         lease = project.work.take("ann")
         assert (lease.picture.id, lease.stage) == (2, 2)  # pictures with proposals come first
@@ -136,8 +136,10 @@ def test_masks_that_make_no_sense_are_refused_and_nothing_is_kept(tmp_path):
             project.work.accept(drawn(1, square(0, 0, 0)))
         with pytest.raises(InputError, match="not be negative"):
             project.work.accept(drawn(1, square(0, 0), seconds=-1))
+        with pytest.raises(InputError, match="does not fit"):
+            project.work.propose(1, [ProjectMask(1, square(9, 9)), ProjectMask(1, square(0, 0).moved(0, 0, (80, 80)))])
         with pytest.raises(InputError, match="no picture 9"):
-            project.work.propose([ProjectMask(2, square(0, 0)), ProjectMask(9, square(0, 0))])
+            project.work.propose(9, [])
         assert len(list(project.work.each())) == 1
         kept = next(project.work.each())
         assert kept.mask == square(0, 0)

@@ -71,9 +71,9 @@ def agreement(project: Project) -> Agreement:
             continue
         pictures += 1
         masks = project.work.of(number, "accepted")
-        sides = [[mask.mask for mask in masks if mask.judge == person] for (person,) in people]
-        pairs = matched(*sides)
-        alone += sum(map(len, sides)) - 2 * len(pairs)
+        one, other = ([mask.mask for mask in masks if mask.judge == person] for (person,) in people)
+        pairs = matched(one, other)
+        alone += len(one) + len(other) - 2 * len(pairs)
         values = [value for *_, value in pairs]
         ious += values
         for (person,) in people:

@@ -15,7 +15,7 @@ from promptseg.images import PICTURE_SUFFIXES
 _AT_ONCE = 200
 """Pictures that are written in one transaction."""
 
-_COLUMNS = "id, name, path, bytes, sha256, width, height, held, wanted, state, stage"
+_COLUMNS = "id, name, path, bytes, sha256, width, height, held, wanted, state, stage, first"
 
 
 def walk(folder: str | os.PathLike[str]) -> Iterator[Item]:
@@ -188,8 +188,8 @@ class ProjectPictures:
 
 
 def _picture(row: tuple[object, ...]) -> ProjectPicture:
-    number, name, path, size, digest, width, height, held, wanted, state, stage = row
-    return ProjectPicture(number, name, path, size, digest, width, height, bool(held), wanted, state, stage)  # type: ignore[arg-type]
+    *values, held, wanted, state, stage, first = row
+    return ProjectPicture(*values, bool(held), wanted, state, stage, bool(first))  # type: ignore[arg-type]
 
 
 def _content(path: str) -> tuple[int, str]:

@@ -79,6 +79,7 @@ class ProjectPicture:
         wanted: how many people shall label it.
         state: see `PictureState`.
         stage: the stage in which it was labelled; 0: not yet.
+        prefilled: whether a model was asked for proposals.
     """
 
     id: int
@@ -92,6 +93,7 @@ class ProjectPicture:
     wanted: int
     state: PictureState
     stage: int
+    prefilled: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)

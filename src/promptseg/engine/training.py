@@ -58,7 +58,11 @@ def train_project(
         from promptseg.train.recipes.sam_finetune import finetuning
     except ImportError as error:
         raise UnavailableError.extra("PyTorch", "train") from error
-    tell = on_note or (lambda _: None)
+
+    def tell(line: str) -> None:
+        if on_note is not None:
+            on_note(line)
+
     given = engine or EngineOptions()
     with ranks.joined():
         held, learned = project.dataset(held=True), project.dataset(held=False)

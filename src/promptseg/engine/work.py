@@ -4,6 +4,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from promptseg.engine.database import Database
 from promptseg.engine.pictures import ProjectPictures
@@ -178,17 +179,21 @@ class ProjectWork:
                     raise InputError(f"Mask {mask.corrects} is no mask of picture {mask.picture}: nothing to correct.")
             return self._insert(db, mask, "accepted", person)
 
-    def propose(self, masks: Sequence[ProjectMask]) -> list[int]:
-        """Keeps masks that a model proposes, all of them or none; their pictures come before others (see `take`).
+    def propose(self, picture: int, masks: Sequence[ProjectMask]) -> list[int]:
+        """Keeps masks that a model proposes for a picture, all or none; it comes before others (see `take`).
+
+        A picture for which nothing is proposed was looked at all the same.
 
         Raises:
-            InputError: a mask does not fit its picture.
+            InputError: there is no such picture, or a mask does not fit it.
             OutputError: they cannot be written.
         """
+        self._pictures.get(picture)
         with self._db.change() as db:
-            numbers = [self._insert(db, mask, "proposed", "") for mask in masks if mask.mask.area]
-            for picture in {mask.picture for mask in masks}:
-                db.execute("update pictures set first = 1 where id = ?", (picture,))
+            numbers = [
+                self._insert(db, replace(mask, picture=picture), "proposed", "") for mask in masks if mask.mask.area
+            ]
+            db.execute("update pictures set first = 1 where id = ?", (picture,))
         return numbers
 
     def judge(self, number: int, person: str, *, accept: bool, seconds: float = 0.0, clicks: int = 0) -> None:
