@@ -23,7 +23,7 @@ from promptseg.masks.upsample import downsample_mask
 from promptseg.segment.embedded import EmbeddedImage
 from promptseg.segment.everything.options import EverythingOptions
 
-LOOSE = EverythingOptions(pred_iou_thresh=0.7, stability_score_thresh=0.85)
+LOOSE = EverythingOptions(points_per_side=16, pred_iou_thresh=0.7, stability_score_thresh=0.85)
 """How candidates are searched for: what SAM's own filters would drop may still be what people mean."""
 
 GOOD, BAD = 0.8, 0.5
