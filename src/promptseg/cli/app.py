@@ -7,7 +7,20 @@ import sys
 import click
 
 import promptseg
-from promptseg.cli import classes, edges, embed, evaluate, everything, export, models, proposals, segment, serve, train
+from promptseg.cli import (
+    classes,
+    edges,
+    embed,
+    engine,
+    evaluate,
+    everything,
+    export,
+    models,
+    proposals,
+    segment,
+    serve,
+    train,
+)
 from promptseg.cli.command import Group
 from promptseg.errors import PromptsegError
 from promptseg.notes import told
@@ -42,6 +55,7 @@ for _verb in (
     export.export,
     serve.serve,
     train.train,
+    engine.engine,
     evaluate.evaluate,
     models.models,
 ):

@@ -38,7 +38,8 @@ PART = 100
 LARGEST = 0.95
 """Masks of a larger share of the picture are dropped, as in the paper."""
 
-PAPER = {"crop_n_layers": 2, "crop_n_points_downscale_factor": 2, "min_mask_region_area": 100}
+CLEANED = {"min_mask_region_area": 100}
+PAPER = {**CLEANED, "crop_n_layers": 2, "crop_n_points_downscale_factor": 2}
 """The paper's search beside its filters: 32 x 32 points, crops of 16 x 16 and 8 x 8, regions cleaned."""
 
 MOST_DEATHS = 5
