@@ -1,12 +1,20 @@
 """A small project and what its tests need; processes that are killed import it from here."""
 
+import json
+import os
+import signal
+import time
 from pathlib import Path
 
 import numpy as np
 from PIL import Image as Pillow
 
+from promptseg import Point
 from promptseg.engine import Project, ProjectMask, ProjectSettings
+from promptseg.engine.automatic import PartLabeler
+from promptseg.formats.sa1b import sa1b_record
 from promptseg.masks.rle import RLE
+from promptseg.masks.segments import Segments
 
 SIZE = (40, 60)
 
@@ -53,3 +61,45 @@ def write_until_killed(folder: str, run: int, told) -> None:
         if lease is not None:
             project.work.finish(lease.visit)
             told.send(("done", lease.visit))
+
+
+class StandInLabeler(PartLabeler):
+    """The upper left corner of every picture is its only mask; nothing is opened. Some names make it misbehave."""
+
+    def _prepare(self, settings) -> None:
+        self.pause = float(os.environ.get("STAND_IN_PAUSE", "0"))
+
+    def record(self, picture):
+        if "deadly" in picture.name:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if "odd" in picture.name:
+            raise ZeroDivisionError("odd")
+        time.sleep(self.pause)
+        return RECORD.replace("NUMBER", str(picture.id)).replace("MASK", str(picture.id << 14)), 1
+
+
+def corner_record() -> str:
+    """The record of a picture whose corner is a mask."""
+    mask = square(0, 0, 5)
+    found = Segments(mask.size, (mask,), prompts=((Point(2, 2),),), stability_scores=np.ones(1, np.float32))
+    record = sa1b_record(found, "sa_NUMBER.jpg", 1)
+    record["image"]["image_id"] = 111111
+    record["annotations"][0]["id"] = 222222
+    return json.dumps(record).replace("111111", "NUMBER").replace("222222", "MASK")
+
+
+RECORD = corner_record()
+
+
+def list_pictures(folder: Path, count: int, name: str = "{:07d}.jpg") -> Project:
+    """A project of pictures that are nowhere: only their names are in the database."""
+    with Project.create(
+        folder / "project", make_pictures(folder / "one", 1), ProjectSettings(held=0, double=0)
+    ) as made:
+        rows = ((name.format(n), f"/nowhere/{n}.jpg", 1, "0" * 64) for n in range(1, count))
+        made.database.insert_many(
+            "insert into pictures (name, path, bytes, sha256, width, height, held, wanted, state, stage, first) "
+            "values (?, ?, ?, ?, 0, 0, 0, 1, 'waiting', 0, 0)",
+            rows,
+        )
+    return Project(folder / "project")

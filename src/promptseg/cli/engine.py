@@ -174,7 +174,7 @@ def auto(
     """Stage 3: finds the masks of all pictures; a run that was stopped or killed goes on."""
     from promptseg.batch.labeler import LabelerSettings
     from promptseg.engine import Project
-    from promptseg.engine.automatic import PAPER, label_automatically
+    from promptseg.engine.automatic import CLEANED, PAPER, label_automatically
     from promptseg.engine.prefill import segmenter_of
     from promptseg.engine.quality import sample_for_review
     from promptseg.engine.thresholds import choose_thresholds
@@ -195,9 +195,8 @@ def auto(
             _say("choosing thresholds on the accepted masks")
             found = choose_thresholds(opened, segmenter_of(opened, engine))
             chosen = {name: getattr(found, name) for name in given} | chosen
-        settings = EverythingOptions(
-            mode=mode, **(PAPER if mode == "exact" else {"min_mask_region_area": 100}), **chosen
-        )  # type: ignore[arg-type]
+        search: dict[str, Any] = {**(PAPER if mode == "exact" else CLEANED), **chosen}
+        settings = EverythingOptions(mode=mode, **search)  # type: ignore[arg-type]
         labeler = LabelerSettings(engine=version, options=settings)
         with progress_bar("parts") as follow:
             done = label_automatically(opened, labeler, workers=workers, crew=crew, part=part, progress=follow)  # type: ignore[arg-type]

@@ -117,7 +117,7 @@ class PartLabeler(Labeler):
                 if picture.id in skipped:
                     failed[picture.name] = "A worker process died of it."
                     continue
-                marker.write_text(str(picture.id))
+                os.pwrite(at, f"{picture.id:020d}".encode(), 0)
                 try:
                     text, count = self.record(picture)
                 except OutputError:
@@ -132,10 +132,14 @@ class PartLabeler(Labeler):
                     masks += count
                     yield SA1BEntry(f"sa_{picture.id}", picture.name, text.encode())
 
+        file = self._folder / f"{name}.tar"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            file = self._folder / f"{name}.tar"
-            pictures = write_tar(file, records())
+            at = os.open(marker, os.O_WRONLY | os.O_CREAT, 0o666)  # who dies of a picture leaves its number here
+            try:
+                pictures = write_tar(file, records())
+            finally:
+                os.close(at)
             marker.unlink(missing_ok=True)
         except OSError as error:
             if isinstance(error, OutputError):
@@ -265,7 +269,7 @@ def _without_culprit(project: Project, run: str, answer: LabelerAnswer) -> Item:
         OutputError: that happened too often, or it was no picture's fault.
     """
     marker = project.folder / "automatic" / run / f".{answer.item.name}.at"
-    culprit = marker.read_text() if marker.is_file() else ""
+    culprit = marker.read_text().lstrip("0") if marker.is_file() else ""
     skipped = answer.item.path.split()[2:]
     if not culprit or culprit in skipped or len(skipped) >= MOST_DEATHS:
         raise OutputError(f"{answer.item.name} of the automatic masks failed: {answer.error}")

@@ -5,7 +5,7 @@ import os
 import re
 import tarfile
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -52,13 +52,12 @@ def write_sa1b_set(
     stream = iter(found)
     if container == "folder":
         return sum(1 for entry in stream if _write_files(output, entry))
-    count = number = 0
+    count = 0
     ending = "tar" if container == "tar" else "parquet"
-    while block := _peeked(stream):
+    for number, first in enumerate(stream):
         path = output / f"sa_{number:06d}.{ending}"
-        part = islice(block, per_shard)
+        part = chain([first], islice(stream, per_shard - 1))
         count += write_tar(path, part) if container == "tar" else write_parquet_set(path, part)
-        number += 1
     return count
 
 
@@ -70,19 +69,6 @@ def check_empty(folder: Path) -> None:
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputError(f"{folder} is there already and not empty. Choose another place with -o.")
-
-
-def _peeked(stream: Iterator[SA1BEntry]) -> Iterator[SA1BEntry] | None:
-    """Returns the rest of a stream, None where nothing is left."""
-    first = next(stream, None)
-    if first is None:
-        return None
-
-    def rest() -> Iterator[SA1BEntry]:
-        yield first
-        yield from stream
-
-    return rest()
 
 
 def write_tar(path: Path, found: Iterable[SA1BEntry]) -> int:
