@@ -133,16 +133,18 @@ def train(
 
 @engine.command("prefill", cls=Command)
 @_project
-@click.option("--limit", type=int, help="At most so many pictures.")
-@click.option("--precision", type=float, help="Share of the proposals that shall be right.  [default: 0.75]")
+@click.option("--limit", type=click.IntRange(1), help="At most so many pictures.")
+@click.option(
+    "--right", type=click.FloatRange(0.01, 0.99), help="Share of the proposals that shall be right.  [default: 0.75]"
+)
 @_engine
-def prefill(project: Path, limit: int | None, precision: float | None, engine: EngineOptions) -> None:
+def prefill(project: Path, limit: int | None, right: float | None, engine: EngineOptions) -> None:
     """Stage 2: proposes confident masks on pictures that wait; people add what is missing."""
     from promptseg.engine import Project
     from promptseg.engine.prefill import prefill as run
 
     with Project(project) as opened, progress_bar("prefill") as follow:
-        found = run(opened, limit=limit, precision=precision, engine=engine, progress=follow)
+        found = run(opened, limit=limit, precision=right, engine=engine, progress=follow)
     print(
         f"{found.masks:,} masks proposed on {found.pictures:,} pictures from a confidence of {found.threshold:.2f} on, "
         f"where {100 * found.precision:.0f} % of the accepted pictures' proposals are right"
