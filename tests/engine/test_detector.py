@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 from fakes_for_engine import square
 
-from promptseg.engine.detector import Example, ObjectDetector, choose, describe
+from promptseg.engine.detector import CandidateExample, ObjectDetector, choose, describe
 from promptseg.errors import InputError
 from promptseg.masks.segments import Segments
 
 
-def examples(count: int, *, noise: float) -> list[Example]:
+def examples(count: int, *, noise: float) -> list[CandidateExample]:
     """Pictures of 40 candidates, of which those with a large third feature are right, more or less."""
     random = np.random.default_rng(0)
     made = []
     for _ in range(count):
         features = random.normal(size=(40, 6))
         right = features[:, 2] + noise * random.normal(size=40) > 0.7
-        made.append(Example(features, np.where(right, 0.95, 0.1)))
+        made.append(CandidateExample(features, np.where(right, 0.95, 0.1)))
     return made
 
 
@@ -56,7 +56,7 @@ def test_the_threshold_is_the_lowest_that_is_precise_enough():
 def test_too_little_is_refused():
     with pytest.raises(InputError, match="at least 2 finished pictures"):
         ObjectDetector.learned(examples(1, noise=0.1))
-    wrong = [Example(np.zeros((3, 6)), np.zeros(3))] * 2
+    wrong = [CandidateExample(np.zeros((3, 6)), np.zeros(3))] * 2
     with pytest.raises(InputError, match="label more pictures"):
         ObjectDetector.learned(wrong)
 

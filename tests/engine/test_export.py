@@ -10,7 +10,7 @@ from promptseg.batch.labeler import LabelerSettings
 from promptseg.datasets.open import open_dataset
 from promptseg.engine.automatic import label_automatically
 from promptseg.engine.export import export_project
-from promptseg.engine.sa1b.entries import entries
+from promptseg.engine.shards.entries import entries
 from promptseg.errors import ImageError, InputError, OutputError
 
 

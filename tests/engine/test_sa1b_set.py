@@ -10,9 +10,9 @@ import pytest
 from fakes_for_engine import RECORD
 from PIL import Image as Pillow
 
-from promptseg.engine.sa1b.changes import deduplicate, merge, sample, split_of, validate
-from promptseg.engine.sa1b.entries import as_file, entries
-from promptseg.engine.sa1b.writing import write_sa1b_set
+from promptseg.engine.shards.changes import deduplicate, merge, sample, split_of, validate
+from promptseg.engine.shards.entries import as_file, entries
+from promptseg.engine.shards.writing import write_sa1b_set
 from promptseg.errors import FormatError, InputError, OutputError
 
 
@@ -136,7 +136,7 @@ def test_links_and_devices_are_passed_over_and_sizes_have_limits(tmp_path, monke
     path = archive(tmp_path / "link.tar", ("sa_1.json", b""), kind=tarfile.SYMTYPE)
     with pytest.raises(InputError, match="no SA-1B record"):
         list(entries(path))
-    monkeypatch.setattr("promptseg.engine.sa1b.entries.MOST_RECORD_BYTES", 100)
+    monkeypatch.setattr("promptseg.engine.shards.entries.MOST_RECORD_BYTES", 100)
     with pytest.raises(FormatError, match="the most is 100"):
         list(entries(archive(tmp_path / "large.tar", ("sa_1.json", record(1)))))
     (tmp_path / "sa_1.json").write_bytes(record(1))

@@ -31,7 +31,7 @@ def sa1b() -> None:
 @click.option("--records-only", is_flag=True, help="Do not open the pictures.")
 def validate(source: str, records_only: bool) -> None:
     """Checks every record and picture; faults go to stderr, and the exit code is 1 if there are any."""
-    from promptseg.engine.sa1b.changes import validate as run
+    from promptseg.engine.shards.changes import validate as run
 
     found = run(
         source, pictures=not records_only, on_fault=lambda _, text: print(f"promptseg: {text}", file=sys.stderr)
@@ -56,8 +56,8 @@ def sample(
     source: str, count: int | None, share: float | None, output: Path, container: str, per_shard: int, seed: int
 ) -> None:
     """Writes a random part, the same every time."""
-    from promptseg.engine.sa1b.changes import sample as run
-    from promptseg.engine.sa1b.writing import write_sa1b_set
+    from promptseg.engine.shards.changes import sample as run
+    from promptseg.engine.shards.writing import write_sa1b_set
 
     written = write_sa1b_set(run(source, count=count, share=share, seed=seed), output, container, per_shard=per_shard)  # type: ignore[arg-type]
     print(f"{output}: {written:,} pictures")
@@ -72,9 +72,9 @@ def sample(
 @_per_shard
 def merge(sources: tuple[str, ...], renumber: bool, unique: bool, output: Path, container: str, per_shard: int) -> None:
     """Writes several data sets (or one, in another container) as one."""
-    from promptseg.engine.sa1b.changes import deduplicate
-    from promptseg.engine.sa1b.changes import merge as run
-    from promptseg.engine.sa1b.writing import write_sa1b_set
+    from promptseg.engine.shards.changes import deduplicate
+    from promptseg.engine.shards.changes import merge as run
+    from promptseg.engine.shards.writing import write_sa1b_set
 
     found = run(sources, renumber=renumber)
     written = write_sa1b_set(deduplicate(found) if unique else found, output, container, per_shard=per_shard)  # type: ignore[arg-type]
@@ -90,9 +90,9 @@ def merge(sources: tuple[str, ...], renumber: bool, unique: bool, output: Path, 
 @_seed
 def split(source: str, shares: str, output: Path, container: str, per_shard: int, seed: int) -> None:
     """Writes parts into folders of their names; a picture's part follows from its name."""
-    from promptseg.engine.sa1b.changes import split_of
-    from promptseg.engine.sa1b.entries import entries
-    from promptseg.engine.sa1b.writing import check_empty, write_sa1b_set
+    from promptseg.engine.shards.changes import split_of
+    from promptseg.engine.shards.entries import entries
+    from promptseg.engine.shards.writing import check_empty, write_sa1b_set
 
     parts = _shares(shares)
     check_empty(output)
@@ -134,7 +134,7 @@ def statistics(sources: tuple[str, ...], output: Path | None) -> None:
 
 def statistics_of(text: str) -> "SetStatistics":
     """Counts a data set, said as SOURCE or NAME=SOURCE."""
-    from promptseg.engine.sa1b.changes import source_name
+    from promptseg.engine.shards.changes import source_name
     from promptseg.engine.statistics import masks_in
     from promptseg.engine.statistics import statistics as run
 

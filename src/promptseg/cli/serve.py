@@ -2,7 +2,10 @@
 
 import os
 import sys
+from dataclasses import replace
+from getpass import getuser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +14,9 @@ from promptseg.cli.command import Command
 from promptseg.errors import InputError, UnavailableError
 from promptseg.models.registry import DEFAULT_MODEL, get_card
 from promptseg.runtimes.options import EngineOptions
+
+if TYPE_CHECKING:
+    from promptseg.engine import Project
 
 GRACE_SECONDS = 4
 """How long a server that stops lets requests go on; then it takes `CLOSING_SECONDS` more, at most (server/jobs.py)."""
@@ -28,6 +34,12 @@ GRACE_SECONDS = 4
     "--data",
     type=options.PATH,
     help="Folder for pictures, sessions and labels.  [default: ~/.local/share/promptseg]",
+    metavar="DIR",
+)
+@click.option(
+    "--project",
+    type=options.PATH,
+    help="A project of the data engine: its pictures are laid out, and what is saved goes into it.",
     metavar="DIR",
 )
 @click.option(
@@ -57,6 +69,7 @@ def serve(
     port: int,
     token: str | None,
     data: Path | None,
+    project: Path | None,
     model: tuple[str, ...],
     engine: EngineOptions,
     workers: int,
@@ -86,9 +99,14 @@ def serve(
         max_pending_bytes=max(256, 4 * max_upload_mb) * MIB,
         max_pixels=max_megapixels * 1_000_000,
     )
+    opened = _opened(project)
+    models = tuple(engine.named(text) for text in model or [DEFAULT_MODEL])
+    if opened is not None and not model:
+        used = opened.versions.engine()
+        models = (replace(engine, model=used.model, weights=used.weights),)
     settings = Settings(
-        data=data or default_data(),
-        models=tuple(engine.named(text) for text in model or [DEFAULT_MODEL]),
+        data=data or (default_data() if project is None else project / "studio"),
+        models=models,
         host=host,
         port=port,
         token=token or None,
@@ -99,6 +117,12 @@ def serve(
         label_studio=LabelStudio(url=label_studio, token=os.environ.get("LABEL_STUDIO_TOKEN")),
     )
     app = create_app(settings)
+    if opened is not None:
+        from promptseg.server.desk import Desk
+
+        desk = Desk(opened, app.state.server.store, getuser())
+        desk.start()
+        app.state.endings.append(desk.close)
     config = uvicorn.Config(
         app,
         host=host,
@@ -130,3 +154,11 @@ def serve(
     finally:
         if not app.state.server.jobs.close(0):  # a thread that never looks up would be waited for
             os._exit(130)
+
+
+def _opened(project: Path | None) -> "Project | None":
+    if project is None:
+        return None
+    from promptseg.engine import Project
+
+    return Project(project)

@@ -22,8 +22,8 @@ from promptseg.batch.ray_engine import answers_with_ray
 from promptseg.batch.sources import Item
 from promptseg.engine.project import Project
 from promptseg.engine.records import ProjectPicture, path_of
-from promptseg.engine.sa1b.entries import SA1BEntry, entries
-from promptseg.engine.sa1b.writing import write_tar
+from promptseg.engine.shards.entries import SA1BEntry, entries
+from promptseg.engine.shards.writing import write_tar
 from promptseg.errors import InputError, OutputError, PromptsegError
 from promptseg.formats.sa1b import sa1b_text
 from promptseg.images import Image

@@ -65,7 +65,7 @@ def describe(embedded: EmbeddedImage, found: Segments) -> Float64:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Example:
+class CandidateExample:
     """The candidates of a finished picture.
 
     Attributes:
@@ -77,7 +77,7 @@ class Example:
     ious: Float64
 
     @classmethod
-    def of(cls, embedded: EmbeddedImage, found: Segments, accepted: Sequence[RLE]) -> "Example":
+    def of(cls, embedded: EmbeddedImage, found: Segments, accepted: Sequence[RLE]) -> "CandidateExample":
         """Compares the candidates of a picture with its accepted masks."""
         table = iou_matrix(found.masks, accepted)
         best = table.max(axis=1) if len(accepted) else np.zeros(len(found))
@@ -109,7 +109,7 @@ class ObjectDetector:
     pictures: int
 
     @classmethod
-    def learned(cls, examples: Sequence[Example], precision: float = WANTED_PRECISION) -> "ObjectDetector":
+    def learned(cls, examples: Sequence[CandidateExample], precision: float = WANTED_PRECISION) -> "ObjectDetector":
         """Learns from finished pictures, and chooses the threshold that gives the wanted precision on others.
 
         Args:
@@ -165,7 +165,7 @@ def choose(chances: Float64, right: BoolArray, wanted: float) -> tuple[float, fl
     return float(chances[order][place]), float(precision[place]), float(recall[place])
 
 
-def _validated(examples: Sequence[Example]) -> tuple[Float64, BoolArray]:
+def _validated(examples: Sequence[CandidateExample]) -> tuple[Float64, BoolArray]:
     """Returns the chance of every candidate from a fit without its picture's fold, and whether it is right."""
     folds = min(FOLDS, len(examples))
     chances: list[Float64] = []
@@ -179,7 +179,7 @@ def _validated(examples: Sequence[Example]) -> tuple[Float64, BoolArray]:
     return np.concatenate(chances), np.concatenate(right)
 
 
-def _fit(examples: Sequence[Example]) -> tuple[Float64, Float64, Float64, float]:
+def _fit(examples: Sequence[CandidateExample]) -> tuple[Float64, Float64, Float64, float]:
     """Fits the regression by Newton's method."""
     features = np.concatenate([example.features for example in examples])
     ious = np.concatenate([example.ious for example in examples])

@@ -14,9 +14,9 @@ import numpy as np
 from promptseg.engine.automatic import automatic_entries
 from promptseg.engine.project import Project
 from promptseg.engine.records import ProjectMask, ProjectPicture
-from promptseg.engine.sa1b.entries import SA1BEntry
-from promptseg.engine.sa1b.parquet import rows_of, write_parquet
-from promptseg.engine.sa1b.writing import check_empty, write_sa1b_set
+from promptseg.engine.shards.entries import SA1BEntry
+from promptseg.engine.shards.parquet import rows_of, write_parquet
+from promptseg.engine.shards.writing import check_empty, write_sa1b_set
 from promptseg.errors import InputError, OutputError
 from promptseg.files import write_bytes
 from promptseg.formats import write

@@ -7,7 +7,7 @@ from typing import cast
 
 import numpy as np
 
-from promptseg.engine.detector import LOOSE, Example, ObjectDetector, describe
+from promptseg.engine.detector import LOOSE, CandidateExample, ObjectDetector, describe
 from promptseg.engine.project import Project
 from promptseg.engine.records import ProjectMask, ProjectPicture, chosen_by_chance
 from promptseg.errors import InputError, PromptsegError
@@ -128,7 +128,7 @@ def learn(project: Project, segmenter: SamSegmenter, precision: float | None = N
     Raises:
         InputError: too little is labelled.
     """
-    examples: list[Example] = []
+    examples: list[CandidateExample] = []
     done = [each.id for each in project.pictures.each("done", held=False, labelled=True)]
     seed = project.settings.seed
     done.sort(key=lambda number: chosen_by_chance(seed, "detector", str(number)))
@@ -137,7 +137,7 @@ def learn(project: Project, segmenter: SamSegmenter, precision: float | None = N
         embedded, found = candidates(segmenter, picture.path)
         accepted = [mask.mask for mask in project.work.of(number, "accepted", kept=True)]
         if len(found):
-            examples.append(Example.of(embedded, found, accepted))
+            examples.append(CandidateExample.of(embedded, found, accepted))
     given = {} if precision is None else {"precision": precision}
     return ObjectDetector.learned(examples, **given)
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from promptseg.datasets.open import open_dataset
 from promptseg.datasets.samples import Dataset
-from promptseg.engine.sa1b.entries import entries
+from promptseg.engine.shards.entries import entries
 from promptseg.errors import FormatError, InputError
 from promptseg.geometry import Size
 from promptseg.masks.rle import RLE

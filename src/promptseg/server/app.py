@@ -70,6 +70,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         yield
+        for end in app.state.endings:
+            end()
         readers.shutdown(wait=False, cancel_futures=True)
         jobs.close()
         store.close()
@@ -85,6 +87,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.server = server
+    app.state.endings = []  # what is called before the store is closed
     for part in (images, prompts, sessions, objects, label_studio, speech, about):
         app.include_router(part.router)
     app.include_router(static.static_router(static.studio()))

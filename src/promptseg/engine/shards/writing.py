@@ -9,8 +9,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
-from promptseg.engine.sa1b.entries import SA1BEntry, as_file
-from promptseg.engine.sa1b.parquet import rows_of, write_parquet
+from promptseg.engine.shards.entries import SA1BEntry, as_file
+from promptseg.engine.shards.parquet import rows_of, write_parquet
 from promptseg.errors import InputError, OutputError
 from promptseg.files import atomic_write, write_bytes
 from promptseg.formats.reading import decode_text, parse_json

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from promptseg.engine.sa1b.parquet import parquet_records
+from promptseg.engine.shards.parquet import parquet_records
 from promptseg.errors import FormatError, InputError, UnavailableError, shorten
 from promptseg.formats.reading import decode_text, parse_json
 from promptseg.formats.sa1b import SA1BPicture, picture_from_sa1b

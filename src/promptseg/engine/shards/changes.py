@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from promptseg.engine.records import chosen_by_chance
-from promptseg.engine.sa1b.entries import SA1BEntry, entries
-from promptseg.engine.sa1b.writing import renamed
+from promptseg.engine.shards.entries import SA1BEntry, entries
+from promptseg.engine.shards.writing import renamed
 from promptseg.errors import FormatError, InputError, PromptsegError
 from promptseg.images import Image
 
