@@ -64,7 +64,7 @@ def sample(
 
 
 @sa1b.command("merge", cls=Command)
-@click.argument("sources", nargs=-1, required=True)
+@argument("sources", "Data sets, as in the other verbs.", nargs=-1, required=True, metavar="SOURCE...")
 @click.option("--renumber", is_flag=True, help="Give all pictures and masks new numbers.")
 @click.option("--deduplicate", "unique", is_flag=True, help="Leave out pictures whose content came before.")
 @_output
@@ -118,7 +118,7 @@ def _shares(text: str) -> dict[str, float]:
 
 
 @sa1b.command("statistics", cls=Command)
-@click.argument("sources", nargs=-1, required=True, metavar="[NAME=]SOURCE...")
+@argument("sources", "Labelled sets, with names for the plots.", nargs=-1, required=True, metavar="[NAME=]SOURCE...")
 @click.option("-o", "--output", type=PATH, help="A page with plots; its numbers go beside it.", metavar="FILE")
 def statistics(sources: tuple[str, ...], output: Path | None) -> None:
     """Counts masks, sizes, concavity and centres of data sets in any layout that is read, and compares them."""
