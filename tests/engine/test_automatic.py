@@ -81,23 +81,6 @@ def test_a_picture_that_kills_its_worker_costs_itself_alone(tmp_path):
     assert "ZeroDivisionError" in failed[1]
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.data.context")
-def test_ray_makes_the_same_shards(tmp_path):
-    pytest.importorskip("ray")
-    with list_pictures(tmp_path, 6) as project:
-        here = label(project)
-        folder = project.folder / "automatic" / here.run
-        shards = {path.name: path.read_bytes() for path in folder.glob("*.tar")}
-        for path in folder.glob("*.tar"):
-            path.unlink()
-        there = label(project, crew="ray")
-        assert there.labelled == 2
-        assert {path.name: path.read_bytes() for path in folder.glob("*.tar")} == shards
-    import ray
-
-    ray.shutdown()
-
-
 def test_people_mend_a_sample_and_its_quality_is_told(tmp_path):
     with list_pictures(tmp_path, 5) as project:
         with pytest.raises(InputError, match="no automatic masks yet"):
