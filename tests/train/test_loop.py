@@ -105,6 +105,33 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
         train(toy_recipe(), tmp_path, quiet=True)
 
 
+def test_two_processes_that_share_batches_do_what_one_does(tmp_path: Path) -> None:
+    """Each step's batches are the same, whoever draws them: only the order of the sums differs."""
+    script = Path(__file__).with_name("two_ranks.py")
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, str(script), str(tmp_path), str(rank), "shared"],
+            env=os.environ | {"MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": "1"},
+        )
+        for rank in (0, 1)
+    ]
+    assert [process.wait(timeout=120) for process in ranks] == [0, 0]
+    alone = toy_recipe(replace(CONFIG, shared=True), calm=True)
+    start = {name: value.clone() for name, value in alone.task.model.state_dict().items()}
+    train(alone, tmp_path / "alone", quiet=True)
+    together = load_file(tmp_path / "0.safetensors")
+    for name, value in alone.task.model.state_dict().items():
+        torch.testing.assert_close(together[name], value, rtol=1e-4, atol=1e-5)
+    moved = max(float((value - start[name]).abs().max()) for name, value in together.items())
+    assert moved > 0.01
+
+
+def test_batches_that_cannot_be_shared_out_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("promptseg.train.ranks.count", lambda: 3)
+    with pytest.raises(InputError, match="2 batches cannot be shared out among 3 processes"):
+        train(toy_recipe(replace(CONFIG, shared=True)), tmp_path, quiet=True)
+
+
 def test_norms_biases_and_embeddings_are_spared_from_decay() -> None:
     model = nn.Sequential(nn.Embedding(3, 4), nn.Linear(4, 4), nn.LayerNorm(4))
     model[1].bias.requires_grad_(False)

@@ -30,12 +30,13 @@ CONFIG = TrainConfig(
 
 
 class ToyTask:
-    """Learns the sum of four numbers, in two rounds per batch."""
+    """Learns the sum of four numbers, in two rounds per batch; a calm one draws from the run's own stream alone."""
 
-    def __init__(self, die_at: int = -1) -> None:
+    def __init__(self, die_at: int = -1, *, calm: bool = False) -> None:
         torch.manual_seed(1)
-        self.model = nn.Sequential(nn.Linear(4, 16), nn.LayerNorm(16), nn.Dropout(0.3), nn.Linear(16, 1))
-        self.drawn, self.die_at = 0, die_at
+        drop = nn.Dropout(0.0 if calm else 0.3)
+        self.model = nn.Sequential(nn.Linear(4, 16), nn.LayerNorm(16), drop, nn.Linear(16, 1))
+        self.drawn, self.die_at, self.calm = 0, die_at, calm
 
     def batch(self, random: np.random.Generator) -> Any:
         self.drawn += 1
@@ -45,7 +46,10 @@ class ToyTask:
 
     def losses(self, batch: Any, random: np.random.Generator) -> Iterator[Mapping[str, Tensor]]:
         for _ in range(2):
-            noisy = batch + 0.1 * torch.randn_like(batch) + float(np.random.random()) * 0.01
+            if self.calm:
+                noisy = batch + 0.1 * torch.tensor(random.normal(size=batch.shape), dtype=torch.float32)
+            else:
+                noisy = batch + 0.1 * torch.randn_like(batch) + float(np.random.random()) * 0.01
             error = (self.model(noisy)[:, 0] - batch.sum(1)).square().mean()
             yield {"loss": error, "watched": error.detach() * random.random()}
 
@@ -53,8 +57,8 @@ class ToyTask:
         return {"error": float((self.model(torch.ones(1, 4)) - 4).abs() + 0 * torch.randn(1))}
 
 
-def toy_recipe(config: TrainConfig = CONFIG, *, die_at: int = -1) -> Recipe:
-    task = ToyTask(die_at)
+def toy_recipe(config: TrainConfig = CONFIG, *, die_at: int = -1, calm: bool = False) -> Recipe:
+    task = ToyTask(die_at, calm=calm)
 
     def write(path: Path) -> None:
         save_file({name: value.contiguous() for name, value in task.model.state_dict().items()}, path)

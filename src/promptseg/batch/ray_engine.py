@@ -134,6 +134,43 @@ def _run(
             raise _cause(error) from error
 
 
+def answers_with_ray(
+    settings: LabelerSettings, items: Sequence[Item], actors: int, make: MakeLabeler
+) -> Generator[LabelerAnswer]:
+    """Labels items with Ray and yields the answers as the cluster finishes them; the labelers keep what they make.
+
+    Args:
+        settings: what the labelers are made of; paths in it are seen by all machines.
+        items: what to label: few, since the driver holds them, and each much work.
+        actors: how many labelers work at a time.
+        make: the class of the labelers.
+
+    Raises:
+        UnavailableError: Ray is not installed.
+        InputError: the cluster is too small.
+        PromptsegError: whatever a labeler raises.
+    """
+    ray = _import_ray()
+    settings = _everywhere(settings)
+    threads = settings.engine.threads or 1
+    _connect(ray, actors, threads)
+    rows = [{"name": item.name, "path": item.path} for item in items]
+    with _quiet(ray):
+        labelled = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+            make,
+            fn_constructor_args=(settings,),
+            batch_size=1,
+            num_cpus=threads,
+            compute=ray.data.ActorPoolStrategy(size=min(actors, len(rows))),
+        )
+        known = {item.name: item for item in items}
+        try:
+            for row in labelled.iter_rows():
+                yield LabelerAnswer(known[row["name"]], row["record"], row["error"])
+        except ray.exceptions.RayError as error:
+            raise _cause(error) from error
+
+
 def _read(batch: Columns, place: "_Place") -> dict[str, Any]:
     """Ray task: the bytes of pictures; one that cannot be read is an error of its own."""
     content, problems = np.empty(len(batch["path"]), object), list[str]()

@@ -11,6 +11,7 @@ from promptseg.cli import (
     classes,
     edges,
     embed,
+    engine,
     evaluate,
     everything,
     export,
@@ -56,6 +57,7 @@ for _verb in (
     export.export,
     serve.serve,
     train.train,
+    engine.engine,
     evaluate.evaluate,
     models.models,
 ):

@@ -2,7 +2,10 @@
 
 import os
 import sys
+from dataclasses import replace
+from getpass import getuser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +14,9 @@ from promptseg.cli.command import Command
 from promptseg.errors import InputError, UnavailableError
 from promptseg.models.registry import DEFAULT_MODEL, get_card
 from promptseg.runtimes.options import EngineOptions
+
+if TYPE_CHECKING:
+    from promptseg.engine import Project
 
 GRACE_SECONDS = 4
 """How long a server that stops lets requests go on; then it takes `CLOSING_SECONDS` more, at most (server/jobs.py)."""
@@ -34,6 +40,12 @@ GRACE_SECONDS = 4
     "--data",
     type=options.PATH,
     help="Folder for pictures, sessions and labels.  [default: ~/.local/share/promptseg]",
+    metavar="DIR",
+)
+@click.option(
+    "--project",
+    type=options.PATH,
+    help="A project of the data engine: its pictures are laid out, and what is saved goes into it.",
     metavar="DIR",
 )
 @click.option(
@@ -64,6 +76,7 @@ def serve(
     token: str | None,
     annotators: Path | None,
     data: Path | None,
+    project: Path | None,
     model: tuple[str, ...],
     engine: EngineOptions,
     workers: int,
@@ -93,9 +106,14 @@ def serve(
         max_pending_bytes=max(256, 4 * max_upload_mb) * MIB,
         max_pixels=max_megapixels * 1_000_000,
     )
+    opened = _opened(project)
+    models = tuple(engine.named(text) for text in model or [DEFAULT_MODEL])
+    if opened is not None and not model:
+        used = opened.versions.engine()
+        models = (replace(engine, model=used.model, weights=used.weights),)
     settings = Settings(
-        data=data or default_data(),
-        models=tuple(engine.named(text) for text in model or [DEFAULT_MODEL]),
+        data=data or (default_data() if project is None else project / "studio"),
+        models=models,
         host=host,
         port=port,
         token=token or None,
@@ -107,6 +125,12 @@ def serve(
         label_studio=LabelStudio(url=label_studio, token=os.environ.get("LABEL_STUDIO_TOKEN")),
     )
     app = create_app(settings)
+    if opened is not None:
+        from promptseg.server.desk import Desk
+
+        desk = Desk(opened, app.state.server.store, getuser())
+        desk.start()
+        app.state.endings.append(desk.close)
     config = uvicorn.Config(
         app,
         host=host,
@@ -161,3 +185,11 @@ def _annotators(path: Path) -> dict[str, str]:
     if not found:
         raise InputError(f"{path} names no annotator. Give a line for each: a name, and a token of their own.")
     return found
+
+
+def _opened(project: Path | None) -> "Project | None":
+    if project is None:
+        return None
+    from promptseg.engine import Project
+
+    return Project(project)

@@ -49,7 +49,7 @@ def train(
     if not folder.exists():  # else the run goes on
         check_new(output, overwrite=overwrite)
     options = {name: value for name, value in given.items() if value is not None}
-    options |= dict(_setting(text) for text in settings)
+    options |= dict(setting(text) for text in settings)
     built = entry.build(data, **options)
     from promptseg.train.loop import train as run_training
     from promptseg.train.memory import keep_freed_memory
@@ -59,7 +59,12 @@ def train(
     print(run_training(built, folder, output))
 
 
-def _setting(text: str) -> tuple[str, Any]:
+def setting(text: str) -> tuple[str, Any]:
+    """Reads NAME=VALUE, the value as JSON where it is.
+
+    Raises:
+        InputError: it is something else.
+    """
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise InputError(f"--set expects NAME=VALUE, such as learning_rate=1e-4, got {text!r}.")

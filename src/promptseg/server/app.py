@@ -87,6 +87,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         yield
         await runs_.close()
+        for end in app.state.endings:
+            end()
         readers.shutdown(wait=False, cancel_futures=True)
         jobs.close()
         store.close()
@@ -102,6 +104,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.server = server
+    app.state.endings = []  # what is called before the store is closed
     parts = (images, prompts, sessions, objects, data_sets, queue, runs, label_studio, speech, videos, about)
     for part in parts:
         app.include_router(part.router)

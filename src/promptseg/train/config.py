@@ -27,6 +27,8 @@ class TrainConfig:
         ema: decay of the moving average of the weights; 0 for none. Young averages use a smaller decay, so that the
             start is forgotten.
         accumulate: batches whose gradients make one step.
+        shared: the batches of a step are shared out among the processes, and each is drawn from a stream of its own: so
+            several processes make the same steps as one. Else each process draws `accumulate` batches of its own.
         precision: bfloat16 runs the task under autocast; weights stay float32.
         device: "cpu", "cuda", "mps".
         threads: computing threads on the CPU; None leaves torch's choice.
@@ -50,6 +52,7 @@ class TrainConfig:
     clip: float = 1.0
     ema: float = 0.0
     accumulate: int = 1
+    shared: bool = False
     precision: Precision = "float32"
     device: str = "cpu"
     threads: int | None = None

@@ -66,6 +66,12 @@ class TrainingRun:
 
     def __init__(self, recipe: Recipe, folder: Path, *, quiet: bool = False) -> None:
         config = recipe.config
+        self._batches = config.accumulate // ranks.count() if config.shared else config.accumulate
+        if config.shared and config.accumulate % ranks.count():
+            raise InputError(
+                f"A step of {config.accumulate} batches cannot be shared out among {ranks.count()} processes: set "
+                "accumulate to a multiple of their number."
+            )
         if config.threads is not None:
             torch.set_num_threads(config.threads)
         self.step, self.evaluated = 0, False
@@ -128,8 +134,8 @@ class TrainingRun:
             group["lr"] = config.learning_rate * group["scale"] * rate
         self._optimiser.zero_grad(set_to_none=True)
         values: dict[str, float] = {}
-        for _ in range(config.accumulate):
-            self._differentiate(values)
+        for number in range(self._batches):
+            self._differentiate(values, self._stream_of(number))
         ranks.average_gradients(self._trained)
         norm = nn.utils.clip_grad_norm_(self._trained, config.clip or float("inf"))
         if not bool(torch.isfinite(norm)):
@@ -143,11 +149,16 @@ class TrainingRun:
         self.step += 1
         self._tell({**values, "gradient": float(norm), "rate": config.learning_rate * rate})
 
-    def _differentiate(self, values: dict[str, float]) -> None:
+    def _stream_of(self, number: int) -> np.random.Generator:
+        if not self._config.shared:
+            return self._stream
+        return np.random.default_rng([self._config.seed, self.step, number * ranks.count() + ranks.rank()])
+
+    def _differentiate(self, values: dict[str, float], stream: np.random.Generator) -> None:
         config = self._config
-        batch = self._task.batch(self._stream)
+        batch = self._task.batch(stream)
         kind = torch.device(config.device).type
-        parts = self._task.losses(batch, self._stream)
+        parts = self._task.losses(batch, stream)
         while True:
             # Autocast must not stay open while the caller differentiates, so it is entered part by part.
             with torch.autocast(kind, torch.bfloat16, enabled=config.precision == "bfloat16"):
@@ -156,9 +167,9 @@ class TrainingRun:
                 return
             chosen = [loss for loss in part.values() if loss.requires_grad]
             if chosen:
-                (torch.stack([loss.float() for loss in chosen]).sum() / config.accumulate).backward()
+                (torch.stack([loss.float() for loss in chosen]).sum() / self._batches).backward()
             for name, loss in part.items():
-                values[name] = values.get(name, 0.0) + float(loss.detach()) / config.accumulate
+                values[name] = values.get(name, 0.0) + float(loss.detach()) / self._batches
 
     def _tell(self, values: dict[str, float]) -> None:
         config = self._config

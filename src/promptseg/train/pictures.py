@@ -62,7 +62,7 @@ def cache_in(data: Path, cache: str | None) -> Path:
 def prepare(
     dataset: Dataset,
     folder: Path,
-    runtime: Runtime | None,
+    embed: Callable[[Image], Float32] | None,
     *,
     name: str,
     objects: int = 8,
@@ -74,7 +74,7 @@ def prepare(
     Args:
         dataset: the pictures and their objects.
         folder: where the files go.
-        runtime: embeds the pictures; None leaves that to the training.
+        embed: embeds a picture, (1, 256, 64, 64); None leaves that to the training.
         name: begins the files' names.
         objects: the most objects of one picture; more are drawn from, always the same ones.
         pictures: the most pictures, evenly strided.
@@ -92,7 +92,7 @@ def prepare(
     for done, index in enumerate(chosen, 1):
         sample = dataset.samples[index]
         target = folder / f"{name}_{index:05d}.npz"
-        if target.exists() or _write(target, sample, runtime, objects, index):
+        if target.exists() or _write(target, sample, embed, objects, index):
             found.append(target)
         if progress is not None:
             progress(done, count)
@@ -101,6 +101,11 @@ def prepare(
             f"{dataset.name} has no object of at least {LEAST_CELLS} cells of the 256 x 256 grid: nothing to learn."
         )
     return found
+
+
+def embedder(runtime: Runtime) -> Callable[[Image], Float32]:
+    """Returns what embeds a picture with an engine, for `prepare`."""
+    return lambda image: runtime.encode(preprocess(image, ResizeFrame.fit(image.size)))
 
 
 def read(path: Path) -> Lesson:
@@ -160,7 +165,7 @@ def split(paths: Sequence[T], share: float) -> tuple[list[T], list[T]]:
     return train, [paths[index] for index in sorted(held)]
 
 
-def _write(target: Path, sample: Sample, runtime: Runtime | None, objects: int, seed: int) -> bool:
+def _write(target: Path, sample: Sample, embed: Callable[[Image], Float32] | None, objects: int, seed: int) -> bool:
     image = Image.open(sample.picture)
     frame = ResizeFrame.fit(image.size)
     targets = list(sample.targets)
@@ -189,8 +194,8 @@ def _write(target: Path, sample: Sample, runtime: Runtime | None, objects: int, 
         "resized": np.array(frame.resized),
         "picture": str(sample.picture),
     }
-    if runtime is not None:
-        content["features"] = runtime.encode(preprocess(image, frame))[0].astype(np.float16)
+    if embed is not None:
+        content["features"] = embed(image)[0].astype(np.float16)
     _store(target, content)
     return True
 

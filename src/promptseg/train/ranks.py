@@ -4,7 +4,9 @@ Gradients are averaged by hand after the last backward pass of a step. That suit
 times per step, by any of its methods, which the hooks of DistributedDataParallel do not.
 """
 
-from collections.abc import Iterable
+import os
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -19,6 +21,25 @@ def several() -> bool:
 def rank() -> int:
     """This process's number; 0 when there is only one."""
     return distributed.get_rank() if several() else 0
+
+
+def count() -> int:
+    """How many processes there are."""
+    return distributed.get_world_size() if several() else 1
+
+
+@contextmanager
+def joined() -> Generator[None]:
+    """Joins the processes that torchrun has started, for the length of the block; alone, nothing happens."""
+    alone = int(os.environ.get("WORLD_SIZE", "1")) < 2 or not distributed.is_available() or distributed.is_initialized()
+    if alone:
+        yield
+        return
+    distributed.init_process_group("gloo")
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
 
 
 def share_parameters(tensors: Iterable[Tensor]) -> None:

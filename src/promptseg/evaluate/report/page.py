@@ -12,7 +12,7 @@ from promptseg.evaluate.report.written import caption, shown
 from promptseg.evaluate.summary import Result, Slice, Summary
 from promptseg.evaluate.tasks.task import Curve
 
-_STYLE = """
+STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1100px;padding:0 1rem;color:#111;background:#fff}
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}
 table{border-collapse:collapse;margin:.5rem 0;display:block;overflow-x:auto}
@@ -38,7 +38,7 @@ def to_html(summary: Summary, origin: Provenance) -> str:
     parts = [
         "<!doctype html><html lang=en><head><meta charset=utf-8>",
         '<meta name="viewport" content="width=device-width,initial-scale=1">',
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>",
         f"<h1>{escape(title)}</h1><p>{escape(summary.run.task.about)}.</p>",
         _table(summary.results),
         f'<p class="caption">{escape(caption(summary, origin))}</p>',

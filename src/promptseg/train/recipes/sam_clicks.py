@@ -50,7 +50,7 @@ def prepared(data: Path, cache: str | None, runtime: Runtime) -> dict[str, list[
         name: pictures.prepare(
             open_dataset(data / name, min_area=least),
             pictures.cache_in(data, cache),
-            runtime,
+            pictures.embedder(runtime),
             name=name.replace("/", "-"),
             objects=most,
             pictures=count,

@@ -53,22 +53,49 @@ def sam_finetune(
     """
     if not 0 <= held < 1:
         raise InputError(f"held is a share of the pictures from 0 to below 1, got {held}.")
-    if objects < 1 or not rounds or min(rounds) < 1:
-        raise InputError(f"objects and rounds must be at least 1, got objects={objects}, rounds={list(rounds)}.")
+    _check(objects, rounds)
     network = Network.load(model, weights)
-    runtime = None if adapters else create_runtime(network)
-    folder = pictures.cache_in(data, cache)
     kind = "plain" if adapters else f"{network.name}-{network.digest[:12]}"
     paths = pictures.prepare(
         open_dataset(data, min_area=min_area),
-        folder / f"{kind}-{objects}-{min_area or 0}",
-        runtime,
+        pictures.cache_in(data, cache) / f"{kind}-{objects}-{min_area or 0}",
+        None if adapters else pictures.embedder(create_runtime(network)),
         name=data.resolve().name,
         objects=max(8, objects),
         pictures=pictures_used,
         progress=say(f"preparing {data.name}"),
     )
     learned, measured = pictures.split(paths, held)
+    return finetuning(
+        network, learned, measured, name=data.resolve().name, adapters=adapters, objects=objects, rounds=rounds
+    )
+
+
+def finetuning(
+    network: Network,
+    learned: Sequence[Path],
+    measured: Sequence[Path] = (),
+    *,
+    name: str,
+    adapters: int = 0,
+    objects: int = 4,
+    rounds: Sequence[int] = (1, 1, 2),
+) -> Recipe:
+    """Fine-tunes a network on pictures that were prepared (`train.pictures`); the options are those of `sam_finetune`.
+
+    Args:
+        network: what to start from.
+        learned: files of pictures to learn from.
+        measured: files of pictures to measure on.
+        name: what the data are called in the written file.
+        adapters: rank of the adapters in the image encoder.
+        objects: of one picture in a batch.
+        rounds: lengths of the dialogues that are simulated.
+
+    Raises:
+        InputError: an option is impossible.
+    """
+    _check(objects, rounds)
     sam = trainable(network, DECODER)
     if adapters:
         add_adapters(sam.image_encoder, adapters)
@@ -76,8 +103,13 @@ def sam_finetune(
     config = TrainConfig(
         steps=1000, learning_rate=1.3e-4, warmup=20, weight_decay=0.01, clip=1.0, ema=0.98, save_every=25
     )
-    note = f"sam-finetune on {data.resolve().name}, {len(learned)} pictures"
+    note = f"sam-finetune on {name}, {len(learned)} pictures"
     return Recipe(name="sam-finetune", task=task, config=config, write=whole_writer(sam, network, note), rates=rate_of)
+
+
+def _check(objects: int, rounds: Sequence[int]) -> None:
+    if objects < 1 or not rounds or min(rounds) < 1:
+        raise InputError(f"objects and rounds must be at least 1, got objects={objects}, rounds={list(rounds)}.")
 
 
 def rate_of(name: str) -> float:
