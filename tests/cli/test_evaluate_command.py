@@ -107,7 +107,7 @@ def test_point_boxes_and_video(quick, small_set):
         Path(f"set/masks/{name}.png").rename(f"video/masks/v_{number}.png")
     code, out, _ = quick("evaluate", "video", "video")
     assert code == 0
-    assert "promptseg, box" in out
+    assert "promptseg, memory" in out
 
 
 def test_edges(quick, cat):

@@ -34,7 +34,8 @@ def pictures_of(data: bytes, what: str, limits: ImageLimits) -> Iterator[tuple[n
                 picture.seek(number)
             except EOFError:
                 return
-            limits.check_size(*picture.size, what)
+            width, height = picture.size
+            limits.check_size(width, height, what)
             picture.load()
             pixels = to_rgb(picture, what, options, orientation_of(picture))
             seconds = float(picture.info.get("duration") or 0) / 1000

@@ -8,7 +8,7 @@ from promptseg.errors import UnavailableError
 from promptseg.runtimes.protocol import GraphSource
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession, RunOptions
+    from onnxruntime import InferenceSession
 
 
 class OnnxGraphs:
@@ -43,10 +43,10 @@ def run_model(model: bytes, feeds: dict[str, Any], *, threads: int = 1) -> list[
     return _open(model, threads).run(None, feeds)  # type: ignore[return-value]
 
 
-def _frugal() -> "RunOptions":
+def _frugal() -> Any:
     import onnxruntime as ort
 
-    options = ort.RunOptions()
+    options: Any = ort.RunOptions()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
     options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
     return options
 

@@ -52,7 +52,13 @@ class Videos:
                 last = clip.expected - 1
                 self._limits.clip.check_frame(last, last / clip.rate, _WHAT)
             height, width = clip.size
-            record = {"id": key, "name": name, "width": width, "height": height, "rate": round(clip.rate, 3)}
+            record: dict[str, Any] = {
+                "id": key,
+                "name": name,
+                "width": width,
+                "height": height,
+                "rate": round(clip.rate, 3),
+            }
             record["frames"] = clip.expected
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_bytes(self._folder / f"{key}.clip", content)

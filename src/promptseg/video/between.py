@@ -27,7 +27,7 @@ def matched(image: Image) -> tuple[Float32, Float32]:
     scale = SIDE / max(image.size)
     height, width = (max(8, round(side * scale / 2) * 2) for side in image.size)
     grey = Pillow.fromarray(image.pixels).convert("L")
-    fine = np.asarray(grey.resize((width, height), Pillow.Resampling.BOX), np.float32) / 255
+    fine = np.asarray(grey.resize((width, height), Pillow.Resampling.BOX), np.float32) / np.float32(255)
     return fine, fine.reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3))
 
 

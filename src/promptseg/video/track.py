@@ -176,9 +176,11 @@ class VideoTrack:
         Raises:
             PromptError: it is no phrase and no reference.
         """
-        if not prompts or not all(isinstance(prompt, WordPrompt) for prompt in prompts):
+        given: tuple[Any, ...] = prompts
+        if not given or not all(isinstance(prompt, WordPrompt) for prompt in given):
             raise PromptError("Give what is to be found as Text, Audio or Reference.")
-        self._finders.append(Finder(heard(prompts)))
+        words = tuple(prompt for prompt in heard(prompts) if isinstance(prompt, WordPrompt))
+        self._finders.append(Finder(words))
         self._searched = True
 
     def remove(self, object_id: int) -> None:
@@ -314,9 +316,10 @@ class VideoTrack:
                 runs = self._found(finder, item, runs)
             there = {key: self._objects[key].masks for key in moved}
             passed = _Passed(item, {key: masks[number][0] for key, masks in there.items() if number in masks})
-            for each in waiting if before is not None else ():
-                self._between(before, passed, each, moved)
-                yield TrackedFrame(each, self.segments(each))
+            if before is not None:
+                for each in waiting:
+                    self._between(before, passed, each, moved)
+                    yield TrackedFrame(each, self.segments(each))
             waiting = []
             before = _Passed(item, {run.key: self._objects[run.key].masks[number][0] for run in runs if run.target})
             if moved or finders or show_begin:

@@ -72,8 +72,8 @@ def test_candidates_ask_it_for_single_clicks_only():
             return np.array([0.1, 0.9, 0.2])
 
     asked = Candidates(logits, scores, click=(400, 200), choice=Second())  # type: ignore[arg-type]
-    assert asked.likeliest(frame).index == 2
-    assert Candidates(logits, scores, click=(400, 200)).likeliest(frame).index == 3
+    assert asked.likeliest(frame).number == 2
+    assert Candidates(logits, scores, click=(400, 200)).likeliest(frame).number == 3
 
 
 def test_the_default_model_has_one_and_others_have_none(tmp_path):

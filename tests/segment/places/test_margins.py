@@ -15,7 +15,7 @@ def test_the_margin_is_to_the_best_mask_that_differs(embedded):
     found = Candidates(logits, scores)
     expected = found.expected(frame)
     chosen = found.likeliest(frame)
-    assert chosen.index == 1
+    assert chosen.number == 1
     assert chosen.margin == pytest.approx(expected[0] - expected[2])
     logits[3] = logits[1]
     assert Candidates(logits, scores).likeliest(frame).margin == 1

@@ -40,13 +40,13 @@ class Chosen(NamedTuple):
     """Which of four masks answers.
 
     Attributes:
-        index: the mask.
+        number: of the mask.
         granularity: its name, where one was asked for.
         margin: how much better than the best mask that differs from it it is expected to fit; 1 where none does, or
             where there was nothing to choose.
     """
 
-    index: int
+    number: int
     granularity: str | None = None
     margin: float = 1.0
 
