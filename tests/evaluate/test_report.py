@@ -95,6 +95,8 @@ def test_summary_by_hand():
             "never 90": 0.5,
             "worst drop": 0.13,
             "drop > 0.1": 0.25,
+            "IoU@1 worst tenth": 0.1,
+            "NoC@90 worst tenth": 3,
             "drop p95": np.percentile([0, 0.52, 0, 0], 95),
             "drop max": 0.52,
             "failures@85": 1,

@@ -9,13 +9,14 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 from fastapi import Depends, Path, Query, Request
 from fastapi.responses import Response
 
+from promptseg.server.answers import ErrorBody
 from promptseg.server.ears import Ears
 from promptseg.server.jobs import Job, JobQueue, unless_gone
 from promptseg.server.label_all import LabelRuns
 from promptseg.server.metrics import Metrics
 from promptseg.server.models import ServedModels
 from promptseg.server.pictures import Pictures
-from promptseg.server.schemas import ErrorBody, MaskFormat
+from promptseg.server.schemas import MaskFormat
 from promptseg.server.sessions import Sessions
 from promptseg.server.settings import Limits, Settings
 from promptseg.server.store import Store

@@ -11,10 +11,10 @@ from fastapi.responses import JSONResponse, Response
 import promptseg
 from promptseg.models.registry import packaged
 from promptseg.server import static
+from promptseg.server.answers import HealthBody, ModelsBody
 from promptseg.server.dependencies import ServerDep, binary, errors, json_answer
 from promptseg.server.http_errors import not_found
 from promptseg.server.models import describe
-from promptseg.server.schemas import HealthBody, ModelsBody
 from promptseg.server.store import etag
 
 router = APIRouter(tags=["about"])

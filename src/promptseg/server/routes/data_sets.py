@@ -10,10 +10,11 @@ from promptseg.errors import InputError
 from promptseg.formats.options import WriteOptions
 from promptseg.notes import told
 from promptseg.server import data_set_in
+from promptseg.server.answers import ClassNames, DataSetRead
 from promptseg.server.data_set_out import DataSet, DataSetOptions
 from promptseg.server.dependencies import AnnotatorDep, Server, ServerDep, binary, errors
 from promptseg.server.http_errors import HttpError
-from promptseg.server.schemas import ClassNames, ClassText, DataSetRead, DataSetRequest
+from promptseg.server.schemas import ClassText, DataSetRequest
 from promptseg.server.store import Picture
 from promptseg.server.strict import StrictRoute
 

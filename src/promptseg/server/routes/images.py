@@ -11,9 +11,9 @@ from starlette.exceptions import HTTPException
 
 from promptseg.images.bands import ReadingOptions
 from promptseg.images.tiff import MOST_PAGES
+from promptseg.server.answers import ImageBody, ImageList, UploadedBody
 from promptseg.server.dependencies import ImagePath, ModelQuery, Server, ServerDep, binary, errors
 from promptseg.server.http_errors import HttpError, unsupported
-from promptseg.server.schemas import ImageBody, ImageList, UploadedBody
 from promptseg.server.store import Picture, etag
 from promptseg.server.strict import StrictRoute
 

@@ -16,19 +16,11 @@ from promptseg.formats.table import FORMATS
 from promptseg.masks.records import HALF_A_PIXEL
 from promptseg.notes import told
 from promptseg.server import label_files
+from promptseg.server.answers import ImportedBody, StoredObjectsBody, VersionBody
 from promptseg.server.dependencies import AnnotatorDep, ImagePath, Server, ServerDep, errors, json_answer
 from promptseg.server.http_errors import HttpError, not_found
 from promptseg.server.jobs import Job
-from promptseg.server.schemas import (
-    ClassesBody,
-    CocoForm,
-    ImportedBody,
-    ObjectBody,
-    ObjectsBody,
-    PutObjects,
-    StoredObjectsBody,
-    VersionBody,
-)
+from promptseg.server.schemas import ClassesBody, CocoForm, ObjectBody, ObjectsBody, PutObjects
 from promptseg.server.strict import StrictRoute
 
 router = APIRouter(prefix="/v1", tags=["objects"], route_class=StrictRoute)

@@ -17,6 +17,7 @@ from promptseg.segment.everything.options import EverythingOptions
 from promptseg.segment.segmenter import Segmenter
 from promptseg.segment.words.phrases.read import name_in
 from promptseg.server import prompts_in
+from promptseg.server.answers import MasksBody
 from promptseg.server.dependencies import ImagePath, Server, ServerDep, errors
 from promptseg.server.http_errors import not_found, too_large, unsupported
 from promptseg.server.jobs import Job
@@ -28,7 +29,6 @@ from promptseg.server.schemas import (
     EverythingRequest,
     FinishRequest,
     LabelRequest,
-    MasksBody,
     PanopticRequest,
     ProposalsRequest,
     SegmentRequest,

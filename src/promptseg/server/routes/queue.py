@@ -6,10 +6,11 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from promptseg.server import reviews
+from promptseg.server.answers import HistoryBody, ImageBody, StatisticsBody
 from promptseg.server.dependencies import AnnotatorDep, ImagePath, ServerDep, errors
 from promptseg.server.http_errors import not_found
 from promptseg.server.routes.images import image_json
-from promptseg.server.schemas import HistoryBody, ImageBody, ReviewRequest, StatisticsBody
+from promptseg.server.schemas import ReviewRequest
 from promptseg.server.strict import StrictRoute
 
 router = APIRouter(prefix="/v1", tags=["queue"], route_class=StrictRoute)

@@ -5,8 +5,9 @@ import asyncio
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
+from promptseg.server.answers import RunBody, RunsBody
 from promptseg.server.dependencies import AnnotatorDep, RunPath, ServerDep, errors
-from promptseg.server.schemas import LabelAllRequest, RunBody, RunsBody
+from promptseg.server.schemas import LabelAllRequest
 from promptseg.server.strict import StrictRoute
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"], route_class=StrictRoute)

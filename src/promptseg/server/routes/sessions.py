@@ -5,10 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
+from promptseg.server.answers import SessionBody
 from promptseg.server.dependencies import FormatQuery, Server, ServerDep, SessionPath, errors
 from promptseg.server.jobs import Job
 from promptseg.server.masks_out import image_size, masks_json
-from promptseg.server.schemas import MaskForm, RoundRequest, SessionBody, SessionRequest
+from promptseg.server.schemas import MaskForm, RoundRequest, SessionRequest
 from promptseg.server.sessions import State
 from promptseg.server.strict import StrictRoute
 

@@ -3,8 +3,9 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from promptseg.server.answers import HeardBody
 from promptseg.server.dependencies import ServerDep, errors
-from promptseg.server.schemas import HeardBody, HearRequest
+from promptseg.server.schemas import HearRequest
 from promptseg.server.strict import StrictRoute
 
 router = APIRouter(prefix="/v1/hear", tags=["speech"], route_class=StrictRoute)

@@ -9,13 +9,14 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from promptseg.notes import told
 from promptseg.prompts.types import Text
 from promptseg.server import prompts_in
+from promptseg.server.answers import VideoBody, VideoList
 from promptseg.server.dependencies import ServerDep, errors
 from promptseg.server.http_errors import HttpError, unsupported
 from promptseg.server.jobs import Job
 from promptseg.server.lines import STREAMED, Line, Lines, Told
 from promptseg.server.masks_out import masks_json
 from promptseg.server.routes.images import clean_name
-from promptseg.server.schemas import FollowRequest, VideoBody, VideoList
+from promptseg.server.schemas import FollowRequest
 from promptseg.server.strict import StrictRoute
 from promptseg.video.clips import Selection
 from promptseg.video.track import VideoTrack
