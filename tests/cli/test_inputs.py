@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 
 from promptseg import Reference
 from promptseg.batch.sources import find_pictures
-from promptseg.cli.prompts import _reference
+from promptseg.cli.prompts import read_reference
 from promptseg.masks.rle import RLE
 
 BOX = ("--box", "60,60,300,300")
@@ -141,7 +141,7 @@ def test_windows_paths_of_references(text, picture, mask, monkeypatch) -> None:
 
     monkeypatch.setattr("promptseg.cli.prompts.Reference", lambda image, region: made(image, mask=region))
     monkeypatch.setattr("promptseg.cli.prompts.Mask.from_text", lambda text, option: asked.append(text))
-    _reference(text)
+    read_reference(text)
     assert sorted(asked) == sorted([picture, mask])
 
 
@@ -149,6 +149,6 @@ def test_a_colon_in_a_name_is_parted_where_both_files_are(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     for name in ("a:1.png", "m:2.png"):
         Pillow.fromarray(np.full((4, 4), 255, np.uint8)).save(name)
-    reference = _reference("a:1.png:m:2.png")
+    reference = read_reference("a:1.png:m:2.png")
     assert isinstance(reference, Reference)
     assert Path(str(reference.image)).name == "a:1.png" or reference.image.size == (4, 4)
