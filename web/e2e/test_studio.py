@@ -64,7 +64,9 @@ def test_png_masks_are_the_same_pixels(played: Path) -> None:
         assert np.array_equal(mask.dense(), pixels)
 
 
-@pytest.mark.parametrize("scenario", ["pixels", "keyboard", "labels", "classes", "finishing", "first", "fallback", "touch", "axe"])
+@pytest.mark.parametrize(
+    "scenario", ["pixels", "keyboard", "labels", "classes", "finishing", "first", "fallback", "touch", "axe"]
+)
 def test_scenario(scenario: str, server: Server) -> None:
     play(scenario, server)
 
