@@ -68,7 +68,7 @@ def film(
     key_frames: int = 8,
     turned: int = 0,
 ) -> Path:
-    """Writes a film of 25 frames a second, or with time stamps of one's own in 25ths of a second."""
+    """Writes a film of 25 frames a second, or with time stamps of one's own in steps of 0.04 seconds."""
     import av
 
     with av.open(str(path), "w") as container:
