@@ -221,29 +221,27 @@ def main() -> None:
             keep(name, one_click(given.data, version, output / "dev-embeddings", given.dev, name))
 
     keep("size", {**vars(given), "data": str(given.data), "output": str(output), "pictures": project.pictures.count()})
+
+    def worked(stage: int, pictures: int) -> None:
+        if f"stage {stage}" not in results:
+            annotator.label(segmenter_of(project, engine), stage, pictures)
+            work = project.status().work[stage - 1]
+            keep(f"recall, stage {stage}", recall(project, truths, stage))
+            keep(f"stage {stage}", {name: getattr(work, name) for name in work.__slots__})
+        if f"trained after stage {stage}" not in results:
+            version = train_project(
+                project, engine=engine, steps=given.steps, on_note=lambda line: print(line, flush=True)
+            )
+            keep(f"trained after stage {stage}", {"state": version.state, **version.figures})
+        judged(f"dev, after stage {stage}")
+
     half = project.pictures.count() // 2
-    if "stage 1" not in results:
-        judged("dev, first version")
-        annotator.label(segmenter_of(project, engine), 1, half)
-        work = project.status().work[0]
-        keep("recall, stage 1", recall(project, truths, 1))
-        keep("stage 1", {name: getattr(work, name) for name in work.__slots__})
-    if "trained after stage 1" not in results:
-        version = train_project(project, engine=engine, steps=given.steps, on_note=lambda line: print(line, flush=True))
-        keep("trained after stage 1", {"state": version.state, **version.figures})
-    judged("dev, after stage 1")
+    judged("dev, first version")
+    worked(1, half)
     if "prefill" not in results:
         found = prefill(project, engine=engine)
         keep("prefill", {name: getattr(found, name) for name in found.__slots__})
-    if "stage 2" not in results:
-        annotator.label(segmenter_of(project, engine), 2, project.pictures.count() - half)
-        work = project.status().work[1]
-        keep("recall, stage 2", recall(project, truths, 2))
-        keep("stage 2", {name: getattr(work, name) for name in work.__slots__})
-    if "trained after stage 2" not in results:
-        version = train_project(project, engine=engine, steps=given.steps, on_note=lambda line: print(line, flush=True))
-        keep("trained after stage 2", {"state": version.state, **version.figures})
-    judged("dev, after stage 2")
+    worked(2, project.pictures.count() - half)
     if "thresholds" not in results:
         found = choose_thresholds(project, segmenter_of(project, engine))
         keep("thresholds", {name: getattr(found, name) for name in found.__slots__})

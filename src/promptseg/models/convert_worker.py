@@ -119,6 +119,7 @@ def check_archive(source: str) -> None:
         with zipfile.ZipFile(source) as archive:
             total = sum(member.file_size for member in archive.infolist())
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        # All that a damaged directory raises; NotImplementedError: an archive in parts, or of a later format.
         raise Refused("it is damaged or not a PyTorch checkpoint.") from error
     if total > os.path.getsize(source) + 2**20:
         raise Refused(f"it would unpack to {total:,} bytes, which is more than its file has. torch packs nothing.")

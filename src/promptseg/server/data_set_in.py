@@ -98,6 +98,8 @@ def unpacked(content: bytes, name: str, limits: Limits) -> dict[str, bytes]:
                         parts.append(part)
                 files[entry.filename.replace("\\", "/")] = b"".join(parts)
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        # All that reading a stranger's archive raises; NotImplementedError: a packing or split that zipfile does not
+        # know, RuntimeError: a password, ValueError: damaged names and times.
         raise InputError(f"The archive cannot be unpacked: {error}.") from error
     return files
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { fitFrame } from '../geometry.ts';
 import { goldens, sizeOf, waves } from '../goldens.ts';
+import { areaOf, difference } from '../masks/runs.ts';
 import { runsOfLogits } from '../masks/upsample.ts';
 import type { Placed } from '../prompts/types.ts';
 import { insideOf } from './candidates.ts';
@@ -136,5 +137,13 @@ describe('a round with retouching', () => {
       expect(drawn).toHaveLength(0);
       expect(found.plain).toBeNull();
     }
+  });
+
+  it('brings nothing back that was not shown when a negative prompt takes away', async () => {
+    const box: Placed = { type: 'box', box: [10, 10, 200, 200], positive: true };
+    const shown = { ...known(130), prompts: [box], mask: runsOfLogits(half(100), frame) };
+    const { found } = await ask(shown, [{ ...click, positive: false }]);
+    expect(areaOf(found.mask)).toBeGreaterThan(0);
+    expect(areaOf(difference(found.mask, shown.mask))).toBe(0);
   });
 });

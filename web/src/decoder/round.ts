@@ -81,7 +81,11 @@ export async function answer(
   const { tokens, ...found } = await decide(decode, frame, soFar, prompts, wanted, choice);
   if (!retouch) return { ...found, plain: null };
   if (!before?.logits || wanted !== 'auto' || !clicksOnly([...before.prompts, ...prompts]))
-    return { ...found, mask: tidied(found.mask, tokens, frame), plain: null };
+    return {
+      ...found,
+      mask: within(before, tidied(found.mask, tokens, frame), prompts, wanted),
+      plain: null,
+    };
   const logits = await retouch(found.logits, before.logits, clicksOf(tokens));
   const plain = { mask: found.mask, logits: found.logits };
   return {
@@ -91,6 +95,12 @@ export async function answer(
     stability: stabilityOf(logits, frame),
     plain,
   };
+}
+
+/** A speck that was dropped beside a larger mask must not come back because negative prompts made the mask shrink. */
+function within(before: Known | null, mask: Runs, prompts: readonly Placed[], wanted: Granularity): Runs {
+  const less = wanted === 'auto' && prompts.every(({ positive }) => !positive);
+  return before && less ? intersection(mask, before.mask) : mask;
 }
 
 /** SAM's own answer, or the mask so far. */

@@ -71,7 +71,11 @@ def refine(
     if network is None:
         return answer
     if before is None or granularity != "auto" or not _clicks_alone(together):
-        return replace(answer, mask=tidied(answer.mask, item, embedded.frame))
+        mask = tidied(answer.mask, item, embedded.frame)
+        if before is not None and granularity == "auto" and not any(prompt.positive for prompt in prompts):
+            # A speck that was dropped beside a larger mask must not come back because the mask shrank.
+            mask = RLE.encode(mask.dense() & before.mask.dense())
+        return replace(answer, mask=mask)
     canvas = shades(embedded) if before.canvas is None else before.canvas
     logits = retouch(network, embedded, canvas, answer.logits, before.logits, clicks_of(item))
     mask = tidied(upsample_to_rle(logits, embedded.frame), item, embedded.frame)
