@@ -21,7 +21,7 @@ from promptseg.masks.segments import Segments
 YAML, LIST = "data.yaml", "classes.txt"
 
 _HEAD = "# The classes of the label files. Pictures lie beside them, or in images/ with the files in labels/.\n"
-_LABELS = re.compile(r"(\s*\d+(\s+[-+.\deE]+){4,}\s*\n?)+")
+_LABEL = re.compile(r"\s*\d+(\s+[-+.\deE]+){4,}\s*")
 
 
 def class_name(label: str | None) -> str:
@@ -66,7 +66,8 @@ def has_list(folder: Path) -> bool:
     text = read_text(plain)
     if yaml.exists():
         return text.splitlines() == names_in_yaml(read_text(yaml), str(yaml))
-    return _LABELS.fullmatch(text) is None
+    lines = [line for line in text.splitlines() if line.strip()]
+    return not lines or not all(_LABEL.fullmatch(line) for line in lines)
 
 
 def read_yolo_classes(folder: Path) -> list[str]:
@@ -123,7 +124,7 @@ def names_in_yaml(text: str, what: str = "data.yaml") -> list[str]:
         entry = line.strip()
         if entry.startswith("- "):
             names[len(names)] = _unquoted(entry[2:])
-        elif match := re.match(r"['\"]?(\d{1,7})['\"]?\s*:\s+(.*)", entry):
+        elif match := re.match(r"['\"]?(\d{1,5})['\"]?\s*:\s+(.*)", entry):
             names[int(match[1])] = _unquoted(match[2])
         elif entry and not entry.startswith("#"):
             raise FormatError(f"{what} has names that cannot be read: {entry[:60]!r}.")
@@ -177,4 +178,4 @@ def _unquoted(text: str) -> str:
             return str(json.JSONDecoder().raw_decode(text)[0])
     if match := re.match(r"'((?:[^']|'')*)'", text):
         return match[1].replace("''", "'")
-    return re.sub(r"\s+#.*", "", text).strip("\"'")
+    return re.sub(r"(?<!\s)\s++#.*", "", text).strip("\"'")

@@ -19,6 +19,7 @@ from promptseg.files import write_bytes
 from promptseg.formats import reading
 from promptseg.formats.png import read_pixels, write_picture
 from promptseg.geometry import Size
+from promptseg.masks.numbered import masks_by_number
 from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
@@ -114,10 +115,11 @@ def _read_one(folder: Path, entry: Any, classes: Mapping[Any, Category]) -> Pano
         raise FormatError(f"{folder / name} has no colours; panoptic PNG files number segments by colour.")
     drawn = numbers(pixels[..., :3])
     infos: list[Any] = list(entry["segments_info"])
+    drawn_masks, nothing = masks_by_number(drawn), RLE.empty(Size(*drawn.shape))
     chosen = tuple(classes[info["category_id"]] for info in infos)
     segments = Segments(
         size=Size(*drawn.shape),
-        masks=tuple(RLE.encode(drawn == int(info["id"])) for info in infos),
+        masks=tuple(drawn_masks.get(int(info["id"]), nothing) for info in infos),
         scores=np.array([reading.number(info.get("score", 1.0), "A score") for info in infos], np.float32),
         labels=tuple(category.name for category in chosen),
     )

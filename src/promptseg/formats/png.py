@@ -18,6 +18,7 @@ from promptseg.formats.reading import read_bytes
 from promptseg.geometry import Size
 from promptseg.images import mask_pictures as masks
 from promptseg.images.quiet import quiet_pillow
+from promptseg.masks.numbered import masks_by_number
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 
@@ -118,9 +119,8 @@ def read_index(path: str | os.PathLike[str]) -> Segments:
     numbers = _decode(read_bytes(path), str(path))
     if numbers.ndim != 2:
         raise FormatError(f"{path} has colours; a map of instance numbers has one channel.")
-    masks = tuple(RLE.encode(numbers == number) for number in np.unique(numbers[numbers > 0]).tolist())
     height, width = numbers.shape
-    return Segments(Size(height, width), masks)
+    return Segments(Size(height, width), tuple(masks_by_number(numbers).values()))
 
 
 def read_pixels(path: str | os.PathLike[str]) -> npt.NDArray[Any]:

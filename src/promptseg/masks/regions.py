@@ -53,13 +53,23 @@ def _connect(count: int, left: Int64, right: Int64) -> Int64:
     return parents
 
 
-def components(mask: RLE, connectivity: Connectivity = 8) -> list[RLE]:
-    """Returns each connected region as its own mask."""
+def components(mask: RLE, connectivity: Connectivity = 8, *, most: int | None = None) -> list[RLE]:
+    """Returns each connected region as its own mask.
+
+    Raises:
+        InputError: there are more than `most`.
+    """
     columns, tops, bottoms = mask.columns()
     labels = label_runs(mask, connectivity)
     order = np.argsort(labels, kind="stable")
-    parts = np.split(order, np.cumsum(np.bincount(labels))[:-1]) if len(order) else []
-    return [RLE.from_columns(columns[part], tops[part], bottoms[part], mask.size) for part in parts]
+    sizes = np.bincount(labels)
+    if most is not None and len(sizes) > most:
+        raise InputError(f"A mask has {len(sizes):,} connected regions; at most {most:,} make sense.")
+    parts: list[RLE] = []
+    for part in np.split(order, np.cumsum(sizes)[:-1]) if len(order) else ():
+        check_stop()
+        parts.append(RLE.from_columns(columns[part], tops[part], bottoms[part], mask.size))
+    return parts
 
 
 def region_areas(mask: RLE, connectivity: Connectivity = 8) -> Int64:

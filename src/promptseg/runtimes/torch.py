@@ -1,5 +1,7 @@
 """PyTorch: the reference engine, on CPU, CUDA or Apple's MPS, in float32 or bfloat16."""
 
+import os
+import sys
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -11,6 +13,20 @@ from promptseg.geometry import Size
 from promptseg.models.network import Network
 from promptseg.runtimes.protocol import DecoderInputs, DecoderOutputs
 from promptseg.runtimes.scout import ScoutAnswer, ScoutView, scout_view
+
+_forked = False
+
+
+def _after_fork() -> None:
+    """In a forked child the threads of its parent are missing, and PyTorch would wait for them: one computes."""
+    global _forked
+    _forked = "torch" in sys.modules
+    if _forked:
+        sys.modules["torch"].set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def torch_device(device: str, what: str) -> Any:
@@ -29,6 +45,11 @@ def torch_device(device: str, what: str) -> Any:
         torch.empty(1, device=found)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
+        if _forked:
+            raise InputError(
+                f"The device {device!r} cannot be used in a process that was forked ({reason}). Start it with "
+                "multiprocessing.get_context('spawn')."
+            ) from error
         raise InputError(f"The device {device!r} cannot be used here ({reason}). Use cpu, cuda or mps.") from error
     return found
 
@@ -44,6 +65,7 @@ class TorchRuntime:
         self._network = network
         self.threads = threads
         self._models: dict[bool, Any] = {}
+        self._process = os.getpid()
         self._lock = threading.Lock()
 
     def encode(self, image: Float32) -> Float32:
@@ -72,6 +94,8 @@ class TorchRuntime:
     def _compute(self, function: Callable[..., Any], *arrays: Any) -> Any:
         import torch
 
+        if self._device.type != "cpu" and self._process != os.getpid():
+            torch_device(self._device.type, "PyTorch")  # says what is wrong
         # Copied, because embeddings are read-only, of which torch would warn.
         tensors = [None if array is None else torch.tensor(array, device=self._device) for array in arrays]
         reduced = self.precision == "bfloat16"
@@ -91,7 +115,7 @@ class TorchRuntime:
         own = answering and bool(self._network.clicks)
         with self._lock:
             if own not in self._models:
-                if self._device.type == "cpu":
+                if self._device.type == "cpu" and not _forked:
                     torch.set_num_threads(self.threads)
                 model = build_sam(self._network.base)
                 load_state_dict(model, self._network.answering if own else self._network.tensors)

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import sys
 import tempfile
 import zipfile
 import zlib
@@ -17,11 +18,14 @@ from promptseg.errors import FormatError, InputError, PromptsegError
 from promptseg.formats.classes import names_in_yaml
 from promptseg.formats.reading import decode_text, parse_json
 from promptseg.images import PICTURE_SUFFIXES
+from promptseg.images.bands import Bands, ReadingOptions
+from promptseg.images.decode import guarded, opener
 from promptseg.masks.records import UNLABELLED
 from promptseg.server.http_errors import HttpError, too_large
 from promptseg.server.label_files import imported, objects_of
 from promptseg.server.settings import Limits
 from promptseg.server.store import Picture, Store
+from promptseg.stopping import check_stop
 
 _MASK_FOLDERS = {
     "SegmentationObject": ("voc", "JPEGImages"),
@@ -35,6 +39,11 @@ _MASK_FOLDERS = {
 _LAYOUTS = {"regions": "labels"}
 _LISTS = ("classes.txt", "class_names.txt", "obj.names", "labelmap.txt", "classes.json")
 _PIECE = 2**20
+_ENTRY = b"PK\1\2"
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+MOST_CONTAINERS, MOST_VALUES = 1_000_000, 8_000_000
+"""Brackets and commas in all JSON of a data set: as Python values, half a gigabyte."""
 
 
 @dataclass(slots=True)
@@ -80,15 +89,20 @@ def unpacked(content: bytes, name: str, limits: Limits) -> dict[str, bytes]:
         return {name or "labels.json": content}
     files: dict[str, bytes] = {}
     left = limits.max_unpacked_bytes
+    count = content.count(_ENTRY)  # before a list of them is made, which takes many times their bytes
+    if count > limits.max_archive_files:
+        raise too_large(f"The archive has {count:,} files and folders; the limit is {limits.max_archive_files:,}.")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-            if len(entries) > limits.max_archive_files:
-                raise too_large(f"The archive has {len(entries):,} files; the limit is {limits.max_archive_files:,}.")
-            for entry in entries:
+            for entry in archive.infolist():
+                if entry.is_dir():
+                    continue
+                if entry.compress_type not in _PACKINGS:  # others take gigabytes at a file's word, or minutes
+                    raise NotImplementedError(f"{entry.filename[:80]!r} is packed otherwise than by deflate")
                 parts: list[bytes] = []
                 with archive.open(entry) as file:
                     while part := file.read(_PIECE):
+                        check_stop()
                         left -= len(part)
                         if left < 0:
                             raise too_large(
@@ -98,16 +112,59 @@ def unpacked(content: bytes, name: str, limits: Limits) -> dict[str, bytes]:
                         parts.append(part)
                 files[entry.filename.replace("\\", "/")] = b"".join(parts)
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        # All that reading a stranger's archive raises; NotImplementedError: a packing or split that zipfile does not
-        # know, RuntimeError: a password, ValueError: damaged names and times.
+        # All that reading a stranger's archive raises; NotImplementedError: another packing, or in parts,
+        # RuntimeError: a password, ValueError: damaged names and times.
         raise InputError(f"The archive cannot be unpacked: {error}.") from error
     return files
 
 
-def incoming(files: Mapping[str, bytes]) -> Incoming:
-    """Sorts the files of a data set: labels, lists of classes, pictures."""
+class _Texts:
+    """Reads the label files of a data set, within what all of them may be once they are read."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._bytes, self._containers, self._values = limits.max_unpacked_bytes, MOST_CONTAINERS, MOST_VALUES
+
+    def text(self, content: bytes, path: str) -> str:
+        """Returns a text.
+
+        Raises:
+            FormatError: it is none.
+            HttpError: 413, with those before it is too large.
+        """
+        check_stop()
+        text = decode_text(content, path)
+        self._bytes -= sys.getsizeof(text)  # one letter of another alphabet widens all
+        if self._bytes < 0:
+            raise too_large("As text, the label files are too large together. Send them in parts.")
+        return text
+
+    def json(self, content: bytes, path: str) -> Any:
+        """Returns a value.
+
+        Raises:
+            FormatError: it is no JSON.
+            HttpError: 413, with those before it is too large.
+        """
+        text = self.text(content, path)
+        self._containers -= text.count("[") + text.count("{")
+        self._values -= text.count(",")
+        if self._containers < 0 or self._values < 0:
+            raise too_large(
+                f"The label files hold more than {MOST_CONTAINERS:,} lists or {MOST_VALUES:,} values together. "
+                "Send them in parts."
+            )
+        return parse_json(text, path)
+
+
+def incoming(files: Mapping[str, bytes], limits: Limits) -> Incoming:
+    """Sorts the files of a data set: labels, lists of classes, pictures.
+
+    Raises:
+        HttpError: 413, the labels are too large.
+    """
     found = Incoming([], {}, [])
-    names = _yolo_names(files)
+    texts = _Texts(limits)
+    names = _yolo_names(files, texts)
     masks: dict[tuple[str, str], Labels] = {}
     lists = {Path(path).name: content for path, content in files.items() if Path(path).name in _LISTS}
     for path, content in sorted(files.items()):
@@ -121,10 +178,10 @@ def incoming(files: Mapping[str, bytes]) -> Incoming:
         elif suffix in PICTURE_SUFFIXES:
             found.pictures[path] = content
         elif suffix == ".json":
-            _add_json(found, path, content)
+            _add_json(found, path, content, texts)
         elif suffix == ".txt" and "ImageSets" not in place.parts:
             try:
-                record = {"text": decode_text(content, path), **({"names": names} if names else {})}
+                record = {"text": texts.text(content, path), **({"names": names} if names else {})}
                 found.labels.append(Labels(place.stem, "yolo", record))
             except FormatError as error:
                 found.notes.append(str(error))
@@ -132,21 +189,21 @@ def incoming(files: Mapping[str, bytes]) -> Incoming:
     return found
 
 
-def _yolo_names(files: Mapping[str, bytes]) -> list[str]:
+def _yolo_names(files: Mapping[str, bytes], texts: _Texts) -> list[str]:
     for path, content in files.items():
         if path.lower().endswith((".yaml", ".yml")):
-            names = names_in_yaml(decode_text(content, path), path)
+            names = names_in_yaml(texts.text(content, path), path)
             if names:
                 return names
     for path, content in files.items():
         if PurePosixPath(path).name in ("classes.txt", "obj.names"):
-            return [line.strip() for line in decode_text(content, path).splitlines() if line.strip()]
+            return [line.strip() for line in texts.text(content, path).splitlines() if line.strip()]
     return []
 
 
-def _add_json(found: Incoming, path: str, content: bytes) -> None:
+def _add_json(found: Incoming, path: str, content: bytes, texts: _Texts) -> None:
     try:
-        record = parse_json(decode_text(content, path), path)
+        record = texts.json(content, path)
     except FormatError as error:
         return found.notes.append(str(error))
     if not isinstance(record, dict):
@@ -160,7 +217,7 @@ def _add_json(found: Incoming, path: str, content: bytes) -> None:
         for image in images:
             if not isinstance(image, dict):
                 continue
-            own = mine.get(str(image.get("id")), [])
+            own = mine.pop(str(image.get("id")), [])  # of pictures with one id, the first has them
             if own:
                 one = {"images": [image], "annotations": own, "categories": record.get("categories", [])}
                 name = str(image.get("file_name") or image.get("coco_url") or "")
@@ -183,9 +240,9 @@ def _add_mask(
     mark = ""
     if layout == "masks" and "#" in stem:
         stem, _, mark = stem.partition("#")
-        mark = f"#{mark}"
     labels = masks.setdefault((layout, stem), Labels(stem, layout))
-    labels.files[f"{folder}/{{}}{mark}.png"] = content
+    number = f"#{len(labels.files)}" if mark else ""  # the mark is a stranger's word, and would be a file's name here
+    labels.files[f"{folder}/{{}}{number}.png"] = content
     wanted = {"voc": "labelmap.txt", "regions": "classes.json"}.get(layout)
     if wanted is not None and wanted in lists:
         labels.files[wanted] = lists[wanted]
@@ -199,8 +256,9 @@ class Known:
     """
 
     def __init__(self, pictures: Iterable[Picture]) -> None:
-        self._by_name: dict[str, list[Picture]] = defaultdict(list)
-        self._by_stem: dict[str, list[Picture]] = defaultdict(list)
+        # By name or stem, and the same with the size; in each place by id.
+        self._by_name: dict[Any, dict[str, Picture]] = defaultdict(dict)
+        self._by_stem: dict[Any, dict[str, Picture]] = defaultdict(dict)
         for picture in pictures:
             self.add(picture)
 
@@ -208,24 +266,28 @@ class Known:
         """Notes a picture, perhaps under another name."""
         own = name or picture.name
         for table, key in ((self._by_name, own), (self._by_stem, os.path.splitext(own)[0])):
-            if picture not in table[key]:
-                table[key].append(picture)
+            for place in (key, (key, picture.height, picture.width)):
+                table[place][picture.id] = picture
 
-    def find(self, labels: Labels) -> list[Picture]:
-        """Returns the pictures that are meant: none, one, or several that have the same name."""
+    def find(self, labels: Labels) -> Picture | None:
+        """Returns the picture that is meant; None when there is none, or when several have the same name."""
         stem = os.path.splitext(labels.name)[0]
-        found = self._by_name.get(labels.name) or self._by_stem.get(labels.name) or self._by_stem.get(stem, [])
-        size = _size_in(labels)
-        fitting = [picture for picture in found if size in (None, (picture.height, picture.width))]
-        return fitting or found
+        for table, key in ((self._by_name, labels.name), (self._by_stem, labels.name), (self._by_stem, stem)):
+            if found := table.get(key):
+                size = _size_in(labels)
+                fitting = (table.get((key, *size)) if size else None) or found
+                return next(iter(fitting.values())) if len(fitting) == 1 else None
+        return None
 
 
-def _size_in(labels: Labels) -> tuple[Any, Any] | None:
+def _size_in(labels: Labels) -> tuple[int, int] | None:
     record = labels.record
     if labels.form == "coco":
         image = record["images"][0]
-        return image.get("height"), image.get("width")
-    return (record.get("imageHeight"), record.get("imageWidth")) if labels.form == "labelme" else None
+        size = image.get("height"), image.get("width")
+    else:
+        size = (record.get("imageHeight"), record.get("imageWidth")) if labels.form == "labelme" else (None, None)
+    return size if all(isinstance(side, int) for side in size) else None  # type: ignore[return-value]
 
 
 def read(labels: Labels, picture: Picture, limits: Limits) -> list[dict[str, Any]]:
@@ -247,7 +309,9 @@ def _read_masks(labels: Labels, picture: Picture, limits: Limits) -> list[dict[s
     with tempfile.TemporaryDirectory(prefix="promptseg-") as given:
         root = Path(given)
         for place, content in labels.files.items():
-            path = root / place.format(picture.id)
+            if place.endswith(".png"):
+                _check_label_picture(content, picture, limits)
+            path = root / place.replace("{}", picture.id)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         (root / pictures).mkdir(exist_ok=True)
@@ -268,6 +332,17 @@ def _read_masks(labels: Labels, picture: Picture, limits: Limits) -> list[dict[s
     if len(masks) > limits.max_masks:
         raise too_large(f"The label picture has {len(masks):,} masks; the limit is {limits.max_masks:,}.")
     return objects_of(masks)
+
+
+def _check_label_picture(content: bytes, picture: Picture, limits: Limits) -> None:
+    """Refuses a label picture of another size than its picture by its head, before it is decoded."""
+    what = "The label picture"
+    kind, opened = opener(content, what, limits.image, ReadingOptions())
+    with guarded(what, kind):
+        found = opened()
+        size = found.values.shape[1::-1] if isinstance(found, Bands) else found.size
+    if sorted(size) != sorted((picture.width, picture.height)):  # it may be turned
+        raise FormatError(f"{what} has {size[0]} x {size[1]} pixels; the picture {picture.width} x {picture.height}.")
 
 
 def dressed(store: Store, objects: Sequence[dict[str, Any]], most: int) -> list[dict[str, Any]]:

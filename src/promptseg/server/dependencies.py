@@ -115,6 +115,7 @@ def binary(media: str, description: str) -> dict[int | str, dict[str, Any]]:
     return {200: {"content": {media: {"schema": schema}}, "description": description}}
 
 
-def json_answer(text: str) -> Response:
+def json_answer(content: str | bytes, status: int = 200) -> Response:
     """Returns JSON that was written elsewhere."""
-    return Response(text.encode("utf-8", "replace"), media_type="application/json")
+    written = content.encode("utf-8", "replace") if isinstance(content, str) else content
+    return Response(written, status, media_type="application/json")

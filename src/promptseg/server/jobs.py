@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
@@ -74,6 +74,8 @@ class JobQueue:
         self._running: dict[Future[Any], Job] = {}
         self._pending = 0
         self._long = 0
+        self._turn = asyncio.Lock()
+        self._alone = 0
 
     @property
     def pending(self) -> int:
@@ -114,6 +116,22 @@ class JobQueue:
             return await self._wait(future, job)
         finally:
             self._long -= 1
+
+    @contextlib.asynccontextmanager
+    async def alone(self) -> AsyncGenerator[None]:
+        """One after the other: for long work that holds much in memory between its jobs.
+
+        Raises:
+            HttpError: 503, as many wait as may.
+        """
+        if self._alone >= self._most_long:
+            raise busy("The server reads other data sets. Try again soon.", seconds=5)
+        self._alone += 1
+        try:
+            async with self._turn:
+                yield
+        finally:
+            self._alone -= 1
 
     def _start(self, work: Callable[[Job], T], job: Job, at_end: Callable[[], None] | None = None) -> "Future[T]":
         if self._pending >= self._workers + self._waiting:

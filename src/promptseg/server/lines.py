@@ -1,7 +1,7 @@
 """Long work whose results are sent as they come: lines of JSON, at last one that says done, or error."""
 
 import asyncio
-import json
+import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeAlias
 
@@ -11,6 +11,12 @@ from fastapi.responses import Response, StreamingResponse
 from promptseg.server.dependencies import Server
 from promptseg.server.http_errors import HttpError, as_http_error
 from promptseg.server.jobs import Job
+from promptseg.server.json_out import json_bytes
+
+MOST_WAITING = 64
+"""Lines that wait for their reader; beyond, the work does."""
+
+_LOOK_SECONDS = 0.1
 
 Line: TypeAlias = dict[str, Any]
 Told: TypeAlias = Callable[[Line], None]
@@ -45,7 +51,8 @@ class Lines:
     ) -> None:
         self._server, self._work, self._ended = server, work, ended
         self._seconds = seconds or server.limits.everything_seconds
-        self._queue: asyncio.Queue[Line | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._room = threading.Semaphore(MOST_WAITING)
         self._task: asyncio.Task[Line] | None = None
 
     async def response(self, request: Request) -> Response:
@@ -57,7 +64,7 @@ class Lines:
         first = await self._server.watch(request, self._first())
         return StreamingResponse(self._lines(first), media_type="application/x-ndjson")
 
-    async def _first(self) -> Line | None:
+    async def _first(self) -> bytes | None:
         self._task = asyncio.ensure_future(self._server.jobs.run(self._do, seconds=self._seconds, long=True))
         self._task.add_done_callback(self._over)
         try:
@@ -73,14 +80,15 @@ class Lines:
         self._ended()
         self._queue.put_nowait(None)
 
-    async def _lines(self, first: Line | None) -> AsyncIterator[bytes]:
+    async def _lines(self, first: bytes | None) -> AsyncIterator[bytes]:
         assert self._task is not None  # noqa: S101 - `_first` was called
         try:
             line = first
             while line is not None:
-                yield _written(line)
+                yield line
+                self._room.release()
                 line = await self._queue.get()
-            yield _written(self._last())
+            yield json_bytes(self._last()) + b"\n"
         finally:
             self._task.cancel()  # the client has left
 
@@ -95,10 +103,9 @@ class Lines:
     def _do(self, job: Job) -> Line:
         def tell(line: Line) -> None:
             job.check()
-            job.loop.call_soon_threadsafe(self._queue.put_nowait, line)
+            content = json_bytes(line) + b"\n"
+            while not self._room.acquire(timeout=_LOOK_SECONDS):  # its reader is slow: what is found waits for him
+                job.check()
+            job.loop.call_soon_threadsafe(self._queue.put_nowait, content)
 
         return self._work(job, tell)
-
-
-def _written(line: Line) -> bytes:
-    return json.dumps(line).encode() + b"\n"

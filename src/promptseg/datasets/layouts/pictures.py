@@ -1,18 +1,20 @@
 """Readers of datasets whose labels are pictures: binary masks, class index masks, instance maps."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from promptseg.arrays import BoolArray, Int32, require_ndimage
+from promptseg.arrays import Int32
 from promptseg.datasets.samples import UNKNOWN, Sample, Target
 from promptseg.errors import FormatError, ImageError, UnavailableError
 from promptseg.formats.reading import read_json
 from promptseg.images import PICTURE_SUFFIXES
 from promptseg.images.mask_pictures import MaskPicture, open_mask
+from promptseg.masks.numbered import MOST_OBJECTS, masks_by_number
+from promptseg.masks.regions import components
 from promptseg.masks.rle import RLE
 
 IGNORED_CLASS = 255
@@ -28,16 +30,6 @@ def pictures_in(folder: Path) -> dict[str, Path]:
     """Returns the pictures below `folder` by their relative path without suffix, sorted."""
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in found}
-
-
-def distinct(values: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
-    """Returns the different numbers of a label picture, none negative, ascending.
-
-    Counting is many times as fast as sorting, for which the numbers of labels are small enough.
-    """
-    if values.size and values.max() > 0xFFFF:
-        return np.unique(values).astype(np.int64)
-    return np.flatnonzero(np.bincount(values.ravel()))
 
 
 def read_pairs(pictures: Path, labels: Path, read: LabelReader) -> tuple[Sample, ...]:
@@ -87,9 +79,7 @@ def instance_targets(path: Path) -> tuple[Target, ...]:
 
 def numbered_targets(values: Int32, name: Callable[[int], str]) -> tuple[Target, ...]:
     """Returns one target for each number above zero, called what `name` makes of it."""
-    return tuple(
-        Target(name(number), int(np.count_nonzero(mask)), RLE.encode(mask)) for number, mask in _numbers(values)
-    )
+    return tuple(Target(name(number), mask.area, mask) for number, mask in masks_by_number(values).items())
 
 
 def semantic_targets(names: list[str]) -> LabelReader:
@@ -97,19 +87,17 @@ def semantic_targets(names: list[str]) -> LabelReader:
 
     Class 0 is background, 255 is ignored. Classes beyond `names` are called by their number.
     """
-    ndimage = require_ndimage()
 
     def read(path: Path) -> tuple[Target, ...]:
         values = read_values(path)
         void = values == IGNORED_CLASS
         ignore = RLE.encode(void) if void.any() else None
         targets: list[Target] = []
-        for number, mask in _numbers(np.where(void, 0, values)):
+        for number, mask in masks_by_number(np.where(void, 0, values)).items():
             name = names[number] if number < len(names) else f"class {number}"
-            regions, _ = ndimage.label(mask, np.ones((3, 3), int))
-            for region, part in _numbers(np.asarray(regions)):
-                area = int(np.count_nonzero(part))
-                targets.append(Target(f"{name} {region}", area, RLE.encode(part), ignore, name))
+            parts = sorted(components(mask, most=MOST_OBJECTS - len(targets)), key=_first_pixel)
+            for region, part in enumerate(parts, start=1):
+                targets.append(Target(f"{name} {region}", part.area, part, ignore, name))
         return tuple(targets)
 
     return read
@@ -176,11 +164,10 @@ def read_matlab(path: Path, take: Callable[[Any], T], what: str) -> T:
         raise FormatError(f"{path} is not {what} ({error}).") from error
 
 
-def _numbers(values: npt.NDArray[np.integer]) -> Iterator[tuple[int, BoolArray]]:
-    """Yields each number above zero with its mask, ascending."""
-    for number in distinct(values).tolist():
-        if number > 0:
-            yield number, values == number
+def _first_pixel(mask: RLE) -> int:
+    """Returns the place of a mask's first pixel, row by row."""
+    columns, tops, _ = mask.columns()
+    return int((tops * mask.size.width + columns).min())
 
 
 def _some(values: npt.NDArray[np.integer]) -> str:

@@ -7,10 +7,11 @@ import numpy as np
 
 from promptseg.arrays import Int32
 from promptseg.datasets.layouts.layout import Content, Layout, Reader, evenly, picture_in
-from promptseg.datasets.layouts.pictures import IGNORED_CLASS, class_numbers, distinct, read_matlab, read_values
+from promptseg.datasets.layouts.pictures import IGNORED_CLASS, class_numbers, read_matlab, read_values
 from promptseg.datasets.samples import Sample, Target
 from promptseg.errors import FormatError
 from promptseg.formats.reading import read_text
+from promptseg.masks.numbered import masks_by_number
 from promptseg.masks.rle import RLE
 
 CLASSES = (
@@ -102,13 +103,13 @@ def _targets(numbered: Path, classed: Path, names: tuple[str, ...]) -> tuple[Tar
     void = objects == IGNORED_CLASS
     ignore = RLE.encode(void) if void.any() else None
     targets: list[Target] = []
-    for number in distinct(objects[(objects > 0) & ~void]).tolist():
-        mask = objects == number
+    for number, mask in masks_by_number(np.where(void, 0, objects)).items():
         label = None
         if classes is not None and classes.shape == objects.shape:
-            counts = np.bincount(np.clip(classes[mask], 0, None))
+            x0, y0, x1, y1 = mask.box
+            counts = np.bincount(np.clip(classes[y0:y1, x0:x1][mask.crop()], 0, None))
             label = _class_name(int(counts.argmax()), names)
-        targets.append(Target(f"{label or 'object'} {number}", int(mask.sum()), RLE.encode(mask), ignore, label))
+        targets.append(Target(f"{label or 'object'} {number}", mask.area, mask, ignore, label))
     return tuple(targets)
 
 
@@ -131,15 +132,16 @@ def _read_sbd(base: Path, split: str | None) -> Content:
     samples: list[Sample] = []
     for name in names:
         objects, classes = read_matlab(base / "inst" / f"{name}.mat", _objects, "an SBD instance file")
+        masks = masks_by_number(objects)
         targets = tuple(
             Target(
                 f"{_class_name(label) or 'object'} {number}",
-                int((objects == number).sum()),
-                RLE.encode(objects == number),
+                masks[number].area,
+                masks[number],
                 label=_class_name(label),
             )
             for number, label in enumerate(classes, start=1)
-            if (objects == number).any()
+            if number in masks
         )
         samples.append(Sample(base / "img" / f"{name}.jpg", name, targets))
     return Content(tuple(samples), evenly(CLASSES))

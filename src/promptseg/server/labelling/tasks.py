@@ -1,5 +1,6 @@
 """Pictures of Label Studio's tasks: from the task itself, or from the one Label Studio that the settings name."""
 
+import asyncio
 import base64
 import binascii
 import contextlib
@@ -43,7 +44,7 @@ async def picture_bytes(
     if not isinstance(address, str):
         raise ImageError("The task names no picture under the key of the labelling interface.")
     if address.startswith("data:"):
-        return _from_data(address, limits), ""
+        return await asyncio.to_thread(_from_data, address, limits), ""
     path = _path(address, source)
     name = urlsplit(path).path.rpartition("/")[2][:200]
     try:

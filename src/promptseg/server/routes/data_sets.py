@@ -14,6 +14,7 @@ from promptseg.server.answers import ClassNames, DataSetRead
 from promptseg.server.data_set_out import DataSet, DataSetOptions
 from promptseg.server.dependencies import AnnotatorDep, Server, ServerDep, binary, errors
 from promptseg.server.http_errors import HttpError
+from promptseg.server.routes.images import clean_name
 from promptseg.server.schemas import ClassText, DataSetRequest
 from promptseg.server.store import Picture
 from promptseg.server.strict import StrictRoute
@@ -55,7 +56,7 @@ async def export_data_set(request: Request, server: ServerDep, body: DataSetRequ
         validation=body.validation,
         unlabelled=body.unlabelled,
     )
-    archive = DataSet(server, pictures, options)
+    archive = await asyncio.to_thread(DataSet, server, pictures, options)
     await server.watch(request, archive.check())
     disposition = f'attachment; filename="promptseg_{body.format}.zip"'
     return StreamingResponse(
@@ -87,13 +88,18 @@ async def import_data_set(
             f"Send the archive as application/zip, or a file as application/octet-stream; got {kind[:80] or 'none'!r}.",
         )
     reading = _Reading(server, annotator, existing)
-    return JSONResponse(await server.watch(request, reading.run(content, name)))
+
+    async def work() -> dict[str, Any]:
+        async with server.jobs.alone():
+            return await reading.run(content, name)
+
+    return JSONResponse(await server.watch(request, work()))
 
 
 @router.post("/classes/read", response_model=ClassNames, responses=errors(415), openapi_extra=_PLAIN)
 async def read_classes(server: ServerDep, body: ClassText) -> Response:
     """Reads a list of classes: a name on each line, `data.yaml`, a COCO file. Nothing is stored."""
-    names = data_set_in.class_list(body.text)
+    names = await server.compute(lambda job: data_set_in.class_list(body.text))
     return JSONResponse({"names": names[: server.limits.max_names]})
 
 
@@ -110,7 +116,7 @@ class _Reading:
         """Reads all of it."""
         limits = self._server.limits
         found = await self._server.compute_long(
-            lambda job: data_set_in.incoming(data_set_in.unpacked(content, name, limits))
+            lambda job: data_set_in.incoming(data_set_in.unpacked(content, name, limits), limits)
         )
         self._notes.extend(found.notes)
         if not found.labels:
@@ -118,7 +124,7 @@ class _Reading:
             raise InputError(
                 f"There are no labels that are understood: COCO, YOLO, labelme, VOC, SA-1B, masks.{reason}"
             )
-        known = data_set_in.Known(await asyncio.to_thread(self._server.store.pictures))
+        known = await asyncio.to_thread(lambda: data_set_in.Known(self._server.store.pictures()))
         await self._add_pictures(found, known)
         missing = [labels.name for labels in found.labels if not await self._one(labels, known)]
         if missing:
@@ -146,19 +152,19 @@ class _Reading:
             if name not in wanted and name.rpartition(".")[0] not in wanted:
                 continue
             try:
-                picture, new = await self._server.pictures.add(content, name[-200:])
+                picture, new = await self._server.pictures.add(content, clean_name(name))
             except Exception as error:
                 self._note(error, name)
                 continue
             self._added += new
             known.add(picture, name)
+        found.pictures.clear()  # they are no longer needed, and may be large
 
     async def _one(self, labels: data_set_in.Labels, known: data_set_in.Known) -> bool:
         """Reads the labels of one picture; false when it is not known which is meant."""
-        pictures = known.find(labels)
-        if len(pictures) != 1:
+        picture = known.find(labels)
+        if picture is None:
             return False
-        (picture,) = pictures
         try:
             count = await self._server.compute(lambda job: self._stored(labels, picture))
         except Exception as error:

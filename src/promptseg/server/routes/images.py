@@ -6,14 +6,14 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
-from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
 
 from promptseg.images.bands import ReadingOptions
 from promptseg.images.tiff import MOST_PAGES
 from promptseg.server.answers import ImageBody, ImageList, UploadedBody
-from promptseg.server.dependencies import ImagePath, ModelQuery, Server, ServerDep, binary, errors
+from promptseg.server.dependencies import ImagePath, ModelQuery, Server, ServerDep, binary, errors, json_answer
+from promptseg.server.forms import file_of_form
 from promptseg.server.http_errors import HttpError, unsupported
+from promptseg.server.json_out import json_bytes
 from promptseg.server.store import Picture, etag
 from promptseg.server.strict import StrictRoute
 
@@ -103,14 +103,8 @@ async def _content(request: Request) -> tuple[bytes, str]:
             "Send a picture's bytes as application/octet-stream or image/..., or a form as multipart/form-data; "
             f"got {kind[:80] or 'no Content-Type'!r}.",
         )
-    try:
-        async with request.form(max_files=1, max_fields=8, max_part_size=4096) as form:
-            file = form.get("file")
-            if not isinstance(file, UploadFile):
-                raise HttpError(422, "ImageError", "The form needs one part called 'file', with a file name.")
-            return await file.read(), file.filename or ""
-    except HTTPException as error:
-        raise HttpError(400, "FormError", f"The form cannot be read: {error.detail}") from error
+    content = await request.body()
+    return await asyncio.to_thread(file_of_form, content, request.headers["content-type"])
 
 
 def clean_name(name: str) -> str:
@@ -122,8 +116,11 @@ def clean_name(name: str) -> str:
 @router.get("", response_model=ImageList, responses=errors())
 async def list_images(server: ServerDep) -> Response:
     """Lists all pictures, oldest first."""
-    pictures = await asyncio.to_thread(server.store.pictures)
-    return JSONResponse({"images": [image_json(server, picture) for picture in pictures]})
+
+    def listed() -> bytes:
+        return json_bytes({"images": [image_json(server, picture) for picture in server.store.pictures()]})
+
+    return json_answer(await asyncio.to_thread(listed))
 
 
 @router.get("/{image}", response_model=ImageBody, responses=errors(404))

@@ -1,16 +1,18 @@
 """Label Studio's machine-learning backend: health, setup, predict, webhook."""
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 import promptseg
 from promptseg.errors import FormatError, shorten
 from promptseg.server.counts import check_results
-from promptseg.server.dependencies import Server, ServerDep, errors
+from promptseg.server.dependencies import Server, ServerDep, errors, json_answer
 from promptseg.server.jobs import Job
+from promptseg.server.json_out import json_bytes
 from promptseg.server.labelling.config import LabelConfig, parse_config
 from promptseg.server.labelling.results import prediction, prompts_of, size_in
 from promptseg.server.labelling.tasks import picture_bytes
@@ -86,10 +88,11 @@ async def predict(request: Request, server: ServerDep, body: Predict) -> Respons
         raise FormatError(f"The results of a context are a list, got {shorten(clicked)}.")
     check_results(clicked, server.limits)
 
-    async def work() -> list[dict[str, Any]]:
-        return [await _predict(server, task, config, clicked) for task in body.tasks]
+    async def work() -> bytes:
+        results = [await _predict(server, task, config, clicked) for task in body.tasks]
+        return await asyncio.to_thread(json_bytes, {"results": results})
 
-    return JSONResponse({"results": await server.watch(request, work())})
+    return json_answer(await server.watch(request, work()))
 
 
 async def _predict(server: Server, task: dict[str, Any], config: LabelConfig, clicked: list[Any]) -> dict[str, Any]:

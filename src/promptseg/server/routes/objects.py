@@ -20,6 +20,7 @@ from promptseg.server.answers import ImportedBody, StoredObjectsBody, VersionBod
 from promptseg.server.dependencies import AnnotatorDep, ImagePath, Server, ServerDep, errors, json_answer
 from promptseg.server.http_errors import HttpError, not_found
 from promptseg.server.jobs import Job
+from promptseg.server.json_out import json_bytes
 from promptseg.server.schemas import ClassesBody, CocoForm, ObjectBody, ObjectsBody, PutObjects
 from promptseg.server.strict import StrictRoute
 
@@ -32,12 +33,17 @@ _OBJECTS: TypeAdapter[list[ObjectBody]] = TypeAdapter(list[ObjectBody])
 async def get_objects(request: Request, server: ServerDep, image: ImagePath) -> Response:
     """Returns the stored objects of a picture; 304 to who has this version."""
     await server.pictures.record(image)
-    stored = await asyncio.to_thread(server.store.objects, image)
-    headers = {"ETag": f'"{stored.version}"', "Cache-Control": "private, no-cache"}
-    if request.headers.get("if-none-match") == headers["ETag"]:
+
+    def read() -> tuple[str, bytes]:
+        stored = server.store.objects(image)
+        text = f'{{"version": {stored.version}, "updated": "{stored.updated}", "objects": {stored.body}}}'
+        return f'"{stored.version}"', text.encode("utf-8", "replace")
+
+    tag, content = await asyncio.to_thread(read)
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
-    text = f'{{"version": {stored.version}, "updated": "{stored.updated}", "objects": {stored.body}}}'
-    answer = json_answer(text)
+    answer = json_answer(content)
     answer.headers.update(headers)
     return answer
 
@@ -89,7 +95,7 @@ async def get_classes(server: ServerDep) -> Response:
 @router.put("/classes", response_model=ClassesBody, responses=errors(415))
 async def put_classes(server: ServerDep, body: ClassesBody) -> Response:
     """Replaces the classes of the workspace."""
-    text = json.dumps(body.model_dump())
+    text = await asyncio.to_thread(lambda: json.dumps(body.model_dump()))
     await asyncio.to_thread(server.store.put_workspace, "classes", text)
     return json_answer(text)
 
@@ -173,10 +179,10 @@ async def import_labels(
     picture = await server.pictures.record(image)
     record = body if names is None else {**body, "names": [name.strip() for name in names.split(",")]}
 
-    def work(job: Job) -> dict[str, Any]:
+    def work(job: Job) -> bytes:
         notes: list[str] = []
         with told(notes.append):
             objects = label_files.imported(form, record, picture, file_name, server.limits)
-        return {"objects": objects, "notes": notes}
+        return json_bytes({"objects": objects, "notes": notes})
 
-    return JSONResponse(await server.watch(request, server.compute(work)))
+    return json_answer(await server.watch(request, server.compute(work)))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 
 from promptseg.masks.panoptic import PanopticSegments
 from promptseg.masks.segments import Segments
@@ -18,9 +18,10 @@ from promptseg.segment.segmenter import Segmenter
 from promptseg.segment.words.phrases.read import name_in
 from promptseg.server import prompts_in
 from promptseg.server.answers import MasksBody
-from promptseg.server.dependencies import ImagePath, Server, ServerDep, errors
+from promptseg.server.dependencies import ImagePath, Server, ServerDep, errors, json_answer
 from promptseg.server.http_errors import not_found, too_large, unsupported
 from promptseg.server.jobs import Job
+from promptseg.server.json_out import json_bytes
 from promptseg.server.label_files import mask_of
 from promptseg.server.lines import STREAMED, Line, Lines, Told
 from promptseg.server.masks_out import found_json, image_size, masks_json
@@ -47,10 +48,10 @@ async def segment(request: Request, server: ServerDep, image: ImagePath, body: S
     prompts_in.check(body.prompts, server.limits, picture.width * picture.height)
     references = [await server.pictures.record(other) for other in prompts_in.stored_references(body.prompts)]
 
-    async def work() -> dict[str, Any]:
+    async def work() -> bytes:
         embedded = await server.pictures.embedded(picture, card.name)
 
-        def answer(job: Job) -> dict[str, Any]:
+        def answer(job: Job) -> bytes:
             others = {record.id: server.pictures.open(record) for record in references}
             given, phrases = prompts_in.write_down(body.prompts, server.ears)
             job.check()
@@ -58,15 +59,15 @@ async def segment(request: Request, server: ServerDep, image: ImagePath, body: S
             found = server.models.get(card.name).segment(embedded, prompts, granularity=body.granularity)
             masks = masks_json(found, body.format, body.tolerance)
             named = [{**mask, "noun": name_in(mask["label"])} if mask["label"] else mask for mask in masks]
-            return {**_answer(picture, card.name, named), **({"heard": phrases} if phrases else {})}
+            return _answer(picture, card.name, named, **({"heard": phrases} if phrases else {}))
 
         return await server.compute(answer)
 
-    return JSONResponse(await server.watch(request, work()))
+    return json_answer(await server.watch(request, work()))
 
 
-def _answer(picture: Picture, model: str, masks: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"image": image_size(picture), "model": model, "masks": masks}
+def _answer(picture: Picture, model: str, masks: list[dict[str, Any]], **more: Any) -> bytes:
+    return json_bytes({"image": image_size(picture), "model": model, "masks": masks, **more})
 
 
 @router.post("/everything", response_class=StreamingResponse, responses={**STREAMED, **errors(404, 415)})
@@ -153,13 +154,13 @@ async def proposals(request: Request, server: ServerDep, image: ImagePath, body:
         raise too_large(f"top is {body.top:,}; this server's limit is {server.limits.max_masks:,}.")
     embedded = await server.watch(request, server.pictures.embedded(picture, card.name))
 
-    def work(job: Job) -> dict[str, Any]:
+    def work(job: Job) -> bytes:
         found = server.models.get(card.name).proposals(
             embedded, body.top, points_per_side=body.points_per_side, on_progress=lambda done, total: job.check()
         )
         return _answer(picture, card.name, masks_json(found, body.format, body.tolerance))
 
-    return JSONResponse(await server.watch(request, server.compute_long(work)))
+    return json_answer(await server.watch(request, server.compute_long(work)))
 
 
 @router.post("/panoptic", response_model=MasksBody, responses=errors(404, 415))
@@ -191,10 +192,10 @@ async def _map(
     picture = await server.pictures.record(image)
     name = _named(server, body)
 
-    async def work() -> dict[str, Any]:
+    async def work() -> bytes:
         embedded = await server.pictures.embedded(picture, name)
 
-        def answer(job: Job) -> dict[str, Any]:
+        def answer(job: Job) -> bytes:
             found = find(server.models.get(name), embedded)
             segments, categories = (found, ()) if isinstance(found, Segments) else (found.segments, found.categories)
             masks = masks_json(segments, body.format, body.tolerance)
@@ -204,7 +205,7 @@ async def _map(
 
         return await server.compute_long(answer)
 
-    return JSONResponse(await server.watch(request, work()))
+    return json_answer(await server.watch(request, work()))
 
 
 @router.post("/label", response_model=MasksBody, responses=errors(404, 415))
@@ -213,10 +214,10 @@ async def label(request: Request, server: ServerDep, image: ImagePath, body: Lab
     picture = await server.pictures.record(image)
     name = _named(server, body)
 
-    async def work() -> dict[str, Any]:
+    async def work() -> bytes:
         embedded = await server.pictures.embedded(picture, name)
 
-        def answer(job: Job) -> dict[str, Any]:
+        def answer(job: Job) -> bytes:
             masks = tuple(mask_of(item, picture, f"Mask {place}") for place, item in enumerate(body.masks))
             segments = Segments((picture.height, picture.width), masks)  # type: ignore[arg-type]
             named = server.models.get(name).label(embedded, segments, body.vocabulary)
@@ -224,7 +225,7 @@ async def label(request: Request, server: ServerDep, image: ImagePath, body: Lab
 
         return await server.compute_long(answer)
 
-    return JSONResponse(await server.watch(request, work()))
+    return json_answer(await server.watch(request, work()))
 
 
 def _named(server: Server, body: PanopticRequest) -> str:

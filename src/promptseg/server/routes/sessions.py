@@ -1,13 +1,14 @@
 """Sessions: dialogues with undo and redo."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from promptseg.server.answers import SessionBody
-from promptseg.server.dependencies import FormatQuery, Server, ServerDep, SessionPath, errors
+from promptseg.server.dependencies import FormatQuery, Server, ServerDep, SessionPath, errors, json_answer
 from promptseg.server.jobs import Job
+from promptseg.server.json_out import json_bytes
 from promptseg.server.masks_out import image_size, masks_json
 from promptseg.server.schemas import MaskForm, RoundRequest, SessionRequest
 from promptseg.server.sessions import State
@@ -22,7 +23,7 @@ async def begin(request: Request, server: ServerDep, body: SessionRequest) -> Re
     picture = await server.pictures.record(body.image)
     card = server.models.card(body.model)
     state = await server.watch(request, server.sessions.begin(picture, card.name))
-    return JSONResponse(await _json(server, state, MaskForm()), 201)
+    return await _answer(server, state, MaskForm(), 201)
 
 
 @router.get("/{session}", response_model=SessionBody, responses=errors(404))
@@ -35,7 +36,7 @@ async def get_session(
 ) -> Response:
     """Returns a dialogue as it is."""
     state = await server.watch(request, server.sessions.state(session))
-    return JSONResponse(await _json(server, state, MaskForm(format=form, tolerance=tolerance)))
+    return await _answer(server, state, MaskForm(format=form, tolerance=tolerance))
 
 
 @router.delete("/{session}", status_code=204, responses=errors(404))
@@ -49,7 +50,7 @@ async def delete_session(server: ServerDep, session: SessionPath) -> Response:
 async def add(request: Request, server: ServerDep, session: SessionPath, body: RoundRequest) -> Response:
     """Adds a round: prompts that correct the mask so far."""
     state = await server.watch(request, server.sessions.add(session, body))
-    return JSONResponse(await _json(server, state, MaskForm(format=body.format, tolerance=body.tolerance)))
+    return await _answer(server, state, MaskForm(format=body.format, tolerance=body.tolerance))
 
 
 @router.post("/{session}/undo", response_model=SessionBody, responses=errors(404, 415))
@@ -72,19 +73,21 @@ async def reset(request: Request, server: ServerDep, session: SessionPath, body:
 
 async def _moved(request: Request, server: Server, session: str, way: str, body: MaskForm | None) -> Response:
     state = await server.watch(request, server.sessions.move(session, way))
-    return JSONResponse(await _json(server, state, body or MaskForm()))
+    return await _answer(server, state, body or MaskForm())
 
 
-async def _json(server: Server, state: State, view: MaskForm) -> dict[str, Any]:
-    def work(job: Job) -> list[dict[str, Any]]:
-        return masks_json(state.segments, view.format, view.tolerance)
+async def _answer(server: Server, state: State, view: MaskForm, status: int = 200) -> Response:
+    def work(job: Job) -> bytes:
+        return json_bytes(
+            {
+                "id": state.id,
+                "image": image_size(state.picture),
+                "model": state.model,
+                "can_undo": state.can_undo,
+                "can_redo": state.can_redo,
+                "rounds": state.rounds,
+                "masks": masks_json(state.segments, view.format, view.tolerance),
+            }
+        )
 
-    return {
-        "id": state.id,
-        "image": image_size(state.picture),
-        "model": state.model,
-        "can_undo": state.can_undo,
-        "can_redo": state.can_redo,
-        "rounds": state.rounds,
-        "masks": await server.compute(work) if len(state.segments) else [],
-    }
+    return json_answer(await server.compute(work), status)
