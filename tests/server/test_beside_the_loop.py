@@ -1,5 +1,6 @@
 """What takes more than a moment happens beside the event loop: large bodies, large answers, lists of many things."""
 
+import contextlib
 import io
 import json
 import threading
@@ -129,7 +130,7 @@ KIND = 'multipart/form-data; charset=utf-8; boundary="--xy"'
 
 
 def test_the_file_of_a_form() -> None:
-    hard = b"\r\n----xyz\r\n--\r\n\r\n--xy" + bytes(range(256)) * 9
+    hard = b"\r\n---xy\r\n--\r\n\r\n--xy----xy" + bytes(range(256)) * 9
     assert file_of_form(form(("file", "犬.png", hard)), KIND) == (hard, "犬.png")
     assert file_of_form(form(("a", None, b"1"), ("file", "b c.png", b""), ("d", None, b"2")), KIND) == (b"", "b c.png")
     with httpx.Client() as client:
@@ -167,10 +168,8 @@ def test_forms_take_time_linear_in_their_bytes(piece: bytes) -> None:
     kind = "multipart/form-data; boundary=" + "-" * 69
 
     def work(size: int) -> None:
-        try:
+        with contextlib.suppress(HttpError):
             file_of_form(form(("file", "a", piece * (size // len(piece))), boundary=b"-" * 69), kind)
-        except HttpError:
-            pass
 
     assert growth(work, 2**20, 2**22, 10) < 10
 
