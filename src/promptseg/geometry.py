@@ -93,7 +93,11 @@ def box_area(boxes: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 def box_iou(first: npt.ArrayLike, second: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Pairwise intersection over union of (N, 4) and (M, 4) boxes, as (N, M)."""
-    a, b = np.asarray(first, np.float64)[:, None], np.asarray(second, np.float64)[None]
+    return paired_iou(np.asarray(first, np.float64)[:, None], np.asarray(second, np.float64)[None])
+
+
+def paired_iou(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Intersection over union of each box with the one in its place, as NumPy broadcasts them."""
     overlap = np.concatenate([np.maximum(a[..., :2], b[..., :2]), np.minimum(a[..., 2:], b[..., 2:])], -1)
     shared = box_area(overlap)
     return shared / np.maximum(box_area(a) + box_area(b) - shared, np.finfo(np.float64).tiny)

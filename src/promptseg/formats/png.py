@@ -21,6 +21,7 @@ from promptseg.images.quiet import quiet_pillow
 from promptseg.masks.numbered import masks_by_number
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
+from promptseg.stopping import check_stop
 
 _MOST_INSTANCES = 65_535
 _MOST_PIXELS = 2**28
@@ -64,6 +65,7 @@ def index_map(segments: Segments) -> npt.NDArray[np.uint16]:
         raise InputError(f"A 16-bit map numbers at most {_MOST_INSTANCES} masks, got {len(segments)}.")
     numbers = np.zeros(segments.size, np.uint16)
     for index in np.argsort(-segments.areas, kind="stable").tolist():
+        check_stop()
         mask = segments.masks[index]
         x0, y0, x1, y1 = mask.box
         numbers[y0:y1, x0:x1][mask.crop()] = index + 1

@@ -18,6 +18,7 @@ from promptseg.formats import classes, coco, labelme, png, sa1b, svg, yolo
 from promptseg.formats.options import WriteOptions
 from promptseg.formats.reading import Extent
 from promptseg.masks.segments import Segments
+from promptseg.stopping import check_stop
 
 Writer: TypeAlias = Callable[..., list[Path]]
 """(segments, stem, directory, image) to the files written; `image` None means the one the segments hold. Where the row
@@ -96,6 +97,7 @@ def _a_file_each(help: str, kind: str, write: Callable[[Path, Segments, int, Any
     def writer(segments: Segments, stem: str, directory: Path, image: Any) -> list[Path]:
         paths = [directory / f"{stem}_{kind}_{index:03d}.png" for index in range(len(segments))]
         for index, path in enumerate(paths):
+            check_stop()
             write(path, segments, index, image)
         return paths
 

@@ -11,6 +11,7 @@ from promptseg.masks.lettering import lettered, width_of, write_middle
 from promptseg.masks.marks import draw_prompts
 from promptseg.masks.paint import Colour, Pen, UInt8, as_pixels, distinct_colours, line_width, stamp, tint
 from promptseg.masks.rle import RLE
+from promptseg.stopping import check_stop
 
 __all__ = ["Colour", "as_pixels", "cut_out", "distinct_colours", "draw_masks", "draw_prompts"]
 
@@ -47,9 +48,11 @@ def draw_masks(
     order = sorted(range(len(masks)), key=lambda index: -masks[index].area)
     canvas = pixels.copy()
     for index in order:
+        check_stop()
         tint(canvas, masks[index], chosen[index], alpha, outline)
     picture = Image.fromarray(canvas)
     for index in order if captions else ():
+        check_stop()
         caption, mask = captions[index], masks[index]
         if caption and mask.area:
             _write_caption(picture, mask, caption, chosen[index])

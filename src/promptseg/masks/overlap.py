@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from promptseg.arrays import Float32, Int64
+from promptseg.arrays import BoolArray, Float32, Int64
 from promptseg.errors import InputError
-from promptseg.geometry import box_iou
+from promptseg.geometry import box_iou, paired_iou
 from promptseg.masks.rle import RLE
 from promptseg.masks.runlength import covered_by, portions
 from promptseg.stopping import check_stop
@@ -143,15 +143,46 @@ def box_nms(boxes: npt.ArrayLike, scores: npt.ArrayLike, threshold: float) -> In
     Returns:
         Indices of the kept boxes, best first; of equal scores the earlier comes first.
     """
-    boxes_ = np.asarray(boxes, np.float64).reshape(-1, 4)
     order = np.argsort(-np.asarray(scores, np.float64), kind="stable")
-    kept: list[int] = []
-    while len(order):
-        best = order[0]
-        kept.append(int(best))
-        order = order[1:]
-        order = order[box_iou(boxes_[best : best + 1], boxes_[order])[0] <= threshold] if len(order) else order
-    return np.array(kept, np.int64)
+    sorted_ = np.asarray(boxes, np.float64).reshape(-1, 4)[order]
+    kept: list[int] = []  # places in the order
+    for start in range(0, len(order), _NMS_AT_ONCE):
+        some = sorted_[start : start + _NMS_AT_ONCE]
+        free = ~overlapped(some, sorted_[kept], threshold)
+        near = box_iou(some, some) > threshold
+        for place in range(len(some)):
+            if free[place]:
+                kept.append(start + place)
+                free &= ~near[place]
+    return order[kept]
+
+
+def overlapped(boxes: npt.NDArray[np.float64], others: npt.NDArray[np.float64], threshold: float) -> BoolArray:
+    """Returns which of (N, 4) boxes have an IoU above `threshold` with any of (M, 4) others.
+
+    Only those that meet from left to right, or from top to bottom, are compared: what is fewer.
+    """
+    result = np.zeros(len(boxes), np.bool_)
+    if not len(others):
+        return result
+    ways = [_meeting(boxes, others, axis) for axis in (0, 1)]
+    place, first, counts = min(ways, key=lambda way: int(way[2].sum()))
+    for some in portions(counts):
+        check_stop()
+        many = counts[some]
+        asking = np.repeat(np.arange(len(boxes))[some], many)
+        asked = place[np.repeat(first[some] - np.cumsum(many) + many, many) + np.arange(len(asking))]
+        result[asking[paired_iou(boxes[asking], others[asked]) > threshold]] = True
+    return result
+
+
+def _meeting(boxes: npt.NDArray[np.float64], others: npt.NDArray[np.float64], axis: int) -> tuple[Int64, Int64, Int64]:
+    """Returns an order of the others, and from where on and how many of them may meet each box along an axis."""
+    place = np.argsort(others[:, axis], kind="stable")
+    begins = others[place, axis]
+    first = np.searchsorted(begins, boxes[:, axis] - (others[:, axis + 2] - others[:, axis]).max())
+    last = np.searchsorted(begins, boxes[:, axis + 2], side="right")
+    return place, first, np.maximum(last - first, 0)
 
 
 def _shared(a: _Runs, b: _Runs) -> int:

@@ -25,6 +25,7 @@ from promptseg.server.http_errors import too_large
 from promptseg.server.schemas import ObjectBody, PointPrompt, Segmentation
 from promptseg.server.settings import Limits
 from promptseg.server.store import Picture
+from promptseg.stopping import check_stop
 
 MOST_EXTRA = 4096
 """Letters of JSON in `extra`."""
@@ -57,6 +58,7 @@ def checked(objects: Sequence[ObjectBody], picture: Picture) -> list[dict[str, A
     seen: set[str] = set()
     records: list[dict[str, Any]] = []
     for item in objects:
+        check_stop()
         what = f"The object {item.id!r}"
         if item.id in seen:
             raise InputError(f"{what} is there twice. Give every object an id of its own.")
@@ -131,6 +133,7 @@ def _zipped(paths: Sequence[Path]) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in paths:
+            check_stop()
             # A fixed date: the same objects give the same bytes.
             archive.writestr(zipfile.ZipInfo(path.name, (2020, 1, 1, 0, 0, 0)), path.read_bytes())
     return file.getvalue()

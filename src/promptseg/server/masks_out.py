@@ -13,6 +13,7 @@ from promptseg.masks.polygons import trace_polygons
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
 from promptseg.server.store import Picture
+from promptseg.stopping import check_stop
 
 
 def image_size(picture: Picture) -> dict[str, Any]:
@@ -58,6 +59,7 @@ def found_json(segments: Segments, form: str, tolerance: float = 0.0) -> list[di
 
 def written(mask: RLE, form: str, tolerance: float) -> dict[str, Any]:
     """Returns the field that holds a mask itself."""
+    check_stop()
     if form == "rle":
         return {"segmentation": mask.to_coco()}
     if form == "polygons":

@@ -5,6 +5,7 @@ from collections import defaultdict
 from typing import Any
 
 from promptseg.server.store import STATES, Store, now, remember
+from promptseg.stopping import check_stop
 
 SMALL, MEDIUM = 32**2, 96**2
 """COCO's sizes, in pixels."""
@@ -68,6 +69,7 @@ def _classes(store: Store) -> list[dict[str, Any]]:
     counts: dict[str | None, list[int]] = defaultdict(lambda: [0, 0, 0])
     images: dict[str | None, int] = defaultdict(int)
     for (image,) in store.rows("select image from objects"):
+        check_stop()
         seen: set[str | None] = set()
         for item in json.loads(store.objects(image).body):
             if item.get("suggested"):

@@ -10,8 +10,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from promptseg.geometry import Size, box_iou
-from promptseg.masks.overlap import box_nms
+from promptseg.geometry import Size
+from promptseg.masks.overlap import box_nms, overlapped
 from promptseg.masks.regions import region_areas, remove_small_regions
 from promptseg.masks.rle import RLE
 from promptseg.masks.segments import Segments
@@ -110,7 +110,7 @@ class Contest:
     def admit(self, found: list[Survivor]) -> list[Survivor]:
         """Returns those that are admitted."""
         boxes = np.array([item.box for item in found], np.float64).reshape(-1, 4)
-        free = np.flatnonzero((box_iou(boxes, self._boxes) <= self._threshold).all(axis=1))
+        free = np.flatnonzero(~overlapped(boxes, self._boxes, self._threshold))
         kept = free[box_nms(boxes[free], np.zeros(len(free)), self._threshold)]
         self._boxes = np.concatenate([self._boxes, boxes[kept]])
         return [found[index] for index in kept.tolist()]
