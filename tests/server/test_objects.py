@@ -144,6 +144,7 @@ def test_too_many_objects(start, astronaut) -> None:
     objects = [{"id": name, "segmentation": RLE.empty((512, 512)).to_coco()} for name in "ab"]
     failure(server.http.put(f"{url}/objects", json={"objects": objects}), 413, "TooLargeError")
     failure(server.http.post(f"{url}/export?format=coco", json={"objects": objects}), 413, "TooLargeError")
+    failure(server.http.post(f"{url}/proposals", json={"top": 2}), 413, "TooLargeError")
     record = Segments((512, 512), (RLE.empty((512, 512)),) * 2).to_coco()  # type: ignore[arg-type]
     failure(server.http.post(f"{url}/import?format=coco", json=record), 413, "TooLargeError")
 

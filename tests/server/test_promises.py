@@ -18,9 +18,11 @@ from serving import ONE_THREAD, PATIENCE, connect, failure, rest, run, until
 
 from promptseg.errors import InputError
 from promptseg.server import middleware, pictures
+from promptseg.server.counts import check_results
+from promptseg.server.data_set_in import dressed, store_objects
 from promptseg.server.http_errors import HttpError
 from promptseg.server.settings import Limits, Settings
-from promptseg.server.store import Picture, now
+from promptseg.server.store import Picture, Store, now
 
 IMAGE = "ab" * 32
 BYTES, JSON = {"Content-Type": "application/octet-stream"}, {"Content-Type": "application/json"}
@@ -51,6 +53,44 @@ def test_limit_of_names(start) -> None:
     assert server.http.put("/v1/classes", json={"classes": [{"name": "a"}] * 2}).status_code == 200
     failure(server.http.put("/v1/classes", json={"classes": [{"name": "a"}] * 3}), 413, "TooLargeError")
     failure(server.http.post(f"/v1/images/{IMAGE}/panoptic", json={"vocabulary": ["a"] * 3}), 413, "TooLargeError")
+    text = {"content": b"a\nb\nc\n", "headers": {"Content-Type": "text/plain"}}
+    assert server.http.post("/v1/classes/read", **text).json() == {"names": ["a", "b"]}
+
+
+def test_limit_of_names_in_labels(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    objects = [{"label": label, "colour": None} for label in "abc"]
+    assert [item["label"] for item in dressed(store, objects, 2)] == ["a", "b", "c"]
+    assert json.loads(store.workspace("classes") or "")["classes"] == [
+        {"name": "a", "colour": None},
+        {"name": "b", "colour": None},
+    ]
+    assert store.numbered(["a", "b"], 2) == ["a", "b"]
+    assert store.numbered(["c"], 2) == ["a", "b", "c"]
+    assert store.numbered(["d"], 2) == ["a", "b", "d"]  # c was not remembered
+    store.close()
+
+
+def test_limit_of_masks_that_labels_add(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    record = Picture(IMAGE, 4, 4, "", "image/jpeg", 0, now())
+    store.add_picture(record, b"abc")
+    item = {"label": None, "colour": None, "score": None}
+    assert store_objects(store, record, [item], "add", Limits(max_masks=2), "") == 1
+    with pytest.raises(HttpError, match="at most 2 objects") as caught:
+        store_objects(store, record, [item] * 2, "add", Limits(max_masks=2), "")
+    assert caught.value.status == 413
+    assert store_objects(store, record, [item] * 2, "replace", Limits(max_masks=2), "") == 2
+    store.close()
+
+
+def test_limits_of_what_was_clicked_in_label_studio() -> None:
+    corners = {"value": {"points": [[0, 0]] * 3}}
+    check_results([corners, {}], Limits(max_prompts=2, max_vertices=3))
+    for results in ([{}] * 3, [corners] * 2):
+        with pytest.raises(HttpError, match="one request takes at most") as caught:
+            check_results(results, Limits(max_prompts=2, max_vertices=3))
+        assert caught.value.status == 413
 
 
 def test_limit_of_depth(start) -> None:

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ from safetensors.torch import load_file
 from torch import nn
 from toy_run import CONFIG, ToyTask, toy_recipe
 
-from promptseg.errors import InputError, PromptsegError, WeightsError
+from promptseg.errors import InputError, OutputError, PromptsegError, WeightsError
 from promptseg.train.config import TrainConfig
 from promptseg.train.loop import CHECKPOINT, parameter_groups, train
 
@@ -36,6 +37,27 @@ def test_a_killed_run_goes_on_to_the_same_bits(whole: Path, tmp_path: Path) -> N
     assert died.returncode == -signal.SIGKILL
     assert torch.load(tmp_path / CHECKPOINT, weights_only=True)["step"] == 6  # in the eighth step
     assert not (tmp_path / "result.safetensors").exists()
+    left, other = tmp_path / f".{CHECKPOINT}.0123456789abcdef.part", tmp_path / ".x.part"
+    left.touch()
+    other.touch()
+    train(toy_recipe(), tmp_path, quiet=True)
+    assert same(whole, tmp_path)
+    assert (left.exists(), other.exists()) == (False, True)
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train(toy_recipe(), tmp_path, quiet=True, stop_after=4)
+    before = (tmp_path / CHECKPOINT).read_bytes()
+
+    def fails(place: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", fails)
+        with pytest.raises(OutputError, match="No space left"):
+            train(toy_recipe(), tmp_path, quiet=True)
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
+    assert not [*tmp_path.glob(".*.part")]
     train(toy_recipe(), tmp_path, quiet=True)
     assert same(whole, tmp_path)
 

@@ -1,5 +1,6 @@
 """The state of a run on disk: weights, optimiser, averages and all random generators: it goes on to the bit."""
 
+import contextlib
 import io
 import random
 from pathlib import Path
@@ -59,6 +60,13 @@ def save_checkpoint(path: Path, state: dict[str, Any], stream: np.random.Generat
         buffer = io.BytesIO()
         torch.save({**state, "format": FORMAT, "random": states}, buffer)
         write_bytes(path, buffer.getvalue())
+
+
+def sweep(path: Path) -> None:
+    """Removes what kills in the middle of writing a checkpoint have left, which may be gigabytes."""
+    for leftover in path.parent.glob(f".{path.name}.{'[0-9a-f]' * 16}.part"):
+        with contextlib.suppress(OSError):
+            leftover.unlink()
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

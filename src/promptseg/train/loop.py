@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from promptseg.errors import InputError, PromptsegError
 from promptseg.train import ranks
 from promptseg.train.averages import Averages
-from promptseg.train.checkpoint import load_checkpoint, restore_random, save_checkpoint, seed_everything
+from promptseg.train.checkpoint import load_checkpoint, restore_random, save_checkpoint, seed_everything, sweep
 from promptseg.train.config import TrainConfig
 from promptseg.train.log import Log
 from promptseg.train.task import Recipe, TrainingTask
@@ -92,6 +92,8 @@ class TrainingRun:
     def resume(self) -> None:
         """Takes up the checkpoint of the folder, if there is one."""
         path = self._folder / CHECKPOINT
+        if ranks.rank() == 0:
+            sweep(path)
         if not path.exists():
             return
         state = load_checkpoint(path)
