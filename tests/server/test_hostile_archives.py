@@ -165,6 +165,18 @@ def test_more_masks_than_a_picture_may_have(place: str) -> None:
     assert caught.value.status == 413
 
 
+def test_numbers_of_classes_are_no_amount_of_memory() -> None:
+    file = io.BytesIO()
+    Pillow.fromarray(np.full((20, 30), 2**31 - 1, np.int32)).save(file, "TIFF")
+    objects, classes = png(np.ones((20, 30), np.uint8)), file.getvalue()
+    files = {"SegmentationObject/a.png": objects, "SegmentationClass/a.png": classes}
+    (labels,) = incoming(files, LIMITS).labels
+    tracemalloc.start()
+    assert [item["label"] for item in data_set_in.read(labels, PICTURE, LIMITS)] == [None]
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+
+
 def test_archives_are_read_one_after_the_other() -> None:
     async def scene() -> list[str]:
         queue, seen = JobQueue(2, 5, 2), []

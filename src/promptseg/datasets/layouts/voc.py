@@ -22,6 +22,8 @@ CLASSES = (
 
 _YEARS = ("VOC2012", "VOC2011", "VOC2010", "VOC2009", "VOC2008", "VOC2007")
 _SPLITS = ("val", "trainval", "train")
+_MOST_CLASSES = 0xFFFF
+"""Higher numbers have no name; counting them takes memory by their height."""
 
 
 def find_voc(root: Path, split: str | None = None) -> Reader | None:
@@ -107,7 +109,7 @@ def _targets(numbered: Path, classed: Path, names: tuple[str, ...]) -> tuple[Tar
         label = None
         if classes is not None and classes.shape == objects.shape:
             x0, y0, x1, y1 = mask.box
-            counts = np.bincount(np.clip(classes[y0:y1, x0:x1][mask.crop()], 0, None))
+            counts = np.bincount(np.clip(classes[y0:y1, x0:x1][mask.crop()], 0, _MOST_CLASSES))
             label = _class_name(int(counts.argmax()), names)
         targets.append(Target(f"{label or 'object'} {number}", mask.area, mask, ignore, label))
     return tuple(targets)
