@@ -7,6 +7,7 @@ from PIL import Image
 
 from promptseg.errors import ImageError, InputError
 from promptseg.notes import Note, told
+from promptseg.stopping import stoppable
 from promptseg.video.clips import ClipLimits, Selection, open_clip
 from promptseg.video.clips.folder import natural_key
 from promptseg.video.clips.pictures import PicturesClip
@@ -162,6 +163,28 @@ def test_limits(tmp_path, pictures) -> None:
         list(open_clip(tmp_path / "a.gif", limits=ClipLimits(max_frames=5)).forward())
     with pytest.raises(InputError, match="pixels"):
         open_clip(tmp_path / "a.gif", limits=ClipLimits(max_pixels=1000))
+
+
+class Ended(Exception):
+    """What the one who waits raises."""
+
+
+@pytest.mark.parametrize("selection", [Selection(start=2**70), Selection(stride=2**70), Selection(1, 2**70, 9)])
+def test_frames_that_are_passed_over_count_and_can_be_stopped(tmp_path, pictures, selection) -> None:
+    def check() -> None:
+        raise Ended
+
+    first = Image.fromarray(pictures[0])
+    first.save(tmp_path / "a.gif", save_all=True, append_images=[Image.fromarray(each) for each in pictures[1:9]])
+    for path in (film(tmp_path / "a.mp4", pictures[:9]), tmp_path / "a.gif"):
+        assert len(list(open_clip(path, selection=selection).forward())) <= 1
+        with pytest.raises(InputError, match="more than 5 frames"):
+            list(open_clip(path, selection=selection, limits=ClipLimits(max_frames=5)).forward())
+        clip = open_clip(path, selection=selection)
+        with pytest.raises(Ended), stoppable(check):
+            list(clip.forward())
+        with pytest.raises(InputError, match="has no frame"):
+            clip.frame(2**70 + 1)
 
 
 def test_what_is_no_clip(tmp_path, pictures) -> None:

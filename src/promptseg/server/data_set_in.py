@@ -39,8 +39,12 @@ _MASK_FOLDERS = {
 _LAYOUTS = {"regions": "labels"}
 _LISTS = ("classes.txt", "class_names.txt", "obj.names", "labelmap.txt", "classes.json")
 _PIECE = 2**20
+_LIST_BYTES = 2**20
 _ENTRY = b"PK\1\2"
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+MOST_NAMES = 1_000_000
+"""Lines and commas of a list of classes."""
 
 MOST_CONTAINERS, MOST_VALUES = 1_000_000, 8_000_000
 """Brackets and commas in all JSON of a data set: as Python values, half a gigabyte."""
@@ -122,15 +126,21 @@ class _Texts:
     """Reads the label files of a data set, within what all of them may be once they are read."""
 
     def __init__(self, limits: Limits) -> None:
+        self._most = limits.max_json_bytes
         self._bytes, self._containers, self._values = limits.max_unpacked_bytes, MOST_CONTAINERS, MOST_VALUES
 
-    def text(self, content: bytes, path: str) -> str:
-        """Returns a text.
+    def lines(self, content: bytes, path: str) -> str:
+        """Returns a text that will be taken line by line.
 
         Raises:
-            FormatError: it is none.
+            FormatError: it is none, or larger than as a body of its own.
             HttpError: 413, with those before it is too large.
         """
+        if len(content) > self._most:
+            raise FormatError(f"{path} has more than {self._most:,} bytes, too many for labels of one picture.")
+        return self._text(content, path)
+
+    def _text(self, content: bytes, path: str) -> str:
         check_stop()
         text = decode_text(content, path)
         self._bytes -= sys.getsizeof(text)  # one letter of another alphabet widens all
@@ -145,7 +155,7 @@ class _Texts:
             FormatError: it is no JSON.
             HttpError: 413, with those before it is too large.
         """
-        text = self.text(content, path)
+        text = self._text(content, path)
         self._containers -= text.count("[") + text.count("{")
         self._values -= text.count(",")
         if self._containers < 0 or self._values < 0:
@@ -166,7 +176,11 @@ def incoming(files: Mapping[str, bytes], limits: Limits) -> Incoming:
     texts = _Texts(limits)
     names = _yolo_names(files, texts)
     masks: dict[tuple[str, str], Labels] = {}
-    lists = {Path(path).name: content for path, content in files.items() if Path(path).name in _LISTS}
+    lists = {
+        Path(path).name: content
+        for path, content in files.items()
+        if Path(path).name in _LISTS and len(content) <= _LIST_BYTES
+    }
     for path, content in sorted(files.items()):
         place = PurePosixPath(path)
         suffix = place.suffix.lower()
@@ -181,7 +195,7 @@ def incoming(files: Mapping[str, bytes], limits: Limits) -> Incoming:
             _add_json(found, path, content, texts)
         elif suffix == ".txt" and "ImageSets" not in place.parts:
             try:
-                record = {"text": texts.text(content, path), **({"names": names} if names else {})}
+                record = {"text": texts.lines(content, path), **({"names": names} if names else {})}
                 found.labels.append(Labels(place.stem, "yolo", record))
             except FormatError as error:
                 found.notes.append(str(error))
@@ -192,12 +206,12 @@ def incoming(files: Mapping[str, bytes], limits: Limits) -> Incoming:
 def _yolo_names(files: Mapping[str, bytes], texts: _Texts) -> list[str]:
     for path, content in files.items():
         if path.lower().endswith((".yaml", ".yml")):
-            names = names_in_yaml(texts.text(content, path), path)
+            names = names_in_yaml(texts.lines(content, path), path)
             if names:
                 return names
     for path, content in files.items():
         if PurePosixPath(path).name in ("classes.txt", "obj.names"):
-            return [line.strip() for line in texts.text(content, path).splitlines() if line.strip()]
+            return [line.strip() for line in texts.lines(content, path).splitlines() if line.strip()]
     return []
 
 
@@ -395,10 +409,12 @@ def class_list(text: str) -> list[str]:
     """Returns the names in a list of classes: a line each, `data.yaml`, COCO's categories, or a JSON list.
 
     Raises:
-        FormatError: it is none of these.
+        FormatError: it is none of these, or too long.
     """
     stripped = text.lstrip()
     if stripped.startswith(("{", "[")):
+        if text.count("[") + text.count("{") > MOST_CONTAINERS or text.count(",") > MOST_VALUES:
+            raise FormatError(f"JSON of classes has at most {MOST_CONTAINERS:,} lists and {MOST_VALUES:,} values.")
         record = parse_json(text, "The list of classes")
         entries = record.get("categories", record.get("classes")) if isinstance(record, dict) else record
         if not isinstance(entries, list):
@@ -407,6 +423,8 @@ def class_list(text: str) -> list[str]:
         if not all(isinstance(name, str) for name in names):
             raise FormatError("A list of classes holds names.")
     else:
+        if text.count("\n") + text.count(",") > MOST_NAMES:
+            raise FormatError(f"A list of classes has at most {MOST_NAMES:,} lines.")
         names = names_in_yaml(text, "The list of classes") or [
             line.partition(":")[0] if line.count(":") >= 2 else line
             for line in text.splitlines()

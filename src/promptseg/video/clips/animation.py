@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from promptseg.errors import ImageError, InputError
 from promptseg.images import Image, ImageLimits
 from promptseg.images.animation import pictures_of
+from promptseg.stopping import check_stop
 from promptseg.video.clips.clip import Clip, ClipFrame, ClipLimits, Selection
 from promptseg.video.clips.folder import RATE
 
@@ -43,6 +44,8 @@ class AnimationClip(Clip):
                 return
             if found is None:
                 return
+            check_stop()
+            self.limits.check_frame(number, shown, self.name)
             if number >= start:
                 yield ClipFrame(number, shown, found[0])
             shown += found[1] if found[1] > 0 else 1 / RATE

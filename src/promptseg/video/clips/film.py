@@ -11,6 +11,7 @@ import numpy as np
 
 from promptseg.errors import InputError, UnavailableError
 from promptseg.images import Image
+from promptseg.stopping import check_stop
 from promptseg.video.clips.clip import Clip, ClipFrame, ClipLimits, Selection
 from promptseg.video.clips.folder import RATE
 
@@ -108,6 +109,7 @@ class FilmClip(Clip):
                     return
             met, seconds = stamp is None, 0.0
             for frame in self._frames(container, stream):
+                check_stop()  # frames that are passed over are decoded, too
                 if not met:
                     if frame.pts is None or frame.pts > stamp:
                         return
@@ -117,6 +119,7 @@ class FilmClip(Clip):
                 if number == len(self._stamps):
                     self._stamps.append(frame.pts)
                 seconds = self._seconds(frame, number)
+                self.limits.check_frame(number, seconds, self.name)
                 yield ClipFrame(number, seconds, self._picture(frame))
                 number += 1
             if met:
