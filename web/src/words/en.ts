@@ -240,6 +240,8 @@ export const en = {
   suggestionCount: '{count|suggestion|suggestions}',
   minutes: '{count} minutes of work',
   minutesShort: 'Minutes',
+  secondsEach: 'Seconds each',
+  secondsPerObject: '{count} seconds for each object',
   small: 'Small',
   medium: 'Medium',
   large: 'Large',

@@ -239,6 +239,8 @@ export const ja: Record<Word, string> = {
   suggestionCount: '候補 {count} 個',
   minutes: '作業時間 {count} 分',
   minutesShort: '分',
+  secondsEach: '1つあたりの秒数',
+  secondsPerObject: '物体1つあたり{count}秒',
   small: '小',
   medium: '中',
   large: '大',
