@@ -16,6 +16,9 @@ const FLAGS = [
   '--disable-sync',
 ];
 
+/** How long a scenario waits for what is to come about: a busy machine is no fault. */
+export const PATIENCE_MS = 1000 * Number(process.env.STUDIO_PATIENCE ?? 120);
+
 /** Opens a browser with an empty profile; `close` also removes the profile. */
 export async function openBrowser(options = {}) {
   const profile = mkdtempSync(join(tmpdir(), 'studio-'));
@@ -28,7 +31,7 @@ export async function openBrowser(options = {}) {
     serviceWorkers: 'block', // scenarios hold requests back; what works without a server is played on its own
     ...options,
   });
-  context.setDefaultTimeout(120_000); // a busy machine is no fault
+  context.setDefaultTimeout(PATIENCE_MS);
   const close = async () => {
     await context.close();
     rmSync(profile, { recursive: true, force: true });
@@ -39,7 +42,7 @@ export async function openBrowser(options = {}) {
 /** Opens picture files and waits until the decoder can answer on the first of them. */
 export async function openPictures(page, files) {
   await page.setInputFiles('main > input[type=file]', files);
-  await page.waitForSelector('canvas[data-ready=true]', { timeout: 120_000 });
+  await page.waitForSelector('canvas[data-ready=true]');
 }
 
 /** Where a pixel of the picture lies on the page, when the whole picture is shown. */

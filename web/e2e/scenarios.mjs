@@ -232,7 +232,7 @@ const SCENARIOS = {
       assert.equal((await object()).prompts.length, 2);
       await hands.click([450, 120], { alt: true });
       assert.equal((await object()).prompts.length, 1);
-      // A corner of a box; a vertex in the middle of an edge.
+      // A corner of a box.
       await hands.tool('box');
       await hands.drag([
         [150, 60],
@@ -262,6 +262,98 @@ const SCENARIOS = {
         await speech.click();
         await page.waitForSelector('.notice:has-text("does not understand speech")');
       }
+    });
+  },
+
+  /** Corners of a polygon snap to outlines and to the border, edges follow them; vertices are moved, made and left out. */
+  async polygon() {
+    await withStudio(COFFEE, async (hands, page) => {
+      const coco = {
+        images: [{ id: 1, width: 600, height: 400, file_name: 'coffee.jpg' }],
+        categories: [{ id: 1, name: 'cup' }],
+        annotations: [
+          { id: 1, image_id: 1, category_id: 1, segmentation: [[180, 60, 400, 60, 400, 240, 180, 240]] },
+        ],
+      };
+      const version = await hands.version();
+      await page.setInputFiles('main > input[type=file]', {
+        name: 'labels.json',
+        mimeType: 'application/json',
+        buffer: Buffer.from(JSON.stringify(coco)),
+      });
+      await hands.saved(version);
+      await hands.tool('polygon');
+      const tap = async (place) => {
+        await page.waitForTimeout(550); // two quick clicks would be a double click
+        await page.mouse.click(...(await hands.at(place)));
+      };
+      const drawn = async (corners, keys = []) => {
+        const before = await hands.version();
+        for (const corner of corners) await tap(corner);
+        for (const key of [...keys, 'Enter']) await hands.key(key);
+        await hands.saved(before);
+        return (await hands.stored()).objects.at(-1).prompts[0].points;
+      };
+      const near = (points, wanted) => {
+        const far =
+          points.length !== wanted.length ||
+          points.some((one, at) => Math.hypot(one[0] - wanted[at][0], one[1] - wanted[at][1]) > 1.5);
+        assert.ok(!far, `${JSON.stringify(points)} is not ${JSON.stringify(wanted)}`);
+      };
+      // Beside the square: the edge goes around its corner, exactly.
+      const beside = await drawn([
+        [403, 100],
+        [390, 243],
+        [480, 300],
+      ]);
+      near(beside, [
+        [400, 100],
+        [400, 240],
+        [390, 240],
+        [480, 300],
+      ]);
+      assert.deepEqual([beside[0][0], beside[1], beside[2][1]], [400, [400, 240], 240]);
+      // Along the border, around the picture's corner; a corner that is taken back takes its way along.
+      await hands.key('n');
+      const along = await drawn(
+        [
+          [300, 2],
+          [2, 200],
+          [100, 120],
+          [597, 100],
+        ],
+        ['Backspace'],
+      );
+      near(along, [
+        [300, 0],
+        [0, 0],
+        [0, 200],
+        [100, 120],
+      ]);
+      // With Shift, corners lie where they are put.
+      await hands.key('n');
+      await page.keyboard.down('Shift');
+      const places = [
+        [403, 100],
+        [397, 243],
+        [480, 300],
+      ];
+      for (const place of places) await tap(place);
+      await page.keyboard.up('Shift');
+      near(await drawn([]), places);
+      // Vertices: one is moved to the border, the middle of an edge becomes one, and is left out again.
+      await page.screenshot({ path: join(out, 'polygon.png') });
+      const points = async () => (await hands.stored()).objects.at(-1).prompts[0].points;
+      await hands.drag([places[2], [540, 350], [560, 397.5]]);
+      near(await points(), [places[0], places[1], [560, 399.5]]);
+      await hands.drag([
+        [400, 171.5],
+        [430, 171.5],
+        [440, 171.5],
+      ]);
+      near(await points(), [places[0], [440, 171.5], places[1], [560, 399.5]]);
+      await hands.click([440, 171.5], { alt: true });
+      near(await points(), [places[0], places[1], [560, 399.5]]);
     });
   },
 
