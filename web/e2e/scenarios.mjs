@@ -1,12 +1,70 @@
 // What a user does in the studio, step by step. `node e2e/scenarios.mjs NAME URL OUT` plays one; it fails by an error.
 
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openBrowser, openPictures } from './browser.mjs';
-import { CHELSEA, COFFEE, faults, Hands, name, out, readJson, until, url, withStudio } from './hands.mjs';
+import {
+  ASTRONAUT,
+  CHELSEA,
+  COFFEE,
+  faults,
+  Hands,
+  name,
+  out,
+  readJson,
+  until,
+  url,
+  withStudio,
+} from './hands.mjs';
 
 const SCENARIOS = {
+  /** A little of everything, in whatever browser: the decoder runs in the page, clicks are answered, saved, exported, and still there. */
+  async smoke() {
+    await withStudio(COFFEE, async (hands, page) => {
+      assert.equal(await page.getAttribute('main', 'data-decoder'), 'browser');
+      await hands.hover([290, 210]);
+      await page.waitForSelector('canvas[data-preview]');
+      await hands.click([290, 210]);
+      await hands.click([440, 120], { alt: true });
+      await hands.key('n');
+      await hands.tool('box');
+      await hands.drag([
+        [322, 250],
+        [415, 400],
+      ]);
+      await hands.tool('brush');
+      await hands.drag([
+        [330, 260],
+        [380, 300],
+      ]);
+      const [first, second] = (await hands.stored()).objects;
+      assert.deepEqual(
+        first.prompts.map(({ positive }) => positive),
+        [true, false],
+      );
+      assert.ok(first.area > 10_000 && second.area > 5000, `${first.area} and ${second.area} pixels`);
+      assert.ok(first.seconds > 0, 'no time was counted');
+      await page.screenshot({ path: join(out, 'smoke.png') });
+      const { annotations } = readJson(await hands.export('coco'));
+      assert.deepEqual(
+        annotations.map(({ area }) => area),
+        [first.area, second.area],
+      );
+      await page.click('button[lang=ja]');
+      assert.equal(await page.getAttribute('html', 'lang'), 'ja');
+      await page.reload();
+      await page.waitForSelector('canvas[data-ready=true]');
+      await until(async () => (await hands.rows().count()) === 2, 'the work after a reload');
+      await page.keyboard.press('Control+a');
+      const version = await hands.version();
+      await hands.key('Delete');
+      await hands.saved(version);
+      assert.equal((await hands.stored()).objects.length, 0);
+    });
+  },
+
   /** Every prompt type, exported; pytest compares the masks with the Python API's. */
   async prompts() {
     await withStudio(COFFEE, async (hands, page) => {
@@ -448,6 +506,38 @@ const SCENARIOS = {
     });
   },
 
+  /** What is said while W is held is written down, looked at, and looked for. The microphone is a file that espeak-ng spoke. */
+  async speech() {
+    const spoken = join(out, 'spoken.wav');
+    execFileSync('espeak-ng', ['-v', 'en-us', '-s', '140', '-w', spoken, 'Please segment the person.']);
+    writeFileSync(spoken, afterSilence(readFileSync(spoken), 1.5));
+    const flags = [
+      '--use-fake-device-for-media-stream',
+      '--use-fake-ui-for-media-stream',
+      `--use-file-for-fake-audio-capture=${spoken}%noloop`,
+    ];
+    await withStudio(
+      ASTRONAUT,
+      async (hands, page) => {
+        await hands.tool('text');
+        await page.focus('canvas');
+        await page.keyboard.down('w');
+        await page.waitForSelector('[data-speech=listening]');
+        await page.waitForTimeout(4500);
+        await page.keyboard.up('w');
+        const field = page.locator('input[aria-label="What to look for"]');
+        await until(async () => (await field.inputValue()) !== '', 'what was heard');
+        assert.equal(await field.inputValue(), 'the person');
+        await page.screenshot({ path: join(out, 'speech.png') });
+        const version = await hands.version();
+        await field.press('Enter');
+        await hands.saved(version);
+        assert.equal((await hands.stored()).objects[0].label, 'person');
+      },
+      { flags },
+    );
+  },
+
   /** The server decodes when the browser cannot. */
   async fallback() {
     await withStudio(
@@ -515,5 +605,14 @@ const SCENARIOS = {
     }
   },
 };
+
+/** A WAV file of 16 bits and one channel that begins with silence. */
+function afterSilence(wav, seconds) {
+  const silence = Buffer.alloc(2 * Math.round(seconds * wav.readUInt32LE(24)));
+  const made = Buffer.concat([wav.subarray(0, 44), silence, wav.subarray(44)]);
+  made.writeUInt32LE(made.length - 8, 4);
+  made.writeUInt32LE(made.length - 44, 40);
+  return made;
+}
 
 await SCENARIOS[name]();
