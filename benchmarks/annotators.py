@@ -2,9 +2,9 @@
 
     make studio && python benchmarks/annotators.py --seconds 300
 
-Each clicks, paints, gives classes, takes away, undoes and changes pictures, on the same three pictures as the other. Every
-save is noted with the version that it was made from and the one that it became: versions go up one by one, and an object
-leaves a picture only where somebody took it away. Writes `annotators.md` beside this file; fails where something is lost.
+Each clicks, paints, gives classes, takes away, undoes and changes pictures, on the same three pictures as the other.
+Every save is noted with the version that it was made from and the one that it became: versions go up one by one, and an
+object leaves a picture only where somebody took it away. Writes `annotators.md`; fails where something is lost.
 """
 
 import argparse
@@ -46,15 +46,17 @@ def report(found: dict[str, int]) -> str:
     """Returns the report."""
     date = datetime.now(UTC).date().isoformat()
     rows = "\n".join(f"| {name.replace('_', ' ')} | {value} |" for name, value in found.items())
+    machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores for server and browsers"
     return f"""# Two annotators on one server
 
-{date}, commit {commit()}, {platform.processor() or platform.machine()}, {os.cpu_count()} cores shared by server and both browsers (Chromium without
-a graphics processor), a machine that was busy with other work. Command: `make studio && python benchmarks/annotators.py --seconds {found["seconds"]}`.
+{date}, commit {commit()}, {machine}
+(Chromium without a graphics processor), a machine that was busy with other work.
+Command: `make studio && python benchmarks/annotators.py --seconds {found["seconds"]}`.
 
-Both work on the same three pictures: they click, paint, give classes, take away, undo and change pictures. *Conflicts* are saves that
-the server refused since the other had saved meanwhile; the page merged and sent them again. *Lost* counts objects that were shown as
-saved and are gone though nobody took them away; *gaps* counts saves whose version is not the next one of its picture, or that were
-not made from the one before.
+Both work on the same three pictures: they click, paint, give classes, take away, undo and change pictures. *Conflicts*
+are saves that the server refused since the other had saved meanwhile; the page merged and sent them again. *Lost* are
+objects that were shown as saved and are gone though nobody took them away; *gaps* are saves whose version is not the
+next one of its picture, or that were not made from the one before.
 
 | what | number |
 |---|---|

@@ -1,8 +1,8 @@
-"""Reads a day's exports: `python read_day.py COCO YOLO` prints what was found as JSON, and fails where readers disagree.
+"""Reads a day's exports: `python read_day.py COCO YOLO` prints what it found as JSON, and fails where readers disagree.
 
 COCO: pycocotools and our reader have the same masks, to the pixel. YOLO: our reader, a reader of its lines that knows
-nothing of ours (polygons drawn by pycocotools) and, where it is installed, supervision's have the masks of COCO, as far as
-polygons within half a pixel can. A small network learns the classes from the YOLO files alone.
+nothing of ours (polygons drawn by pycocotools) and, where it is installed, supervision's have the masks of COCO, as far
+as polygons within half a pixel can. A small network learns the classes from the YOLO files alone.
 """
 
 import json
@@ -37,7 +37,7 @@ def of_coco(folder: Path) -> Masks:
         annotations = theirs.loadAnns(theirs.getAnnIds([image]))
         masks = [theirs.annToMask(one).astype(bool) for one in annotations]
         mine = [mask.dense() for mask in ours[entry["file_name"]].masks]
-        assert len(masks) == len(mine) and all(np.array_equal(a, b) for a, b in zip(masks, mine, strict=True))
+        assert all(np.array_equal(a, b) for a, b in zip(masks, mine, strict=True))
         names = [theirs.cats[one["category_id"]]["name"] for one in annotations]
         found[entry["file_name"]] = list(zip(names, masks, strict=True))
     return found
@@ -146,10 +146,19 @@ def counted(masks: Masks) -> dict[str, int]:
 def main(coco: Path, yolo: Path) -> None:
     """Reads, compares, learns, tells."""
     exact = of_coco(coco)
-    readers = {"ours": of_yolo_by_us(yolo), "lines": of_yolo_by_lines(yolo), "supervision": of_yolo_by_supervision(yolo)}
+    readers = {
+        "ours": of_yolo_by_us(yolo),
+        "lines": of_yolo_by_lines(yolo),
+        "supervision": of_yolo_by_supervision(yolo),
+    }
     agree = {name: round(least_iou(exact, masks), 4) for name, masks in readers.items() if masks is not None}
     assert min(agree.values()) >= LEAST_IOU, agree
-    result = {"coco": counted(exact), "yolo": counted(readers["ours"] or {}), "pictures": len(exact), "least_iou": agree}
+    result = {
+        "coco": counted(exact),
+        "yolo": counted(readers["ours"] or {}),
+        "pictures": len(exact),
+        "least_iou": agree,
+    }
     print(json.dumps({**result, "learned": learn(yolo, readers["lines"] or {})}))
 
 

@@ -415,6 +415,23 @@ const SCENARIOS = {
     });
   },
 
+  /** Who stops a search keeps what it has found until then, and is told so. */
+  async stopping() {
+    await withStudio(ASTRONAUT, async (hands, page) => {
+      await hands.tool('everything');
+      const version = await hands.version();
+      await page.click('[data-action=everything]');
+      await page.waitForFunction(() => (document.querySelector('.options progress')?.value ?? 0) > 0);
+      await page.click('.options button:has-text("Stop")');
+      await page.waitForSelector('.notice:has-text("was stopped")');
+      const told = await page.textContent('.notice:has-text("was stopped")');
+      const count = Number(/(\d+) objects? (?:was|were) found/.exec(told)[1]);
+      if (count > 0) await hands.saved(version);
+      assert.equal((await hands.stored()).objects.length, count, told);
+      assert.equal(await hands.rows().count(), count);
+    });
+  },
+
   /** Who has no picture takes a sample, and the tour tells what there is. */
   async first() {
     const { page, close } = await openBrowser();

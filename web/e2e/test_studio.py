@@ -69,7 +69,20 @@ def test_png_masks_are_the_same_pixels(played: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "scenario", ["pixels", "keyboard", "labels", "classes", "finishing", "polygon", "first", "fallback", "touch", "axe"]
+    "scenario",
+    [
+        "pixels",
+        "keyboard",
+        "labels",
+        "classes",
+        "finishing",
+        "polygon",
+        "stopping",
+        "first",
+        "fallback",
+        "touch",
+        "axe",
+    ],
 )
 def test_scenario(scenario: str, server: Server) -> None:
     play(scenario, server)
