@@ -1,5 +1,5 @@
 // A day's work, from the first picture to the data sets: `node e2e/day.mjs NAME URL OUT` plays `work` (English),
-// `japanese` or `keys` (by keys alone). Each takes minutes; `python -m pytest web/e2e/day_of_work.py` plays all.
+// `japanese` or `keys` (by keys alone). Each takes minutes.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';

@@ -49,15 +49,26 @@ class Server:
         self.log.close()
 
 
-def play(scenario: str, server: Server, script: str = "scenarios", firefox: str | None = None) -> Path:
-    """Plays a scenario of a script in Chromium, or in a Firefox; returns the folder of what it downloaded."""
+def play(
+    scenario: str, server: Server, script: str = "scenarios", firefox: str | None = None, limit: int = 900
+) -> Path:
+    """Plays a scenario of a script in Chromium, or in a Firefox; returns the folder of what it downloaded.
+
+    Args:
+        scenario: its name.
+        server: where it is played.
+        script: which file has it.
+        firefox: the program, if it is to be played in Firefox.
+        limit: seconds that it may take.
+    """
     out = server.data.parent / "out"
     node = shutil.which("node")
     assert node, "Node is not installed."
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
     assert chromium or firefox, "Chromium is not installed."
     command = [node, f"e2e/{script}.mjs", scenario, server.url, str(out)]
-    surroundings = {**os.environ, "NO_COLOR": "1", "CHROMIUM": chromium or "", "FIREFOX": firefox or ""}
-    done = subprocess.run(command, cwd=WEB, capture_output=True, text=True, timeout=900, env=surroundings)
+    programs = {"CHROMIUM": chromium or "", "FIREFOX": firefox or "", "PYTHON": sys.executable}
+    surroundings = {**os.environ, "NO_COLOR": "1", **programs}
+    done = subprocess.run(command, cwd=WEB, capture_output=True, text=True, timeout=limit, env=surroundings)
     assert done.returncode == 0, done.stdout + done.stderr
     return out

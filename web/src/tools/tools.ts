@@ -201,7 +201,7 @@ class PolygonTool extends Tool implements Draft {
 
   private close(): void {
     const { corners } = this;
-    const points = placesOf([...corners.slice(1), { ...corners[0], way: this.wayTo(corners[0].snap) }]);
+    const points = [...placesOf(corners), ...this.wayTo(corners[0].snap)];
     this.set([]);
     if (points.length >= 3)
       this.studio.dialogue.prompt([{ type: 'polygon', points, positive: this.positive }], this.positive);
