@@ -28,6 +28,8 @@ const QUIET = {
   'toolkit.telemetry.enabled': false,
 };
 
+const STARTER = new URL('firefox.mjs', import.meta.url).pathname;
+
 /** How long a scenario waits for what is to come about: a busy machine is no fault. */
 export const PATIENCE_MS = 1000 * Number(process.env.STUDIO_PATIENCE ?? 120);
 
@@ -35,7 +37,7 @@ export const PATIENCE_MS = 1000 * Number(process.env.STUDIO_PATIENCE ?? 120);
 export async function openBrowser({ flags = [], ...options } = {}) {
   const profile = mkdtempSync(join(tmpdir(), 'studio-'));
   const [kind, program] = process.env.FIREFOX
-    ? [firefox, { channel: 'moz-firefox', executablePath: process.env.FIREFOX, firefoxUserPrefs: QUIET }]
+    ? [firefox, { channel: 'moz-firefox', executablePath: STARTER, firefoxUserPrefs: QUIET }]
     : [chromium, { executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: [...FLAGS, ...flags] }];
   const context = await kind.launchPersistentContext(profile, {
     ...program,
