@@ -75,13 +75,19 @@ class Day {
     return this.json(`/v1/images/${id}`);
   }
 
-  /** Waits until the run over all pictures is done; returns how many objects it suggested. */
-  async labelled() {
+  /** Begins the run over all pictures, and waits for its end; returns how many objects it suggested. */
+  async labelAll(begin) {
+    const runs = async () => (await this.json('/v1/runs')).runs;
+    const known = new Set((await runs()).map(({ id }) => id));
+    await begin();
     const end = Date.now() + 3_600_000;
     for (;;) {
-      const [run] = (await this.json('/v1/runs')).runs;
-      if (run.state === 'done') break;
-      assert.ok(Date.now() < end && ['waiting', 'running'].includes(run.state), `${run.state}: ${run.error}`);
+      const run = (await runs()).find(({ id }) => !known.has(id));
+      if (run?.state === 'done') break;
+      assert.ok(
+        Date.now() < end && ['waiting', 'running', undefined].includes(run?.state),
+        `${run?.state}: ${run?.error}`,
+      );
       await this.page.waitForTimeout(2000);
     }
     const suggested = (await this.images()).reduce((sum, one) => sum + one.suggested, 0);
@@ -137,8 +143,7 @@ async function work(language) {
     await until(async () => (await day.json('/v1/classes')).classes.length === 3, 'three classes');
     await page.click('[data-action=label-all]');
     await page.fill('dialog textarea', words);
-    await page.click('[data-action=begin-run]');
-    const suggested = await day.labelled();
+    const suggested = await day.labelAll(() => page.click('[data-action=begin-run]'));
     // Each picture with suggestions: keys alone accept them, and finish it.
     await page.selectOption('[data-filter]', 'suggested');
     let corrected = 0;
@@ -268,8 +273,7 @@ async function keys() {
     await hand.press('Control+a');
     await page.keyboard.insertText(words);
     await hand.reach('[data-action=begin-run]');
-    await hand.press('Enter');
-    const suggested = await day.labelled();
+    const suggested = await day.labelAll(() => hand.press('Enter'));
     const wanted = (await day.images()).filter((one) => one.suggested > 0).length;
     let [corrected, done] = [0, 0];
     for (let pictures = 0; done < wanted; pictures++) {

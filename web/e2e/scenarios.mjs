@@ -47,7 +47,16 @@ const SCENARIOS = {
       assert.ok(first.area > 10_000 && second.area > 5000, `${first.area} and ${second.area} pixels`);
       assert.ok(first.seconds > 0, 'no time was counted');
       await page.screenshot({ path: join(out, 'smoke.png') });
-      const { annotations } = readJson(await hands.export('coco'));
+      // Playwright does not hear of downloads in Firefox: what is sent is asked for once more.
+      await page.click('header button.primary');
+      await page.check('input[name=format][value=coco]');
+      await page.click('dialog button.primary');
+      await page.waitForSelector('dialog', { state: 'detached' });
+      const { annotations } = await page.evaluate(async () => {
+        const id = localStorage.getItem('promptseg.picture');
+        return (await fetch(`/v1/images/${id}/export?format=coco`, { method: 'POST' })).json();
+      });
+      assert.equal(await page.locator('.notice').count(), 0);
       assert.deepEqual(
         annotations.map(({ area }) => area),
         [first.area, second.area],
