@@ -63,11 +63,12 @@ const ask = (page, path, init) =>
 
 /** Looks for words in all pictures, and waits for the suggestions. */
 async function labelAll(page, words) {
+  const known = (await ask(page, '/v1/runs')).runs.map(({ id }) => id);
+  const isDone = ({ id, state }) => state === 'done' && !known.includes(id);
   await page.click('[data-action=label-all]');
   await page.fill('dialog textarea', words);
   await page.click('[data-action=begin-run]');
-  while (!(await ask(page, '/v1/runs')).runs.some(({ state }) => state === 'done'))
-    await page.waitForTimeout(500);
+  while (!(await ask(page, '/v1/runs')).runs.some(isDone)) await page.waitForTimeout(500);
 }
 
 /** Takes everything away again. */
