@@ -48,13 +48,12 @@ def statistics(store: Store) -> dict[str, Any]:
     people: dict[str, dict[str, Any]] = {}
     for picture in pictures:
         states[picture.state] += 1
-        blank = {"name": picture.annotator, "pictures": 0, "objects": 0, "seconds": 0.0, "states": dict[str, int]()}
-        blank["seconds_each"] = None
+        blank: dict[str, Any] = {"name": picture.annotator, "pictures": 0, "objects": 0, "seconds": 0.0}
+        blank |= {"seconds_each": times.each("annotator", picture.annotator), "states": dict[str, int]()}
         person = people.setdefault(picture.annotator, blank)
         person["pictures"] += 1
         person["objects"] += picture.objects
         person["seconds"] += picture.seconds
-        person["seconds_each"] = times.each("annotator", picture.annotator)
         person["states"][picture.state] = person["states"].get(picture.state, 0) + 1
     people = {name: person for name, person in people.items() if name or person["objects"] or person["seconds"]}
     return {
