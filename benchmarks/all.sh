@@ -53,6 +53,7 @@ run server "$peer" "$python" benchmarks/server_load.py --seconds 120 --peer-pyth
 run uploads yes "$python" benchmarks/upload_fuzz.py --count 10000
 run soak yes "$python" benchmarks/soak.py --minutes 30 --requests 20000 -o "$out/soak"
 run studio yes "$python" benchmarks/studio.py
+run annotators yes "$python" benchmarks/annotators.py
 run oracles yes "$python" benchmarks/evaluate_oracles.py "$dev"
 run video yes evaluate video "$dev/video" -o "$out/video"
 run overhead yes "$python" benchmarks/evaluate_overhead.py "$dev/davis2016" --pictures 5

@@ -146,6 +146,23 @@ def test_objects_without_a_class_are_left_out_or_share_one(full, tmp_path) -> No
     assert [int(row["area"]) for row in rows] == [rle.area for work in WORK.values() for _, rle, _ in work]
 
 
+def test_the_table_says_how_long_objects_and_pictures_took(full, tmp_path) -> None:
+    server, ids = full
+    url = f"/v1/images/{ids['a.png']}"
+    objects = server.http.get(f"{url}/objects").json()["objects"]
+    objects[0]["seconds"] = 7.25
+    assert server.http.put(f"{url}/objects", json={"objects": objects}).is_success
+    server.http.put(f"{url}/review", json={"seconds": 61.5})
+    rows = table(archive(server, tmp_path, format="csv"))
+    assert [(row["seconds"], row["picture_seconds"]) for row in rows[:3]] == [
+        ("7.2", "61.5"),
+        ("0.0", "61.5"),
+        ("0.0", "0.0"),
+    ]
+    wrong = [{**objects[0], "seconds": -1}]
+    assert server.http.put(f"{url}/objects", json={"objects": wrong}).status_code == 422
+
+
 def test_cells_are_no_formulas(start, tmp_path) -> None:
     server = start()
     image = server.upload(picture(1), name="=1+1.png")["id"]

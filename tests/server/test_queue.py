@@ -74,26 +74,25 @@ def test_statistics_count_what_there_is(start) -> None:
     first, second = uploaded(server, 1), uploaded(server, 2)
     server.http.put("/v1/classes", json={"classes": [{"name": "unused"}, {"name": "dog"}]})
     objects = [
-        square("1", 10, label="dog"),
+        square("1", 10, label="dog", seconds=4),
         square("2", 50, label="dog"),
-        square("3", 150),
-        square("4", 90, label="dog", suggested=True, score=0.25),
+        square("3", 150, seconds=9.5),
+        square("4", 90, label="dog", suggested=True, score=0.25, seconds=100),
     ]
     server.http.put(f"/v1/images/{first}/objects", json={"objects": objects}, headers=MIA)
-    server.http.put(f"/v1/images/{second}/objects", json={"objects": objects[:1]}, headers=KEN)
+    server.http.put(f"/v1/images/{second}/objects", json={"objects": [{**objects[0], "seconds": 1}]}, headers=KEN)
     server.http.put(f"/v1/images/{second}/review", json={"state": "done", "seconds": 30}, headers=KEN)
     found = server.http.get("/v1/statistics").json()
     assert (found["pictures"], found["objects"], found["suggested"], found["seconds"]) == (2, 4, 1, 30)
     assert found["states"] == {"todo": 1, "done": 1, "review": 0, "accepted": 0, "rejected": 0}
     assert found["classes"] == [
-        {"name": "unused", "objects": 0, "pictures": 0, "small": 0, "medium": 0, "large": 0},
-        {"name": "dog", "objects": 3, "pictures": 2, "small": 2, "medium": 1, "large": 0},
-        {"name": None, "objects": 1, "pictures": 1, "small": 0, "medium": 0, "large": 1},
+        {"name": "unused", "objects": 0, "pictures": 0, "small": 0, "medium": 0, "large": 0, "seconds_each": None},
+        {"name": "dog", "objects": 3, "pictures": 2, "small": 2, "medium": 1, "large": 0, "seconds_each": 2.5},
+        {"name": None, "objects": 1, "pictures": 1, "small": 0, "medium": 0, "large": 1, "seconds_each": 9.5},
     ]
-    assert [(one["name"], one["pictures"], one["objects"]) for one in found["annotators"]] == [
-        ("Mia 美", 1, 3),
-        ("Ken", 1, 1),
-    ]
+    assert found["seconds_each"] == 4.8  # of those whose time is known
+    people = [(one["name"], one["pictures"], one["objects"], one["seconds_each"]) for one in found["annotators"]]
+    assert people == [("Mia 美", 1, 3, 6.8), ("Ken", 1, 1, 1.0)]
     record = server.http.get(f"/v1/images/{first}").json()
     assert (record["objects"], record["suggested"], record["least"]) == (3, 1, 0.25)
 

@@ -1,11 +1,11 @@
-// Debian's Chromium, driven by playwright-core, with nothing that talks to the network.
+// Debian's Chromium, or Firefox where FIREFOX names one, driven by playwright-core, with nothing that talks to the network.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { chromium } from 'playwright-core';
+import { chromium, firefox } from 'playwright-core';
 
-const FLAGS = [
+export const FLAGS = [
   '--headless',
   '--no-sandbox',
   '--disable-gpu',
@@ -16,19 +16,38 @@ const FLAGS = [
   '--disable-sync',
 ];
 
+/** The same for Firefox, as it comes from Mozilla or Debian, over WebDriver BiDi. */
+const QUIET = {
+  'app.normandy.enabled': false,
+  'app.update.enabled': false,
+  'browser.shell.checkDefaultBrowser': false,
+  'datareporting.policy.dataSubmissionEnabled': false,
+  'network.captive-portal-service.enabled': false,
+  'network.connectivity-service.enabled': false,
+  'services.settings.server': 'data:,',
+  'toolkit.telemetry.enabled': false,
+};
+
+const STARTER = new URL('firefox.mjs', import.meta.url).pathname;
+
+/** How long a scenario waits for what is to come about: a busy machine is no fault. */
+export const PATIENCE_MS = 1000 * Number(process.env.STUDIO_PATIENCE ?? 120);
+
 /** Opens a browser with an empty profile; `close` also removes the profile. */
-export async function openBrowser(options = {}) {
+export async function openBrowser({ flags = [], ...options } = {}) {
   const profile = mkdtempSync(join(tmpdir(), 'studio-'));
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: FLAGS,
+  const [kind, program] = process.env.FIREFOX
+    ? [firefox, { channel: 'moz-firefox', executablePath: STARTER, firefoxUserPrefs: QUIET }]
+    : [chromium, { executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: [...FLAGS, ...flags] }];
+  const context = await kind.launchPersistentContext(profile, {
+    ...program,
     viewport: { width: 1280, height: 800 },
     acceptDownloads: true,
     locale: 'en-US',
     serviceWorkers: 'block', // scenarios hold requests back; what works without a server is played on its own
     ...options,
   });
-  context.setDefaultTimeout(120_000); // a busy machine is no fault
+  context.setDefaultTimeout(PATIENCE_MS);
   const close = async () => {
     await context.close();
     rmSync(profile, { recursive: true, force: true });
@@ -39,7 +58,7 @@ export async function openBrowser(options = {}) {
 /** Opens picture files and waits until the decoder can answer on the first of them. */
 export async function openPictures(page, files) {
   await page.setInputFiles('main > input[type=file]', files);
-  await page.waitForSelector('canvas[data-ready=true]', { timeout: 120_000 });
+  await page.waitForSelector('canvas[data-ready=true]');
 }
 
 /** Where a pixel of the picture lies on the page, when the whole picture is shown. */

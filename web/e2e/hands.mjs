@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openBrowser, openPictures, placeOf } from './browser.mjs';
+import { openBrowser, openPictures, PATIENCE_MS, placeOf } from './browser.mjs';
 
 const examples = new URL('../../examples/', import.meta.url).pathname;
 export const COFFEE = { file: `${examples}coffee.jpg`, width: 600, height: 400 };
@@ -114,7 +114,7 @@ export class Hands {
 }
 
 export async function until(condition, what = 'what was awaited') {
-  const end = Date.now() + 120_000;
+  const end = Date.now() + PATIENCE_MS;
   while (!(await condition())) {
     assert.ok(Date.now() < end, `${what} did not come about`);
     await new Promise((resolve) => setTimeout(resolve, 40));

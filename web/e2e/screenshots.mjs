@@ -58,6 +58,26 @@ async function on(page, picture) {
   };
 }
 
+const ask = (page, path, init) =>
+  page.evaluate(async ([at, how]) => (await fetch(at, how)).json(), [path, init]);
+
+/** Looks for words in all pictures, and waits for the suggestions. */
+async function labelAll(page, words) {
+  const known = (await ask(page, '/v1/runs')).runs.map(({ id }) => id);
+  const isDone = ({ id, state }) => state === 'done' && !known.includes(id);
+  await page.click('[data-action=label-all]');
+  await page.fill('dialog textarea', words);
+  await page.click('[data-action=begin-run]');
+  while (!(await ask(page, '/v1/runs')).runs.some(isDone)) await page.waitForTimeout(500);
+}
+
+/** Takes everything away again. */
+async function clear(page) {
+  const init = { method: 'PUT', headers: { 'Content-Type': 'application/json' }, body: '{"objects": []}' };
+  for (const { id } of (await ask(page, '/v1/images')).images)
+    await ask(page, `/v1/images/${id}/objects`, init);
+}
+
 async function name(page, row, text) {
   await page.locator('[data-row]').nth(row).dblclick();
   await page.keyboard.type(text);
@@ -74,6 +94,17 @@ await openPictures(
 );
 while ((await page.locator('section [title]').count()) < 8) await page.waitForTimeout(100);
 await page.waitForTimeout(1500);
+
+await labelAll(page, 'cup\nspoon\ncat\na woman = person\nrocket');
+await on(page, 'coffee');
+await page.waitForSelector('[data-suggestions]');
+await page.locator('canvas').focus();
+await page.keyboard.press(' ');
+await page.waitForTimeout(900);
+await shoot(page, 'suggestions');
+await clear(page);
+await page.reload();
+await page.waitForSelector('canvas[data-ready=true]');
 
 let hands = await on(page, 'chelsea');
 await hands.hover([230, 110]);
@@ -171,6 +202,28 @@ await hands.more(counted);
 await page.waitForTimeout(1000);
 await page.click('.notice [aria-label=Close]');
 await shoot(page, 'everything');
+await page.click('[aria-label="Light or dark"]');
+for (const [picture, label, state] of [
+  ['coffee', 'thing', 'review'],
+  ['rocket', 'rocket', 'accepted'],
+  ['astronaut', 'person', 'done'],
+]) {
+  await on(page, picture);
+  await page.keyboard.press('Control+a');
+  await page.keyboard.press('k');
+  await page.fill('[data-palette]', label);
+  await page.keyboard.press('Enter');
+  await page.selectOption('[data-state]', state);
+}
+await page.click('[data-action=statistics]');
+await page.fill('[data-annotator]', 'Mia');
+await page.keyboard.press('Tab');
+await page.waitForSelector('[data-table=classes]');
+await page.waitForTimeout(400);
+await shoot(page, 'statistics');
+await page.keyboard.press('Escape');
+await on(page, 'coffee');
+await page.click('[aria-label="Light or dark"]');
 await page.click('button[lang=ja]');
 await page.click('header button.primary');
 await page.waitForTimeout(900);

@@ -4,6 +4,8 @@ Needs the built studio, Node and Chromium; `make test-browser` sets them up. Eac
 """
 
 import json
+import os
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,8 @@ from promptseg.masks.rle import RLE
 from promptseg.prompts.types import prompt_from_json
 
 EXAMPLES = WEB.parent / "examples"
+FIREFOX = os.environ.get("FIREFOX") or shutil.which("firefox-esr") or shutil.which("firefox")
+WHISPER = Path(os.environ.get("PROMPTSEG_TEST_WHISPER", WEB.parent / "build/whisper-base"))
 
 
 def iou(first: RLE, second: RLE) -> float:
@@ -65,10 +69,41 @@ def test_png_masks_are_the_same_pixels(played: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "scenario", ["pixels", "keyboard", "labels", "classes", "finishing", "first", "fallback", "touch", "axe"]
+    "scenario",
+    [
+        "pixels",
+        "keyboard",
+        "labels",
+        "classes",
+        "finishing",
+        "polygon",
+        "stopping",
+        "first",
+        "fallback",
+        "touch",
+        "axe",
+    ],
 )
 def test_scenario(scenario: str, server: Server) -> None:
     play(scenario, server)
+
+
+@pytest.mark.parametrize(
+    "firefox", [None, pytest.param(FIREFOX, marks=pytest.mark.skipif(FIREFOX is None, reason="no Firefox here"))]
+)
+def test_a_little_of_everything(firefox: str | None, server: Server) -> None:
+    play("smoke", server, firefox=firefox)
+
+
+@pytest.mark.skipif(not (WHISPER / "model.bin").is_file(), reason="no Whisper here: make test-speech brings it")
+@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="no espeak-ng here: apt-get install espeak-ng")
+def test_what_is_said_is_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    running = Server(tmp_path / "data", "--speech-model", str(WHISPER))
+    try:
+        play("speech", running)
+    finally:
+        running.kill()
 
 
 def test_work_survives_a_reload_and_a_killed_server(server: Server) -> None:

@@ -1,6 +1,6 @@
 """The bodies of answers; those of requests are in `schemas`."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
@@ -172,6 +172,11 @@ class HistoryBody(BaseModel):
     changes: list[ChangeBody]
 
 
+SecondsEach: TypeAlias = Annotated[
+    float | None, Field(description="of work on an object, on average of those whose time is known")
+]
+
+
 class ClassCount(BaseModel):
     """A class in numbers."""
 
@@ -181,6 +186,7 @@ class ClassCount(BaseModel):
     small: Annotated[int, Field(description="below 32 x 32 pixels, as COCO counts")]
     medium: Annotated[int, Field(description="below 96 x 96 pixels")]
     large: int
+    seconds_each: SecondsEach
 
 
 class AnnotatorCount(BaseModel):
@@ -190,6 +196,7 @@ class AnnotatorCount(BaseModel):
     pictures: int
     objects: int
     seconds: float
+    seconds_each: SecondsEach
     states: dict[str, int]
 
 
@@ -200,6 +207,7 @@ class StatisticsBody(BaseModel):
     objects: int
     suggested: int
     seconds: float
+    seconds_each: SecondsEach
     states: dict[str, int]
     classes: list[ClassCount]
     annotators: list[AnnotatorCount]

@@ -45,7 +45,7 @@ _ORIENTATION = 0x112
 _BUSY_SECONDS, _BUSY_TRIES = 1.0, 60
 _COLUMNS = (
     *("picture", "picture_id", "width", "height", "object", "name", "class", "area", "x", "y", "box_width"),
-    *("box_height", "score", "granularity", "state", "annotator"),
+    *("box_height", "score", "granularity", "seconds", "state", "annotator", "picture_seconds"),
 )
 
 
@@ -213,7 +213,7 @@ class DataSet:
                     x0, y0, x1, y1 = mask.bbox
                     row = (self._names[picture.id], picture.id, picture.width, picture.height, item.id, item.name)
                     row += (item.label, mask.area, x0, y0, x1 - x0, y1 - y0, item.score, item.granularity)
-                    row += (picture.state, picture.annotator)
+                    row += (round(item.seconds, 1), picture.state, picture.annotator, round(picture.seconds, 1))
                     rows.writerow([_harmless(value) for value in row])
                 file.write(text.getvalue().encode("utf-8", "replace"))
                 yield

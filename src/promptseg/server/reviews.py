@@ -43,11 +43,14 @@ def changes_of(store: Store, image: str) -> list[dict[str, Any]]:
 def statistics(store: Store) -> dict[str, Any]:
     """Returns the work in numbers: states, classes with their sizes, and annotators."""
     pictures = store.pictures()
+    times = _Times()
+    classes = _classes(store, times)
     states: dict[str, int] = dict.fromkeys(STATES, 0)
     people: dict[str, dict[str, Any]] = {}
     for picture in pictures:
         states[picture.state] += 1
-        blank = {"name": picture.annotator, "pictures": 0, "objects": 0, "seconds": 0.0, "states": dict[str, int]()}
+        blank: dict[str, Any] = {"name": picture.annotator, "pictures": 0, "objects": 0, "seconds": 0.0}
+        blank |= {"seconds_each": times.each("annotator", picture.annotator), "states": dict[str, int]()}
         person = people.setdefault(picture.annotator, blank)
         person["pictures"] += 1
         person["objects"] += picture.objects
@@ -59,13 +62,33 @@ def statistics(store: Store) -> dict[str, Any]:
         "objects": sum(picture.objects for picture in pictures),
         "suggested": sum(picture.suggested for picture in pictures),
         "seconds": sum(picture.seconds for picture in pictures),
+        "seconds_each": times.each("all"),
         "states": states,
-        "classes": _classes(store),
+        "classes": classes,
         "annotators": sorted(people.values(), key=lambda person: (-person["objects"], person["name"])),
     }
 
 
-def _classes(store: Store) -> list[dict[str, Any]]:
+class _Times:
+    """How long objects were worked on, for all, for each class and for each annotator."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str | None, ...], list[float]] = defaultdict(lambda: [0, 0.0])
+
+    def add(self, seconds: float, label: str | None, annotator: str) -> None:
+        """Counts an object, if it is known how long it took."""
+        for key in (("all",), ("class", label), ("annotator", annotator)) if seconds else ():
+            self._known[key][0] += 1
+            self._known[key][1] += seconds
+
+    def each(self, *key: str | None) -> float | None:
+        """Returns the average of a group; None when no time of it is known."""
+        count, seconds = self._known.get(key, (0, 0.0))
+        return round(seconds / count, 1) if count else None
+
+
+def _classes(store: Store, times: _Times) -> list[dict[str, Any]]:
+    annotators = {picture.id: picture.annotator for picture in store.pictures()}
     counts: dict[str | None, list[int]] = defaultdict(lambda: [0, 0, 0])
     images: dict[str | None, int] = defaultdict(int)
     for (image,) in store.rows("select image from objects"):
@@ -77,6 +100,7 @@ def _classes(store: Store) -> list[dict[str, Any]]:
             area = item.get("area") or 0
             counts[item.get("label")][0 if area < SMALL else 1 if area < MEDIUM else 2] += 1
             seen.add(item.get("label"))
+            times.add(item.get("seconds") or 0.0, item.get("label"), annotators.get(image, ""))
         for label in seen:
             images[label] += 1
     listed = [entry["name"] for entry in json.loads(store.workspace("classes") or '{"classes": []}')["classes"]]
@@ -87,6 +111,7 @@ def _classes(store: Store) -> list[dict[str, Any]]:
             "objects": sum(counts[name]),
             "pictures": images[name],
             **dict(zip(("small", "medium", "large"), counts[name], strict=True)),
+            "seconds_each": times.each("class", name),
         }
         for name in [*names, *([None] if None in counts else [])]
     ]

@@ -341,6 +341,7 @@ class ObjectBody(Strict):
     prompts: Prompts = []
     suggested: Annotated[bool, Field(description="found, and neither accepted nor rejected yet: not exported")] = False
     area: Annotated[int | None, Field(description="in pixels; the server counts it", ge=0)] = None
+    seconds: Annotated[Number, Field(ge=0, le=86_400, description="how long it was worked on, all in all")] = 0.0
     extra: Annotated[dict[str, JsonValue], Field(description="what the client likes, at most 4,096 letters")] = {}
 
 

@@ -110,19 +110,38 @@ export function simplifyRing(ring: Float32Array, tolerance: number): Float32Arra
   const kept = new Uint8Array(count + 1);
   const far = farthest(ring);
   kept[0] = kept[far] = kept[count] = 1;
-  const tasks = [0, far, far, count];
-  while (tasks.length > 0) {
-    const last = tasks.pop()!;
-    const first = tasks.pop()!;
-    const [at, distance] = worst(ring, first, last);
+  keepCorners(ring, kept, [0, far, far, count], tolerance);
+  const out = keptOf(ring, kept);
+  return out.length >= 6 ? out : ring;
+}
+
+/** The same of a line with two ends, which stay. */
+export function simplifyLine(line: Float32Array, tolerance: number): Float32Array {
+  const count = line.length / 2;
+  if (count <= 2) return line;
+  const kept = new Uint8Array(count);
+  kept[0] = kept[count - 1] = 1;
+  keepCorners(line, kept, [0, count - 1], tolerance);
+  return keptOf(line, kept);
+}
+
+/** Keeps, between pairs of corners that are kept, those that a straight line would miss. */
+function keepCorners(line: Float32Array, kept: Uint8Array, pairs: number[], tolerance: number): void {
+  while (pairs.length > 0) {
+    const last = pairs.pop()!;
+    const first = pairs.pop()!;
+    const [at, distance] = worst(line, first, last);
     if (distance > tolerance) {
       kept[at] = 1;
-      tasks.push(first, at, at, last);
+      pairs.push(first, at, at, last);
     }
   }
+}
+
+function keptOf(line: Float32Array, kept: Uint8Array): Float32Array {
   const out: number[] = [];
-  for (let at = 0; at < count; at++) if (kept[at]) out.push(ring[2 * at], ring[2 * at + 1]);
-  return out.length >= 6 ? Float32Array.from(out) : ring;
+  for (let at = 0; at < line.length / 2; at++) if (kept[at]) out.push(line[2 * at], line[2 * at + 1]);
+  return Float32Array.from(out);
 }
 
 function farthest(ring: Float32Array): number {

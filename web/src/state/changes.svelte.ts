@@ -7,7 +7,7 @@ import { Desk, type Watcher } from './desk.ts';
 import { Drafts } from './drafts.ts';
 import type { History } from './history.ts';
 import { messageOf } from './notices.svelte.ts';
-import { NO_WORK, type StudioObject, type Work } from './objects.ts';
+import { NO_WORK, type StudioObject, timed, type Work } from './objects.ts';
 import type { SaveState } from './saver.ts';
 import type { Studio } from './studio.svelte.ts';
 
@@ -92,8 +92,9 @@ export class Changes implements Watcher {
   edit(picture: string, change: (work: Work) => Work, amend = false): void {
     const desk = this.desks.get(picture);
     if (!desk) return;
-    const work = change(desk.now);
-    if (work === desk.now) return;
+    const changed = change(desk.now);
+    if (changed === desk.now) return;
+    const work = timed(changed, desk.now, this.studio.reviews.takeFresh(picture));
     if (amend) desk.history.amend(work);
     else desk.history.push(work);
     this.save(desk);

@@ -180,6 +180,7 @@ export class ObjectList {
       ...object,
       ...BY_HAND,
       id: freshId(),
+      seconds: 0,
       mask: scaled(object.mask, next),
     }));
     changes.edit(next.id, (work) => ({ ...work, objects: [...work.objects, ...objects] }));

@@ -21,6 +21,8 @@ export interface StudioObject {
   readonly stability: number | null;
   /** Found by a run over many pictures, and neither accepted nor rejected yet. */
   readonly suggested: boolean;
+  /** How long it was worked on. */
+  readonly seconds: number;
   /** Raw logits of the last round, while this page lives. */
   readonly logits: Float32Array | null;
   /** The mask before its border was drawn anew, while this page lives. */
@@ -75,10 +77,25 @@ export function newObject(
     score: null,
     stability: null,
     suggested: false,
+    seconds: 0,
     logits: null,
     plain: null,
     ...details,
   };
+}
+
+const DAY_SECONDS = 86_400;
+
+/** Shares the time that a change took among the objects that it made or changed. */
+export function timed(work: Work, before: Work, seconds: number): Work {
+  const known = new Set(before.objects);
+  const count = work.objects.filter((object) => !known.has(object)).length;
+  if (count === 0 || seconds === 0) return work;
+  const longer = (object: StudioObject): StudioObject => ({
+    ...object,
+    seconds: Math.min(DAY_SECONDS, object.seconds + seconds / count),
+  });
+  return { ...work, objects: work.objects.map((object) => (known.has(object) ? object : longer(object))) };
 }
 
 /** Names are "Object 1", "Object 2", …: the number goes on from the largest in use. */
@@ -120,6 +137,7 @@ export function mergeObjects(work: Work, ids: ReadonlySet<string>): Work {
     ...top,
     suggested: false,
     mask: parts.map(({ mask }) => mask).reduce(union),
+    seconds: parts.reduce((sum, { seconds }) => sum + seconds, 0),
     prompts: [],
     logits: null,
     plain: null,
@@ -153,6 +171,7 @@ export function splitObject(work: Work, id: string): Work {
       id: freshId(),
       name: `${whole.name} · ${made.length + 1}`,
       colour: whole.label ? whole.colour : nextColour(siblings),
+      seconds: 0,
       mask,
     });
   }
@@ -185,6 +204,7 @@ export function toRecord(object: StudioObject): ObjectBody {
     granularity,
     prompts,
     suggested: object.suggested,
+    seconds: Math.round(10 * object.seconds) / 10,
     locked: false,
     extra: {},
   };
@@ -207,6 +227,7 @@ export function fromRecord(record: ObjectBody, others: readonly StudioObject[], 
       score: record.score ?? null,
       stability: record.stability_score ?? null,
       suggested: record.suggested ?? false,
+      seconds: record.seconds ?? 0,
     },
   );
 }

@@ -4,13 +4,12 @@ import type { PictureState } from '../server/client.ts';
 import type { ImageBody } from '../server/openapi.ts';
 import { t } from '../words/words.svelte.ts';
 import type { Studio } from './studio.svelte.ts';
+import { WorkClock } from './work_clock.ts';
 
 export type Filter = PictureState | 'all' | 'marked' | 'suggested';
 
 const NAME = 'promptseg.annotator';
 const TICK_MS = 1000;
-/** Who does nothing for so long does not work on the picture. */
-const IDLE_MS = 30_000;
 /** Time is told to the server in steps of so many seconds. */
 const STEP_SECONDS = 20;
 /** Pictures that need no more work. */
@@ -19,28 +18,46 @@ const FINISHED: readonly PictureState[] = ['done', 'review', 'accepted'];
 export class Reviews {
   filter = $state<Filter>('all');
   annotator = $state(localStorage.getItem(NAME) ?? '');
-  private seconds = new Map<string, number>();
-  private busyUntil = 0;
+  private readonly clock = new WorkClock();
+  private readonly seconds = new Map<string, number>();
+  /** What was worked on a picture since its objects were last changed. */
+  private readonly fresh = new Map<string, number>();
 
   constructor(private readonly studio: Studio) {}
 
   /** Begins to count the time that is worked. */
   start(): void {
-    const busy = (): void => {
-      this.busyUntil = performance.now() + IDLE_MS;
-    };
+    const busy = (): void => this.clock.busy(performance.now());
     for (const event of ['pointerdown', 'pointermove', 'keydown', 'wheel'])
       addEventListener(event, busy, { passive: true });
     setInterval(() => this.tick(), TICK_MS);
-    document.addEventListener('visibilitychange', () => document.hidden && this.tellTime(0));
+    document.addEventListener('visibilitychange', () => {
+      if (!document.hidden) return;
+      this.clock.rest(performance.now());
+      this.count();
+      this.tellTime(0);
+    });
   }
 
   private tick(): void {
-    const { picture } = this.studio.changes;
-    if (picture === null || document.hidden || performance.now() > this.busyUntil)
-      return this.tellTime(STEP_SECONDS);
-    this.seconds.set(picture, (this.seconds.get(picture) ?? 0) + TICK_MS / 1000);
+    this.count();
     this.tellTime(STEP_SECONDS);
+  }
+
+  /** Counts what was worked since the last time, for the picture on show. */
+  private count(): void {
+    const seconds = this.clock.take(performance.now());
+    const { picture } = this.studio.changes;
+    if (picture === null || seconds === 0) return;
+    for (const sums of [this.seconds, this.fresh]) sums.set(picture, (sums.get(picture) ?? 0) + seconds);
+  }
+
+  /** The seconds of work on a picture since this was last asked: what its objects are changed with took so long. */
+  takeFresh(picture: string): number {
+    this.count();
+    const seconds = this.fresh.get(picture) ?? 0;
+    this.fresh.delete(picture);
+    return seconds;
   }
 
   /** Tells the server of the time on pictures that were left, or that has grown by a step. */

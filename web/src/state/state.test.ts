@@ -12,6 +12,7 @@ import {
   nextName,
   removeObjects,
   splitObject,
+  timed,
   toRecord,
   type Work,
 } from './objects.ts';
@@ -62,6 +63,22 @@ describe('objects', () => {
     expect(left.active).toBeNull();
   });
 
+  it('take as long as their changes did', () => {
+    const before = work(square(0, 0, 2), square(5, 5, 2));
+    const [first, second] = before.objects;
+    const made = newObject([], 'c', square(9, 9, 2));
+    const changed = timed({ ...before, objects: [first, { ...second, label: 'dog' }, made] }, before, 5);
+    expect(changed.objects.map(({ seconds }) => seconds)).toEqual([0, 2.5, 2.5]);
+    expect(changed.objects[0]).toBe(first);
+    const less = removeObjects(changed, new Set(['o0']));
+    expect(timed(less, changed, 60)).toBe(less); // what is deleted takes nobody's time
+    const joined = mergeObjects(changed, new Set(['o1', made.id]));
+    expect(joined.objects[1].seconds).toBe(5);
+    const [, whole] = timed({ ...joined, objects: [first, { ...joined.objects[1] }] }, changed, 1e9).objects;
+    expect(whole.seconds).toBe(86_400); // more than that the server does not take
+    expect(splitObject(joined, made.id).objects.map(({ seconds }) => seconds)).toEqual([0, 5, 0]);
+  });
+
   it('come back from the server as they went', () => {
     const object = newObject([], 'dog', square(3, 3, 5), {
       label: 'animal',
@@ -71,6 +88,7 @@ describe('objects', () => {
       prompts: [{ type: 'point', x: 4, y: 4, positive: true }],
       score: 0.9,
       stability: 0.8,
+      seconds: 12.3,
     });
     expect(fromRecord(toRecord(object), [], 'Object')).toEqual(object);
   });

@@ -3,6 +3,8 @@
 import type { XY } from '../geometry.ts';
 import type { Studio, ToolName } from '../state/studio.svelte.ts';
 import type { Camera } from '../view/camera.ts';
+import { outlineOf } from '../view/overlay.ts';
+import { borderOf } from './snapping.ts';
 
 /** Where the user points, and what for. */
 export interface Hand {
@@ -17,6 +19,13 @@ export interface Hand {
 export interface View {
   readonly camera: Camera;
   readonly studio: Studio;
+}
+
+/** What places may snap to: the outlines of the objects in sight, and the border of the picture. */
+export function outlinesInSight(studio: Studio, except: string | null = null): Float32Array[] {
+  const { image } = studio.pictures;
+  const seen = studio.objects.all.filter(({ id, visible }) => visible && id !== except);
+  return [...seen.flatMap(({ mask }) => outlineOf(mask)), ...(image ? [borderOf(image)] : [])];
 }
 
 export abstract class Tool {

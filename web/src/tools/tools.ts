@@ -5,7 +5,8 @@ import { boxOf, containsPixel, union } from '../masks/runs.ts';
 import type { Draft, Studio, ToolName } from '../state/studio.svelte.ts';
 import { toScreen } from '../view/camera.ts';
 import { drawPolyline, NEGATIVE, POSITIVE, signColour } from '../view/marks.ts';
-import { type Hand, Tool, type View } from './tool.ts';
+import { SNAP_PIXELS, type Snap, snapTo, wayBetween } from './snapping.ts';
+import { type Hand, outlinesInSight, Tool, type View } from './tool.ts';
 
 /** Moves the picture; for what is not done on the picture itself. */
 class PanTool extends Tool {
@@ -132,38 +133,58 @@ const CLOSING = 12;
 /** A second click at the last corner within so many milliseconds is a double click, which closes the polygon. */
 const DOUBLE_MS = 500;
 
+/** A corner of a polygon that is being drawn. */
+interface Corner {
+  readonly at: XY;
+  /** The outline that it lies on. */
+  readonly snap: Snap | null;
+  /** Places between the corner before it and itself, where the edge follows an outline. */
+  readonly way: readonly XY[];
+}
+
 class PolygonTool extends Tool implements Draft {
   override readonly follows = true;
   readonly name = 'polygon';
-  private corners: XY[] = [];
+  private corners: readonly Corner[] = [];
   /** Corners that were taken back. */
-  private undone: XY[] = [];
+  private undone: readonly Corner[] = [];
   private tapped = 0;
-  private next: XY | null = null;
+  private next: Corner | null = null;
   private positive = true;
   private scale = 1;
 
   override hover(hand: Hand): void {
-    this.next = hand.at;
+    this.next = this.cornerAt(hand);
   }
 
   override leave(): void {
     this.next = null;
   }
 
+  /** The corner that a click would make; with Shift it lies just there. */
+  private cornerAt({ at, shift }: Hand): Corner {
+    const reach = SNAP_PIXELS / this.scale;
+    const snap = shift ? null : snapTo(outlinesInSight(this.studio), at, reach);
+    return { at: snap?.at ?? at, snap, way: this.wayTo(snap) };
+  }
+
+  private wayTo(snap: Snap | null): XY[] {
+    return wayBetween(this.corners.at(-1)?.snap ?? null, snap, 1 / this.scale);
+  }
+
   override tap(hand: Hand): void {
     if (this.corners.length === 0) this.positive = hand.positive;
-    const double = performance.now() - this.tapped < DOUBLE_MS && this.isNear(this.corners.at(-1), hand);
+    const double = performance.now() - this.tapped < DOUBLE_MS && this.isNear(this.corners.at(-1)?.at, hand);
     this.tapped = performance.now();
-    if (this.corners.length >= 3 && (double || this.isNear(this.corners[0], hand))) this.close();
-    else if (!double) this.set([...this.corners, hand.at]);
+    if (this.corners.length >= 3 && (double || this.isNear(this.corners[0].at, hand))) this.close();
+    else if (!double) this.set([...this.corners, this.cornerAt(hand)]);
   }
 
   private isNear(corner: XY | undefined, { at: [x, y] }: Hand): boolean {
     return corner !== undefined && Math.hypot(corner[0] - x, corner[1] - y) * this.scale < CLOSING;
   }
 
-  private set(corners: XY[], undone: XY[] = []): void {
+  private set(corners: readonly Corner[], undone: readonly Corner[] = []): void {
     this.corners = corners;
     this.undone = undone;
     this.studio.draft = corners.length + undone.length > 0 ? this : null;
@@ -179,7 +200,8 @@ class PolygonTool extends Tool implements Draft {
   }
 
   private close(): void {
-    const points = this.corners;
+    const { corners } = this;
+    const points = [...placesOf(corners), ...this.wayTo(corners[0].snap)];
     this.set([]);
     if (points.length >= 3)
       this.studio.dialogue.prompt([{ type: 'polygon', points, positive: this.positive }], this.positive);
@@ -200,16 +222,17 @@ class PolygonTool extends Tool implements Draft {
 
   override draw(context: CanvasRenderingContext2D, { camera }: View): void {
     this.scale = camera.scale;
-    if (this.corners.length === 0) return;
-    const line = [...this.corners, ...(this.next ? [this.next] : [])].map((corner) =>
-      toScreen(camera, corner),
+    if (this.corners.length === 0 && !this.next?.snap) return;
+    const line = placesOf([...this.corners, ...(this.next ? [this.next] : [])]).map((place) =>
+      toScreen(camera, place),
     );
     context.fillStyle = this.positive ? 'rgb(34 197 94 / 0.12)' : 'rgb(239 68 68 / 0.12)';
     context.beginPath();
     for (const [x, y] of line) context.lineTo(x, y);
     context.fill();
     drawPolyline(context, line, signColour(this.positive), 2, false);
-    for (const [x, y] of this.corners.map((corner) => toScreen(camera, corner))) {
+    const dots = [...this.corners, ...(this.next?.snap ? [this.next] : [])];
+    for (const [x, y] of dots.map((corner) => toScreen(camera, corner.at))) {
       context.beginPath();
       context.arc(x, y, 4, 0, 7);
       context.fillStyle = '#fff';
@@ -219,6 +242,10 @@ class PolygonTool extends Tool implements Draft {
       context.stroke();
     }
   }
+}
+
+function placesOf(corners: readonly Corner[]): XY[] {
+  return corners.flatMap(({ at, way }) => [...way, at]);
 }
 
 /** Strokes of the scribble, the brush and the eraser. */

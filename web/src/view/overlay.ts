@@ -27,18 +27,20 @@ export function pathOfRings(rings: Rings): Path2D {
   return path;
 }
 
-/** The outline of a mask in picture coordinates, simplified by what the screen cannot show. */
+/** The outline of a mask in picture coordinates. */
+export function outlineOf(mask: Runs): Rings {
+  const rings = outlines.get(mask) ?? ringsOfRuns(mask);
+  outlines.set(mask, rings);
+  return rings;
+}
+
+/** The same as a path, simplified by what the screen cannot show. */
 export function pathOf(mask: Runs, scale: number): Path2D {
   const step = scale >= 2 ? 2 : 2 ** Math.floor(Math.log2(scale));
   const known = paths.get(mask);
   if (known?.scale === step) return known.path;
-  let rings = outlines.get(mask);
-  if (!rings) {
-    rings = ringsOfRuns(mask);
-    outlines.set(mask, rings);
-  }
   const tolerance = step >= 2 ? 0 : 0.6 / step;
-  const path = pathOfRings(rings.map((ring) => simplifyRing(ring, tolerance)));
+  const path = pathOfRings(outlineOf(mask).map((ring) => simplifyRing(ring, tolerance)));
   paths.set(mask, { scale: step, path });
   return path;
 }

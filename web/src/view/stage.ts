@@ -4,7 +4,8 @@ import { clamp, type Size, type XY } from '../geometry.ts';
 import { type Handle, handleAt, handlesOf, moved, without } from '../prompts/handles.ts';
 import type { Prompt } from '../prompts/types.ts';
 import type { Studio, ToolName } from '../state/studio.svelte.ts';
-import type { Hand, Tool } from '../tools/tool.ts';
+import { SNAP_PIXELS, snapTo } from '../tools/snapping.ts';
+import { type Hand, outlinesInSight, type Tool } from '../tools/tool.ts';
 import { makeTools } from '../tools/tools.ts';
 import { type Camera, fitCamera, LITTLE_ROOM, panBy, ROOM, toPicture, toScreen, zoomAt } from './camera.ts';
 import { drawHandles, drawPrompts } from './marks.ts';
@@ -286,9 +287,17 @@ export class Stage {
     const { active } = this.studio.objects;
     const { picture, grip } = this;
     if (!active || !picture || !grip) return;
-    const [x, y] = toPicture(this.camera, this.placeOf(event));
+    const at = toPicture(this.camera, this.placeOf(event));
+    const [x, y] = this.snapped(grip.handle, at, event.shiftKey);
     const to: XY = [clamp(x, 0, picture.size.width - 0.5), clamp(y, 0, picture.size.height - 0.5)];
     this.grip = { handle: grip.handle, prompts: moved(active.prompts, grip.handle, to) };
+  }
+
+  /** Vertices and corners snap to outlines of other objects and to the border; with Shift they do not. */
+  private snapped({ kind }: Handle, at: XY, free: boolean): XY {
+    if (free || kind === 'point') return at;
+    const rings = outlinesInSight(this.studio, this.studio.objects.active?.id);
+    return snapTo(rings, at, SNAP_PIXELS / this.camera.scale)?.at ?? at;
   }
 
   /** What was moved is asked anew; a handle that was only pressed is a click there. */

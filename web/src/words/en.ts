@@ -18,7 +18,8 @@ export const en = {
   hintSelect: 'Click a mask to select it; Shift adds. Drag to move the picture.',
   hintPoint: 'Click what you mean. Alt-click or right-click takes away.',
   hintBox: 'Draw a box around the object.',
-  hintPolygon: 'Click corner after corner; a double click, Enter or the first corner closes.',
+  hintPolygon:
+    'Click corner after corner; a double click, Enter or the first corner closes. Shift: no snapping.',
   hintScribble: 'Draw over the object. Alt or the right button takes away.',
   hintBrush: 'Paint pixels into the object.',
   hintEraser: 'Wipe pixels out of the object.',
@@ -240,6 +241,8 @@ export const en = {
   suggestionCount: '{count|suggestion|suggestions}',
   minutes: '{count} minutes of work',
   minutesShort: 'Minutes',
+  secondsEach: 'Seconds each',
+  secondsPerObject: '{count} seconds for each object',
   small: 'Small',
   medium: 'Medium',
   large: 'Large',

@@ -20,7 +20,8 @@ export const ja: Record<Word, string> = {
   hintSelect: 'マスクをクリックして選択（Shift で追加）。ドラッグで画像を移動。',
   hintPoint: '対象をクリック。Alt+クリックまたは右クリックで除外。',
   hintBox: '対象を囲む矩形を描きます。',
-  hintPolygon: '頂点を順にクリック。ダブルクリック、Enter、最初の頂点のどれかで閉じます。',
+  hintPolygon:
+    '頂点を順にクリック。ダブルクリック、Enter、最初の頂点のどれかで閉じます。Shift を押すと吸着しません。',
   hintScribble: '対象の上をなぞります。Alt または右ボタンで除外。',
   hintBrush: '対象に画素を塗り足します。',
   hintEraser: '対象から画素を消します。',
@@ -239,6 +240,8 @@ export const ja: Record<Word, string> = {
   suggestionCount: '候補 {count} 個',
   minutes: '作業時間 {count} 分',
   minutesShort: '分',
+  secondsEach: '1つあたりの秒数',
+  secondsPerObject: '物体1つあたり{count}秒',
   small: '小',
   medium: '中',
   large: '大',
