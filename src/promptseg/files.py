@@ -53,10 +53,13 @@ def check_new(path: str | os.PathLike[str], *, overwrite: bool = False, source: 
         source: what it is made from, which never does.
 
     Raises:
-        OutputError: there is such a file already.
+        OutputError: there is such a file already, or a file where its folder would be.
     """
     target = Path(path)
     if not target.exists():
+        place = next((parent for parent in target.parents if parent.exists()), None)
+        if place is not None and not place.is_dir():
+            raise OutputError(f"Cannot write {target}: {place} is a file. Choose another place with -o.")
         return
     if source is not None and Path(source).exists() and target.samefile(source):
         raise OutputError(f"{target} is what the result is made from. Choose another place with -o.")
