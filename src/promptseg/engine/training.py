@@ -69,9 +69,15 @@ def train_project(
         if not learned.samples:
             raise InputError(f"{project.folder} has no accepted mask to learn from: label pictures first.")
         if not held.samples and not always:
+            kept = project.status().held
             raise InputError(
-                f"No held-out picture of {project.folder} is labelled, so a new version cannot be compared. Label one, "
-                "or use it untested with --always."
+                f"No held-out picture of {project.folder} is labelled, so a new version cannot be compared. "
+                + (
+                    f"Label one of the {kept}"
+                    if kept
+                    else "None is held out: add pictures, or make one with more --held"
+                )
+                + ", or use it untested with --always."
             )
         parent, sha256 = project.versions.current, project.data_sha256()
         last = int(project.database.value("select coalesce(max(id), 0) from masks"))
