@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from promptseg.datasets.samples import Dataset, Sample, Target
 from promptseg.engine.database import FILE_NAME, Database
@@ -184,8 +184,8 @@ class Project:
         db, versions = self.database, self.versions.all()
         newest = versions[-1].last_mask
         new = int(db.value("select count(*) from masks where state = 'accepted' and id > ?", newest))
-        noted = self.noted("automatic")  # earlier runs are superseded
-        run = noted.get("run") if isinstance(noted, dict) else None
+        noted: Any = self.noted("automatic")  # earlier runs are superseded
+        run = noted["run"] if noted else None
         parts = db.row(
             "select coalesce(sum(pictures), 0), coalesce(sum(masks), 0), count(*) from parts where run = ?", run
         )
