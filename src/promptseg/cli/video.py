@@ -94,9 +94,10 @@ def video(
     for path in write_track(track, output, stem, names):
         print(path)
     for key, known in track.objects.items():
-        seen = sum(mask.area > 0 for mask, _ in known.masks.values())
+        masks = [mask for number, (mask, _) in known.masks.items() if number in opened.selection]
+        seen = sum(mask.area > 0 for mask in masks)
         label = f" ({known.label})" if known.label else ""
-        print(f"object {key}{label}: seen on {seen} of {len(known.masks)} frames", file=sys.stderr)
+        print(f"object {key}{label}: seen on {seen} of {len(masks)} frames", file=sys.stderr)
 
 
 def _stem(clip: str) -> str:
