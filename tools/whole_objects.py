@@ -2,7 +2,7 @@
 
     python tools/whole_objects.py DATA -o DATA/wholes
 
-Reads the folders caltech101, coco_more, fruit, kangaroo and raccoon of DATA, those that are there. A box (that of the
+Reads the folders of DATA that are named below, those that are there. A box (that of the
 labels; for named pictures, of which the object is the large one in the middle, the largest that the detector is sure
 of) is drawn by MobileSAM's own decoder. A mask is kept if SAM expects it to be right, if it is steady, and if it fills
 the box to its sides. The output is one data set for each folder, in COCO's layout.
@@ -22,11 +22,20 @@ from promptseg.masks.overlap import stability
 from promptseg.runtimes.factory import create_detector
 from promptseg.segment.words.boxes import boxes_of
 
-FOLDERS = {"coco_more": 350, "caltech101": 350, "fruit": 120, "kangaroo": 60, "raccoon": 80}
+FOLDERS = {
+    "raccoon": 80,
+    "caltech101": 1000,
+    "imagenet1000": 1000,
+    "grocery": 320,
+    "clothing": 340,
+    "coco_more": 350,
+    "fruit": 120,
+    "kangaroo": 60,
+}
 """How many pictures of each are looked at, evenly strided."""
-SURE, STEADY, FITS = 0.88, 0.93, 0.85
+SURE, STEADY, FITS = 0.88, 0.88, 0.8
 """The least that SAM expects of a mask, its least stability, and the least IoU of its own box with the given one."""
-SEEN, CENTRAL, LARGE = 0.3, 0.25, 0.12
+SEEN, CENTRAL, LARGE = 0.2, 0.25, 0.12
 """How sure the detector must be, how far from the middle of the picture the box's may lie, and its least share."""
 SMALLEST = 0.01
 """Of the picture: smaller boxes are left out."""

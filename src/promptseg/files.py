@@ -1,6 +1,7 @@
 """Writing files so that no reader ever sees half of one."""
 
 import contextlib
+import io
 import os
 from collections.abc import Generator
 from pathlib import Path
@@ -53,10 +54,13 @@ def check_new(path: str | os.PathLike[str], *, overwrite: bool = False, source: 
         source: what it is made from, which never does.
 
     Raises:
-        OutputError: there is such a file already.
+        OutputError: there is such a file already, or a file where its folder would be.
     """
     target = Path(path)
     if not target.exists():
+        place = next((parent for parent in target.parents if parent.exists()), None)
+        if place is not None and not place.is_dir():
+            raise OutputError(f"Cannot write {target}: {place} is a file. Choose another place with -o.")
         return
     if source is not None and Path(source).exists() and target.samefile(source):
         raise OutputError(f"{target} is what the result is made from. Choose another place with -o.")
@@ -71,3 +75,29 @@ def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
     """Writes `content` to `path` atomically (see `atomic_write`)."""
     with atomic_write(path) as file:
         file.write(content)
+
+
+def claim(path: str | os.PathLike[str], used: str) -> BinaryIO:
+    """Holds a lock file until it is closed, or the process ends, so that two processes never do the same work.
+
+    Args:
+        path: the lock file.
+        used: what is said where another process holds it.
+
+    Raises:
+        OutputError: another process holds it, or it cannot be written.
+    """
+    try:
+        file = io.open(path, "ab")  # noqa: SIM115, UP020 - held by the caller
+    except OSError as error:
+        raise OutputError(f"Cannot write {os.fspath(path)}: {error.strerror or error}.") from error
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such locks; SQLite still keeps databases whole
+        return file
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise OutputError(used) from error
+    return file

@@ -74,6 +74,8 @@ def test_sa1b_from_the_command_line(run, photos):
         (("train", "known", "--set", "steps"), "expects NAME=VALUE"),
         (("auto", "known", "--engine", "spark"), "Unknown engine 'spark'"),
         (("auto", "known", "--mode", "quick"), "Unknown mode 'quick'"),
+        (("auto", "known", "--workers", "0"), "not in the range"),
+        (("auto", "known", "--part", "0"), "not in the range"),
         (("prefill", "known", "--right", "2"), "not in the range"),
         (("prefill", "known", "--limit", "0"), "not in the range"),
         (("export", "known", "-f", "png", "-o", "x"), "Unknown format 'png'"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from promptseg.cli.video import _rounds
+from promptseg.cli.video import _rounds, _stem
 from promptseg.cli.video_prompts import _asked
 
 sys.path.append(str(Path(__file__).parents[1] / "video"))
@@ -84,6 +84,30 @@ def test_later_prompts_correct(quick, clip) -> None:
     assert [sorted(each["prompts"]) for each in record["objects"]] == [["0", "2"], ["0"]], "it lies on the first"
 
 
+def test_a_session_goes_on_without_prompts_and_new_objects_have_new_numbers(quick, clip) -> None:
+    code, _, err = quick("video", clip, "--mask", _drawn(), "-f", "session", "--end", "1")
+    assert code == 0, err
+    session = ("--session", "out/clip_session.json", "--end", "1")
+    code, _, err = quick("video", clip, *session, "-f", "csv", "-o", "a")
+    assert (code, err.splitlines()[-1]) == (0, "object 1: seen on 1 of 1 frames")
+    code, _, err = quick("video", clip, *session, "--mask", _drawn(), "--not", "150,60", "-f", "csv", "-o", "b")
+    assert code == 2, "it lies on neither of two"
+    code, _, err = quick("video", clip, *session, "--mask", _drawn(), "-f", "csv", "-o", "b")
+    assert code == 0, err
+    assert [line.split(",")[2] for line in Path("b/clip.csv").read_text().splitlines()] == ["object", "1", "2"]
+
+
+def _drawn() -> Path:
+    Image.fromarray(disc(50, 60, 22)).save("drawn.png")
+    return Path("drawn.png")
+
+
+def test_results_are_called_as_the_folder() -> None:
+    Path("v1.2").mkdir()
+    here = Path.cwd().name
+    assert [_stem("v1.2"), _stem("v1.2/"), _stem("."), _stem("a.b.mp4")] == ["v1.2", "v1.2", here, "a.b"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -98,6 +122,8 @@ def test_later_prompts_correct(quick, clip) -> None:
         (("--point", "900,2"), "lies outside the picture"),
         (("--text", "a dog", "--direction", "up"), "Unknown direction 'up'"),
         (("--point", "1,2", "--every", "0"), "at least 1 frame apart"),
+        (("--point", "1,2", "--start", "5"), "has no frame 5 (it has 3 frames)"),
+        (("--point", "1,2@1", "--stride", "2"), "has no frame 1 (there are 0 to 2 in steps of 2)"),
     ],
 )
 def test_what_is_wrong_is_one_line(quick, clip, arguments, message) -> None:

@@ -66,3 +66,12 @@ def test_the_end_finishes_what_was_worked_on_and_gives_the_rest_back(laid):
     assert project.pictures.get(second.name).state == "done"
     assert project.pictures.get(first.name).state == "waiting"
     assert project.work.take("bob").picture.name == first.name
+
+
+def test_suggestions_stay_in_the_studio_and_any_id_is_taken(laid):
+    project, store, desk = laid
+    _, second = store.pictures()
+    save(store, second.id, saved("mask-mine", square(5, 20)), saved("s", square(20, 20), suggested=True))
+    assert desk.sync() == 1
+    number = project.pictures.get(second.name).id
+    assert [(mask.object, mask.state) for mask in project.work.of(number)] == [("mask-mine", "accepted")]

@@ -2,11 +2,13 @@
 
 import contextlib
 import json
+import shutil
 import sqlite3
 import time
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -252,3 +254,71 @@ def test_kills_lose_nothing_that_was_acknowledged(tmp_path):
         states = dict(project.database.rows("select id, state from visits"))
         assert {states[visit] for visit in told["done"]} == {"done"}
         assert project.work.accept(drawn(1, square(0, 0))) > max(kept)
+
+
+def test_a_picture_that_moved_is_found_and_another_of_its_name_refused(tmp_path):
+    with make_project(tmp_path, 2):
+        pass
+    (tmp_path / "photos").rename(tmp_path / "elsewhere")
+    with Project.create(tmp_path / "project", tmp_path / "elsewhere") as project:
+        assert project.pictures.count() == 2
+        assert Path(project.pictures.get(1).path).parent == tmp_path / "elsewhere"
+        project.pictures.check_content(project.pictures.get(1))
+    other = make_pictures(tmp_path / "more", 3)
+    shutil.copy(other / "00.png", other / "01.png")
+    with pytest.raises(InputError, match=r"more/01.png cannot be added: the project has another picture"):
+        Project.create(tmp_path / "project", other)
+    with Project(tmp_path / "project") as project:
+        assert project.pictures.count() == 2
+
+
+def test_proposals_do_not_come_behind_the_back_of_who_has_a_picture(tmp_path):
+    with make_project(tmp_path, 3) as project:
+        work = project.work
+        lease = work.take("ann", now=1000.0)
+        assert not work.untouched(lease.picture.id, now=1001.0)
+        assert work.untouched(lease.picture.id, now=1000.0 + 31 * 60), "its lock ran out"
+        with pytest.raises(InputError, match="over"):
+            work.finish(lease.visit)
+        work.finish(work.take("ann").visit)
+        work.propose(2, [])
+        assert [work.untouched(number) for number in (1, 2, 3)] == [False, False, True]
+
+
+def test_a_damaged_database_is_one_clear_line(tmp_path):
+    with make_project(tmp_path, 200) as project:
+        path = project.database.path
+        project.database.rows("pragma wal_checkpoint(truncate)")
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="damaged"), Project(tmp_path / "project") as project:
+        project.status()
+
+
+def test_the_status_counts_the_newest_automatic_run(tmp_path):
+    with make_project(tmp_path, 2) as project:
+        for run, masks in (("old", 9), ("new", 4)):
+            project.note("automatic", {"run": run})
+            row = (run, 0, 1, 2, "f", 1, 2, masks, '{"a": "b"}')
+            project.database.insert_many("insert into parts values (?, ?, ?, ?, ?, ?, ?, ?, ?)", [row])
+        found = project.status()
+    assert (found.automatic, found.automatic_failed) == ({"pictures": 2, "masks": 4, "parts": 1}, 1)
+
+
+def test_prefill_leaves_what_was_taken_while_it_searched(tmp_path, monkeypatch):
+    from promptseg.engine import prefill
+
+    detector = SimpleNamespace(to_json=dict, threshold=0.5, precision=1.0, recall=1.0)
+    monkeypatch.setattr(prefill, "segmenter_of", lambda *_: None)
+    monkeypatch.setattr(prefill, "learn", lambda *_: detector)
+    with make_project(tmp_path, 4) as project:
+
+        def proposals(_, picture, *__):
+            if picture.id == 1:
+                assert {project.work.take(person).picture.id for person in ("ann", "bob")} == {1, 2}
+            return [ProjectMask(picture.id, square(0, 0), stage=2)]
+
+        monkeypatch.setattr(prefill, "proposals", proposals)
+        assert prefill.prefill(project).pictures == 2
+        assert [len(project.work.of(number, "proposed")) for number in (1, 2, 3, 4)] == [0, 0, 1, 1]

@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from fakes_for_engine import RECORD
 from PIL import Image as Pillow
 
 from promptseg.engine.shards.changes import deduplicate, merge, sample, split_of, validate
-from promptseg.engine.shards.entries import as_file, entries
+from promptseg.engine.shards.entries import SA1BEntry, as_file, entries
 from promptseg.engine.shards.writing import write_sa1b_set
 from promptseg.errors import FormatError, InputError, OutputError
 
@@ -88,12 +89,17 @@ def test_sample_split_merge_and_deduplicate(release, tmp_path):
     assert 550 < parts.count("train") < 650
     with pytest.raises(InputError, match="add up to 1"):
         split_of("sa_1", {"train": 0.5})
+    with pytest.raises(InputError, match="add up to 1"):
+        split_of("sa_1", {"train": float("nan"), "val": 0.5})
     with pytest.raises(InputError, match="--renumber"):
         list(merge([release, tmp_path / "tars"]))
     merged = list(merge([release, tmp_path / "tars"], renumber=True))
     assert [each.name for each in merged] == [f"sa_{n}" for n in range(1, 19)]
     assert merged[9].read().image_id == 10
     assert len(list(deduplicate(merged))) == 9
+    bare = [SA1BEntry(f"sa_{n}", "", record(n)) for n in (1, 2)]
+    empty = [replace(each, record=json.dumps({**json.loads(each.record), "annotations": []}).encode()) for each in bare]
+    assert [len(list(deduplicate(each))) for each in (bare, empty)] == [1, 2]
 
 
 def test_validation_finds_what_is_wrong(release):

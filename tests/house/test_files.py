@@ -10,7 +10,7 @@ import textwrap
 import pytest
 
 from promptseg.errors import OutputError, PromptError
-from promptseg.files import atomic_write, write_bytes
+from promptseg.files import atomic_write, claim, write_bytes
 
 
 def test_writes_and_makes_folders(tmp_path):
@@ -135,3 +135,12 @@ except OutputError as error:
         return
     with pytest.raises(OutputError, match="Permission denied"):
         write_bytes(folder / "a", b"new")
+
+
+def test_a_lock_is_held_by_one(tmp_path):
+    pytest.importorskip("fcntl")
+    with claim(tmp_path / "lock", "used"), pytest.raises(OutputError, match="used"):
+        claim(tmp_path / "lock", "used")
+    claim(tmp_path / "lock", "used").close()
+    with pytest.raises(OutputError, match="No such file or directory"):
+        claim(tmp_path / "nowhere" / "lock", "used")

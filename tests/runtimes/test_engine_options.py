@@ -8,6 +8,7 @@ import pytest
 
 from promptseg import Segmenter
 from promptseg.cli.app import app
+from promptseg.errors import InputError
 from promptseg.runtimes.factory import default_threads
 from promptseg.runtimes.options import EngineOptions
 from promptseg.segment.cache import EmbeddingCache
@@ -61,3 +62,8 @@ def test_a_search_is_set_by_the_same_fields_everywhere():
     assert (
         EverythingBody().model_dump().items() <= {item.name: item.default for item in fields(EverythingOptions)}.items()
     )
+
+
+def test_there_is_a_worker():
+    with pytest.raises(InputError, match="at least 1 worker, got 0"):
+        EngineOptions().shared(0)

@@ -382,3 +382,18 @@ def test_lists_of_classes(here, text, names) -> None:
     assert answer.json() == {"names": names}
     wrong = here.http.post("/v1/classes/read", content=b'{"a": 1}', headers={"Content-Type": "text/plain"})
     failure(wrong, 422, "FormatError")
+
+
+def test_pictures_are_known_by_the_names_that_data_sets_give_them() -> None:
+    from promptseg.server.data_set_in import Known, Labels
+    from promptseg.server.data_set_out import _unique_names
+    from promptseg.server.store import Picture
+
+    named = [("a" * 64, "a.png"), ("b" * 64, "a.png"), ("c" * 64, "")]
+    pictures = [Picture(key, 9, 9, name, "image/png", 1, "") for key, name in named]
+    names = _unique_names(pictures)
+    assert names["b" * 64] == "a_bbbbbbbbbbbb.png"
+    known = Known(pictures)
+    for picture in pictures[1:]:
+        for name in (names[picture.id], Path(names[picture.id]).stem):
+            assert known.find(Labels(name, "yolo")) == [picture]

@@ -101,3 +101,18 @@ def test_wrong_runs_begin_nothing(here, wanted) -> None:
     before = len(here.http.get("/v1/runs").json()["runs"])
     assert here.http.post("/v1/runs", json=wanted).status_code in (404, 422)
     assert len(here.http.get("/v1/runs").json()["runs"]) == before
+
+
+def test_no_more_runs_wait_than_there_may_be(data) -> None:
+    from promptseg.server.http_errors import HttpError
+    from promptseg.server.label_all import LabelRuns
+    from promptseg.server.store import Store
+
+    store = Store(data)
+    runs = LabelRuns(store, *[None] * 3, Limits(max_runs=1))  # type: ignore[arg-type]
+    runs._write("1", "waiting", {}, new=True)
+    runs._write("1", "waiting", {}, new=True)  # its own place
+    with pytest.raises(HttpError, match="1 runs wait already"):
+        runs._write("2", "waiting", {}, new=True)
+    assert store.rows("select id from runs") == [("1",)]
+    store.close()

@@ -49,6 +49,9 @@ def test_states_are_kept_with_who_and_when(start) -> None:
         ("Mia 美", "objects", "0"),  # what one does in a row is one change
     ]
     assert changes[0]["at"] >= changes[2]["at"]
+    said = server.http.put(f"{url}/review", json={"comment": "the ears"}, headers=MIA).json()
+    assert (said["state"], said["comment"]) == ("rejected", "the ears")
+    assert server.http.get(f"{url}/history").json()["changes"][0]["detail"] == "rejected: the ears"
     server.http.delete(url)
     failure(server.http.put(f"{url}/review", json={"state": "done"}), 404, "NotFoundError")
     failure(server.http.get(f"{url}/history"), 404, "NotFoundError")

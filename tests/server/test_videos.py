@@ -132,3 +132,14 @@ def test_deadline_of_following(start, clip, stopped) -> None:
     last = json.loads(answer.text.splitlines()[-1])  # of an answer of 503, where nothing had been told yet
     assert last["error"]["type"] == "DeadlineError"
     assert stopped.wait(60)
+
+
+def test_what_a_kill_left_of_an_upload_is_gone(data) -> None:
+    from promptseg.server.videos import Videos
+
+    folder = data / "videos"
+    folder.mkdir()
+    for name in ("a.clip", "b.clip", "b.json", ".c.clip.0.part"):
+        (folder / name).write_text('{"id": "b"}')
+    assert Videos(folder, Limits()).records() == [{"id": "b"}]
+    assert sorted(file.name for file in folder.iterdir()) == ["b.clip", "b.json"]

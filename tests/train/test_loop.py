@@ -195,3 +195,18 @@ def test_schedules(schedule: str, expected: list[float]) -> None:
 def test_impossible_settings_are_refused(bad: dict[str, object]) -> None:
     with pytest.raises(InputError, match=next(iter(bad)) + "|learning rate"):
         CONFIG.changed(**bad)
+
+
+def test_one_process_trains_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("fcntl")
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "engine")
+    from fakes_for_engine import make_project
+
+    from promptseg.engine.training import train_project
+    from promptseg.files import claim
+
+    with make_project(tmp_path, 1) as project:
+        with claim(project.folder / "training.lock", ""), pytest.raises(OutputError, match="Another process trains"):
+            train_project(project)
+        with pytest.raises(InputError, match="no accepted mask"):
+            train_project(project)

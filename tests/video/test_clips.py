@@ -50,7 +50,7 @@ def test_parts_of_a_clip(tmp_path, pictures) -> None:
     assert [item.number for item in clip.forward(8)] == [10, 13, 16]
     assert [item.number for item in clip.backward(14)] == [13, 10, 7, 4]
     assert clip.total == 5
-    with pytest.raises(InputError, match=r"no frame 5 \(there are 4 to 16, every 3th\)"):
+    with pytest.raises(InputError, match=r"no frame 5 \(there are 4 to 16 in steps of 3\)"):
         clip.frame(5)
     for wrong in ((-1, None, 1), (0, None, 0), (5, 5, 1)):
         with pytest.raises(InputError):
@@ -93,6 +93,18 @@ def test_a_film_that_ends_too_soon(tmp_path, pictures) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
     with pytest.warns(Note, match=r"promises 2\.4 seconds and ends after"):
         assert 0 < len(list(open_clip(path).forward())) < 60
+
+
+def test_a_short_webm_that_ends_too_soon(tmp_path, pictures) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (8, *pictures[0].shape), np.uint8)
+    whole = film(tmp_path / "a.webm", [*noise], codec="libvpx", key_frames=1)
+    assert open_clip(whole).damage is None
+    content = whole.read_bytes()
+    notes: list[str] = []
+    with told(notes.append):
+        clip = open_clip(content[: len(content) * 7 // 10])
+        assert 0 < len(list(clip.forward())) < 4
+    assert ["promises 0.3 seconds" in text for text in notes] == [True]
 
 
 @pytest.mark.parametrize("ending", ["gif", "png", "webp"])

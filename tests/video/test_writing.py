@@ -103,7 +103,7 @@ def test_nothing_is_left_of_what_came_to_no_end(track, tmp_path) -> None:
         raise OSError("the disk is full")
 
     with pytest.raises(OSError, match="disk is full"):
-        write_track(track, tmp_path, "a", ["overlay", "json", "csv"], broken())
+        write_track(track, tmp_path, "a", ["overlay", "json", "csv", "davis", "alpha"], broken())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -114,6 +114,34 @@ def test_what_is_refused(track, tmp_path) -> None:
     with pytest.raises(OutputError, match="is there already"):
         check_places(tmp_path, "a", ["json", "csv"])
     check_places(tmp_path, "a", ["csv"], overwrite=True)
+
+
+def test_folders_are_written_anew_and_whole(track, tmp_path) -> None:
+    (tmp_path / "a").mkdir()
+    Image.new("L", (3, 3)).save(tmp_path / "a" / "00009.png")
+    check_places(tmp_path, "a", ["davis"], overwrite=True)
+    write_track(track, tmp_path, "a", ["davis"])
+    assert [file.name for file in sorted((tmp_path / "a").iterdir())] == [f"{number:05d}.png" for number in range(4)]
+    assert [file.name for file in tmp_path.iterdir()] == ["a"]
+    with pytest.raises(OutputError, match="what the result is made from"):
+        check_places(tmp_path, "a", ["davis"], overwrite=True, source=str(tmp_path / "a"))
+    (tmp_path / "a" / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match="other files than PNG"):
+        check_places(tmp_path, "a", ["davis"], overwrite=True)
+    with pytest.raises(OutputError, match="is a file"):
+        check_places(tmp_path / "a" / "notes.txt" / "deep", "a", ["csv"])
+
+
+def test_the_film_of_a_part_begins_at_once(segmenter, tmp_path) -> None:
+    pictures = [np.full((32, 48, 3), 90, np.uint8)] * 30
+    track = VideoTrack(segmenter, PicturesClip(pictures, Selection(24, None, 2), ClipLimits()))
+    track._objects[1] = TrackedObject()
+    write_track(track, tmp_path, "a", ["overlay"])
+    import av
+
+    with av.open(str(tmp_path / "a_overlay.mp4")) as film:
+        times = [round(float(frame.time), 3) for frame in film.decode(video=0)]
+    assert times == pytest.approx([0.0, 2 / 24, 4 / 24], abs=0.002)
 
 
 def test_films_of_odd_sides(segmenter, tmp_path) -> None:

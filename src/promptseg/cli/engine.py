@@ -156,11 +156,21 @@ def prefill(project: Path, limit: int | None, right: float | None, engine: Engin
 @_project
 @click.option("--mode", default="fast", help="fast, or exact: the paper's procedure with its crops.")
 @click.option("--engine", "crew", default="local", help="What runs the workers: local or ray.")
-@click.option("--workers", default=1, help="Worker processes, or actors in Ray.")
-@click.option("--part", default=100, help="Pictures of one shard, which are labelled anew if a worker is lost.")
+@click.option("--workers", type=click.IntRange(1), default=1, help="Worker processes, or actors in Ray.")
+@click.option(
+    "--part",
+    type=click.IntRange(1),
+    default=100,
+    help="Pictures of one shard, which are labelled anew if a worker is lost.",
+)
 @click.option("--pred-iou-thresh", type=float, help="Instead of the one chosen on accepted masks.")
 @click.option("--stability-score-thresh", type=float, help="Instead of the one chosen on accepted masks.")
-@click.option("--review", default=0, help="Give so many pictures of the result to people, who mend its masks.")
+@click.option(
+    "--review",
+    type=click.IntRange(0),
+    default=0,
+    help="Give so many pictures of the result to people, who mend its masks.",
+)
 @options.engine("runtime", "precision", "device", "threads")
 def auto(
     project: Path,

@@ -1,6 +1,8 @@
 """`promptseg video`: one prompt, the whole clip."""
 
+import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,8 +79,10 @@ def video(
         raise InputError(f"Key frames are at least 1 frame apart, got --every {every}.")
     names = [*(formats or DEFAULT_FORMATS)]
     check_formats(names)
-    stem = picture_stem(clip)
-    check_places(output, stem, names, overwrite=overwrite)
+    if session is None:
+        asked.check_begins()
+    stem = _stem(clip)
+    check_places(output, stem, names, overwrite=overwrite, source=clip)
     opened = open_clip(clip, selection=Selection(start, end, stride))
     for item in asked.places:
         opened.frame(start if item.frame is None else item.frame)  # finds mistakes before a large model is loaded
@@ -90,16 +94,22 @@ def video(
     for path in write_track(track, output, stem, names):
         print(path)
     for key, known in track.objects.items():
-        seen = sum(mask.area > 0 for mask, _ in known.masks.values())
+        masks = [mask for number, (mask, _) in known.masks.items() if number in opened.selection]
+        seen = sum(mask.area > 0 for mask in masks)
         label = f" ({known.label})" if known.label else ""
-        print(f"object {key}{label}: seen on {seen} of {len(known.masks)} frames", file=sys.stderr)
+        print(f"object {key}{label}: seen on {seen} of {len(masks)} frames", file=sys.stderr)
+
+
+def _stem(clip: str) -> str:
+    """Returns the beginning of the names of results: a folder's whole name, a file's without its ending."""
+    return os.path.basename(os.path.abspath(clip)) or "clip" if os.path.isdir(clip) else picture_stem(clip)
 
 
 def _follow(track: "VideoTrack", asked: AskedClip, start: int, direction: Any, every: int) -> None:
     """Adds the prompts, frame by frame, and follows; what is given on later frames corrects what was followed."""
     for word in asked.words:
         track.find(word)
-    rounds = _rounds(asked.places, start)
+    rounds = _rounds(asked.places, start, track.objects)
     for number, given in rounds:
         if (track.objects or asked.words) and any(key in track.objects or key is None for key in given):
             _propagate(track, direction, every)
@@ -109,9 +119,11 @@ def _follow(track: "VideoTrack", asked: AskedClip, start: int, direction: Any, e
     _propagate(track, direction, every)
 
 
-def _rounds(places: tuple[AskedPlace, ...], start: int) -> list[tuple[int, dict[int | None, list[AskedPlace]]]]:
+def _rounds(
+    places: tuple[AskedPlace, ...], start: int, there: Iterable[int] = ()
+) -> list[tuple[int, dict[int | None, list[AskedPlace]]]]:
     """Sorts prompts by frames and, in each, by objects; positive ones without a number get a free one."""
-    taken = {item.key for item in places}
+    taken = {*(item.key for item in places), *there}
     free = (number for number in range(1, len(places) + len(taken) + 1) if number not in taken)
     rounds: dict[int, dict[int | None, list[AskedPlace]]] = {}
     for item in places:

@@ -44,6 +44,18 @@ class AskedClip:
     places: tuple[AskedPlace, ...]
     words: "tuple[WordPrompt, ...]"
 
+    def check_begins(self) -> None:
+        """Refuses what begins no object, where no session has one.
+
+        Raises:
+            PromptError: it does not.
+        """
+        if not self.words and not any(item.prompt.positive for item in self.places):
+            raise PromptError(
+                f"Show an object with at least one of {', '.join(f'--{kind}' for kind in PLACES)}, say what is to be "
+                "followed with --text or --reference, or go on from a file with --session."
+            )
+
 
 def asked_of_clip(verb: Function) -> Function:
     """Gives a verb the options that say what is followed; it gets one `AskedClip` as `asked`."""
@@ -60,13 +72,7 @@ def _asked(
         for written in places[sign + kind]
         for item in _places(kind, written, scribble_width, positive=not sign)
     ]
-    words = (*(Text(phrase) for phrase in text), *(read_reference(pair) for pair in reference))
-    if not words and not any(item.prompt.positive for item in found):
-        raise PromptError(
-            f"Show an object with at least one of {', '.join(f'--{kind}' for kind in PLACES)}, or say what is to be "
-            "followed with --text or --reference."
-        )
-    return AskedClip(tuple(found), words)
+    return AskedClip(tuple(found), (*(Text(phrase) for phrase in text), *(read_reference(pair) for pair in reference)))
 
 
 def _places(kind: str, written: str, width: float, *, positive: bool) -> Iterator[AskedPlace]:

@@ -54,6 +54,9 @@ _STEPS = (
 FORMAT = len(_STEPS)
 _WAIT_SECONDS = 60
 
+_OUR_FAULTS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
+"""What no file is guilty of."""
+
 
 class Database:
     """An open database.
@@ -80,9 +83,7 @@ class Database:
             self._db.execute("pragma foreign_keys = on")
             self._upgrade()
         except sqlite3.DatabaseError as error:
-            if "not a database" in str(error) or "malformed" in str(error):
-                raise InputError(f"{self.path} is no database of a project, or a damaged one.") from error
-            raise OutputError(f"Cannot use {self.path}: {error}.") from error
+            raise self._refusal(error) from error
         except OSError as error:
             raise OutputError(f"Cannot write {folder}: {error.strerror or error}. Choose another place.") from error
 
@@ -126,19 +127,33 @@ class Database:
             except BaseException as error:
                 with contextlib.suppress(sqlite3.Error):
                     self._db.execute("rollback")
-                if isinstance(error, sqlite3.OperationalError):
-                    raise OutputError(f"{self.path} cannot be written: {error}.") from error
+                if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, _OUR_FAULTS):
+                    raise self._refusal(error) from error
                 raise
 
+    def _refusal(self, error: sqlite3.DatabaseError) -> InputError | OutputError:
+        if "not a database" in str(error) or "malformed" in str(error):
+            return InputError(f"{self.path} is no database of a project, or a damaged one.")
+        return OutputError(f"Cannot use {self.path}: {error}.")
+
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Returns all rows of a query."""
+        """Returns all rows of a query.
+
+        Raises:
+            InputError: the database is damaged.
+            OutputError: it cannot be used.
+        """
         with self._lock:
-            return self._db.execute(query, values).fetchall()
+            try:
+                return self._db.execute(query, values).fetchall()
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, _OUR_FAULTS):
+                    raise
+                raise self._refusal(error) from error
 
     def row(self, query: str, *values: Any) -> tuple[Any, ...] | None:
-        """Returns the first row of a query."""
-        with self._lock:
-            return self._db.execute(query, values).fetchone()
+        """Returns the first row of a query; raises as `rows` does."""
+        return next(iter(self.rows(query, *values)), None)
 
     def value(self, query: str, *values: Any) -> Any:
         """Returns the first value of the first row; None when there is none."""

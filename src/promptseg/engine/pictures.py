@@ -65,7 +65,9 @@ class ProjectPictures:
         self._db, self._settings = database, settings
 
     def add(self, items: Iterable[Item], *, progress: Callable[[int], None] | None = None) -> int:
-        """Adds pictures; those whose names are there already are passed over, so that a stopped run goes on.
+        """Adds pictures; those that are there already are passed over, so that a stopped run goes on.
+
+        A picture that has moved, with its name below the folder that is given, is found again at its new place.
 
         Args:
             items: the pictures; none is kept in memory.
@@ -76,12 +78,13 @@ class ProjectPictures:
 
         Raises:
             ImageError: a file cannot be read.
+            InputError: another picture has the name of one.
             OutputError: the database cannot be written.
         """
         added = looked = 0
         stream = iter(items)
         while block := list(islice(stream, _AT_ONCE)):
-            fresh = [item for item in block if self.number(item.name) is None]
+            fresh = [item for item in block if not self._known(item)]
             rows = [self._row(item) for item in fresh]
             self._db.insert_many(
                 "insert or ignore into pictures (name, path, bytes, sha256, width, height, held, wanted, state, stage, "
@@ -92,6 +95,23 @@ class ProjectPictures:
             if progress is not None:
                 progress(looked)
         return added
+
+    def _known(self, item: Item) -> bool:
+        """Returns whether a picture is there already; notes where it is now."""
+        row = self._db.row("select path, sha256 from pictures where name = ?", item.name)
+        path = os.path.abspath(item.path)
+        if row is None or row[0] == path:
+            return row is not None
+        old, sha256 = row
+        if _content(path)[1] != sha256:
+            raise InputError(
+                f"{path} cannot be added: the project has another picture called {item.name}, {old}. Add a folder that "
+                "holds both, or rename it."
+            )
+        if not os.path.exists(old):
+            with self._db.change() as db:
+                db.execute("update pictures set path = ? where name = ?", (path, item.name))
+        return True
 
     def _row(self, item: Item) -> tuple[object, ...]:
         size, digest = _content(item.path)

@@ -81,7 +81,7 @@ def prefill(
     """Proposes confident masks on pictures that nobody has labelled yet; a run that was stopped goes on.
 
     The detector learns anew from all accepted masks each time. Pictures that two people label are left empty, so that
-    their agreement is theirs.
+    their agreement is theirs; those that somebody has in hand are left to them.
 
     Args:
         project: the project; it enters stage 2.
@@ -109,13 +109,18 @@ def prefill(
     chosen = list(islice(_waiting(project), limit)) if limit else None
     total = len(chosen) if chosen is not None else _count(project)
     for picture in chosen if chosen is not None else _waiting(project):
+        if not project.work.untouched(picture.id):
+            continue
         try:
             project.pictures.check_content(picture)
             found = proposals(segmenter, picture, detector, version)
         except PromptsegError as error:
             failed[picture.name] = str(error)
             continue
-        project.work.propose(picture.id, found)
+        with project.database.change():
+            if not project.work.untouched(picture.id):  # somebody was quicker, who would not see what is proposed now
+                continue
+            project.work.propose(picture.id, found)
         count, masks = count + 1, masks + len(found)
         if progress is not None:
             progress(count + len(failed), total)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from promptseg.datasets.samples import Dataset, Sample, Target
 from promptseg.engine.database import FILE_NAME, Database
@@ -71,7 +71,8 @@ class Project:
             progress: called with how many pictures were looked at.
 
         Raises:
-            InputError: there are no pictures, the model is no SAM, or the project that is there has other settings.
+            InputError: there are no pictures, the model is no SAM, the project that is there has other settings, or
+                it has another picture of the same name.
             ImageError: a picture's file cannot be read.
             OutputError: the folder cannot be written.
         """
@@ -183,8 +184,12 @@ class Project:
         db, versions = self.database, self.versions.all()
         newest = versions[-1].last_mask
         new = int(db.value("select count(*) from masks where state = 'accepted' and id > ?", newest))
-        parts = db.row("select coalesce(sum(pictures), 0), coalesce(sum(masks), 0), count(*) from parts")
-        failed = sum(len(json.loads(row[0])) for row in db.rows("select failed from parts where failed <> '{}'"))
+        noted: Any = self.noted("automatic")  # earlier runs are superseded
+        run = noted["run"] if noted else None
+        parts = db.row(
+            "select coalesce(sum(pictures), 0), coalesce(sum(masks), 0), count(*) from parts where run = ?", run
+        )
+        failed = db.rows("select failed from parts where run = ? and failed <> '{}'", run)
         pictures, masks, count = parts or (0, 0, 0)
         return ProjectStatus(
             folder=str(self.folder),
@@ -193,7 +198,7 @@ class Project:
             held=int(db.value("select count(*) from pictures where held = 1")),
             work=tuple(self._work(stage) for stage in (1, 2, 3)),
             automatic={"pictures": int(pictures), "masks": int(masks), "parts": int(count)},
-            automatic_failed=failed,
+            automatic_failed=sum(len(json.loads(row[0])) for row in failed),
             versions=tuple(versions),
             current=self.versions.current.number,
             new_masks=new,

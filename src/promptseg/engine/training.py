@@ -5,6 +5,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from promptseg.engine.measure import compare
 from promptseg.engine.project import Project
 from promptseg.engine.records import ModelVersion, path_of
 from promptseg.errors import InputError, UnavailableError
+from promptseg.files import claim
 from promptseg.models.store import file_sha256
 from promptseg.runtimes.options import EngineOptions
 from promptseg.segment.cache import EmbeddingCache
@@ -50,8 +52,21 @@ def train_project(
         UnavailableError: PyTorch is not installed.
         InputError: there is nothing to learn from or to compare on, or an option is impossible.
         WeightsError: the weights of the version in use are gone.
-        OutputError: a file cannot be written.
+        OutputError: a file cannot be written, or another process trains the project.
     """
+    with ExitStack() as stack:
+        return _train(project, stack, adapters, always, engine, on_note, options)
+
+
+def _train(
+    project: Project,
+    stack: ExitStack,
+    adapters: int,
+    always: bool,
+    engine: EngineOptions | None,
+    on_note: Callable[[str], None] | None,
+    options: dict[str, Any],
+) -> ModelVersion | None:
     try:
         from promptseg.train import pictures, ranks
         from promptseg.train.loop import train
@@ -65,13 +80,22 @@ def train_project(
 
     given = engine or EngineOptions()
     with ranks.joined():
+        if ranks.rank() == 0:  # two would give their versions the same file
+            used = f"Another process trains {project.folder}: wait for it, or stop it."
+            stack.enter_context(claim(project.folder / "training.lock", used))
         held, learned = project.dataset(held=True), project.dataset(held=False)
         if not learned.samples:
             raise InputError(f"{project.folder} has no accepted mask to learn from: label pictures first.")
         if not held.samples and not always:
+            kept = project.status().held
             raise InputError(
-                f"No held-out picture of {project.folder} is labelled, so a new version cannot be compared. Label one, "
-                "or use it untested with --always."
+                f"No held-out picture of {project.folder} is labelled, so a new version cannot be compared. "
+                + (
+                    f"Label one of the {kept}"
+                    if kept
+                    else "None is held out: add pictures, or make one with more --held"
+                )
+                + ", or use it untested with --always."
             )
         parent, sha256 = project.versions.current, project.data_sha256()
         last = int(project.database.value("select coalesce(max(id), 0) from masks"))

@@ -58,9 +58,7 @@ class ProjectWork:
         who, now = checked_person(person), time.time() if now is None else now
         expires = now + 60 * self._settings.lease_minutes
         with self._db.change() as db:
-            db.execute(
-                "update visits set state = 'lapsed', closed = ? where state = 'open' and expires <= ?", (now, now)
-            )
+            _lapse(db, now)
             held = db.execute(
                 "select id, picture, stage from visits where person = ? and state = 'open' order by id limit 1", (who,)
             ).fetchone()
@@ -79,6 +77,20 @@ class ProjectWork:
                 ).lastrowid
         found_picture = self._pictures.get(int(picture))
         return Lease(int(visit or 0), found_picture, who, stage, expires, self._settings.picture_seconds)
+
+    def untouched(self, picture: int, *, now: float | None = None) -> bool:
+        """Returns whether a picture waits, nobody has it in hand, and no model was asked for proposals.
+
+        Raises:
+            OutputError: the database cannot be written.
+        """
+        with self._db.change() as db:
+            _lapse(db, time.time() if now is None else now)
+            query = (
+                "select 1 from pictures where id = ? and state = 'waiting' and first = 0 and not exists "
+                "(select 1 from visits where visits.picture = pictures.id and visits.state = 'open')"
+            )
+            return db.execute(query, (picture,)).fetchone() is not None
 
     def _next(self, db: sqlite3.Connection, who: str) -> tuple[int, int] | None:
         theirs = "from visits where visits.picture = pictures.id"
@@ -287,6 +299,11 @@ class ProjectWork:
             name,
         )
         return None if row is None else _mask(row)
+
+
+def _lapse(db: sqlite3.Connection, now: float) -> None:
+    """Takes pictures away whose lock has run out."""
+    db.execute("update visits set state = 'lapsed', closed = ? where state = 'open' and expires <= ?", (now, now))
 
 
 def _mask(row: tuple[object, ...]) -> ProjectMask:

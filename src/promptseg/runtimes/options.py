@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from promptseg.errors import InputError
 from promptseg.models.registry import DEFAULT_MODEL
 from promptseg.runtimes.table import spoken_runtimes
 
@@ -45,7 +46,13 @@ class EngineOptions:
         return replace(self, model=name.strip(), weights=Path(file) if file else None)
 
     def shared(self, workers: int) -> "EngineOptions":
-        """Returns the same with the processors shared out among workers, unless the threads are said."""
+        """Returns the same with the processors shared out among workers, unless the threads are said.
+
+        Raises:
+            InputError: there is no worker.
+        """
+        if workers < 1:
+            raise InputError(f"There must be at least 1 worker, got {workers}.")
         if self.threads is not None or workers == 1:
             return self
         from promptseg.runtimes.factory import default_threads

@@ -22,7 +22,7 @@ from promptseg.images.bands import Bands, ReadingOptions
 from promptseg.images.decode import guarded, opener
 from promptseg.masks.records import UNLABELLED
 from promptseg.server.http_errors import HttpError, too_large
-from promptseg.server.label_files import imported, objects_of
+from promptseg.server.label_files import imported, marked_stem, objects_of, stem_of
 from promptseg.server.settings import Limits
 from promptseg.server.store import Picture, Store
 from promptseg.stopping import check_stop
@@ -277,9 +277,10 @@ class Known:
             self.add(picture)
 
     def add(self, picture: Picture, name: str | None = None) -> None:
-        """Notes a picture, perhaps under another name."""
+        """Notes a picture, perhaps under another name; also as our data sets call it."""
         own = name or picture.name
-        for table, key in ((self._by_name, own), (self._by_stem, os.path.splitext(own)[0])):
+        stems = os.path.splitext(own)[0], stem_of(picture), marked_stem(picture)
+        for table, key in ((self._by_name, own), *((self._by_stem, stem) for stem in stems)):
             for place in (key, (key, picture.height, picture.width)):
                 table[place][picture.id] = picture
 

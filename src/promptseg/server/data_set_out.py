@@ -32,7 +32,7 @@ from promptseg.masks.segments import Segments
 from promptseg.server.dependencies import Server
 from promptseg.server.http_errors import HttpError
 from promptseg.server.jobs import Job
-from promptseg.server.label_files import stem_of, to_segments
+from promptseg.server.label_files import marked_stem, stem_of, to_segments
 from promptseg.server.schemas import ObjectBody
 from promptseg.server.store import Picture
 
@@ -348,7 +348,7 @@ def _unique_names(pictures: Sequence[Picture]) -> dict[str, str]:
     for picture in pictures:
         stem = stem_of(picture)
         if stem.casefold() in taken:
-            stem = f"{stem}_{picture.id[:12]}"
+            stem = marked_stem(picture)
         taken.add(stem.casefold())
         names[picture.id] = stem + _ending(picture)
     return names

@@ -7,6 +7,7 @@ deleted proposals as rejected. A picture is done when work has gone on to anothe
 
 import contextlib
 import json
+import logging
 import threading
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +27,8 @@ IDLE_SECONDS = 120.0
 """A longer time between two saves does not count as work."""
 
 _KEY = "project"
+
+_log = logging.getLogger("promptseg.server")
 
 
 class Desk:
@@ -62,9 +65,11 @@ class Desk:
 
     def _run(self) -> None:
         while not self._end.wait(EVERY_SECONDS):
-            with contextlib.suppress(PromptsegError):  # tried again in a moment
+            try:
                 self.sync()
                 self.fill()
+            except Exception:  # nobody's work stays behind because of it: tried again in a moment
+                _log.exception("The project could not take back what was saved; it is tried again.")
 
     def fill(self) -> int:
         """Lays pictures out until there are enough on the desk; returns how many were added."""
@@ -142,12 +147,13 @@ class Desk:
     def _take_back(self, known: dict[str, Any], objects: list[dict[str, Any]], updated: str) -> int:
         work, picture, person = self._project.work, known["picture"], known["person"]
         there = {mask.id: mask for mask in work.of(picture, "accepted", "proposed")}
+        laid = {f"mask-{number}": mask for number, mask in there.items()}
         fresh: list[tuple[dict[str, Any], RLE, ProjectMask | None]] = []
         for entry in objects:
+            if entry.get("suggested"):  # nobody has accepted it yet
+                continue
             mask = RLE.from_coco(entry["segmentation"])
-            before = work.by_object(picture, entry["id"])
-            if before is None and entry["id"].startswith("mask-"):
-                before = there.get(int(entry["id"].removeprefix("mask-")))
+            before = work.by_object(picture, entry["id"]) or laid.get(entry["id"])
             if before is not None:
                 there.pop(before.id, None)
             if mask.area and (before is None or before.mask != mask or before.label != entry.get("label")):

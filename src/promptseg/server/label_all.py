@@ -72,14 +72,11 @@ class LabelRuns:
         card = self._models.card(wanted.model)
         if not wanted.classes and "everything" not in card.abilities:
             raise unsupported(f"{card.name} does not search. Give words, or use a model of the SAM family.")
-        waiting = sum(state in _OPEN for (state,) in self._store.rows("select state from runs"))
-        if waiting >= self._limits.max_runs:
-            raise too_large(f"{waiting} runs wait already; the limit is {self._limits.max_runs}. Stop one of them.")
         classes = [(one.phrase, one.label or name_in(one.phrase)) for one in wanted.classes]
         body: dict[str, Any] = {"images": images, "at": 0, "found": 0, "failed": 0, "error": None, "classes": classes}
         body.update(model=card.name, created=now(), annotator=annotator)
         run = secrets.token_hex(16)
-        await asyncio.to_thread(self._write, run, "waiting", body)
+        await asyncio.to_thread(self._write, run, "waiting", body, new=True)
         self._start(run)
         return _seen(run, "waiting", body)
 
@@ -87,12 +84,12 @@ class LabelRuns:
         """Goes on with a run that was stopped.
 
         Raises:
-            HttpError: 404, there is no such run.
+            HttpError: 404, there is no such run; 413, too many runs wait.
         """
         state, body = self._read(run)
         if state in ("stopped", "failed"):
             await self.end(run)
-            await asyncio.to_thread(self._write, run, "waiting", body)
+            await asyncio.to_thread(self._write, run, "waiting", body, new=True)
             self._start(run)
         return _seen(run, *self._read(run))
 
@@ -197,8 +194,15 @@ class LabelRuns:
             raise not_found(f"There is no run {run}.")
         return rows[0][0], json.loads(rows[0][1])
 
-    def _write(self, run: str, state: str, body: dict[str, Any]) -> None:
+    def _write(self, run: str, state: str, body: dict[str, Any], *, new: bool = False) -> None:
         with self._store.change() as db:
+            if new:  # in the same transaction, so that two who begin at once do not both take the last place
+                query = "select count(*) from runs where state in ('waiting', 'running') and id <> ?"
+                ((waiting,),) = db.execute(query, (run,)).fetchall()
+                if waiting >= self._limits.max_runs:
+                    raise too_large(
+                        f"{waiting} runs wait already; the limit is {self._limits.max_runs}. Stop one of them."
+                    )
             db.execute(
                 "insert into runs values (?, ?, ?) on conflict (id) do update set state = excluded.state, "
                 "body = excluded.body",

@@ -150,6 +150,11 @@ def stem_of(picture: Picture) -> str:
     return stem if stem.strip(". ") else picture.id[:16]
 
 
+def marked_stem(picture: Picture) -> str:
+    """Returns the same with a part of the picture's id, where another picture has its name."""
+    return f"{stem_of(picture)}_{picture.id[:12]}"
+
+
 def imported(form: str, record: Any, picture: Picture, file_name: str | None, limits: Limits) -> list[dict[str, Any]]:
     """Reads a label file as objects, with fresh ids.
 

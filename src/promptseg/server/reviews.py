@@ -23,6 +23,9 @@ def put_review(
     with store.change() as db:
         if db.execute("select 1 from images where id = ?", (image,)).fetchone() is None:
             raise KeyError(image)
+        if state is None and comment is not None:  # the state stays
+            known = db.execute("select state from reviews where image = ?", (image,)).fetchone()
+            state = known[0] if known else "todo"
         if state is not None:
             remember(db, image, annotator, "state", f"{state}: {comment}" if comment else state)
         else:

@@ -7,7 +7,6 @@ exists. The methods block: call them in a thread.
 import contextlib
 import dataclasses
 import hashlib
-import io
 import json
 import os
 import shlex
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from promptseg.errors import OutputError
-from promptseg.files import write_bytes
+from promptseg.files import claim, write_bytes
 from promptseg.server.http_errors import HttpError, too_large
 
 _SCHEMA = """
@@ -134,7 +133,9 @@ class Store:
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             _make_private(folder)
-            self._claim = _claim(folder / "lock")
+            lock = folder / "lock"
+            used = f"Another server uses {folder} (process lock {lock}). Stop it, or choose another --data."
+            self._claim = claim(lock, used)
             self._db = sqlite3.connect(folder / "promptseg.sqlite3", check_same_thread=False, isolation_level=None)
             self._db.execute("pragma journal_mode = wal")
             self._db.execute("pragma synchronous = full")
@@ -438,24 +439,3 @@ def _make_private(folder: Path) -> None:
             f"Others can read {folder}, where pictures would be kept. Let its owner say: "
             f"chmod 700 {shlex.quote(str(folder))} - or choose another --data."
         ) from error
-
-
-def _claim(path: Path) -> BinaryIO:
-    """Holds a lock file as long as the process lives, so that two servers never share a folder.
-
-    Raises:
-        OutputError: another process holds it.
-    """
-    file = io.open(path, "ab")  # noqa: SIM115, UP020 - held until the store is closed
-    try:
-        import fcntl
-    except ImportError:  # Windows has no such locks; SQLite still keeps the database whole
-        return file
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
-        raise OutputError(
-            f"Another server uses {path.parent} (process lock {os.fspath(path)}). Stop it, or choose another --data."
-        ) from error
-    return file

@@ -27,6 +27,9 @@ class Videos:
     def __init__(self, folder: Path, limits: Limits) -> None:
         self._folder, self._limits = folder, limits
         self._lock = threading.Lock()
+        for file in [*folder.glob("*.clip"), *folder.glob(".*.part")] if folder.is_dir() else ():
+            if not file.with_suffix(".json").exists():  # what a kill left in the middle of an upload
+                file.unlink(missing_ok=True)
 
     def add(self, content: bytes, name: str) -> tuple[dict[str, Any], bool]:
         """Keeps a clip; returns its record, and whether it is new.

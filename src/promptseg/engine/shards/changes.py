@@ -68,15 +68,20 @@ def merge(sources: Sequence[Source], *, renumber: bool = False) -> Iterator[SA1B
 
 
 def deduplicate(found: Iterable[SA1BEntry]) -> Iterator[SA1BEntry]:
-    """Yields pictures whose content has not come before; a record without a picture counts by its masks."""
+    """Yields pictures whose content has not come before.
+
+    A record without a picture counts by its masks; one that has none of these either stays, since nothing tells.
+    """
     seen: set[bytes] = set()
     for entry in found:
         if entry.picture is not None:
             key = _digest(entry.picture())
         else:
-            key = _digest(
-                "\n".join(sorted(str(mask.to_coco()["counts"]) for mask in entry.read().segments.masks)).encode()
-            )
+            masks = entry.read().segments.masks
+            if not masks:
+                yield entry
+                continue
+            key = _digest("\n".join(sorted(str(mask.to_coco()["counts"]) for mask in masks)).encode())
         if key not in seen:
             seen.add(key)
             yield entry
@@ -93,7 +98,7 @@ def split_of(name: str, shares: Mapping[str, float], seed: int = 0) -> str:
     Raises:
         InputError: the shares do not add up to 1, or one is out of range.
     """
-    if not shares or min(shares.values()) < 0 or abs(sum(shares.values()) - 1) > 1e-6:
+    if not shares or min(shares.values()) < 0 or not abs(sum(shares.values()) - 1) <= 1e-6:  # not even of NaN
         raise InputError(f"The shares of a split add up to 1, got {dict(shares)}.")
     chance, edge = chosen_by_chance(seed, "split", name), 0.0
     for part, share in shares.items():

@@ -223,7 +223,9 @@ class Clip(ABC):
         chosen = self.selection
         if number_of := self._ended or self.expected:
             last = number_of - 1 if chosen.end is None else min(number_of, chosen.end) - 1
-            step = "" if chosen.stride == 1 else f", every {chosen.stride}th"
+            if last < chosen.start:
+                return f" (it has {number_of:,} frames)"
+            step = "" if chosen.stride == 1 else f" in steps of {chosen.stride}"
             return f" (there are {chosen.start} to {chosen.nearest(last)}{step})"
         return ""
 

@@ -21,6 +21,9 @@ _KINDS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,wmv,m4v,h264,hevc,i
 _SOONER = 1.0
 """Seconds by which pictures may end before the sound without a word."""
 
+_FRAMES_SOONER = 4
+"""Frames by which they may end before the end that is told of them alone."""
+
 
 def pyav() -> Any:
     """Returns PyAV.
@@ -56,8 +59,10 @@ class FilmClip(Clip):
             limits.check_size((height, width), name)
             lasts = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
             self.expected = int(stream.frames) or (round(lasts * self.rate) or None)
-            self._promised, self._lasts = int(stream.frames), lasts
             self._began = float(stream.start_time * stream.time_base) if stream.start_time else 0.0
+            own = _seconds_told(stream.metadata.get("DURATION", ""))
+            self._promised, self._lasts = int(stream.frames), lasts if own is None else own - self._began
+            self._sooner = _SOONER if own is None else min(_SOONER, _FRAMES_SOONER / self.rate)
         first = next(self._decode(0), None)
         if first is None:
             raise InputError(f"{name} holds no frame that can be decoded{self._why()}.")
@@ -130,7 +135,7 @@ class FilmClip(Clip):
         if self._promised:
             if count < self._promised:
                 self._broken(f"it promises {self._promised:,} frames and holds {count:,}")
-        elif self._lasts - seconds > _SOONER:
+        elif self._lasts - seconds > self._sooner:
             self._broken(f"it promises {self._lasts:.1f} seconds and ends after {seconds:.1f}")
 
     def _frames(self, container: Any, stream: Any) -> Iterator[Any]:
@@ -160,3 +165,12 @@ class FilmClip(Clip):
         pixels = frame.to_ndarray(format="rgb24")
         turns = round(getattr(frame, "rotation", 0) / 90) % 4
         return Image(np.ascontiguousarray(np.rot90(pixels, turns)))
+
+
+def _seconds_told(text: str) -> float | None:
+    """Returns the seconds in Matroska's and WebM's tag of a stream's length, such as 00:01:02.500000000."""
+    try:
+        hours, minutes, seconds = map(float, text.split(":"))
+    except ValueError:
+        return None
+    return 3600 * hours + 60 * minutes + seconds

@@ -36,9 +36,9 @@ def open_clip(
     if isinstance(source, bytes):
         return _of_file(source, source[:16], name or "The clip", selection, limits)
     path = Path(source)
+    if os.path.isdir(path):
+        return FolderClip(path, selection, limits)
     try:
-        if path.is_dir():
-            return FolderClip(path, selection, limits)
         with path.open("rb") as file:
             head = file.read(16)
     except (OSError, ValueError) as error:

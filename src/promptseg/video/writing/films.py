@@ -39,6 +39,7 @@ class _FilmWriter(ClipWriter):
         stream.codec_context.time_base = Fraction(1, _TICKS)
         stream.options = self.options
         self._stream, self._stamp = stream, -1
+        self._began: float | None = None
 
     def add(self, item: TrackedFrame) -> None:
         """Encodes the next frame."""
@@ -47,7 +48,8 @@ class _FilmWriter(ClipWriter):
         if high or wide:
             pixels = np.pad(pixels, ((0, high), (0, wide), (0, 0)), mode="edge")
         frame = self._av.VideoFrame.from_ndarray(pixels, format=self.given)
-        self._stamp = max(self._stamp + 1, round(item.seconds * _TICKS))
+        self._began = item.seconds if self._began is None else self._began  # of a part, the film begins at once
+        self._stamp = max(self._stamp + 1, round((item.seconds - self._began) * _TICKS))
         frame.pts, frame.time_base = self._stamp, Fraction(1, _TICKS)
         self._mux(frame)
 

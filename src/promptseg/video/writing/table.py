@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from promptseg.errors import InputError
+from promptseg.errors import InputError, OutputError
 from promptseg.files import check_new
 from promptseg.video.track import TrackedFrame, VideoTrack
 from promptseg.video.writing.films import OverlayWriter, ProresWriter, WebmWriter
@@ -37,14 +37,26 @@ def check_formats(names: Iterable[str]) -> None:
             raise InputError(f"Unknown format {name!r}: expected one of {', '.join(WRITERS)}.")
 
 
-def check_places(folder: Path, stem: str, names: Iterable[str], *, overwrite: bool = False) -> None:
+def check_places(
+    folder: Path, stem: str, names: Iterable[str], *, overwrite: bool = False, source: str | None = None
+) -> None:
     """Refuses, before anything is computed, a folder that holds results of the clip.
+
+    Args:
+        folder: where results go.
+        stem: how names of files begin.
+        names: keys of `WRITERS`.
+        overwrite: whether results that are there give way; a folder does so only if it holds nothing but PNG files.
+        source: the clip, which never does.
 
     Raises:
         OutputError: it does.
     """
     for name in names:
-        check_new(folder / f"{stem}{WRITERS[name].ending}", overwrite=overwrite)
+        target = folder / f"{stem}{WRITERS[name].ending}"
+        check_new(target, overwrite=overwrite, source=source)
+        if target.is_dir() and any(file.is_dir() or file.suffix != ".png" for file in target.iterdir()):
+            raise OutputError(f"{target} holds other files than PNG pictures. Choose another place with -o.")
 
 
 def write_track(
