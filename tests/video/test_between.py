@@ -10,7 +10,7 @@ from promptseg.evaluate.metrics import iou
 from promptseg.images import Image
 from promptseg.masks.rle import RLE
 from promptseg.video import track as module
-from promptseg.video.between import AGREE, between
+from promptseg.video.between import AGREE, between, carried, flow
 
 
 def side(x: float) -> tuple[Image, RLE]:
@@ -24,6 +24,20 @@ def test_a_mask_is_carried_over() -> None:
     _, agreement = between(side(52), side(58), side(54)[0])
     assert agreement > AGREE
     assert iou(side(50)[1].dense(), disc(58, 60, 22)) < 0.7, "it has moved indeed"
+
+
+def test_a_mask_moves_with_its_pixels() -> None:
+    """From one frame to the next the object is expected where it went, not where it was."""
+    texture = np.random.default_rng(0).integers(0, 255, (30, 48, 3)).repeat(4, 0).repeat(4, 1).astype(np.uint8)
+    frames, masks = [], []
+    for x in (50, 57):
+        mask, frame = disc(x, 60, 22), painted()
+        frame[mask] = np.roll(texture, x, axis=1)[mask]
+        frames.append(Image(frame))
+        masks.append(mask)
+    moved = carried(RLE.encode(masks[0]), flow(frames[1], frames[0])) > 0.5
+    assert iou(moved, masks[1]) > 0.9
+    assert iou(masks[0], masks[1]) < 0.8
 
 
 def test_what_rests_stays_and_what_jumps_is_doubted() -> None:

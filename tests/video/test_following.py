@@ -161,6 +161,30 @@ def test_memory_is_bounded(segmenter, tmp_path) -> None:
         assert sum(value.nbytes for value in vars(clip).values() if isinstance(value, np.ndarray)) == 0
 
 
+def test_what_was_followed_wrongly_is_doubted() -> None:
+    """Frames that call the ground a part of the object do not outweigh the one that was prompted."""
+    from types import SimpleNamespace
+
+    from promptseg.video.memory import APART, ObjectMemory, Remembered
+
+    random = np.random.default_rng(0)
+    kinds = np.eye(3, 8, dtype=np.float32)  # an object, ground beside it, other ground
+
+    def seen() -> np.ndarray:
+        cells = np.repeat(kinds, 64, axis=0) + random.normal(0, 0.05, (192, 8)).astype(np.float32)
+        return (cells / np.linalg.norm(cells, axis=1, keepdims=True)).T.astype(np.float32)
+
+    truth, leaked = (np.repeat(np.array(parts, np.float32), 64) for parts in ([1, 0, 0], [1, 1, 0]))
+    memory = ObjectMemory([Remembered(0, seen(), truth)])
+    for number in range(1, 2 * APART):
+        memory.keep(Remembered(number, seen(), leaked if number == 2 * APART - 1 else truth), good=True)
+    look = SimpleNamespace(cells=seen(), rows=3)
+    found = memory.map(2 * APART, look).ravel()  # type: ignore[arg-type]
+    assert found[:64].mean() > 0.9
+    assert found[64:128].mean() < 0.5, "one leak does not spread"
+    assert found[128:].mean() < 0.1
+
+
 def test_words_find_objects_and_keep_their_identity(segmenter, examples) -> None:
     """A cat that goes and comes back is one object."""
     from PIL import Image

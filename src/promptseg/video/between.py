@@ -1,5 +1,7 @@
 """Frames between two key frames: masks are carried over by block matching, from both sides, without any network."""
 
+from typing import TypeAlias
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
@@ -31,6 +33,38 @@ def matched(image: Image) -> tuple[Float32, Float32]:
     return fine, fine.reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3))
 
 
+Flow: TypeAlias = tuple[Int64, Int64]
+"""Row and column (H, W each) at which each pixel of a frame was on another."""
+
+
+def flow(now: Image, then: Image) -> Flow:
+    """Finds where the pixels of a frame were on another one, by block matching."""
+    (fine, coarse), (fine_then, coarse_then) = matched(now), matched(then)
+    rows, columns = _motion(coarse, coarse_then, None, REACH)
+    found = (np.kron(2 * rows, np.ones((2, 2), np.int64)), np.kron(2 * columns, np.ones((2, 2), np.int64)))
+    rows, columns = _motion(fine, fine_then, found, 1)
+    (height, width), (high, wide) = now.size, rows.shape
+    away = [
+        np.asarray(
+            Pillow.fromarray(_smooth(each.astype(np.float32))).resize((width, height), Pillow.Resampling.BILINEAR)
+        )
+        * scale
+        for each, scale in ((rows, height / high), (columns, width / wide))
+    ]
+    ys, xs = np.mgrid[:height, :width]
+    return (
+        np.clip(np.rint(ys + away[0]), 0, height - 1).astype(np.int64),
+        np.clip(np.rint(xs + away[1]), 0, width - 1).astype(np.int64),
+    )
+
+
+def carried(mask: RLE, moved: Flow) -> Float32:
+    """Returns a mask of another frame where its pixels are now, (H, W) from 0 to 1, soft at its border."""
+    if not mask.area:
+        return np.zeros(mask.size, np.float32)
+    return _smooth(mask.dense()[moved].astype(np.float32))
+
+
 def between(first: tuple[Image, RLE], last: tuple[Image, RLE], image: Image) -> tuple[RLE, float]:
     """Carries masks of two frames over to one between them.
 
@@ -42,35 +76,12 @@ def between(first: tuple[Image, RLE], last: tuple[Image, RLE], image: Image) -> 
     Returns:
         The mask, and how far both sides agree on it (IoU).
     """
-    now = matched(image)
-    carried = [_carried(now, matched(picture), mask) for picture, mask in (first, last)]
-    if not any(mask.any() for mask in carried):
+    sides = [carried(mask, flow(image, picture)) for picture, mask in (first, last)]
+    if not any(mask.any() for mask in sides):
         return RLE.empty(image.size), 1.0
-    both = [RLE.encode(mask > 0.5) for mask in carried]
-    mask = RLE.encode(carried[0] + carried[1] > 1)
+    both = [RLE.encode(mask > 0.5) for mask in sides]
+    mask = RLE.encode(sides[0] + sides[1] > 1)  # both are soft, so that their mean has a line between them
     return mask, iou(*both)
-
-
-def _carried(now: tuple[Float32, Float32], then: tuple[Float32, Float32], mask: RLE) -> Float32:
-    """Returns a mask of another frame where its pixels are now, (H, W) from 0 to 1."""
-    height, width = mask.size
-    if not mask.area:
-        return np.zeros((height, width), np.float32)
-    rows, columns = _motion(now[1], then[1], None, REACH)
-    coarse = (np.kron(2 * rows, np.ones((2, 2), np.int64)), np.kron(2 * columns, np.ones((2, 2), np.int64)))
-    rows, columns = _motion(now[0], then[0], coarse, 1)
-    high, wide = rows.shape
-    field = [
-        np.asarray(
-            Pillow.fromarray(_smooth(each.astype(np.float32))).resize((width, height), Pillow.Resampling.BILINEAR)
-        )
-        * scale
-        for each, scale in ((rows, height / high), (columns, width / wide))
-    ]
-    ys, xs = np.mgrid[:height, :width]
-    ys = np.clip(np.rint(ys + field[0]), 0, height - 1).astype(np.int64)
-    xs = np.clip(np.rint(xs + field[1]), 0, width - 1).astype(np.int64)
-    return _smooth(mask.dense()[ys, xs].astype(np.float32))  # so that the mean of both sides has a line between them
 
 
 def _motion(now: Float32, then: Float32, around: tuple[Int64, Int64] | None, reach: int) -> tuple[Int64, Int64]:

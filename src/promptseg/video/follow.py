@@ -49,17 +49,24 @@ class Sought:
         mask: where it was seen last.
         hidden: on how many pictures it has not been seen since.
         logits: of the last mask, (256, 256), with the window that they lie on.
+        carried: the last mask where its pixels are on the next picture, if that is known.
     """
 
     memory: ObjectMemory
     mask: RLE
     hidden: int = 0
     logits: tuple[Window, Float32] | None = field(default=None, repr=False)
+    carried: RLE | None = field(default=None, repr=False)
+
+    @property
+    def place(self) -> RLE:
+        """Where the object probably is on the next picture."""
+        return self.mask if self.carried is None else self.carried
 
     @property
     def window(self) -> Window:
         """The part of the next picture to look for it in."""
-        return window_around(self.mask, self.hidden)
+        return window_around(self.place, self.hidden)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,7 +138,7 @@ def _groups(looks: Mapping[int, Look]) -> list[list[int]]:
 def _map(target: Sought, look: Look, number: int, cut: bool) -> Float32:
     """Returns how probably each cell shows the object, where it was expected more readily than elsewhere."""
     probable = target.memory.map(number, look)
-    where = look.shares_of(target.mask) >= 0.5
+    where = look.shares_of(target.place) >= 0.5
     if cut or not where.any():
         return probable
     x0, y0, x1, y1 = look.window
@@ -179,7 +186,10 @@ def _best(runtime: Runtime, look: Look, target: Sought, probable: Float32) -> _C
         same = target.logits is not None and target.logits[0] == look.window
         last = target.logits[1] if same and target.logits is not None else look.logits_of(target.mask)
         items += [_asked(last > 0, 1, last)] if (last > 0).any() else []
-    before = look.shares_of(target.mask)
+        if target.carried is not None:
+            moved = look.logits_of(target.carried)
+            items += [_asked(moved > 0, 1, moved), _asked(moved > 0, 1)] if (moved > 0).any() else []
+    before = look.shares_of(target.place)
     candidates: list[_Candidate] = []
     for answer in decode(runtime, look.embedded, items):
         for logits, score in zip(answer.logits, answer.scores.tolist(), strict=True):

@@ -22,8 +22,12 @@ RECENT = 0.5
 """Weight of pictures that were followed, in the fitting; those with prompts have 1."""
 NEVER, ALWAYS = 0.3, 0.7
 """Mixed probabilities that count as 0 and as 1; the fitting says a little everywhere, which adds up."""
-GOOD = 3
-"""How many good pictures are remembered beside those with prompts and the last one."""
+GOOD, APART = 3, 8
+"""How many good pictures are remembered beside those with prompts and the last one, and how far apart they are at least
+in the clip: the latest ones all tell the same, and share one another's faults."""
+SURE = 0.3
+"""Weight of what the pictures with prompts say alone. What was followed wrongly once is remembered as the object; they
+are not misled."""
 PROMPTED = 4
 """How many pictures with prompts are asked, the nearest."""
 
@@ -68,7 +72,7 @@ class ObjectMemory:
 
     def keep(self, seen: Remembered, *, good: bool) -> None:
         """Remembers the picture that was just followed; a good one for longer."""
-        if good and (not self._good or abs(seen.number - self._good[-1].number) >= 1):
+        if good and (not self._good or abs(seen.number - self._good[-1].number) >= APART):
             self._good.append(seen)
         self._last = seen
 
@@ -91,6 +95,9 @@ class ObjectMemory:
         weights = [1.0] * len(prompted) + [RECENT] * len(followed)
         fitted = _fitted(look.cells, known, weights)
         mixed = (_propagated(look.cells, known) + fitted) / 2
+        if followed and prompted:
+            told = (_propagated(look.cells, prompted) + _fitted(look.cells, prompted, weights[: len(prompted)])) / 2
+            mixed += SURE * (told - mixed)
         return np.asarray(np.clip((mixed - NEVER) / (ALWAYS - NEVER), 0, 1), np.float32).reshape(look.rows, -1)
 
 

@@ -20,7 +20,7 @@ from promptseg.segment.sam import SamSegmenter
 from promptseg.segment.words.tasks import answer_as_one
 from promptseg.speech.hear import heard
 from promptseg.stopping import check_stop
-from promptseg.video.between import AGREE, between
+from promptseg.video.between import AGREE, between, carried, flow
 from promptseg.video.clips import Clip, ClipFrame
 from promptseg.video.follow import Followed, Sought, follow
 from promptseg.video.look import Eyes, Look, window_around
@@ -306,10 +306,10 @@ class VideoTrack:
                 waiting.append(item)
                 continue
             if cut:  # what waits lies before it, and has no second side
-                yield from self._each(waiting, runs)
+                yield from self._each(waiting, runs, before)
                 waiting = []
             moved = {run.key: run for run in runs if run.target is not None}
-            runs = self._step(item, runs, cut=cut)
+            runs = self._step(item, runs, None if before is None else before.frame, cut=cut)
             for run in begun:
                 run.target = self._target(run)
             for finder in finders if looked else ():
@@ -324,19 +324,25 @@ class VideoTrack:
             before = _Passed(item, {run.key: self._objects[run.key].masks[number][0] for run in runs if run.target})
             if moved or finders or show_begin:
                 yield TrackedFrame(item, self.segments(item))
-        yield from self._each(waiting, runs)
+        yield from self._each(waiting, runs, before)
 
-    def _each(self, waiting: Iterable[ClipFrame], runs: list[_Run]) -> Iterator[TrackedFrame]:
+    def _each(self, waiting: Iterable[ClipFrame], runs: list[_Run], before: _Passed | None) -> Iterator[TrackedFrame]:
         """Follows frame by frame through what waited in vain for a key frame behind it."""
+        last = None if before is None else before.frame
         for item in waiting:
-            self._step(item, runs, cut=False)
+            self._step(item, runs, last, cut=False)
+            last = item
             yield TrackedFrame(item, self.segments(item))
 
-    def _step(self, item: ClipFrame, runs: list[_Run], *, cut: bool) -> list[_Run]:
-        """Follows to a frame; returns the runs that go on."""
+    def _step(self, item: ClipFrame, runs: list[_Run], last: ClipFrame | None, *, cut: bool) -> list[_Run]:
+        """Follows to a frame, from the one that was looked at last; returns the runs that go on."""
         targets = {run.key: run.target for run in runs if run.target is not None}
         if not targets:
             return runs
+        moved = None if last is None or cut else flow(item.image, last.image)
+        for each in targets.values():
+            mask = None if moved is None or each.hidden else RLE.encode(carried(each.mask, moved) > 0.5)
+            each.carried = mask if mask is not None and mask.area else None
         looks = {key: self._eyes.look(item.image, None if cut else each.window) for key, each in targets.items()}
         found = follow(self._segmenter.runtime, looks, item.number, targets, cut=cut)
         return [run for run in runs if run.target is None or not self._take(run, item.number, found[run.key])]
