@@ -1,4 +1,7 @@
-"""Draws the strip of the README: a clip that turns and nears over an example picture, one click on its first frame."""
+"""Draws the strip of the README and the animation of docs/video.md.
+
+A clip that turns and nears over an example picture, one click on its first frame.
+"""
 
 from pathlib import Path
 
@@ -9,11 +12,12 @@ from promptseg import Point, Segmenter
 from promptseg.prompts.types import Prompt
 
 ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "docs" / "images"
 SIZE = (480, 360)
 CLICK: Prompt = Point(262, 262)
 
 
-def frames(count: int = 6) -> list[np.ndarray]:  # type: ignore[type-arg]
+def frames(count: int = 11) -> list[np.ndarray]:  # type: ignore[type-arg]
     """Returns frames of a camera that turns, moves and comes nearer."""
     with Image.open(ROOT / "examples" / "coffee.jpg") as picture:
         whole = picture.convert("RGB")
@@ -34,10 +38,12 @@ def main() -> None:
     track = Segmenter(runtime="onnx").video(frames())
     track.add(CLICK)
     shown = [np.asarray(item.segments.draw()) for item in track.propagate()]
-    strip = np.concatenate(shown, axis=1)
+    strip = np.concatenate(shown[::2], axis=1)
+    first, *others = (Image.fromarray(each) for each in shown)
+    first.save(FOLDER / "clip.webp", save_all=True, append_images=others, duration=120, loop=0, quality=70)
     picture = Image.fromarray(strip)
     picture.resize((strip.shape[1] // 2, strip.shape[0] // 2), Image.Resampling.LANCZOS).save(
-        ROOT / "docs" / "images" / "clip_strip.jpg", quality=88
+        FOLDER / "clip_strip.jpg", quality=88
     )
 
 
