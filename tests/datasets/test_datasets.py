@@ -5,7 +5,7 @@ import pytest
 
 from fakes_for_evaluate import BALL, SMALL, names, picture, save, write_coco
 from promptseg.datasets.open import KNOWN, open_dataset
-from promptseg.errors import FormatError, InputError, UnavailableError
+from promptseg.errors import FormatError, InputError
 
 
 def grey(mask: np.ndarray, value: int = 255) -> np.ndarray:
@@ -121,12 +121,6 @@ def test_semantic_min_area_and_unnamed_classes(tmp_path):
 def test_malformed_class_names(tmp_path, classes):
     with pytest.raises(FormatError, match=r"classes\.json"):
         open_dataset(write_semantic(tmp_path, classes))
-
-
-def test_semantic_needs_scipy(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "scipy", None)
-    with pytest.raises(UnavailableError, match=r"pip install \"promptseg\[evaluate\]\""):
-        open_dataset(write_semantic(tmp_path))
 
 
 def test_instance_maps_are_sixteen_bit(tmp_path):
