@@ -12,9 +12,9 @@ upload_fuzz = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(upload_fuzz)
 
 
-def test_three_hundred_damaged_pictures(here) -> None:
+def test_damaged_pictures_are_refused_or_kept(here) -> None:
     statuses: Counter[int] = Counter()
-    for content in upload_fuzz.mutants(300, seed=1):
+    for content in upload_fuzz.mutants(150, seed=1):
         answer = here.http.post("/v1/images", content=content, headers={"Content-Type": "image/jpeg"})
         statuses[answer.status_code] += 1
         if not answer.is_success:
@@ -24,8 +24,8 @@ def test_three_hundred_damaged_pictures(here) -> None:
             assert here.http.get(f"/v1/images/{image}/file").status_code == 200
             here.http.delete(f"/v1/images/{image}")
     assert set(statuses) <= {200, 201, 422}
-    assert statuses[422] > 50
-    assert statuses[201] > 50
+    assert statuses[422] > 25
+    assert statuses[201] > 25
 
 
 def test_sound_ones_pass(here) -> None:
