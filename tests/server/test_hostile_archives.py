@@ -219,4 +219,4 @@ def test_archives_are_read_one_after_the_other() -> None:
         queue.close()
         return seen
 
-    assert asyncio.run(scene()) == [f"{name} {what}" for name in "abd" for what in ("begins", "ends")]
+    assert asyncio.run(scene()) == [f"{name} {what}" for name in ("a", "b", "d") for what in ("begins", "ends")]
