@@ -4,7 +4,6 @@ import contextlib
 import io
 import json
 import threading
-import time
 import zipfile
 from types import SimpleNamespace
 from typing import Any
@@ -193,19 +192,27 @@ def test_who_reads_slowly_is_not_remembered_for(monkeypatch) -> None:
     monkeypatch.setattr(lines, "MOST_WAITING", 3)
     monkeypatch.setattr(lines, "_LOOK_SECONDS", 0.01)
     put: list[bytes] = []
-    stop = threading.Event()
+    looks = 0  # since the last line
+    stop, waits = threading.Event(), threading.Event()
 
     class Stopped(Exception):
         pass
 
     def check() -> None:
+        nonlocal looks
         if stop.is_set():
             raise Stopped
+        looks += 1
+        if looks == 3:  # once before a line, and again and again while there is no room for it
+            waits.set()
+
+    def send(put_: Any, line: bytes) -> None:
+        nonlocal looks
+        put.append(line)
+        looks = 0
 
     told = lines.Lines(SimpleNamespace(limits=SimpleNamespace(everything_seconds=1)), lambda job, tell: {})  # type: ignore[arg-type]
-    job: Any = SimpleNamespace(
-        check=check, loop=SimpleNamespace(call_soon_threadsafe=lambda put_, line: put.append(line))
-    )
+    job: Any = SimpleNamespace(check=check, loop=SimpleNamespace(call_soon_threadsafe=send))
     ended: list[bool] = []
 
     def work(job: Any, tell: Any) -> dict[str, Any]:
@@ -219,13 +226,12 @@ def test_who_reads_slowly_is_not_remembered_for(monkeypatch) -> None:
     told._work = work
     thread = threading.Thread(target=told._do, args=(job,))
     thread.start()
-    end = time.monotonic() + 60
-    while len(put) < 3 and time.monotonic() < end:
-        time.sleep(0.01)
-    told._room.release()
-    while len(put) < 4 and time.monotonic() < end:
-        time.sleep(0.01)
-    time.sleep(0.05)
+    for count in (3, 4):
+        assert waits.wait(60)
+        assert len(put) == count
+        waits.clear()
+        if count == 3:
+            told._room.release()
     assert put == [b'{"number":%d}\n' % number for number in range(4)]
     stop.set()
     thread.join(60)

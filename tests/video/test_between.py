@@ -18,10 +18,14 @@ def side(x: float) -> tuple[Image, RLE]:
     return Image(painted((mask, RED), (box(150, 60, 16), BLUE))), RLE.encode(mask)
 
 
+def over(first: tuple[Image, RLE], last: tuple[Image, RLE], now: Image) -> tuple[RLE, float]:
+    return between((first[1], flow(now, first[0])), (last[1], flow(now, last[0])))
+
+
 def test_a_mask_is_carried_over() -> None:
-    mask, _ = between(side(50), side(66), side(58)[0])
+    mask, _ = over(side(50), side(66), side(58)[0])
     assert iou(mask.dense(), disc(58, 60, 22)) > 0.93
-    _, agreement = between(side(52), side(58), side(54)[0])
+    _, agreement = over(side(52), side(58), side(54)[0])
     assert agreement > AGREE
     assert iou(side(50)[1].dense(), disc(58, 60, 22)) < 0.7, "it has moved indeed"
 
@@ -41,14 +45,14 @@ def test_a_mask_moves_with_its_pixels() -> None:
 
 
 def test_what_rests_stays_and_what_jumps_is_doubted() -> None:
-    mask, agreement = between(side(50), side(50), side(50)[0])
+    mask, agreement = over(side(50), side(50), side(50)[0])
     assert agreement == 1
     assert iou(mask.dense(), disc(50, 60, 22)) > 0.98
-    _, agreement = between(side(30), side(120), Image(painted((disc(75, 20, 12), BLUE))))
+    _, agreement = over(side(30), side(120), Image(painted((disc(75, 20, 12), BLUE))))
     assert agreement < AGREE
     nothing = (side(50)[0], RLE.empty((120, 192)))
-    assert between(nothing, nothing, side(50)[0]) == (RLE.empty((120, 192)), 1.0)
-    assert between(nothing, side(50), side(50)[0])[1] == 0
+    assert over(nothing, nothing, side(50)[0]) == (RLE.empty((120, 192)), 1.0)
+    assert over(nothing, side(50), side(50)[0])[1] == 0
 
 
 def test_fewer_frames_are_looked_at(segmenter, monkeypatch: pytest.MonkeyPatch) -> None:

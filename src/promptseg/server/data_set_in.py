@@ -102,7 +102,7 @@ def unpacked(content: bytes, name: str, limits: Limits) -> dict[str, bytes]:
                 if entry.is_dir():
                     continue
                 if entry.compress_type not in _PACKINGS:  # others take gigabytes at a file's word, or minutes
-                    raise NotImplementedError(f"{entry.filename[:80]!r} is packed otherwise than by deflate")
+                    raise zipfile.BadZipFile(f"{entry.filename[:80]!r} is packed otherwise than by deflate")
                 parts: list[bytes] = []
                 with archive.open(entry) as file:
                     while part := file.read(_PIECE):
@@ -116,7 +116,7 @@ def unpacked(content: bytes, name: str, limits: Limits) -> dict[str, bytes]:
                         parts.append(part)
                 files[entry.filename.replace("\\", "/")] = b"".join(parts)
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        # All that reading a stranger's archive raises; NotImplementedError: another packing, or in parts,
+        # All that reading a stranger's archive raises; NotImplementedError: an archive in parts,
         # RuntimeError: a password, ValueError: damaged names and times.
         raise InputError(f"The archive cannot be unpacked: {error}.") from error
     return files

@@ -65,20 +65,19 @@ def carried(mask: RLE, moved: Flow) -> Float32:
     return _smooth(mask.dense()[moved].astype(np.float32))
 
 
-def between(first: tuple[Image, RLE], last: tuple[Image, RLE], image: Image) -> tuple[RLE, float]:
+def between(first: tuple[RLE, Flow], last: tuple[RLE, Flow]) -> tuple[RLE, float]:
     """Carries masks of two frames over to one between them.
 
     Args:
-        first: the key frame before, and the object's mask there.
-        last: the key frame after.
-        image: the frame between.
+        first: the object's mask on the key frame before, and where the frame's pixels were there.
+        last: the same of the key frame after.
 
     Returns:
         The mask, and how far both sides agree on it (IoU).
     """
-    sides = [carried(mask, flow(image, picture)) for picture, mask in (first, last)]
+    sides = [carried(mask, moved) for mask, moved in (first, last)]
     if not any(mask.any() for mask in sides):
-        return RLE.empty(image.size), 1.0
+        return RLE.empty(first[0].size), 1.0
     both = [RLE.encode(mask > 0.5) for mask in sides]
     mask = RLE.encode(sides[0] + sides[1] > 1)  # both are soft, so that their mean has a line between them
     return mask, iou(*both)

@@ -25,7 +25,7 @@ NEVER, ALWAYS = 0.3, 0.7
 GOOD, APART = 3, 8
 """How many good pictures are remembered beside those with prompts and the last one, and how far apart they are at least
 in the clip: the latest ones all tell the same, and share one another's faults."""
-SURE = 0.3
+GIVEN = 0.3
 """Weight of what the pictures with prompts say alone. What was followed wrongly once is remembered as the object; they
 are not misled."""
 PROMPTED = 4
@@ -97,7 +97,7 @@ class ObjectMemory:
         mixed = (_propagated(look.cells, known) + fitted) / 2
         if followed and prompted:
             told = (_propagated(look.cells, prompted) + _fitted(look.cells, prompted, weights[: len(prompted)])) / 2
-            mixed += SURE * (told - mixed)
+            mixed += GIVEN * (told - mixed)
         return np.asarray(np.clip((mixed - NEVER) / (ALWAYS - NEVER), 0, 1), np.float32).reshape(look.rows, -1)
 
 

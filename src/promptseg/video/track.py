@@ -350,11 +350,12 @@ class VideoTrack:
     def _between(self, first: "_Passed", last: "_Passed", item: ClipFrame, runs: Mapping[int, _Run]) -> None:
         """Fills a frame between two key frames; where both sides do not agree, it is looked at like these."""
         doubtful: dict[int, Sought] = {}
+        moved = [flow(item.image, each.frame.image) for each in (first, last)]
         for key, run in runs.items():
             if key not in first.masks or key not in last.masks or run.target is None:
                 continue
             sides = first.masks[key], last.masks[key]
-            mask, agreement = between((first.frame.image, sides[0]), (last.frame.image, sides[1]), item.image)
+            mask, agreement = between((sides[0], moved[0]), (sides[1], moved[1]))
             if agreement >= AGREE:
                 self._objects[key].masks[item.number] = (mask, agreement)
             else:
